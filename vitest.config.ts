@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config"
+
+const project = (name: string, include: ReadonlyArray<string>, more: Record<string, unknown> = {}) => ({
+  test: { name, include: [...include], exclude: ["**/node_modules/**"], passWithNoTests: true, ...more }
+})
+
+export default defineConfig({
+  test: {
+    reporters: ["default", "./test/closingLine.ts"],
+    maxWorkers: 2,
+    projects: [
+      project("unit", ["test/**/*.test.ts"], { exclude: ["test/e2e/**", "test/simulation/**", "test/conformance/**"] }),
+      project("property", ["property-tests/**/*.prop.ts"], { testTimeout: 60_000 }),
+      project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
+      project("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false })
+    ]
+  }
+})
