@@ -14,7 +14,7 @@ export const Attachment = Schema.Struct({
   policy: Schema.TaggedUnion({
     Frontend: { policy: FrontendPolicy },
     Traffic: { phase: Schema.Literals(["gateway", "route"]), policy: TrafficPolicy },
-    Backend: { policy: BackendPolicy }
-  })
+    Backend: { policy: BackendPolicy },
+  }),
 })
 export type Attachment = typeof Attachment.Type

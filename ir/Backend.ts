@@ -7,7 +7,7 @@ import { BackendPolicy } from "./Policy.ts"
 export const HostTarget = Schema.TaggedUnion({
   /** A DNS name or an address literal. */
   Host: { host: Schema.NonEmptyString, port: Schema.Port },
-  Unix: { path: Schema.NonEmptyString }
+  Unix: { path: Schema.NonEmptyString },
 })
 export type HostTarget = typeof HostTarget.Type
 
@@ -18,6 +18,6 @@ export const Backend = Schema.TaggedUnion({
   Dynamic: { ...common, target: Schema.optionalKey(Expression) },
   /** The gateway's own administration interface; a path replaces the path of every request. */
   Internal: { ...common, path: Schema.optionalKey(Schema.String) },
-  Invalid: { ...common, reason: Schema.String }
+  Invalid: { ...common, reason: Schema.String },
 })
 export type Backend = typeof Backend.Type

@@ -7,7 +7,7 @@ export const ListenAddress = Schema.TaggedUnion({
   Ip: { host: Schema.optionalKey(Schema.NonEmptyString), port: Schema.Port },
   Unix: { path: Schema.NonEmptyString },
   /** Reachable only from inside the gateway; no port means any port. */
-  Internal: { port: Schema.optionalKey(Schema.Port) }
+  Internal: { port: Schema.optionalKey(Schema.Port) },
 })
 export type ListenAddress = typeof ListenAddress.Type
 
@@ -22,6 +22,6 @@ export const Bind = Schema.Struct({
   key: BindKey,
   address: ListenAddress,
   protocol: BindProtocol,
-  tunnel: TunnelProtocol
+  tunnel: TunnelProtocol,
 })
 export type Bind = typeof Bind.Type

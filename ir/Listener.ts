@@ -8,8 +8,8 @@ export const ListenerName = Schema.Struct({
   gatewayNamespace: Schema.String,
   listenerName: Schema.String,
   listenerSet: Schema.optionalKey(
-    Schema.Struct({ name: Schema.String, namespace: Schema.String, section: Schema.optionalKey(Schema.String) })
-  )
+    Schema.Struct({ name: Schema.String, namespace: Schema.String, section: Schema.optionalKey(Schema.String) }),
+  ),
 })
 export type ListenerName = typeof ListenerName.Type
 
@@ -26,6 +26,6 @@ export const Listener = Schema.Struct({
   /** Absent on a `TLS` listener: bytes pass through unread. */
   tls: Schema.optionalKey(ServerTls),
   /** What the backends of this listener speak unless they say otherwise. */
-  backendProtocol: Schema.optionalKey(Schema.Literals(["mcp", "a2a"]))
+  backendProtocol: Schema.optionalKey(Schema.Literals(["mcp", "a2a"])),
 })
 export type Listener = typeof Listener.Type

@@ -5,13 +5,13 @@ import * as Schema from "effect/Schema"
 export const PathMatch = Schema.TaggedUnion({
   Exact: { path: Schema.String },
   Prefix: { path: Schema.String },
-  Regex: { pattern: Schema.String }
+  Regex: { pattern: Schema.String },
 })
 export type PathMatch = typeof PathMatch.Type
 
 export const ValueMatch = Schema.TaggedUnion({
   Exact: { value: Schema.String },
-  Regex: { pattern: Schema.String }
+  Regex: { pattern: Schema.String },
 })
 export type ValueMatch = typeof ValueMatch.Type
 
@@ -26,7 +26,7 @@ export const Match = Schema.Struct({
   path: PathMatch,
   method: Schema.optionalKey(Schema.NonEmptyString),
   headers: Schema.Array(HeaderMatch),
-  query: Schema.Array(QueryMatch)
+  query: Schema.Array(QueryMatch),
 })
 export type Match = typeof Match.Type
 

@@ -1,7 +1,7 @@
 /** From matches to weighted backends, for HTTP. */
 import * as Schema from "effect/Schema"
-import { BackendKey, ListenerKey, RouteGroupKey, RouteKey, ServiceKey } from "./Key.ts"
-import { Expression } from "./Expression.ts"
+import { BackendRef } from "./BackendRef.ts"
+import { ListenerKey, RouteGroupKey, RouteKey, ServiceKey } from "./Key.ts"
 import { Match } from "./Match.ts"
 import { BackendPolicy, TrafficPolicy } from "./Policy.ts"
 
@@ -9,7 +9,7 @@ export const RouteName = Schema.Struct({
   name: Schema.String,
   namespace: Schema.String,
   ruleName: Schema.optionalKey(Schema.String),
-  kind: Schema.optionalKey(Schema.String)
+  kind: Schema.optionalKey(Schema.String),
 })
 export type RouteName = typeof RouteName.Type
 
@@ -17,24 +17,16 @@ export const RouteParent = Schema.TaggedUnion({
   Listener: { listener: ListenerKey },
   Group: { group: RouteGroupKey },
   /** Port 0 stands for every port of the service. */
-  Service: { service: ServiceKey, port: Schema.Number }
+  Service: { service: ServiceKey, port: Schema.Number },
 })
 export type RouteParent = typeof RouteParent.Type
 
-export const BackendRef = Schema.TaggedUnion({
-  Backend: { backend: BackendKey },
-  Service: { service: ServiceKey, port: Schema.Port },
-  Group: { group: RouteGroupKey },
-  /** Dials the authority the client asked for, or what the expression says. */
-  Dynamic: { target: Schema.optionalKey(Expression) },
-  Invalid: {}
-})
-export type BackendRef = typeof BackendRef.Type
+export { BackendRef } from "./BackendRef.ts"
 
 export const WeightedBackend = Schema.Struct({
   weight: Schema.Natural,
   backend: BackendRef,
-  policies: Schema.Array(BackendPolicy)
+  policies: Schema.Array(BackendPolicy),
 })
 export type WeightedBackend = typeof WeightedBackend.Type
 
@@ -46,7 +38,7 @@ export const Route = Schema.Struct({
   hostnames: Schema.Array(Schema.NonEmptyString),
   matches: Schema.Array(Match),
   backends: Schema.Array(WeightedBackend),
-  policies: Schema.Array(TrafficPolicy)
+  policies: Schema.Array(TrafficPolicy),
 })
 export type Route = typeof Route.Type
 

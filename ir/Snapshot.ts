@@ -3,7 +3,17 @@ import * as Schema from "effect/Schema"
 import { Attachment } from "./Attachment.ts"
 import { Backend } from "./Backend.ts"
 import { Bind } from "./Bind.ts"
-import { AttachmentKey, BackendKey, BindKey, ListenerKey, RouteGroupKey, RouteKey, ServiceKey, TcpRouteKey, WorkloadKey } from "./Key.ts"
+import {
+  AttachmentKey,
+  BackendKey,
+  BindKey,
+  ListenerKey,
+  RouteGroupKey,
+  RouteKey,
+  ServiceKey,
+  TcpRouteKey,
+  WorkloadKey,
+} from "./Key.ts"
 import { Listener } from "./Listener.ts"
 import { Route, RouteGroup } from "./Route.ts"
 import { TcpRoute } from "./TcpRoute.ts"
@@ -19,7 +29,7 @@ export const Snapshot = Schema.Struct({
   backends: Schema.ReadonlyMap(BackendKey, Backend),
   services: Schema.ReadonlyMap(ServiceKey, Service),
   workloads: Schema.ReadonlyMap(WorkloadKey, Workload),
-  attachments: Schema.ReadonlyMap(AttachmentKey, Attachment)
+  attachments: Schema.ReadonlyMap(AttachmentKey, Attachment),
 })
 export type Snapshot = typeof Snapshot.Type
 
@@ -32,5 +42,5 @@ export const empty: Snapshot = {
   backends: new Map(),
   services: new Map(),
   workloads: new Map(),
-  attachments: new Map()
+  attachments: new Map(),
 }

@@ -8,7 +8,7 @@ export const Target = Schema.TaggedUnion({
     name: Schema.String,
     namespace: Schema.String,
     listener: Schema.optionalKey(Schema.String),
-    port: Schema.optionalKey(Schema.Port)
+    port: Schema.optionalKey(Schema.Port),
   },
   ListenerSet: { name: Schema.String, namespace: Schema.String, section: Schema.optionalKey(Schema.String) },
   Service: { service: ServiceKey, port: Schema.optionalKey(Schema.Port) },
@@ -16,8 +16,8 @@ export const Target = Schema.TaggedUnion({
     name: Schema.String,
     namespace: Schema.String,
     ruleName: Schema.optionalKey(Schema.String),
-    kind: Schema.optionalKey(Schema.String)
+    kind: Schema.optionalKey(Schema.String),
   },
-  Backend: { backend: BackendKey, section: Schema.optionalKey(Schema.String) }
+  Backend: { backend: BackendKey, section: Schema.optionalKey(Schema.String) },
 })
 export type Target = typeof Target.Type

@@ -9,6 +9,6 @@ export const TcpRoute = Schema.Struct({
   name: RouteName,
   /** Compared with the server name of the TLS handshake; empty means any, or none at all. */
   hostnames: Schema.Array(Schema.NonEmptyString),
-  backends: Schema.Array(WeightedBackend)
+  backends: Schema.Array(WeightedBackend),
 })
 export type TcpRoute = typeof TcpRoute.Type

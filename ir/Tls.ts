@@ -10,7 +10,7 @@ const parameters = {
   minVersion: TlsVersion,
   maxVersion: TlsVersion,
   cipherSuites: Schema.Array(Schema.NonEmptyString),
-  keyExchangeGroups: Schema.Array(Schema.NonEmptyString)
+  keyExchangeGroups: Schema.Array(Schema.NonEmptyString),
 }
 
 export const Identity = Schema.Struct({ certificatePem: Schema.NonEmptyString, keyPem: Secret })
@@ -24,7 +24,7 @@ export const ServerTls = Schema.Struct({
   /** The identity is a certificate authority, and a leaf is minted for every server name. */
   mintsLeaves: Schema.Boolean,
   clientCertificates: Schema.optionalKey(ClientCertificates),
-  ...parameters
+  ...parameters,
 })
 export type ServerTls = typeof ServerTls.Type
 
@@ -38,6 +38,6 @@ export const ClientTls = Schema.Struct({
   /** Replaces the check of the name: any of these DNS names or `spiffe://` URIs will do. */
   subjectAltNames: Schema.Array(Schema.NonEmptyString),
   alpn: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
-  ...parameters
+  ...parameters,
 })
 export type ClientTls = typeof ClientTls.Type

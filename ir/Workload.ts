@@ -11,7 +11,7 @@ export type LocalityScope = typeof LocalityScope.Type
 export const LoadBalancer = Schema.Struct({
   routingPreferences: Schema.Array(LocalityScope),
   mode: Schema.Literals(["Standard", "Strict", "Failover", "Passthrough"]),
-  healthPolicy: Schema.Literals(["OnlyHealthy", "AllowAll"])
+  healthPolicy: Schema.Literals(["OnlyHealthy", "AllowAll"]),
 })
 export type LoadBalancer = typeof LoadBalancer.Type
 
@@ -31,7 +31,7 @@ export const Service = Schema.Struct({
   appProtocols: Schema.Record(Schema.String, AppProtocol),
   subjectAltNames: Schema.Array(Schema.String),
   loadBalancer: Schema.optionalKey(LoadBalancer),
-  ipFamilies: Schema.optionalKey(Schema.Literals(["Dual", "IPv4", "IPv6"]))
+  ipFamilies: Schema.optionalKey(Schema.Literals(["Dual", "IPv4", "IPv6"])),
 })
 export type Service = typeof Service.Type
 
@@ -52,6 +52,6 @@ export const Workload = Schema.Struct({
   /** 0 takes the workload out of ordinary choice. */
   capacity: Schema.Natural,
   /** Service key to that service's port map for this workload. */
-  services: Schema.Record(Schema.String, PortMap)
+  services: Schema.Record(Schema.String, PortMap),
 })
 export type Workload = typeof Workload.Type

@@ -1,0 +1,27 @@
+/** Keys given out to callers, each with what is known about its holder. */
+import * as Schema from "effect/Schema"
+import { Secret } from "../Secret.ts"
+import { CredentialLocation } from "./CredentialLocation.ts"
+import { AuthenticationMode } from "./JwtAuth.ts"
+
+export const ApiKeyValue = Schema.TaggedUnion({
+  Plain: { key: Secret },
+  /** SHA-256 of the key, in hexadecimal. */
+  Hashed: { sha256: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)) },
+})
+export type ApiKeyValue = typeof ApiKeyValue.Type
+
+export const IssuedKey = Schema.Struct({
+  value: ApiKeyValue,
+  metadata: Schema.optionalKey(Schema.Json),
+  /** Exact, `prefix*`, `*suffix` or `*`; absent: any model, empty: none. */
+  allowedModels: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+})
+export type IssuedKey = typeof IssuedKey.Type
+
+export const ApiKey = Schema.TaggedStruct("ApiKey", {
+  keys: Schema.Array(IssuedKey),
+  mode: AuthenticationMode,
+  location: CredentialLocation,
+})
+export type ApiKey = typeof ApiKey.Type

@@ -1,0 +1,15 @@
+/** Token buckets kept by the gateway itself; all of them must agree. */
+import * as Schema from "effect/Schema"
+import { Millis } from "../Millis.ts"
+
+export const TokenBucket = Schema.Struct({
+  maxTokens: Schema.Natural,
+  tokensPerFill: Schema.Natural,
+  fillIntervalMillis: Millis,
+  /** What is counted: requests, or the tokens that models consume. */
+  type: Schema.Literals(["requests", "tokens"]),
+})
+export type TokenBucket = typeof TokenBucket.Type
+
+export const LocalRateLimit = Schema.TaggedStruct("LocalRateLimit", { limits: Schema.Array(TokenBucket) })
+export type LocalRateLimit = typeof LocalRateLimit.Type
