@@ -1,0 +1,94 @@
+/** Every value the gateway assumes when it was told none: one table for the file, for xDS and for code. */
+import type { CredentialLocation } from "./policy/CredentialLocation.ts"
+import type { Keepalive } from "./policy/Keepalive.ts"
+
+const second = 1000
+const minute = 60 * second
+
+export const bearer: CredentialLocation = { _tag: "Header", name: "authorization", prefix: "Bearer " }
+export const basic: CredentialLocation = { _tag: "Header", name: "authorization", prefix: "Basic " }
+
+export const keepalive: Keepalive = {
+  enabled: true,
+  timeMillis: 3 * minute,
+  intervalMillis: 3 * minute,
+  retries: 9,
+}
+
+export const defaults = {
+  // connections from clients
+  maxBufferBytes: 2_097_152,
+  http1IdleTimeoutMillis: 10 * minute,
+  http1MaxHeaders: 100,
+  http1HeaderCase: "lowercase",
+  handshakeTimeoutMillis: 15 * second,
+  alpn: ["h2", "http/1.1"],
+  minTlsVersion: "TLSv1.2",
+  maxTlsVersion: "TLSv1.3",
+  proxyHeaderTimeoutMillis: 5 * second,
+  proxyV1LineBytesMax: 107,
+  proxyV2PayloadBytesMax: 512,
+  proxyVersion: "v2",
+  proxyMode: "strict",
+  connectMode: "deny",
+  mintedLeafLifetimeMillis: 5 * minute,
+  mintedLeavesMax: 256,
+
+  // connections to backends
+  connectTimeoutMillis: 10 * second,
+  poolIdleTimeoutMillis: 90 * second,
+  dnsRefreshFloorMillis: 5 * second,
+  dnsBackoffMinMillis: 200,
+  dnsBackoffMaxMillis: 5 * second,
+
+  // authentication
+  authenticationMode: "optional",
+  mcpAuthenticationMode: "strict",
+  basicRealm: "Restricted",
+  requiredClaims: ["exp"],
+  clockLeewayMillis: minute,
+  oidcSessionMillis: 60 * minute,
+  oidcTransactionMillis: 5 * minute,
+  oidcCodeExchangeTimeoutMillis: 10 * second,
+  oidcTokenReplyBytesMax: 65_536,
+  oidcSessionCookieBytesMax: 3800,
+  oidcOriginalUriCharsMax: 2048,
+
+  // services the gateway asks
+  extAuthzFailureStatus: 403,
+  extAuthzMaxBytes: 8192,
+  extAuthzCacheEntriesMax: 10_000,
+  extAuthzHttpTimeoutMillis: 2 * second,
+  guardrailTimeoutMillis: 10 * second,
+  failureMode: "failClosed",
+  extProcBodyMode: "fullDuplexStreamed",
+
+  // requests
+  redirectStatus: 302,
+  retryAttempts: 1,
+  retryReplayBytesMax: 65_536,
+  evictionMillis: 3 * second,
+
+  // backend authentication
+  cloudLookupTimeoutMillis: 5 * second,
+  jwtSignAlgorithm: "RS256",
+  jwtSignLifetimeMillis: 5 * minute,
+  jwtBackdatingMillis: 10 * second,
+  tokenEndpointPath: "/",
+  tokenEndpointTimeoutMillis: 10 * second,
+  tokenCacheEntriesMax: 8192,
+  tokenCacheMillis: 5 * minute,
+  tokenReuseMarginMillis: 15 * second,
+
+  // guards of models
+  guardRejectionStatus: 403,
+  guardRejectionBody: "The request was rejected due to inappropriate content",
+  moderationModel: "omni-moderation-latest",
+  guardScope: ["systemPrompt", "messages"],
+  promptCachingMinTokens: 1024,
+
+  // what is recorded
+  otlpProtocol: "grpc",
+  otlpLogsPath: "/v1/logs",
+  otlpTracesPath: "/v1/traces",
+} as const
