@@ -1,0 +1,148 @@
+/**
+ * HTTP on a connection: every request becomes an exchange with a fiber of its own, which ends with exactly one reply
+ * and one line in the journal. A client that goes away interrupts the fiber, and with it everything it owns.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { isGrpc } from "../../protocols/http/grpc.ts"
+import { Headers } from "../../protocols/http/headers.ts"
+import { discard } from "../Body.ts"
+import type { Bound } from "../Connection.ts"
+import { Exchange, type Reply, Request } from "../Exchange.ts"
+import { settle } from "../5-policy/settle.ts"
+import type { CompiledBind, Live } from "../Plan.ts"
+import type { Delivered, HttpConnection, HttpEvents, Incoming } from "../ports/Network.ts"
+import type { Ending } from "../ports/Journal.ts"
+import type { Clock } from "../ports/Timer.ts"
+import { type Refusal, toReply } from "../Refusal.ts"
+import { normalize } from "./normalize.ts"
+
+/** What serving an exchange needs from around it. */
+export interface Around {
+  readonly live: Live
+  readonly clock: Clock
+  readonly journal: {
+    readonly exchange: (exchange: Exchange, ending: Ending) => void
+    readonly malformed: (bound: Bound, status: number, message: string) => void
+  }
+}
+
+/** Serves one exchange by the plan it belongs to. */
+export type Serve = (exchange: Exchange) => Effect.Effect<Reply, Refusal>
+
+const runFork = Effect.runForkWith(Context.empty())
+
+const defect: Refusal = { _tag: "Defect" }
+
+/** The reply for a request that could not be made an exchange's. */
+const refused = (refusal: Refusal): Serve => {
+  const failed = Effect.fail(refusal)
+  return () => failed
+}
+
+export const make = (around: Around, serve: Serve) => {
+  const { clock, journal, live } = around
+
+  const replyTo = (exchange: Exchange, refusal: Refusal): Reply => {
+    exchange.trail.refusal = refusal
+    return toReply(refusal, isGrpc(exchange.request.headers.get("content-type")))
+  }
+
+  const end = (
+    exchange: Exchange,
+    reply: Reply | undefined,
+    delivered: Delivered | undefined,
+    interrupted: boolean,
+  ): void => {
+    exchange.plan.use.leave()
+    journal.exchange(exchange, {
+      reply,
+      delivered,
+      outcome:
+        interrupted || delivered === undefined
+          ? "interrupted"
+          : delivered.outcome === "complete"
+            ? "answered"
+            : delivered.outcome,
+      endedMillis: clock.nowMillis(),
+    })
+  }
+
+  /** Settles the promised edits over the reply and sends it. */
+  const deliver = (exchange: Exchange, incoming: Incoming, reply: Reply): Effect.Effect<Delivered> => {
+    const waiting = settle(exchange, reply)
+    return waiting === undefined ? incoming.respond(reply) : Effect.flatMap(waiting, () => incoming.respond(reply))
+  }
+
+  const run = (exchange: Exchange, incoming: Incoming, service: Serve): Effect.Effect<void> => {
+    let reply: Reply | undefined
+    return Effect.onExit(
+      Effect.flatMap(
+        Effect.catchCause(service(exchange), (cause): Effect.Effect<Reply> => {
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          const refusal = Cause.findErrorOption(cause)
+          if (refusal._tag === "Some") return Effect.succeed(replyTo(exchange, refusal.value))
+          return Effect.as(
+            Effect.logError("An exchange broke off inside the gateway", cause),
+            replyTo(exchange, defect),
+          )
+        }),
+        (answered) => {
+          reply = answered
+          return deliver(exchange, incoming, answered)
+        },
+      ),
+      (exit) => {
+        if (exit._tag === "Success") end(exchange, reply, exit.value, false)
+        else {
+          if (reply !== undefined) discard(reply.body)
+          end(exchange, reply, undefined, true)
+        }
+        return Effect.void
+      },
+    ) as Effect.Effect<unknown> as Effect.Effect<void>
+  }
+
+  /** Runs HTTP on a connection whose bind is known. */
+  const connection = (bound: Bound, bind: CompiledBind, version: "1" | "2"): HttpConnection => {
+    const secure = bound.secured.tls !== undefined
+    const events: HttpEvents = {
+      request: (incoming) => {
+        const request = normalize(incoming, secure)
+        const plan = live.current
+        plan.use.enter()
+        const understood = request instanceof Request
+        const exchange = new Exchange(
+          plan,
+          bound,
+          understood ? request : unreadable(incoming, secure),
+          clock.nowMillis(),
+          incoming.inform,
+          undefined,
+        )
+        const fiber = runFork(run(exchange, incoming, understood ? serve : refused(request)))
+        incoming.gone(() => fiber.interruptUnsafe())
+      },
+      malformed: (status, message) => journal.malformed(bound, status, message),
+    }
+    return bound.secured.socket.http(version, bind.frontend.http, events)
+  }
+
+  return { connection }
+}
+
+/** Stands for a request that was refused before it could be read. */
+const unreadable = (incoming: Incoming, secure: boolean): Request =>
+  new Request(
+    incoming.method,
+    secure ? "https" : "http",
+    "",
+    "",
+    incoming.target,
+    undefined,
+    incoming.version,
+    new Headers([]),
+    incoming.body,
+    undefined,
+  )

@@ -1,0 +1,26 @@
+/**
+ * A policy, compiled: one step of a layer. A step may pass, answer, refuse, or promise an edit of the reply; it never
+ * calls the next step itself.
+ */
+import * as Effect from "effect/Effect"
+import type { Edit, Exchange, Reply } from "../Exchange.ts"
+import type { Refusal } from "../Refusal.ts"
+
+export type Verdict = { readonly _tag: "Pass" } | { readonly _tag: "Answer"; readonly reply: Reply }
+
+export interface Step<in X> {
+  /** The kind of the policy, for messages, notes and measurements. */
+  readonly kind: string
+  readonly run: (x: X) => Effect.Effect<Verdict, Refusal>
+}
+
+/** The verdict of a step that decided at once; a layer recognises it and does not suspend. */
+export const pass: Effect.Effect<Verdict> = Effect.succeed({ _tag: "Pass" })
+
+export const answer = (reply: Reply): Effect.Effect<Verdict> => Effect.succeed({ _tag: "Answer", reply })
+
+/** Promises an edit of the reply in one slot of the reply order; a later attempt overwrites its own slot. */
+export const promise = (exchange: Exchange, slot: number, edit: Edit): void => {
+  const edits = exchange.edits ?? (exchange.edits = [])
+  edits[slot] = edit
+}

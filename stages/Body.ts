@@ -1,0 +1,256 @@
+/**
+ * The body of a request or a reply. A flow that is only passed on stays a chain of direct calls from its source to its
+ * sink, with back-pressure; whoever must see the bytes collects, taps or copies it here.
+ */
+import * as Effect from "effect/Effect"
+import type { Headers } from "../protocols/http/headers.ts"
+
+/** Why a flow ended before its end. */
+export interface FlowFailure {
+  readonly _tag: "FlowFailure"
+  readonly reason: "gone" | "stalled" | "malformed" | "tooLarge" | "cancelled"
+  readonly message: string
+}
+
+export const flowFailure = (reason: FlowFailure["reason"], message: string): FlowFailure => ({
+  _tag: "FlowFailure",
+  reason,
+  message,
+})
+
+/** Takes the bytes of a flow. After `end` or `fail` nothing more comes. */
+export interface Sink {
+  /** False asks the source to hold back until `resume` is called. */
+  write(chunk: Uint8Array): boolean
+  end(trailers: Headers | undefined): void
+  fail(failure: FlowFailure): void
+}
+
+/** The other end of an opened flow. */
+export interface Source {
+  resume(): void
+  /** Nobody wants the rest: whatever produces it is told to stop. */
+  cancel(): void
+}
+
+/** Bytes still to come. It is opened once; a source may write before `open` returns. */
+export interface Flow {
+  readonly _tag: "Flow"
+  /** As declared by the sender. */
+  readonly length: number | undefined
+  open(sink: Sink): Source
+}
+
+export interface Empty {
+  readonly _tag: "Empty"
+}
+
+export interface Bytes {
+  readonly _tag: "Bytes"
+  readonly bytes: Uint8Array
+}
+
+export type Body = Empty | Bytes | Flow
+
+export const empty: Empty = { _tag: "Empty" }
+
+export const bytes = (content: Uint8Array): Body =>
+  content.byteLength === 0 ? empty : { _tag: "Bytes", bytes: content }
+
+const encoder = new TextEncoder()
+
+export const text = (content: string): Body => bytes(encoder.encode(content))
+
+/** What the body declares to be its length. */
+export const lengthOf = (body: Body): number | undefined =>
+  body._tag === "Empty" ? 0 : body._tag === "Bytes" ? body.bytes.byteLength : body.length
+
+/** Lets go of a body that nobody will read. */
+export const discard = (body: Body): void => {
+  if (body._tag === "Flow") body.open(ignoring).cancel()
+}
+
+const ignoring: Sink = { write: () => true, end: () => {}, fail: () => {} }
+
+/** The result of reading at most so many bytes. */
+export type Collected =
+  | { readonly _tag: "Whole"; readonly bytes: Uint8Array; readonly trailers: Headers | undefined }
+  /** More than the limit: what was read, and the body as it was, beginning included. */
+  | { readonly _tag: "Partial"; readonly prefix: Uint8Array; readonly body: Body }
+
+export const join = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const only = chunks[0]
+  if (chunks.length === 1 && only !== undefined) return only
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return whole
+}
+
+/** Reads a body into memory as long as it stays within the limit. */
+export const collect = (body: Body, bytesMax: number): Effect.Effect<Collected, FlowFailure> => {
+  if (body._tag === "Empty") return Effect.succeed({ _tag: "Whole", bytes: new Uint8Array(0), trailers: undefined })
+  if (body._tag === "Bytes") {
+    return Effect.succeed(
+      body.bytes.byteLength <= bytesMax
+        ? { _tag: "Whole", bytes: body.bytes, trailers: undefined }
+        : { _tag: "Partial", prefix: body.bytes.subarray(0, bytesMax), body },
+    )
+  }
+  return Effect.callback<Collected, FlowFailure>((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let length = 0
+    let settled = false
+    const held = new HeldFlow(body.length)
+    const source = body.open({
+      write(chunk) {
+        if (settled) return held.write(chunk)
+        chunks.push(chunk)
+        length += chunk.byteLength
+        if (length <= bytesMax) return true
+        settled = true
+        const prefix = join(chunks, length)
+        held.write(prefix)
+        resume(Effect.succeed({ _tag: "Partial", prefix: prefix.subarray(0, bytesMax), body: held }))
+        return false
+      },
+      end(trailers) {
+        if (settled) return held.end(trailers)
+        settled = true
+        resume(Effect.succeed({ _tag: "Whole", bytes: join(chunks, length), trailers }))
+      },
+      fail(failure) {
+        if (settled) return held.fail(failure)
+        settled = true
+        resume(Effect.fail(failure))
+      },
+    })
+    held.source = source
+    return Effect.sync(() => source.cancel())
+  })
+}
+
+/**
+ * A flow whose beginning has already arrived: keeps what comes until somebody opens it.
+ * Sources are paused while it holds more than nothing, so it keeps one chunk or two, not a whole body.
+ */
+export class HeldFlow implements Flow, Sink, Source {
+  readonly _tag = "Flow"
+  readonly length: number | undefined
+  source: Source | undefined
+  private sink: Sink | undefined
+  private waiting: Array<Uint8Array> = []
+  private ended = false
+  private cancelled = false
+  private trailers: Headers | undefined
+  private failure: FlowFailure | undefined
+
+  constructor(length: number | undefined) {
+    this.length = length
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.sink !== undefined && this.waiting.length === 0) return this.sink.write(chunk)
+    this.waiting.push(chunk)
+    return false
+  }
+
+  end(trailers: Headers | undefined): void {
+    if (this.sink !== undefined && this.waiting.length === 0) return this.sink.end(trailers)
+    this.ended = true
+    this.trailers = trailers
+  }
+
+  fail(failure: FlowFailure): void {
+    if (this.sink !== undefined && this.waiting.length === 0) return this.sink.fail(failure)
+    this.failure = failure
+  }
+
+  open(sink: Sink): Source {
+    this.sink = sink
+    this.flush()
+    return this
+  }
+
+  resume(): void {
+    this.flush()
+  }
+
+  cancel(): void {
+    if (this.cancelled) return
+    this.cancelled = true
+    this.waiting = []
+    this.source?.cancel()
+  }
+
+  private flush(): void {
+    const sink = this.sink
+    if (sink === undefined || this.cancelled) return
+    while (this.waiting.length > 0) {
+      const chunk = this.waiting.shift() as Uint8Array
+      if (!sink.write(chunk)) return
+    }
+    if (this.failure !== undefined) {
+      const failure = this.failure
+      this.failure = undefined
+      sink.fail(failure)
+    } else if (this.ended) {
+      this.ended = false
+      sink.end(this.trailers)
+    } else this.source?.resume()
+  }
+}
+
+/** Shows every chunk to an observer on its way; the flow itself is unchanged. */
+export const tap = (
+  flow: Flow,
+  observer: { readonly chunk: (chunk: Uint8Array) => void; readonly end?: () => void },
+): Flow => ({
+  _tag: "Flow",
+  length: flow.length,
+  open: (sink) =>
+    flow.open({
+      write(chunk) {
+        observer.chunk(chunk)
+        return sink.write(chunk)
+      },
+      end(trailers) {
+        observer.end?.()
+        sink.end(trailers)
+      },
+      fail: (failure) => sink.fail(failure),
+    }),
+})
+
+/** Refuses to carry more than so many bytes: the sink fails with `tooLarge` and the source is cancelled. */
+export const limit = (flow: Flow, bytesMax: number): Flow => ({
+  _tag: "Flow",
+  length: flow.length,
+  open(sink) {
+    let left = bytesMax
+    let over = false
+    let source: Source | undefined
+    source = flow.open({
+      write(chunk) {
+        if (over) return true
+        left -= chunk.byteLength
+        if (left >= 0) return sink.write(chunk)
+        over = true
+        sink.fail(flowFailure("tooLarge", `body larger than ${bytesMax} bytes`))
+        source?.cancel()
+        return true
+      },
+      end: (trailers) => {
+        if (!over) sink.end(trailers)
+      },
+      fail: (failure) => {
+        if (!over) sink.fail(failure)
+      },
+    })
+    if (over) source.cancel()
+    return source
+  },
+})

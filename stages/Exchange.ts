@@ -1,0 +1,182 @@
+/**
+ * One request and everything owed to its reply. The same object goes through every stage; each stage that learns
+ * something narrows its type (Exchange → Routed), so a later step can only ask for what is known by then.
+ */
+import type * as Effect from "effect/Effect"
+import type { Match } from "../ir/Match.ts"
+import type { Headers } from "../protocols/http/headers.ts"
+import type { Body } from "./Body.ts"
+import type { Bound } from "./Connection.ts"
+import type { CompiledListener, CompiledRoute, Plan } from "./Plan.ts"
+import type { Endpoint } from "./ports/Upstream.ts"
+import type { Socket } from "./ports/Network.ts"
+import type { Inquiry } from "./Inquiry.ts"
+import type { Refusal } from "./Refusal.ts"
+
+/** A request after normalization; steps edit it in place. */
+export class Request {
+  method: string
+  scheme: string
+  /** Host and port as the client wrote them, host in lower case. */
+  authority: string
+  /** The authority without its port. */
+  host: string
+  /** Raw, without query; rewriting it never touches the query. */
+  path: string
+  /** Raw, without the question mark; undefined when there was none. */
+  query: string | undefined
+  version: "1.0" | "1.1" | "2"
+  headers: Headers
+  body: Body
+  /** The protocol the client asks to switch to. */
+  upgrade: string | undefined
+
+  constructor(
+    method: string,
+    scheme: string,
+    authority: string,
+    host: string,
+    path: string,
+    query: string | undefined,
+    version: "1.0" | "1.1" | "2",
+    headers: Headers,
+    body: Body,
+    upgrade: string | undefined,
+  ) {
+    this.method = method
+    this.scheme = scheme
+    this.authority = authority
+    this.host = host
+    this.path = path
+    this.query = query
+    this.version = version
+    this.headers = headers
+    this.body = body
+    this.upgrade = upgrade
+  }
+
+  /** Path and query as they go into a request line. */
+  get target(): string {
+    return this.query === undefined ? this.path : `${this.path}?${this.query}`
+  }
+
+  /** An independent request with the same body. */
+  copy(): Request {
+    return new Request(
+      this.method,
+      this.scheme,
+      this.authority,
+      this.host,
+      this.path,
+      this.query,
+      this.version,
+      this.headers.copy(),
+      this.body,
+      this.upgrade,
+    )
+  }
+}
+
+export interface Reply {
+  status: number
+  readonly headers: Headers
+  body: Body
+  /** Whether an upstream said this, or the gateway itself. */
+  readonly origin: "upstream" | "gateway"
+  /** The raw stream behind a 101, or a 2xx to CONNECT. */
+  readonly tunnel?: Socket
+}
+
+/** Changes a reply in place; an effect is returned only by an edit that has to wait. */
+export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
+
+export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
+
+/** What happened on the way, for the journal. */
+export interface Trail {
+  listener: CompiledListener | undefined
+  route: CompiledRoute | undefined
+  /** The name of the backend that was chosen. */
+  backend: string | undefined
+  endpoint: Endpoint | undefined
+  attempts: number
+  refusal: Refusal | undefined
+  /** When the first upstream call began and when its head came back; 0 until then. */
+  upstreamStartMillis: number
+  upstreamHeadMillis: number
+}
+
+/** Whatever a policy step can look at and change: an exchange, or one attempt of it. */
+export interface Subject {
+  readonly request: Request
+  readonly exchange: Exchange
+}
+
+export class Exchange implements Subject {
+  readonly plan: Plan
+  readonly bound: Bound
+  readonly request: Request
+  readonly startedMillis: number
+  /** The request must be answered by then; `Infinity` without a deadline. */
+  deadlineMillis = Infinity
+  /** Edits promised while the request went in, one slot per kind and layer; run once, in that order. */
+  edits: Array<Edit | undefined> | undefined
+  readonly trail: Trail
+  /** Present only while somebody asks to have this exchange explained. */
+  readonly inquiry: Inquiry | undefined
+  listener: CompiledListener | undefined
+  route: CompiledRoute | undefined
+  match: Match | undefined
+  /** Takes interim replies of the upstream. */
+  readonly inform: ((status: number, flat: Array<string>) => void) | undefined
+
+  constructor(
+    plan: Plan,
+    bound: Bound,
+    request: Request,
+    startedMillis: number,
+    inform: ((status: number, flat: Array<string>) => void) | undefined,
+    inquiry: Inquiry | undefined,
+  ) {
+    this.plan = plan
+    this.bound = bound
+    this.request = request
+    this.startedMillis = startedMillis
+    this.inform = inform
+    this.inquiry = inquiry
+    this.listener = undefined
+    this.route = undefined
+    this.match = undefined
+    this.edits = undefined
+    this.trail = {
+      listener: undefined,
+      route: undefined,
+      backend: undefined,
+      endpoint: undefined,
+      attempts: 0,
+      refusal: undefined,
+      upstreamStartMillis: 0,
+      upstreamHeadMillis: 0,
+    }
+  }
+
+  get exchange(): this {
+    return this
+  }
+}
+
+/** An exchange whose route is known. */
+export type Routed = Exchange & {
+  readonly route: CompiledRoute
+  readonly match: Match
+  readonly listener: CompiledListener
+}
+
+/** One try of sending a routed exchange to a backend. */
+export interface Attempt extends Subject {
+  readonly exchange: Routed
+  /** Its own copy wherever something may change it, so that the next attempt starts clean. */
+  readonly request: Request
+  /** 0 for the first. */
+  readonly number: number
+}

@@ -1,0 +1,131 @@
+/** Every reason the gateway answers by itself, and the one function that turns a reason into a reply. */
+import { encodeGrpcMessage, grpcStatusOf } from "../protocols/http/grpc.ts"
+import { Headers } from "../protocols/http/headers.ts"
+import * as Body from "./Body.ts"
+import type { Reply } from "./Exchange.ts"
+
+interface Detail {
+  readonly detail: string
+}
+
+interface Shapes {
+  readonly BindNotFound: {}
+  readonly ListenerNotFound: {}
+  readonly RouteNotFound: {}
+  readonly Misdirected: {}
+  readonly ServiceNotFound: {}
+  readonly DelegationCycle: {}
+  readonly NoValidBackends: {}
+  readonly BackendNotFound: {}
+  readonly InvalidBackendType: {}
+  readonly NoHealthyBackends: {}
+  readonly ResolutionFailed: Detail
+  readonly FilterFailed: Detail
+  readonly UpgradeFailed: Detail
+  readonly InvalidRequest: Detail
+  readonly MethodNotAllowed: {}
+  readonly ProcessingFailed: Detail
+  readonly RequestHeadTooLarge: {}
+  readonly RequestBodyTooLarge: {}
+  readonly ReplyBodyTooLarge: {}
+  readonly RequestHeadTimeout: {}
+  readonly RequestBodyTimeout: {}
+  readonly ExpectationFailed: Detail
+  readonly UpstreamFailed: Detail
+  readonly UpstreamTimeout: {}
+  readonly RequestTimeout: {}
+  readonly Overloaded: Detail
+  readonly Defect: {}
+}
+
+export type Refusal = { [Tag in keyof Shapes]: { readonly _tag: Tag } & Shapes[Tag] }[keyof Shapes]
+export type Of<Tag extends keyof Shapes> = Extract<Refusal, { readonly _tag: Tag }>
+
+/** How a refusal is classified in the journal. */
+export type Reason =
+  | "NotFound"
+  | "Internal"
+  | "NoHealthyBackend"
+  | "UpstreamFailure"
+  | "Timeout"
+  | "InvalidRequest"
+  | "Overload"
+
+interface Answer<R> {
+  readonly status: number
+  readonly reason: Reason
+  readonly text: string | ((refusal: R) => string)
+}
+
+const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
+  BindNotFound: { status: 404, reason: "NotFound", text: "bind not found" },
+  ListenerNotFound: { status: 404, reason: "NotFound", text: "listener not found" },
+  RouteNotFound: { status: 404, reason: "NotFound", text: "route not found" },
+  Misdirected: { status: 421, reason: "NotFound", text: "misdirected request" },
+  ServiceNotFound: { status: 500, reason: "NotFound", text: "service not found" },
+  DelegationCycle: { status: 500, reason: "Internal", text: "route delegation cycle detected" },
+  NoValidBackends: { status: 500, reason: "NoHealthyBackend", text: "no valid backends" },
+  BackendNotFound: { status: 500, reason: "NoHealthyBackend", text: "backend does not exist" },
+  InvalidBackendType: { status: 500, reason: "NoHealthyBackend", text: "invalid backend type" },
+  NoHealthyBackends: { status: 503, reason: "NoHealthyBackend", text: "no healthy backends" },
+  ResolutionFailed: {
+    status: 503,
+    reason: "NoHealthyBackend",
+    text: (r) => `backends required DNS resolution which failed: ${r.detail}`,
+  },
+  FilterFailed: { status: 500, reason: "Internal", text: (r) => `failed to apply filters: ${r.detail}` },
+  UpgradeFailed: { status: 502, reason: "Internal", text: (r) => `request upgrade failed, ${r.detail}` },
+  InvalidRequest: { status: 400, reason: "Internal", text: (r) => `invalid request: ${r.detail}` },
+  MethodNotAllowed: { status: 405, reason: "Internal", text: "method not allowed" },
+  ProcessingFailed: { status: 503, reason: "Internal", text: (r) => `processing failed: ${r.detail}` },
+  RequestHeadTooLarge: { status: 431, reason: "InvalidRequest", text: "request header fields too large" },
+  RequestBodyTooLarge: { status: 413, reason: "InvalidRequest", text: "request body too large" },
+  ReplyBodyTooLarge: { status: 502, reason: "UpstreamFailure", text: "response body too large" },
+  RequestHeadTimeout: { status: 408, reason: "Timeout", text: "request head timeout" },
+  RequestBodyTimeout: { status: 408, reason: "Timeout", text: "request body timeout" },
+  ExpectationFailed: { status: 417, reason: "InvalidRequest", text: (r) => `expectation failed: ${r.detail}` },
+  UpstreamFailed: { status: 503, reason: "UpstreamFailure", text: (r) => `upstream call failed: ${r.detail}` },
+  UpstreamTimeout: { status: 504, reason: "Timeout", text: "upstream call timeout" },
+  RequestTimeout: { status: 504, reason: "Timeout", text: "request timeout" },
+  Overloaded: { status: 503, reason: "Overload", text: (r) => `overloaded: ${r.detail}` },
+  Defect: { status: 500, reason: "Internal", text: "internal error" },
+}
+
+const answerOf = (refusal: Refusal): Answer<Refusal> => answers[refusal._tag] as Answer<Refusal>
+
+export const status = (refusal: Refusal): number => answerOf(refusal).status
+
+export const reason = (refusal: Refusal): Reason => answerOf(refusal).reason
+
+export const message = (refusal: Refusal): string => {
+  const text = answerOf(refusal).text
+  return typeof text === "string" ? text : text(refusal)
+}
+
+/** The reply that tells the client; a gRPC client is told in its own way. */
+export const toReply = (refusal: Refusal, isGrpc: boolean): Reply => {
+  const answer = answerOf(refusal)
+  const text = message(refusal)
+  if (isGrpc) {
+    const code = refusal._tag === "NoValidBackends" ? 14 : grpcStatusOf(answer.status)
+    return {
+      status: 200,
+      headers: new Headers([
+        "content-type",
+        "application/grpc",
+        "grpc-status",
+        String(code),
+        "grpc-message",
+        encodeGrpcMessage(text),
+      ]),
+      body: Body.empty,
+      origin: "gateway",
+    }
+  }
+  return {
+    status: answer.status,
+    headers: new Headers(["content-type", "text/plain"]),
+    body: Body.text(text),
+    origin: "gateway",
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The whole sentence, in the order a byte meets it:
+ *
+ *   accept → tls → listener → (gateway policies) → route → (route policies) → dispatch → (backend policies) → upstream
+ *
+ * The first three make a connection; the rest is compiled into each listener of a plan and runs once per exchange.
+ */
+import * as Effect from "effect/Effect"
+import type { BindKey } from "../ir/Key.ts"
+import { detectPreface } from "../protocols/net/preface.ts"
+import { accept } from "./1-accept/accept.ts"
+import { terminate } from "./2-tls/terminate.ts"
+import * as http from "./3-listener/http.ts"
+import { serve } from "./3-listener/match.ts"
+import { relay } from "./3-listener/tcp.ts"
+import type { Accepted, Bound, Secured } from "./Connection.ts"
+import type { CompiledBind, CompiledListener, Live } from "./Plan.ts"
+import type { Journal } from "./ports/Journal.ts"
+import type { HttpConnection, Socket } from "./ports/Network.ts"
+import type { Clock } from "./ports/Timer.ts"
+import { rejected, type Rejected } from "./Rejected.ts"
+
+export interface PipelinePorts {
+  readonly live: Live
+  readonly clock: Clock
+  readonly journal: Journal["Service"]
+  /** Told of every HTTP connection, so that they can be asked to finish. */
+  readonly opened: (bound: Bound, connection: HttpConnection) => void
+}
+
+export const make = (ports: PipelinePorts) => {
+  const { clock, journal, live } = ports
+  const engine = http.make(
+    {
+      live,
+      clock,
+      journal: {
+        exchange: journal.exchange,
+        malformed: (bound, status, message) =>
+          journal.malformed(bound.secured.accepted.bind, bound.secured.accepted.peer, status, message),
+      },
+    },
+    serve,
+  )
+
+  /** What the first bytes are decides who reads them; an HTTP/1 connection is the common case. */
+  const detect = (socket: Socket, timeoutMillis: number): Effect.Effect<"tls" | "http1" | "http2", Rejected> => {
+    const look = (known: number): Effect.Effect<"tls" | "http1" | "http2", Rejected> =>
+      Effect.matchEffect(socket.peek(known, timeoutMillis), {
+        onFailure: (closed) => Effect.fail(rejected("listener", closed.message)),
+        onSuccess: (bytes) => {
+          const preface = detectPreface(bytes)
+          if (preface !== "needMore") return Effect.succeed(preface)
+          return bytes.byteLength > known
+            ? look(bytes.byteLength)
+            : Effect.fail(rejected("listener", "closed by the peer"))
+        },
+      })
+    return look(0)
+  }
+
+  const serveHttp = (bound: Bound, bind: CompiledBind, version: "1" | "2"): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const connection = engine.connection(bound, bind, version)
+      ports.opened(bound, connection)
+      const { maxConnectionDurationMillis } = bind.frontend
+      if (maxConnectionDurationMillis === undefined) return connection.closed
+      const cancel = clock.after(maxConnectionDurationMillis, connection.drain)
+      return Effect.ensuring(connection.closed, Effect.sync(cancel))
+    })
+
+  const plaintext = (bind: CompiledBind, secured: Secured, seen: "http1" | "http2"): Effect.Effect<void> =>
+    serveHttp({ secured, listener: undefined }, bind, seen === "http2" ? "2" : "1")
+
+  const raw = (bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
+    relay(clock, (ending) => journal.relay(bound.secured.accepted, ending), bound, listener)
+
+  const sealed = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> =>
+    Effect.flatMap(terminate(bind, accepted), ({ listener, secured }) => {
+      journal.handshake(accepted.bind, clock.nowMillis() - accepted.acceptedMillis, secured.tls)
+      const bound: Bound = { secured, listener: listener.ir.key }
+      if (listener.ir.protocol !== "HTTPS") return raw(bound, listener)
+      return serveHttp(bound, bind, secured.tls?.alpn === "h2" ? "2" : "1")
+    })
+
+  const bound = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> => {
+    const { socket } = accepted
+    const unsealed: Secured = { accepted, socket, tls: undefined }
+    switch (bind.ir.protocol) {
+      case "tcp":
+        return bind.tcp === undefined
+          ? Effect.fail(rejected("listener", "no TCP listener"))
+          : raw({ secured: unsealed, listener: bind.tcp.ir.key }, bind.tcp)
+      case "tls":
+        return sealed(bind, accepted)
+      case "http":
+      case "auto":
+        return Effect.flatMap(detect(socket, bind.frontend.http.headTimeoutMillis), (seen) => {
+          if (seen !== "tls") return plaintext(bind, unsealed, seen)
+          return bind.ir.protocol === "auto" ? sealed(bind, accepted) : plaintext(bind, unsealed, "http1")
+        })
+    }
+  }
+
+  /** The life of one connection, from accept to close; the socket never outlives it. */
+  const connection = (key: BindKey, socket: Socket): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const bind = live.current.binds.get(key)
+      journal.accepted(key, socket.peer)
+      if (bind === undefined) return Effect.void
+      return Effect.catch(
+        Effect.flatMap(accept(clock, key, bind, socket), (accepted) => bound(bind, accepted)),
+        (cause) => Effect.sync(() => journal.rejected(key, socket.peer, cause.stage, cause.reason)),
+      )
+    }).pipe(Effect.ensuring(Effect.sync(() => socket.destroy())))
+
+  return { connection }
+}

@@ -1,0 +1,42 @@
+/** Where everything that happened is told: access log, metrics, and later spans. Never waits, never fails. */
+import * as Context from "effect/Context"
+import type { BindKey } from "../../ir/Key.ts"
+import type { Accepted, Address } from "../Connection.ts"
+import type { Exchange, Reply } from "../Exchange.ts"
+import type { Delivered, TlsFacts } from "./Network.ts"
+
+/** How an exchange ended; exactly one of these is told for each. */
+export interface Ending {
+  readonly reply: Reply | undefined
+  readonly delivered: Delivered | undefined
+  /** `interrupted`: the client left before there was a reply. */
+  readonly outcome: "answered" | "clientGone" | "upstreamFailed" | "interrupted" | "drained"
+  readonly endedMillis: number
+}
+
+/** How a raw connection ended. */
+export interface RelayEnding {
+  readonly listener: string | undefined
+  readonly route: string | undefined
+  readonly endpoint: string | undefined
+  readonly serverName: string | undefined
+  readonly startedMillis: number
+  readonly endedMillis: number
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  readonly error: string | undefined
+}
+
+export class Journal extends Context.Service<
+  Journal,
+  {
+    readonly exchange: (exchange: Exchange, ending: Ending) => void
+    readonly relay: (accepted: Accepted, ending: RelayEnding) => void
+    readonly accepted: (bind: BindKey, peer: Address) => void
+    readonly handshake: (bind: BindKey, millis: number, tls: TlsFacts | undefined) => void
+    /** A connection ended before it became an exchange. */
+    readonly rejected: (bind: BindKey, peer: Address, stage: string, reason: string) => void
+    /** A request that could not be parsed. */
+    readonly malformed: (bind: BindKey, peer: Address, status: number, message: string) => void
+  }
+>()("sluice/stages/ports/Journal") {}

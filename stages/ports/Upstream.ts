@@ -1,0 +1,62 @@
+/** The way out: endpoints that requests are sent to, and raw connections. */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { HostTarget } from "../../ir/Backend.ts"
+import type { ClientTls } from "../../ir/Tls.ts"
+import type { Reply, Request } from "../Exchange.ts"
+import type { Socket } from "./Network.ts"
+
+/** Why no reply came. */
+export type UpstreamFailure =
+  | { readonly _tag: "ResolutionFailed"; readonly message: string }
+  | { readonly _tag: "ConnectFailed"; readonly message: string }
+  | { readonly _tag: "ConnectTimeout"; readonly message: string }
+  | { readonly _tag: "TlsFailed"; readonly message: string }
+  | { readonly _tag: "TunnelRefused"; readonly message: string; readonly status: number }
+  /** The connection broke; `sent` says whether the upstream may have seen the request. */
+  | { readonly _tag: "Reset"; readonly message: string; readonly sent: boolean }
+  | { readonly _tag: "ReplyTimeout"; readonly message: string }
+  | { readonly _tag: "MalformedReply"; readonly message: string }
+  /** The request body broke off on the client's side. */
+  | { readonly _tag: "RequestAborted"; readonly message: string }
+
+/** Everything that makes one upstream connection different from another. */
+export interface EndpointSpec {
+  readonly target: HostTarget
+  readonly tls: ClientTls | undefined
+  readonly connectTimeoutMillis: number
+  readonly poolIdleMillis: number
+  readonly poolSizeMax: number | undefined
+  readonly keepAlive: { readonly enabled: boolean; readonly timeMillis: number }
+  /** An HTTP proxy to go through. */
+  readonly tunnel: { readonly proxy: HostTarget; readonly authorization: string | undefined } | undefined
+}
+
+export interface SendOptions {
+  readonly version: "1.1" | "2"
+  /** How long the head of the reply may take; absent means as long as it likes. */
+  readonly replyTimeoutMillis: number | undefined
+  /** Takes interim replies (1xx) as they come. */
+  readonly inform: ((status: number, flat: Array<string>) => void) | undefined
+}
+
+/** An open endpoint; connections are pooled behind it. */
+export interface Endpoint {
+  readonly spec: EndpointSpec
+  /** For people: `host:port`. */
+  readonly label: string
+  /** Interruption aborts the call, whatever state it is in. */
+  readonly send: (request: Request, options: SendOptions) => Effect.Effect<Reply, UpstreamFailure>
+  /** A raw connection, for TCP routes, CONNECT and pass-through. */
+  readonly dial: Effect.Effect<Socket, UpstreamFailure>
+  /** Lets idle connections go at once, and the others when their calls have ended. */
+  readonly close: () => void
+}
+
+export class Upstream extends Context.Service<
+  Upstream,
+  {
+    /** Connects to nothing yet. */
+    readonly open: (spec: EndpointSpec) => Endpoint
+  }
+>()("sluice/stages/ports/Upstream") {}
