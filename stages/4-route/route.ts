@@ -7,13 +7,15 @@ import { find, type RouteTree } from "./tree.ts"
 
 const routeNotFound: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "RouteNotFound" })
 
-export const route = (tree: RouteTree<RouteCell>): Service<Exchange> => (exchange) => {
-  const found = find(tree, exchange.request)
-  if (found === undefined) return routeNotFound
-  const compiled = found.value.get()
-  exchange.route = compiled
-  exchange.match = found.match
-  exchange.trail.route = compiled
-  exchange.inquiry?.note({ stage: "route", decision: compiled.ir.key, detail: found.match })
-  return compiled.serve(exchange as Routed)
-}
+export const route =
+  (tree: RouteTree<RouteCell>): Service<Exchange> =>
+  (exchange) => {
+    const found = find(tree, exchange.request)
+    if (found === undefined) return routeNotFound
+    const compiled = found.value.get()
+    exchange.route = compiled
+    exchange.match = found.match
+    exchange.trail.route = compiled
+    exchange.inquiry?.note({ stage: "route", decision: compiled.ir.key, detail: found.match })
+    return compiled.serve(exchange as Routed)
+  }
