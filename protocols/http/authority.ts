@@ -3,6 +3,7 @@
  * Stricter than the grammar on purpose: no user information, no percent-encoding, no sub-delimiters, so that every
  * reader further on sees the same host.
  */
+import { isIpv6 } from "../net/ip.ts"
 
 export interface Authority {
   /** Lower case, without a final dot; an IPv6 address keeps its brackets. */
@@ -113,30 +114,3 @@ export const stripDefaultPort = (scheme: string, authority: string): string => {
 
 /** The host as sockets and resolvers take it: an IPv6 address without brackets. */
 export const unbracket = (host: string): string => (host.charCodeAt(0) === BRACKET ? host.slice(1, -1) : host)
-
-/** Four decimal numbers; the shorter and octal forms that some resolvers accept are not addresses here. */
-export const isIpv4 = (text: string): boolean => {
-  const parts = text.split(".")
-  return parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)
-}
-
-const groupsIn = (text: string): number => {
-  if (text === "") return 0
-  const parts = text.split(":")
-  let groups = 0
-  for (const [i, part] of parts.entries()) {
-    if (/^[0-9a-fA-F]{1,4}$/.test(part)) groups++
-    else if (i === parts.length - 1 && isIpv4(part)) groups += 2
-    else return Number.NaN
-  }
-  return groups
-}
-
-/** An IPv6 address without brackets or zone (RFC 4291 §2.2). */
-export const isIpv6 = (text: string): boolean => {
-  if (text.length < 2 || text.length > 45) return false
-  const gap = text.indexOf("::")
-  if (gap < 0) return groupsIn(text) === 8
-  const head = text.slice(0, gap)
-  return !head.includes(".") && groupsIn(head) + groupsIn(text.slice(gap + 2)) <= 7
-}
