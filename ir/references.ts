@@ -1,0 +1,82 @@
+/** The backends a policy refers to, and where in it. */
+import type { BackendRef } from "./BackendRef.ts"
+import type { BackendPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
+import type { PromptGuard, RequestGuard, ResponseGuard } from "./policy/PromptGuard.ts"
+
+export type Path = ReadonlyArray<string | number>
+
+export interface Reference {
+  readonly path: Path
+  readonly ref: BackendRef
+}
+
+type AnyPolicy = FrontendPolicy | TrafficPolicy | BackendPolicy
+
+export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Reference> => {
+  switch (policy._tag) {
+    case "Conditional":
+      return policy.entries.flatMap((entry, i) => references(entry.policy, [...path, "entries", i, "policy"]))
+    case "ExtAuthz":
+    case "NetworkExtAuthz":
+    case "ExtProc":
+    case "RemoteRateLimit":
+    case "Tracing":
+      return ofCallee(policy.callee, [...path, "callee"])
+    case "AccessLog":
+      return policy.otlp === undefined ? [] : ofCallee(policy.otlp.callee, [...path, "otlp", "callee"])
+    case "RequestMirror":
+      return policy.mirrors.map(({ backend }, i) => ({ path: [...path, "mirrors", i, "backend"], ref: backend }))
+    case "BackendTunnel":
+      return [{ path: [...path, "proxy"], ref: policy.proxy }]
+    case "InferenceRouting":
+      return [{ path: [...path, "endpointPicker"], ref: policy.endpointPicker }]
+    case "McpGuardrails":
+      return policy.processors.flatMap(({ callee }, i) => ofCallee(callee, [...path, "processors", i, "callee"]))
+    case "BackendAuth": {
+      const { auth } = policy
+      if (auth?._tag === "OauthTokenExchange") {
+        return ofCallee(auth.endpoint.callee, [...path, "auth", "endpoint", "callee"])
+      }
+      if (auth?._tag === "CrossAppAccess") {
+        return [
+          ...ofCallee(auth.identityProvider.callee, [...path, "auth", "identityProvider", "callee"]),
+          ...ofCallee(auth.resourceAuthorizationServer.callee, [
+            ...path,
+            "auth",
+            "resourceAuthorizationServer",
+            "callee",
+          ]),
+        ]
+      }
+      return []
+    }
+    case "Ai":
+      return policy.promptGuard === undefined ? [] : ofGuards(policy.promptGuard, [...path, "promptGuard"])
+    default:
+      return []
+  }
+}
+
+const ofCallee = (
+  callee: { readonly backend: BackendRef; readonly policies: ReadonlyArray<BackendPolicy> },
+  path: Path,
+): ReadonlyArray<Reference> => [
+  { path: [...path, "backend"], ref: callee.backend },
+  ...callee.policies.flatMap((policy, i) => references(policy, [...path, "policies", i])),
+]
+
+const ofGuards = ({ request, response }: PromptGuard, path: Path): ReadonlyArray<Reference> => [
+  ...request.flatMap((guard, i) => ofGuard(guard, [...path, "request", i, "kind"])),
+  ...response.flatMap((guard, i) => ofGuard(guard, [...path, "response", i, "kind"])),
+]
+
+const ofGuard = ({ kind }: RequestGuard | ResponseGuard, path: Path): ReadonlyArray<Reference> => {
+  switch (kind._tag) {
+    case "Regex":
+      return []
+    case "Webhook":
+      return [{ path: [...path, "target"], ref: kind.target }]
+    default:
+      return kind.policies.flatMap((policy, i) => references(policy, [...path, "policies", i]))
+  }
+}
