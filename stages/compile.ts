@@ -78,11 +78,11 @@ const frontendOf = (limits: ConnectionLimits, policies: FrontendPolicies): Front
 }
 
 /** Compiles a snapshot, taking over from `previous` whatever is unchanged. */
-export const compile = Effect.fnUntraced(function* (
+export const compile: (
   ports: CompilePorts,
   snapshot: Snapshot,
   previous: Plan | undefined,
-) {
+) => Effect.Effect<Plan> = Effect.fnUntraced(function* (ports, snapshot, previous) {
   const attachments = Attachments.make(snapshot.attachments.values())
   const binds = new Map<BindKey, CompiledBind>()
   const listeners = new Map<ListenerKey, CompiledListener>()

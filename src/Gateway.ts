@@ -1,0 +1,199 @@
+/**
+ * The gateway as a Layer: give it a source of configuration and the ports of a world, and it serves until its scope
+ * closes — then it drains.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type { BindKey } from "../ir/Key.ts"
+import { empty } from "../ir/Snapshot.ts"
+import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
+import type { Address, Bound } from "../stages/Connection.ts"
+import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
+import * as Pipeline from "../stages/pipeline.ts"
+import type { Live, Plan } from "../stages/Plan.ts"
+import { Journal } from "../stages/ports/Journal.ts"
+import { type HttpConnection, Network } from "../stages/ports/Network.ts"
+import { Timer } from "../stages/ports/Timer.ts"
+import { Upstream } from "../stages/ports/Upstream.ts"
+import * as bounds from "./config/bounds.ts"
+import type { Source, Unusable } from "./config/Source.ts"
+import * as Publish from "./config/publish.ts"
+
+/** How often a drain looks whether everybody has left. */
+const drainPollMillis = 20
+
+export interface GatewayOptions {
+  readonly config: Source
+  readonly ipv6?: boolean
+  /** How long connections go on being accepted once the end is near, and how long exchanges may then take. */
+  readonly drain?: { readonly minMillis: number; readonly maxMillis: number }
+  readonly upstream?: Partial<CompilePorts["dispatch"]["defaults"]>
+  readonly limits?: Partial<Limits>
+  /** Told of every configuration that was taken or refused. */
+  readonly onConfig?: (result: { readonly version: number } | Unusable) => void
+}
+
+/** Bounds of what clients may hold open or send. */
+export interface Limits extends ConnectionLimits {
+  readonly connectionsMax: number
+}
+
+const limitsByDefault: Limits = {
+  connectionsMax: bounds.bindConnectionsMax,
+  headBytesMax: bounds.headerBytesMax,
+  headTimeoutMillis: 30_000,
+  bodyIdleTimeoutMillis: 60_000,
+  http2StreamsMax: bounds.http2StreamsMax,
+}
+
+export class Gateway extends Context.Service<
+  Gateway,
+  {
+    readonly live: Live
+    /** Where each bind really listens. */
+    readonly addresses: () => ReadonlyMap<BindKey, Address>
+    /** What is open right now; all zero after a drain. */
+    readonly open: () => { readonly connections: number; readonly exchanges: number; readonly endpoints: number }
+    readonly draining: () => boolean
+    /** Completes when a first configuration serves; fails with what is wrong with it. */
+    readonly ready: Effect.Effect<void, Unusable>
+  }
+>()("sluice/src/Gateway") {}
+
+const make = Effect.fnUntraced(function* (options: GatewayOptions) {
+  const network = yield* Network
+  const upstream = yield* Upstream
+  const journal = yield* Journal
+  const clock = yield* Timer
+  const limits = { ...limitsByDefault, ...options.limits }
+  const drain = options.drain ?? { minMillis: 0, maxMillis: 5_000 }
+
+  const endpoints = new Endpoints(upstream.open)
+  const defaults = {
+    connectTimeoutMillis: 10_000,
+    poolIdleMillis: 90_000,
+    poolSizeMax: undefined,
+    keepAlive: { enabled: true, timeMillis: 180_000 },
+    ...options.upstream,
+  }
+  const compilePorts: CompilePorts = {
+    dispatch: { endpoints, clock, defaults },
+    tlsContext: network.tlsContext,
+    limits,
+  }
+  const live: Live = { current: yield* compile(compilePorts, empty, undefined) }
+  const connections = yield* FiberSet.make<void>()
+  const run = yield* FiberSet.runtime(connections)()
+  const http = new Set<{ readonly bound: Bound; readonly connection: HttpConnection }>()
+  const retired = new Set<Plan>()
+  let draining = false
+  let connectionCount = 0
+
+  const pipeline = Pipeline.make({
+    live,
+    clock,
+    journal,
+    opened: (bound, connection) => {
+      const entry = { bound, connection }
+      http.add(entry)
+      run(Effect.ensuring(connection.closed, Effect.sync(() => http.delete(entry))))
+      if (draining) connection.drain()
+    },
+  })
+
+  const publisher = Publish.make(
+    {
+      compile: compilePorts,
+      network,
+      ipv6: options.ipv6 ?? true,
+      connectionsMax: limits.connectionsMax,
+      onSocket: (bind, socket) => {
+        connectionCount++
+        run(
+          Effect.ensuring(
+            pipeline.connection(bind, socket),
+            Effect.sync(() => connectionCount--),
+          ),
+        )
+      },
+      onSwap: (before, after) => {
+        retired.add(before)
+        before.use.retire(() => retired.delete(before))
+        for (const { bound, connection } of http) {
+          if (isStale(bound, before, after)) connection.drain()
+        }
+      },
+    },
+    live,
+  )
+
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      draining = true
+      yield* Effect.sleep(drain.minMillis)
+      publisher.stop()
+      for (const { connection } of http) connection.drain()
+      const giveUpAt = clock.nowMillis() + drain.maxMillis
+      while (connectionCount > 0 && clock.nowMillis() < giveUpAt) yield* Effect.sleep(drainPollMillis)
+      yield* FiberSet.clear(connections)
+      yield* publisher.close
+      endpoints.close()
+    }),
+  )
+
+  let version = 0
+  const tell = (result: { readonly version: number } | Unusable) => Effect.sync(() => options.onConfig?.(result))
+  const take = (update: Stream.Success<Source["updates"]>): Effect.Effect<void, Unusable> =>
+    (update._tag === "Unusable" ? Effect.fail(update) : publisher.publish(update.snapshot)).pipe(
+      Effect.matchEffect({
+        onFailure: (unusable) => Effect.andThen(tell(unusable), Effect.fail(unusable)),
+        onSuccess: () => tell({ version: ++version }),
+      }),
+    )
+
+  const ready = yield* Deferred.make<void, Unusable>()
+  yield* Effect.forkScoped(
+    Stream.runForEach(options.config.updates, (update) =>
+      Effect.matchEffect(take(update), {
+        onFailure: (unusable) => Deferred.fail(ready, unusable),
+        onSuccess: () => Deferred.succeed(ready, undefined),
+      }),
+    ),
+  )
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.delay(
+        Effect.sync(() => endpoints.sweep()),
+        2 * defaults.poolIdleMillis,
+      ),
+    ),
+  )
+
+  return Gateway.of({
+    live,
+    addresses: publisher.addresses,
+    open: () => ({
+      connections: connectionCount,
+      exchanges: [...retired, live.current].reduce((sum, plan) => sum + plan.use.count, 0),
+      endpoints: endpoints.size,
+    }),
+    draining: () => draining,
+    ready: Deferred.await(ready),
+  })
+})
+
+/** A connection finishes when what it was opened for is gone or has other certificates. */
+const isStale = (bound: Bound, before: Plan, after: Plan): boolean => {
+  const key = bound.secured.accepted.bind
+  if (!after.binds.has(key)) return true
+  if (bound.listener === undefined) return false
+  return before.listeners.get(bound.listener)?.ir.tls !== after.listeners.get(bound.listener)?.ir.tls
+}
+
+export const layer = (
+  options: GatewayOptions,
+): Layer.Layer<Gateway, never, Network | Upstream | Journal | Timer> => Layer.effect(Gateway, make(options))

@@ -1,0 +1,139 @@
+/**
+ * Makes a snapshot the one that serves: validate, compile, open what must be opened, and only then swap.
+ * Whatever fails on the way leaves everything as it was, sockets included.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Bind, ListenAddress } from "../../ir/Bind.ts"
+import type { BindKey } from "../../ir/Key.ts"
+import type { Snapshot } from "../../ir/Snapshot.ts"
+import { validate } from "../../ir/validate.ts"
+import { compile, type CompilePorts } from "../../stages/compile.ts"
+import type { Live, Plan } from "../../stages/Plan.ts"
+import type { Address } from "../../stages/Connection.ts"
+import type { Listening, Network, Socket } from "../../stages/ports/Network.ts"
+import type { Unusable } from "./Source.ts"
+
+/** An open listening socket; binds may take it over from one another without closing it. */
+interface Opened {
+  bind: BindKey
+  readonly listening: Listening
+  readonly scope: Scope.Closeable
+}
+
+export interface PublishPorts {
+  readonly compile: CompilePorts
+  readonly network: Network["Service"]
+  readonly ipv6: boolean
+  readonly connectionsMax: number
+  readonly onSocket: (bind: BindKey, socket: Socket) => void
+  /** Called after the swap, with what served before. */
+  readonly onSwap: (before: Plan, after: Plan) => void
+}
+
+const addressKey = (address: ListenAddress): string | undefined => {
+  switch (address._tag) {
+    case "Ip":
+      return `ip ${address.host ?? "*"} ${address.port}`
+    case "Unix":
+      return `unix ${address.path}`
+    case "Internal":
+      return undefined
+  }
+}
+
+const describe = (address: ListenAddress): string => {
+  switch (address._tag) {
+    case "Ip":
+      return `${address.host ?? "*"}:${address.port}`
+    case "Unix":
+      return address.path
+    case "Internal":
+      return "internal"
+  }
+}
+
+export const make = (ports: PublishPorts, live: Live) => {
+  const opened = new Map<string, Opened>()
+
+  const open = (key: string, bind: Bind): Effect.Effect<Opened, Unusable> =>
+    Effect.suspend(() => {
+      const scope = Scope.makeUnsafe()
+      const state: { opened: Opened | undefined } = { opened: undefined }
+      const listen = ports.network.listen(
+        { address: bind.address, ipv6: ports.ipv6, connectionsMax: ports.connectionsMax },
+        (socket) => {
+          if (state.opened === undefined) socket.destroy()
+          else ports.onSocket(state.opened.bind, socket)
+        },
+      )
+      return Scope.provide(listen, scope).pipe(
+        Effect.map((listening) => (state.opened = { bind: bind.key, listening, scope })),
+        Effect.catch((failure) =>
+          Effect.andThen(
+            Scope.close(scope, Exit.void),
+            Effect.fail<Unusable>({
+              _tag: "Unusable",
+              problems: [
+                `bind ${bind.key}: cannot listen on ${describe(bind.address)}: ${failure.message}. Free the address or choose another.`,
+              ],
+            }),
+          ),
+        ),
+        Effect.tap((one) => Effect.sync(() => void opened.set(key, one))),
+      )
+    })
+
+  const close = (key: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const one = opened.get(key)
+      opened.delete(key)
+      return one === undefined ? Effect.void : Scope.close(one.scope, Exit.void)
+    })
+
+  const publish = Effect.fnUntraced(function* (snapshot: Snapshot) {
+    const problems = validate(snapshot).filter(({ severity }) => severity === "error")
+    if (problems.length > 0) {
+      return yield* Effect.fail<Unusable>({
+        _tag: "Unusable",
+        problems: problems.map(({ message, path, remedy }) => `${path.join(".")}: ${message}. ${remedy}`),
+      })
+    }
+    const plan = yield* compile(ports.compile, snapshot, live.current)
+
+    const wanted = new Map<string, Bind>()
+    for (const bind of snapshot.binds.values()) {
+      const key = addressKey(bind.address)
+      if (key !== undefined) wanted.set(key, bind)
+    }
+    const fresh: Array<string> = []
+    for (const [key, bind] of wanted) {
+      if (opened.has(key)) continue
+      fresh.push(key)
+      yield* open(key, bind).pipe(
+        Effect.tapError(() => Effect.forEach(fresh, close, { discard: true })),
+        Effect.onInterrupt(() => Effect.forEach(fresh, close, { discard: true })),
+      )
+    }
+
+    const before = live.current
+    live.current = plan
+    for (const [key, bind] of wanted) (opened.get(key) as Opened).bind = bind.key
+    for (const key of [...opened.keys()]) if (!wanted.has(key)) yield* close(key)
+    ports.onSwap(before, plan)
+  })
+
+  return {
+    /** All or nothing; the effect is not interrupted half-way through a swap. */
+    publish: (snapshot: Snapshot) => Effect.uninterruptible(publish(snapshot)),
+    /** Where each bind really listens. */
+    addresses: (): ReadonlyMap<BindKey, Address> =>
+      new Map([...opened.values()].map(({ bind, listening }) => [bind, listening.address])),
+    /** No new connections anywhere. */
+    stop: () => {
+      for (const { listening } of opened.values()) listening.stop()
+    },
+    close: Effect.suspend(() => Effect.forEach([...opened.keys()], close, { discard: true })),
+  }
+}
