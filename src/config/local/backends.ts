@@ -1,0 +1,89 @@
+/** Named backends, and the kinds of backend that routes share with them. */
+import * as Schema from "effect/Schema"
+import { exactlyOne, opt, req, Target } from "./grammar.ts"
+import { McpBackend } from "./mcp.ts"
+import { BackendPolicies } from "./policies.ts"
+import { CustomProvider } from "./llmProvider.ts"
+import { anyCase } from "./grammar.ts"
+
+const model = { model: opt(Schema.NonEmptyString) }
+const moderationSide = opt(Schema.Struct({ mode: opt(anyCase(["score", "block"])) }))
+
+const provider = {
+  openAI: opt(
+    Schema.Struct({
+      ...model,
+      moderation: opt(
+        Schema.Struct({
+          model: opt(Schema.NonEmptyString),
+          policy: opt(Schema.Struct({ input: moderationSide, output: moderationSide })),
+        }),
+      ),
+    }),
+  ),
+  gemini: opt(Schema.Struct(model)),
+  vertex: opt(Schema.Struct({ ...model, region: opt(Schema.NonEmptyString), projectId: Schema.NonEmptyString })),
+  anthropic: opt(Schema.Struct(model)),
+  bedrock: opt(
+    Schema.Struct({
+      ...model,
+      region: Schema.NonEmptyString,
+      guardrailIdentifier: opt(Schema.NonEmptyString),
+      guardrailVersion: opt(Schema.NonEmptyString),
+    }),
+  ),
+  azure: opt(
+    Schema.Struct({
+      ...model,
+      resourceName: Schema.NonEmptyString,
+      resourceType: anyCase(["openAI", "foundry"], { aiServices: "foundry" }),
+      apiVersion: opt(Schema.NonEmptyString),
+      projectName: opt(Schema.NonEmptyString),
+    }),
+  ),
+  copilot: opt(Schema.Struct(model)),
+  custom: opt(CustomProvider),
+}
+
+const NamedProvider = Schema.Struct({
+  name: Schema.NonEmptyString,
+  provider: exactlyOne(Schema.Struct(provider), Object.keys(provider)),
+  hostOverride: opt(Target),
+  pathOverride: opt(Schema.String),
+  pathPrefix: opt(Schema.String),
+  tokenize: opt(Schema.Boolean),
+  policies: opt(BackendPolicies),
+}).annotate({ identifier: "NamedAiProvider" })
+
+export const AiBackend = Schema.Union([
+  Schema.Struct({ groups: Schema.Array(Schema.Struct({ providers: Schema.Array(NamedProvider) })) }),
+  NamedProvider,
+]).annotate({ identifier: "AiBackend" })
+export type AiBackend = typeof AiBackend.Type
+
+const arn = /^arn:[^:]+:bedrock-agentcore:[^:]+:[^:]+:runtime\/.+$/
+
+export const AwsBackend = Schema.Struct({
+  agentCore: Schema.Struct({
+    agentRuntimeArn: Schema.String.check(
+      Schema.isPattern(arn, { message: "expected `arn:aws:bedrock-agentcore:REGION:ACCOUNT:runtime/ID`" }),
+    ),
+    qualifier: opt(Schema.NonEmptyString),
+  }),
+}).annotate({ identifier: "AwsBackend" })
+
+export const namedBackendKinds = ["host", "internal", "mcp", "ai", "aws"] as const
+
+export const NamedBackend = exactlyOne(
+  Schema.Struct({
+    name: req(Schema.NonEmptyString, "Routes refer to it as `/name`."),
+    policies: opt(BackendPolicies),
+    host: opt(Target, "`host:port` or `unix:/path`."),
+    internal: opt(Schema.String, "`forward`, or the path of the gateway's own interface to answer with."),
+    mcp: opt(McpBackend),
+    ai: opt(AiBackend),
+    aws: opt(AwsBackend),
+  }),
+  namedBackendKinds,
+).annotate({ identifier: "NamedBackend" })
+export type NamedBackend = typeof NamedBackend.Type

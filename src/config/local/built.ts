@@ -1,0 +1,113 @@
+/**
+ * What a file may say already but the gateway cannot do yet. Everything here is decoded, checked, and then refused by
+ * name at its place. Building something ends with deleting its line.
+ */
+
+export const notBuilt = {
+  backends: ["ai", "mcp", "aws"],
+  sections: ["llm", "mcp", "ui"],
+  protocols: ["HBONE"],
+  tunnels: ["hboneWaypoint", "hboneGateway"],
+  policies: [
+    "oidc",
+    "jwtAuth",
+    "mcpAuthentication",
+    "basicAuth",
+    "apiKey",
+    "extAuthz",
+    "authorization",
+    "extProc",
+    "transformations",
+    "localRateLimit",
+    "remoteRateLimit",
+    "csrf",
+    "ai",
+    "backendAuth",
+    "inferenceRouting",
+    "a2a",
+    "mcpAuthorization",
+    "mcpGuardrails",
+    "networkAuthorization",
+    "networkExtAuthz",
+    "tracing",
+  ],
+  fields: [
+    "conditional",
+    "accessLog.filter",
+    "accessLog.add",
+    "accessLog.otlp",
+    "accessLog.database",
+    "retry.condition",
+    "retry.precondition",
+    "health.unhealthyExpression",
+    "directResponse.bodyExpression",
+    "directResponse.headers",
+    "delay.duration as an expression",
+    "dynamic.target",
+    "sessionAffinity.source as an expression",
+    "tls.spiffe",
+    "tls.mode: dynamicCa",
+    "backendTLS.spiffe",
+    "services.waypoint",
+    "services.weightedWaypoints",
+    "services.ingressUseWaypoint",
+    "workloads.waypoint",
+    "workloads.networkGateway",
+    "workloads.hboneMtlsPort",
+    "workloads.protocol: HBONE",
+    "workloads.protocol: LegacyIstioMtls",
+  ],
+  config: [
+    "localXdsPath",
+    "modelCatalog",
+    "database",
+    "storage.mode: hybrid",
+    "storage.mode: readOnly",
+    "caAddress",
+    "caAuthToken",
+    "xdsAddress",
+    "xdsAuthToken",
+    "spiffe",
+    "histograms: native",
+    "histograms: both",
+    "standardAttributes",
+    "session.key",
+    "customFunctions",
+    "logging.filter",
+    "logging.fields",
+    "logging.database",
+    "metrics.fields",
+  ],
+} as const satisfies Record<string, ReadonlyArray<string>>
+
+/** Settings of things that are not built: harmless to have, so that a file may keep them, but said aloud. */
+export const withoutEffect: ReadonlyArray<string> = [
+  "tracing",
+  "mcp.sessionTtl",
+  "namespace",
+  "gateway",
+  "trustDomain",
+  "additionalTrustDomains",
+  "skipValidateTrustDomain",
+  "serviceAccount",
+  "clusterId",
+  "network",
+  "sensitiveHeaders",
+  "hbone",
+]
+
+export type Kind = keyof typeof notBuilt
+
+const said: Record<Kind, (name: string) => string> = {
+  backends: (name) => `\`${name}\` backends are not built yet`,
+  sections: (name) => `the \`${name}\` section is not built yet`,
+  protocols: (name) => `${name} listeners are not built yet`,
+  tunnels: (name) => `the tunnel protocol \`${name}\` is not built yet`,
+  policies: (name) => `\`${name}\` policies are not built yet`,
+  fields: (name) => `\`${name}\` is not built yet`,
+  config: (name) => `\`config.${name}\` is not built yet`,
+}
+
+/** The refusal, where there is one. */
+export const refusal = (kind: Kind, name: string): string | undefined =>
+  (notBuilt[kind] as ReadonlyArray<string>).includes(name) ? said[kind](name) : undefined

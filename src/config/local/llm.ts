@@ -1,0 +1,173 @@
+/** The `llm` shorthand: models in front of providers, without writing routes. */
+import * as Schema from "effect/Schema"
+import { BackendAuth, BackendTunnel, HeaderEdits } from "./callee.ts"
+import { GatewayRefs } from "./GatewayRefs.ts"
+import {
+  anyCase,
+  Cel,
+  CelMap,
+  Count,
+  exactlyOne,
+  FileOrInline,
+  oneSpelling,
+  opt,
+  parsed,
+  Port,
+  req,
+  Target,
+} from "./grammar.ts"
+import * as Result from "effect/Result"
+import { CustomProvider } from "./llmProvider.ts"
+import { HeaderMatch } from "./match.ts"
+import { gatewayPolicies, Health, JsonMap, PromptCaching, PromptGuard, RoutePolicies, RuleSet } from "./policies.ts"
+import { BackendTls, ServerTls } from "./tls.ts"
+
+const known = ["openAI", "gemini", "vertex", "anthropic", "bedrock", "azure", "copilot"] as const
+export const presets = [
+  "cohere",
+  "ollama",
+  "baseten",
+  "cerebras",
+  "deepinfra",
+  "deepseek",
+  "groq",
+  "huggingface",
+  "mistral",
+  "openrouter",
+  "togetherai",
+  "xai",
+  "fireworks",
+] as const
+
+const ModelProvider = Schema.Union([
+  anyCase([...known, ...presets]),
+  exactlyOne(Schema.Struct({ custom: opt(CustomProvider), reference: opt(Schema.NonEmptyString) }), [
+    "custom",
+    "reference",
+  ]),
+]).annotate({ identifier: "LlmProviderKind" })
+
+const baseUrl = parsed(
+  Schema.String,
+  (text) => {
+    const url = URL.parse(text)
+    const fine =
+      url !== null &&
+      (url.protocol === "http:" || url.protocol === "https:") &&
+      url.username === "" &&
+      url.password === "" &&
+      url.search === "" &&
+      url.hash === ""
+    return fine
+      ? Result.succeed(text)
+      : Result.fail({
+          message: "`baseUrl` is not an http:// or https:// URL without user, query and fragment",
+          remedy: "",
+        })
+  },
+  (text) => text,
+)
+
+const Params = Schema.Struct({
+  model: opt(Schema.NonEmptyString),
+  apiKey: opt(FileOrInline),
+  awsRegion: opt(Schema.NonEmptyString),
+  vertexRegion: opt(Schema.NonEmptyString),
+  vertexProject: opt(Schema.NonEmptyString),
+  azureResourceName: opt(Schema.NonEmptyString),
+  azureResourceType: opt(anyCase(["openAI", "foundry"], { aiServices: "foundry" })),
+  azureApiVersion: opt(Schema.NonEmptyString),
+  azureProjectName: opt(Schema.NonEmptyString),
+  baseUrl: opt(baseUrl),
+  hostOverride: opt(Target),
+  pathOverride: opt(Schema.String),
+  pathPrefix: opt(Schema.String),
+  tokenize: opt(Schema.Boolean),
+}).annotate({ identifier: "LlmParams" })
+
+const shared = {
+  defaults: opt(JsonMap),
+  overrides: opt(JsonMap),
+  transformation: opt(CelMap),
+  requestHeaders: opt(HeaderEdits),
+  responseHeaders: opt(HeaderEdits),
+  tls: opt(BackendTls),
+  backendTLS: opt(BackendTls),
+  auth: opt(BackendAuth),
+  health: opt(Health),
+  backendTunnel: opt(BackendTunnel),
+  promptCaching: opt(PromptCaching),
+}
+
+const Provider = Schema.Struct({
+  name: Schema.NonEmptyString,
+  provider: ModelProvider,
+  params: opt(Params),
+  defaults: opt(oneSpelling(Schema.Struct(shared), [["tls", "backendTLS"]])),
+}).annotate({ identifier: "LlmProvider" })
+
+const Model = oneSpelling(
+  Schema.Struct({
+    id: opt(Schema.NonEmptyString),
+    name: req(
+      Schema.String.check(
+        Schema.isPattern(/^(?:\*|\*?[^*]+|[^*]+\*)$/, {
+          message: "expected a name with at most one `*`, at one of its ends",
+        }),
+      ),
+      "Model asked for: exact, `prefix*`, `*suffix` or `*`.",
+    ),
+    visibility: opt(anyCase(["public", "internal"])),
+    provider: ModelProvider,
+    params: opt(Params),
+    passthrough: opt(anyCase(["detect", "opaque"])),
+    authorization: opt(RuleSet),
+    finalTransformation: opt(CelMap),
+    guardrails: opt(PromptGuard),
+    matches: opt(Schema.Array(Schema.Struct({ headers: opt(Schema.Array(HeaderMatch)) }))),
+    ...shared,
+  }),
+  [["tls", "backendTLS"]],
+).annotate({ identifier: "LlmModel" })
+
+const VirtualModel = Schema.Struct({
+  name: Schema.NonEmptyString,
+  routing: exactlyOne(
+    Schema.Struct({
+      weighted: opt(
+        Schema.Struct({
+          targets: Schema.NonEmptyArray(Schema.Struct({ model: Schema.NonEmptyString, weight: opt(Count) })),
+        }),
+      ),
+      failover: opt(
+        Schema.Struct({
+          targets: Schema.NonEmptyArray(Schema.Struct({ model: Schema.NonEmptyString, priority: Count })),
+        }),
+      ),
+      conditional: opt(
+        Schema.Struct({
+          targets: Schema.NonEmptyArray(Schema.Struct({ when: opt(Cel), model: Schema.NonEmptyString })),
+        }),
+      ),
+    }),
+    ["weighted", "failover", "conditional"],
+  ),
+}).annotate({ identifier: "VirtualModel" })
+
+export const Llm = Schema.Struct({
+  gateways: opt(GatewayRefs),
+  port: opt(Port, "4000 unless set; `gateways` is the newer way."),
+  tls: opt(ServerTls),
+  providers: opt(Schema.Array(Provider)),
+  models: Schema.Array(Model),
+  virtualModels: opt(Schema.Array(VirtualModel)),
+  policies: opt(
+    Schema.Struct({
+      ...gatewayPolicies,
+      guardrails: opt(PromptGuard),
+      localRateLimit: RoutePolicies.fields.localRateLimit,
+      remoteRateLimit: RoutePolicies.fields.remoteRateLimit,
+    }),
+  ),
+}).annotate({ identifier: "Llm", description: "Models behind one endpoint, without writing routes." })
+export type Llm = typeof Llm.Type

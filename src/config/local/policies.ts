@@ -1,0 +1,639 @@
+/** Every policy as the file writes it, and which of them each place takes. */
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+import {
+  BackendAuth,
+  BackendHttp,
+  BackendTcp,
+  BackendTunnel,
+  calleeFields,
+  CalleePolicies,
+  HeaderEdits,
+  Keepalive,
+  Location,
+  SimpleRef,
+  Transformations,
+} from "./callee.ts"
+import {
+  anyCase,
+  Cel,
+  CelMap,
+  Count,
+  exactlyOne,
+  FileInlineOrRemote,
+  FileOrInline,
+  Fraction,
+  Millis,
+  oneSpelling,
+  opt,
+  Port,
+  Status,
+  Texts,
+  TextMap,
+} from "./grammar.ts"
+import { HeaderMatch } from "./match.ts"
+import { BackendTls, overrides } from "./tls.ts"
+
+const failureMode = anyCase(["failClosed", "failOpen"])
+
+/** `{…}` itself, or `{conditional: [{condition, …}, …]}`. */
+const conditional = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.Union([
+    Schema.Struct(fields),
+    Schema.Struct({
+      conditional: Schema.NonEmptyArray(Schema.Struct({ ...fields, condition: opt(Cel) })).check(
+        Schema.makeFilter((entries) => {
+          if (entries.length > 64) return "conditional policies have 64 entries at most"
+          const early = entries.findIndex((entry, i) => entry.condition === undefined && i < entries.length - 1)
+          return early < 0
+            ? undefined
+            : { path: [early], issue: "conditional policy entries without condition must be last" }
+        }),
+      ),
+    }),
+  ])
+
+const Rule = Schema.Union([
+  Cel,
+  exactlyOne(Schema.Struct({ allow: opt(Cel), deny: opt(Cel), require: opt(Cel) }), ["allow", "deny", "require"]),
+])
+export const RuleSet = Schema.Struct({ rules: Schema.Array(Rule) }).annotate({ identifier: "RuleSet" })
+export type RuleSet = typeof RuleSet.Type
+
+const authenticationMode = anyCase(["strict", "optional", "permissive"])
+
+const validation = opt(Schema.Struct({ requiredClaims: opt(Texts) }))
+const provider = {
+  issuer: Schema.NonEmptyString,
+  audiences: opt(Texts),
+  jwks: FileInlineOrRemote,
+  jwtValidationOptions: validation,
+}
+const JwtAuth = Schema.Union([
+  Schema.Struct({
+    mode: opt(authenticationMode),
+    location: opt(Location),
+    providers: Schema.Array(Schema.Struct(provider)),
+  }),
+  Schema.Struct({ mode: opt(authenticationMode), location: opt(Location), ...provider }),
+]).annotate({ identifier: "JwtAuth", description: "Check bearer tokens." })
+export type JwtAuth = typeof JwtAuth.Type
+
+const providerName = ["auth0", "keycloak", "okta", "descope", "authentik", "entra"] as const
+const McpAuthentication = Schema.Struct({
+  issuer: Schema.NonEmptyString,
+  audiences: Texts,
+  provider: opt(
+    exactlyOne(
+      Schema.Struct({
+        auth0: opt(Schema.Struct({})),
+        keycloak: opt(Schema.Struct({})),
+        okta: opt(Schema.Struct({})),
+        descope: opt(Schema.Struct({})),
+        authentik: opt(Schema.Struct({})),
+        entra: opt(Schema.Struct({})),
+      }),
+      providerName,
+    ),
+  ),
+  resourceMetadata: Schema.Record(Schema.String, Schema.Json),
+  jwks: opt(FileInlineOrRemote),
+  mode: opt(authenticationMode),
+  authorizationLocation: opt(Location),
+  jwtValidationOptions: validation,
+  clientId: opt(Schema.NonEmptyString),
+  clientSecret: opt(FileOrInline),
+}).annotate({ identifier: "McpAuthentication" })
+export type McpAuthentication = typeof McpAuthentication.Type
+
+const BasicAuth = Schema.Struct({
+  htpasswd: FileOrInline,
+  realm: opt(Schema.String),
+  mode: opt(anyCase(["strict", "optional"])),
+  authorizationLocation: opt(Location),
+}).annotate({ identifier: "BasicAuth" })
+export type BasicAuth = typeof BasicAuth.Type
+
+const sha256 = Schema.String.check(
+  Schema.isPattern(/^sha256:[0-9a-fA-F]{64}$/, { message: "expected `sha256:` and 64 hexadecimal digits" }),
+)
+const ApiKey = Schema.Struct({
+  keys: Schema.Array(
+    exactlyOne(
+      Schema.Struct({
+        key: opt(FileOrInline),
+        keyHash: opt(sha256),
+        metadata: opt(Schema.Json),
+        allowedModels: opt(Texts),
+      }),
+      ["key", "keyHash"],
+    ),
+  ),
+  mode: opt(authenticationMode),
+  location: opt(Location),
+}).annotate({ identifier: "ApiKey" })
+export type ApiKey = typeof ApiKey.Type
+
+const Oidc = Schema.Struct({
+  issuer: Schema.NonEmptyString,
+  discovery: opt(FileInlineOrRemote),
+  authorizationEndpoint: opt(Schema.NonEmptyString),
+  tokenEndpoint: opt(Schema.NonEmptyString),
+  jwks: opt(FileInlineOrRemote),
+  tokenEndpointAuth: opt(anyCase(["clientSecretBasic", "clientSecretPost"])),
+  clientId: Schema.NonEmptyString,
+  clientSecret: FileOrInline,
+  redirectURI: Schema.NonEmptyString,
+  scopes: opt(Texts),
+}).annotate({ identifier: "Oidc", description: "Log browsers in." })
+export type Oidc = typeof Oidc.Type
+
+const bucket = {
+  maxTokens: opt(Count),
+  tokensPerFill: opt(Count),
+  fillInterval: Millis,
+  type: opt(anyCase(["requests", "tokens"])),
+}
+const Bucket = Schema.Struct(bucket)
+const LocalRateLimit = Schema.Union([
+  Schema.Array(Bucket),
+  Schema.Struct({
+    conditional: Schema.NonEmptyArray(Schema.Struct({ ...bucket, condition: opt(Cel) })).check(
+      Schema.makeFilter((entries) =>
+        entries.length > 64
+          ? "conditional policies have 64 entries at most"
+          : entries.slice(0, -1).some((entry) => entry.condition === undefined)
+            ? "conditional policy entries without condition must be last"
+            : undefined,
+      ),
+    ),
+  }),
+]).annotate({ identifier: "LocalRateLimit" })
+export type LocalRateLimit = typeof LocalRateLimit.Type
+
+const remoteRateLimit = {
+  ...calleeFields,
+  domain: Schema.String,
+  descriptors: Schema.Array(
+    Schema.Struct({
+      entries: Schema.Array(Schema.Struct({ key: Schema.NonEmptyString, value: Cel })),
+      type: opt(anyCase(["requests", "tokens"])),
+      cost: opt(Cel),
+      limitOverride: opt(Cel),
+    }),
+  ),
+  failureMode: opt(failureMode),
+}
+const RemoteRateLimit = conditional(remoteRateLimit).annotate({ identifier: "RemoteRateLimit" })
+export type RemoteRateLimit = typeof RemoteRateLimit.Type
+
+const httpCheck = Schema.Struct({
+  path: opt(Cel),
+  redirect: opt(Cel),
+  body: opt(Cel),
+  includeResponseHeaders: opt(Texts),
+  addRequestHeaders: opt(CelMap),
+  metadata: opt(CelMap),
+})
+const extAuthz = {
+  ...calleeFields,
+  protocol: opt(
+    exactlyOne(
+      Schema.Struct({
+        grpc: opt(Schema.Struct({ context: opt(TextMap), metadata: opt(CelMap) })),
+        http: opt(httpCheck),
+      }),
+      ["grpc", "http"],
+    ),
+  ),
+  failureMode: opt(Schema.Union([anyCase(["allow", "deny"]), Schema.Struct({ denyWithStatus: Status })])),
+  includeRequestHeaders: opt(Texts),
+  includeRequestBody: opt(
+    Schema.Struct({
+      maxRequestBytes: opt(Count, "8192 unless set."),
+      allowPartialMessage: opt(Schema.Boolean),
+      packAsBytes: opt(Schema.Boolean),
+    }),
+  ),
+  cache: opt(
+    Schema.Struct({
+      key: Schema.Array(Cel),
+      ttl: Schema.NonEmptyString.annotateKey({ description: "A duration, or an expression over the answer." }),
+      maxEntries: opt(Count),
+    }),
+  ),
+}
+const plainExtAuthz = Schema.Struct(extAuthz)
+export type PlainExtAuthz = typeof plainExtAuthz.Type
+const ExtAuthz = conditional(extAuthz).annotate({ identifier: "ExtAuthz" })
+export type ExtAuthz = typeof ExtAuthz.Type
+
+const bodyMode = anyCase(["none", "buffered", "bufferedPartial", "fullDuplexStreamed"])
+const headMode = anyCase(["send", "skip"])
+const extProc = {
+  ...calleeFields,
+  failureMode: opt(failureMode),
+  metadataContext: opt(Schema.Record(Schema.String, CelMap)),
+  requestAttributes: opt(CelMap),
+  responseAttributes: opt(CelMap),
+  processingOptions: opt(
+    Schema.Struct({
+      requestBodyMode: opt(bodyMode),
+      responseBodyMode: opt(bodyMode),
+      requestHeaderMode: opt(headMode),
+      responseHeaderMode: opt(headMode),
+      requestTrailerMode: opt(headMode),
+      responseTrailerMode: opt(headMode),
+      allowModeOverride: opt(Schema.Boolean),
+    }),
+  ),
+}
+const ExtProc = conditional(extProc).annotate({ identifier: "ExtProc" })
+export type ExtProc = typeof ExtProc.Type
+
+const ConditionalTransformations = conditional(Transformations).annotate({ identifier: "Transformations" })
+export type TransformationsPolicy = typeof ConditionalTransformations.Type
+
+const Cors = Schema.Struct({
+  allowCredentials: opt(Schema.Boolean),
+  allowHeaders: opt(Texts),
+  allowMethods: opt(Texts),
+  allowOrigins: opt(Texts, "`*`, an origin, or an origin with a wildcard in its host."),
+  exposeHeaders: opt(Texts),
+  maxAge: opt(Millis),
+}).annotate({ identifier: "Cors", description: "Answer preflights and tell browsers what a page may read." })
+export type Cors = typeof Cors.Type
+
+const Csrf = Schema.Struct({ additionalOrigins: opt(Texts) }).annotate({ identifier: "Csrf" })
+
+const hold = opt(Schema.Struct({ maxBytes: opt(Count), failureMode: opt(failureMode) }))
+const Buffer = Schema.Struct({ request: hold, response: hold }).annotate({ identifier: "Buffer" })
+export type Buffer = typeof Buffer.Type
+
+const authorityChange = { full: opt(Schema.NonEmptyString), host: opt(Schema.NonEmptyString), port: opt(Port) }
+const PathChange = exactlyOne(Schema.Struct({ full: opt(Schema.String), prefix: opt(Schema.String) }), [
+  "full",
+  "prefix",
+])
+export type PathChange = typeof PathChange.Type
+const AuthorityChange = exactlyOne(Schema.Struct(authorityChange), ["full", "host", "port"])
+export type AuthorityChange = typeof AuthorityChange.Type
+
+const UrlRewrite = Schema.Struct({
+  authority: opt(Schema.Union([anyCase(["auto", "none"]), AuthorityChange])),
+  path: opt(PathChange),
+}).annotate({ identifier: "UrlRewrite" })
+export type UrlRewrite = typeof UrlRewrite.Type
+
+const RequestRedirect = Schema.Struct({
+  scheme: opt(Schema.NonEmptyString),
+  authority: opt(Schema.Union([anyCase(["none"]), AuthorityChange])),
+  path: opt(PathChange),
+  status: opt(Status, "302 unless set."),
+}).annotate({ identifier: "RequestRedirect" })
+export type RequestRedirect = typeof RequestRedirect.Type
+
+const RequestMirror = Schema.Struct({
+  backend: SimpleRef,
+  percentage: Fraction.annotateKey({ description: "Share of the requests to mirror, from 0.0 to 1.0." }),
+}).annotate({ identifier: "RequestMirror" })
+export type RequestMirror = typeof RequestMirror.Type
+
+const directResponse = {
+  status: Status,
+  body: opt(Schema.String),
+  bodyExpression: opt(Cel),
+  headers: opt(CelMap),
+}
+const DirectResponse = conditional(directResponse).annotate({ identifier: "DirectResponse" })
+export type DirectResponse = typeof DirectResponse.Type
+
+const Timeout = Schema.Struct({
+  requestTimeout: opt(Millis, "From arrival to the head of the reply, retries included."),
+  backendRequestTimeout: opt(Millis, "The same for each attempt."),
+}).annotate({ identifier: "Timeout" })
+
+const Retry = Schema.Struct({
+  attempts: opt(Count, "Extra tries after the first; 1 unless set."),
+  backoff: opt(Millis),
+  codes: Schema.Array(Status).annotateKey({ description: "Reply statuses that count as failures." }),
+  precondition: opt(Cel),
+  condition: opt(Cel),
+}).annotate({ identifier: "Retry" })
+export type Retry = typeof Retry.Type
+
+const Delay = Schema.Struct({
+  duration: Schema.Union([Schema.NonEmptyString, Schema.Number]).annotateKey({
+    description: "A duration, or an expression that gives one.",
+  }),
+}).annotate({ identifier: "Delay" })
+export type Delay = typeof Delay.Type
+
+const rejection = opt(Schema.Struct({ body: opt(Schema.String), status: opt(Status), headers: opt(HeaderEdits) }))
+const guardRules = Schema.Array(
+  exactlyOne(
+    Schema.Struct({
+      builtin: opt(anyCase(["ssn", "creditCard", "phoneNumber", "email", "caSin"])),
+      pattern: opt(Schema.NonEmptyString),
+      name: opt(Schema.String),
+    }),
+    ["builtin", "pattern"],
+  ),
+)
+const guardKinds = {
+  regex: opt(Schema.Struct({ action: opt(anyCase(["mask", "reject"])), rules: guardRules })),
+  webhook: opt(
+    Schema.Struct({
+      target: SimpleRef,
+      headers: opt(CelMap),
+      forwardHeaderMatches: opt(Schema.Array(HeaderMatch)),
+      failureMode: opt(failureMode),
+    }),
+  ),
+  bedrockGuardrails: opt(
+    Schema.Struct({
+      guardrailIdentifier: Schema.NonEmptyString,
+      guardrailVersion: Schema.NonEmptyString,
+      region: Schema.NonEmptyString,
+      policies: opt(CalleePolicies),
+    }),
+  ),
+  googleModelArmor: opt(
+    Schema.Struct({
+      templateId: Schema.NonEmptyString,
+      projectId: Schema.NonEmptyString,
+      location: opt(Schema.String),
+      policies: opt(CalleePolicies),
+    }),
+  ),
+  azureContentSafety: opt(
+    Schema.Struct({
+      endpoint: Schema.NonEmptyString,
+      policies: opt(CalleePolicies),
+      analyzeText: opt(
+        Schema.Struct({
+          severityThreshold: opt(Count),
+          apiVersion: opt(Schema.String),
+          blocklistNames: opt(Texts),
+          haltOnBlocklistHit: opt(Schema.Boolean),
+        }),
+      ),
+      detectJailbreak: opt(Schema.Struct({ apiVersion: opt(Schema.String) })),
+    }),
+  ),
+}
+const kindNames = ["regex", "webhook", "bedrockGuardrails", "googleModelArmor", "azureContentSafety"]
+const RequestGuard = exactlyOne(
+  Schema.Struct({
+    ...guardKinds,
+    openAIModeration: opt(Schema.Struct({ model: opt(Schema.String), policies: opt(CalleePolicies) })),
+    rejection,
+    scope: opt(Schema.NonEmptyArray(anyCase(["systemPrompt", "messages", "toolOutput", "toolInput"]))),
+  }),
+  [...kindNames, "openAIModeration"],
+)
+const ResponseGuard = exactlyOne(Schema.Struct({ ...guardKinds, rejection }), kindNames)
+export const PromptGuard = Schema.Struct({
+  streaming: opt(anyCase(["Disabled", "Enabled"])),
+  request: opt(Schema.Array(RequestGuard)),
+  response: opt(Schema.Array(ResponseGuard)),
+}).annotate({ identifier: "PromptGuard" })
+export type PromptGuard = typeof PromptGuard.Type
+
+export const PromptCaching = Schema.Struct({
+  cacheSystem: opt(Schema.Boolean),
+  cacheMessages: opt(Schema.Boolean),
+  cacheTools: opt(Schema.Boolean),
+  minTokens: opt(Count),
+  cacheMessageOffset: opt(Count),
+}).annotate({ identifier: "PromptCaching" })
+export type PromptCaching = typeof PromptCaching.Type
+
+export const JsonMap = Schema.Record(Schema.String, Schema.Json)
+const Prompts = Schema.Array(Schema.Struct({ role: Schema.NonEmptyString, content: Schema.String }))
+const modelRoutes = anyCase([
+  "completions",
+  "messages",
+  "models",
+  "passthrough",
+  "detect",
+  "responses",
+  "embeddings",
+  "realtime",
+  "anthropicTokenCount",
+  "generateContent",
+  "geminiCountTokens",
+  "rerank",
+])
+const Ai = Schema.Struct({
+  promptGuard: opt(PromptGuard),
+  defaults: opt(JsonMap),
+  overrides: opt(JsonMap),
+  transformations: opt(CelMap),
+  finalTransformations: opt(CelMap),
+  prompts: opt(Schema.Struct({ prepend: opt(Prompts), append: opt(Prompts) })),
+  modelAliases: opt(TextMap),
+  promptCaching: opt(PromptCaching),
+  routes: opt(Schema.Record(Schema.String, modelRoutes)),
+}).annotate({ identifier: "AiPolicy" })
+export type Ai = typeof Ai.Type
+
+export const Health = Schema.Struct({
+  unhealthyExpression: opt(Cel),
+  eviction: opt(
+    Schema.Struct({
+      duration: opt(Millis),
+      restoreHealth: opt(Fraction),
+      consecutiveFailures: opt(Count),
+      healthThreshold: opt(Fraction),
+    }),
+  ),
+}).annotate({ identifier: "Health" })
+export type Health = typeof Health.Type
+
+const SessionAffinity = Schema.Struct({ source: Cel }).annotate({ identifier: "SessionAffinity" })
+
+const InferenceRouting = Schema.Struct({
+  endpointPicker: SimpleRef,
+  destinationMode: opt(anyCase(["validated", "passthrough"])),
+}).annotate({ identifier: "InferenceRouting" })
+export type InferenceRouting = typeof InferenceRouting.Type
+
+const McpGuardrails = Schema.Struct({
+  processors: Schema.Array(
+    Schema.Struct({
+      kind: opt(anyCase(["remote"])),
+      ...calleeFields,
+      methods: Schema.Record(Schema.String, anyCase(["off", "request", "response", "full"])),
+      failureMode: opt(failureMode),
+      metadata: opt(CelMap),
+      requestHeaders: opt(Schema.Struct({ allowed: opt(Texts), disallowed: opt(Texts) })),
+    }),
+  ),
+}).annotate({ identifier: "McpGuardrails" })
+export type McpGuardrails = typeof McpGuardrails.Type
+
+const A2a = Schema.Struct({}).annotate({ identifier: "A2a" })
+
+/** Those that run before the route is chosen. */
+export const gatewayPolicies = {
+  oidc: opt(Oidc),
+  jwtAuth: opt(JwtAuth),
+  authorization: opt(RuleSet),
+  extAuthz: opt(ExtAuthz),
+  extProc: opt(ExtProc),
+  cors: opt(Cors),
+  transformations: opt(ConditionalTransformations),
+  basicAuth: opt(BasicAuth),
+  apiKey: opt(ApiKey),
+}
+export const GatewayPolicies = Schema.Struct(gatewayPolicies).annotate({ identifier: "GatewayPolicies" })
+export type GatewayPolicies = typeof GatewayPolicies.Type
+
+const onBackends = {
+  backendTLS: opt(BackendTls),
+  backendAuth: opt(BackendAuth),
+  backendTunnel: opt(BackendTunnel),
+  http: opt(BackendHttp),
+  tcp: opt(BackendTcp),
+  health: opt(Health),
+  sessionAffinity: opt(SessionAffinity),
+  a2a: opt(A2a),
+  mcpAuthorization: opt(RuleSet),
+  mcpGuardrails: opt(McpGuardrails),
+}
+
+export const RoutePolicies = Schema.Struct({
+  ...gatewayPolicies,
+  mcpAuthentication: opt(McpAuthentication),
+  localRateLimit: opt(LocalRateLimit),
+  remoteRateLimit: opt(RemoteRateLimit),
+  csrf: opt(Csrf),
+  buffer: opt(Buffer),
+  timeout: opt(Timeout),
+  retry: opt(Retry),
+  delay: opt(Delay),
+  directResponse: opt(DirectResponse),
+  requestRedirect: opt(RequestRedirect),
+  requestHeaderModifier: opt(HeaderEdits),
+  responseHeaderModifier: opt(HeaderEdits),
+  requestMirror: opt(RequestMirror),
+  urlRewrite: opt(UrlRewrite),
+  ai: opt(Ai),
+  ...onBackends,
+  inferenceRouting: opt(InferenceRouting),
+}).annotate({
+  identifier: "RoutePolicies",
+  description: "Policies of a route; those of backends count for every backend of it.",
+})
+export type RoutePolicies = typeof RoutePolicies.Type
+
+export const BackendPolicies = Schema.Struct({
+  ...onBackends,
+  inferenceRouting: opt(InferenceRouting),
+  requestHeaderModifier: opt(HeaderEdits),
+  responseHeaderModifier: opt(HeaderEdits),
+  requestRedirect: opt(RequestRedirect),
+  requestMirror: opt(RequestMirror),
+  transformations: opt(Schema.Struct(Transformations)),
+  authorization: opt(RuleSet),
+  extAuthz: opt(plainExtAuthz),
+  ai: opt(Ai),
+}).annotate({ identifier: "BackendPolicies", description: "Policies of each call to one backend." })
+export type BackendPolicies = typeof BackendPolicies.Type
+
+export const TcpRoutePolicies = Schema.Struct({ backendTLS: opt(BackendTls) }).annotate({
+  identifier: "TcpRoutePolicies",
+})
+export const TcpBackendPolicies = Schema.Struct({
+  backendTLS: opt(BackendTls),
+  backendTunnel: opt(BackendTunnel),
+}).annotate({
+  identifier: "TcpBackendPolicies",
+})
+
+const LogFields = Schema.Struct({ add: opt(CelMap), remove: opt(Texts) })
+const AccessLog = Schema.Struct({
+  filter: opt(Cel),
+  add: opt(CelMap),
+  remove: opt(Texts),
+  otlp: opt(
+    Schema.Struct({
+      ...calleeFields,
+      filter: opt(Cel),
+      fields: opt(LogFields),
+      protocol: opt(anyCase(["grpc", "http"])),
+      path: opt(Schema.NonEmptyString),
+    }),
+  ),
+  database: opt(Schema.Struct({ llm: opt(anyCase(["metadata", "full"])), add: opt(CelMap) })),
+}).annotate({ identifier: "AccessLog" })
+export type AccessLog = typeof AccessLog.Type
+
+const Sampling = Schema.Union([Schema.Boolean, Schema.Number, Schema.NonEmptyString])
+const Tracing = Schema.Struct({
+  ...calleeFields,
+  attributes: opt(CelMap),
+  resources: opt(CelMap),
+  remove: opt(Texts),
+  randomSampling: opt(Sampling),
+  clientSampling: opt(Sampling),
+  filter: opt(Cel),
+  path: opt(Schema.NonEmptyString),
+  protocol: opt(anyCase(["grpc", "http"])),
+}).annotate({ identifier: "Tracing" })
+export type Tracing = typeof Tracing.Type
+
+const decoder = new TextDecoder("utf-8", { fatal: false })
+
+/** A protocol name, or the list of its bytes. */
+const Alpn = Schema.Union([Schema.NonEmptyString, Schema.NonEmptyArray(Count)]).pipe(
+  Schema.decodeTo(Schema.NonEmptyString, {
+    decode: SchemaGetter.transform((name) => (typeof name === "string" ? name : decoder.decode(Uint8Array.from(name)))),
+    encode: SchemaGetter.transform((name): string | readonly [number, ...Array<number>] => name),
+  }),
+)
+
+const ProxyProtocol = Schema.Struct({
+  version: opt(anyCase(["v1", "v2", "all"]), "v2 unless set."),
+  mode: opt(anyCase(["strict", "optional"]), "`optional` also serves connections without the header."),
+}).annotate({ identifier: "ProxyProtocol" })
+
+export const FrontendPolicies = oneSpelling(
+  Schema.Struct({
+    http: opt(
+      Schema.Struct({
+        maxBufferSize: opt(Count),
+        http1MaxHeaders: opt(Count),
+        http1IdleTimeout: opt(Millis),
+        http1HeaderCase: opt(anyCase(["lowercase", "preserve"])),
+        http2WindowSize: opt(Count),
+        http2ConnectionWindowSize: opt(Count),
+        http2FrameSize: opt(Count),
+        http2MaxHeaderSize: opt(Count),
+        http2KeepaliveInterval: opt(Millis),
+        http2KeepaliveTimeout: opt(Millis),
+        maxConnectionDuration: opt(Millis),
+      }).annotate({ identifier: "FrontendHttp" }),
+    ),
+    tls: opt(
+      Schema.Struct({ handshakeTimeout: opt(Millis), alpn: opt(Schema.Array(Alpn)), ...overrides }).annotate({
+        identifier: "FrontendTls",
+      }),
+    ),
+    tcp: opt(Schema.Struct({ keepalives: Keepalive }).annotate({ identifier: "FrontendTcp" })),
+    networkAuthorization: opt(RuleSet),
+    networkExtAuthz: opt(plainExtAuthz),
+    proxyProtocol: opt(ProxyProtocol),
+    proxy: opt(ProxyProtocol),
+    connect: opt(Schema.Struct({ mode: anyCase(["deny", "route", "tunnel"]) })),
+    accessLog: opt(AccessLog),
+    logging: opt(AccessLog),
+    tracing: opt(Tracing),
+  }),
+  [
+    ["proxyProtocol", "proxy"],
+    ["accessLog", "logging"],
+  ],
+).annotate({ identifier: "FrontendPolicies", description: "Policies of connections, and of what is recorded." })
+export type FrontendPolicies = typeof FrontendPolicies.Type

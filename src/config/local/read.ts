@@ -1,0 +1,264 @@
+/**
+ * Text to values: YAML (and so JSON) with every position kept, and the environment expanded inside scalar values only.
+ * Nothing here knows what a configuration looks like; nothing here throws.
+ */
+import { Alias, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar, type YAMLMap } from "yaml"
+import type { ConfigIssue, Path } from "../ConfigIssue.ts"
+import { formatPath } from "../ConfigIssue.ts"
+import { documentNodesMax } from "../bounds.ts"
+import { type Environment, expand } from "./expand.ts"
+import type { Problem } from "./Problem.ts"
+
+export interface Place {
+  readonly line: number
+  readonly column: number
+}
+
+export interface Document {
+  /** `undefined` when the text is not YAML at all. */
+  readonly value: unknown
+  readonly issues: ReadonlyArray<ConfigIssue>
+  /** Paths whose value could not be read; complaints about them would only repeat what is already said. */
+  readonly unread: ReadonlyArray<Path>
+  readonly locate: (path: Path, at?: "key") => Place
+  readonly issue: (problem: Problem) => ConfigIssue
+}
+
+/** Braces of `${…}` would end a plain scalar inside `{…}` or `[…]`; these stand in for them while YAML is parsed. */
+const masks: Record<string, string> = { "{": "\uE07B", "}": "\uE07D", ",": "\uE02C", "[": "\uE05B", "]": "\uE05D" }
+const unmasks = new Map(Object.entries(masks).map(([plain, mask]) => [mask, plain]))
+const masked = /[\uE07B\uE07D\uE02C\uE05B\uE05D]/g
+
+const mask = (text: string): string =>
+  text.includes("${") && text.search(masked) < 0
+    ? text.replaceAll(/\$\{[A-Za-z_][^}\n]*\}/g, (span) => span.replaceAll(/[{},[\]]/g, (c) => masks[c] ?? c))
+    : text
+
+const unmask = (text: string): string => text.replaceAll(masked, (c) => unmasks.get(c) ?? c)
+
+/** What an unquoted scalar means once it is expanded: YAML 1.2, core schema. */
+const resolvePlain = (text: string): string | number | boolean | null => {
+  if (/^(?:~|null|Null|NULL|)$/.test(text)) return null
+  if (/^(?:true|True|TRUE)$/.test(text)) return true
+  if (/^(?:false|False|FALSE)$/.test(text)) return false
+  if (/^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/.test(text)) return Number(text)
+  return text
+}
+
+const placesIn = (text: string): ((offset: number) => Place) => {
+  const starts = [0]
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1)
+  return (offset) => {
+    let low = 0
+    let high = starts.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((starts[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 }
+  }
+}
+
+const keyText = (key: unknown): string | undefined => {
+  if (key === null) return "null"
+  if (!isScalar(key)) return undefined
+  return typeof key.value === "string" ? unmask(key.value) : (key.source ?? String(key.value))
+}
+
+export const read = (source: string, environment: Environment): Document => {
+  const text = source.startsWith("\uFEFF") ? ` ${source.slice(1)}` : source
+  const placeOf = placesIn(text)
+  const issues: Array<ConfigIssue> = []
+  const unread: Array<Path> = []
+  const aliases = new WeakMap<Alias, unknown>()
+  let root: unknown
+
+  const complain = (offset: number, path: Path, message: string, remedy = "") => {
+    issues.push({ severity: "error", ...placeOf(offset), path: formatPath(path), message, remedy })
+  }
+
+  const node = (at: unknown): unknown => (isAlias(at) ? node(aliases.get(at)) : at)
+
+  const startOf = (at: unknown): number | undefined => {
+    const range = at !== null && typeof at === "object" && "range" in at ? at.range : undefined
+    return Array.isArray(range) && typeof range[0] === "number" ? range[0] : undefined
+  }
+
+  const locate = (path: Path, at?: "key"): Place => {
+    let here: unknown = root
+    let offset = startOf(root) ?? 0
+    for (const [depth, part] of path.entries()) {
+      const inside = node(here)
+      let next: unknown
+      if (isMap(inside)) {
+        const pair = inside.items.find((item) => keyText(item.key) === String(part))
+        if (pair === undefined) break
+        const key = startOf(pair.key)
+        const last = depth === path.length - 1
+        const value = startOf(pair.value)
+        const filled = pair.value !== null && !(isScalar(pair.value) && pair.value.source === "")
+        offset = (last && at === "key" ? key : filled ? value : key) ?? offset
+        next = pair.value
+      } else if (isSeq(inside) && typeof part === "number") {
+        next = inside.items[part]
+        offset = startOf(next) ?? offset
+      } else break
+      here = next
+    }
+    return placeOf(offset)
+  }
+
+  const issue = (problem: Problem): ConfigIssue => ({
+    severity: problem.severity,
+    ...locate(problem.path, problem.at),
+    path: formatPath(problem.path),
+    message: problem.message,
+    remedy: problem.remedy,
+  })
+
+  const done = (value: unknown): Document => ({ value, issues, unread, locate, issue })
+
+  let documents
+  try {
+    documents = parseAllDocuments(mask(text), {
+      prettyErrors: false,
+      uniqueKeys: false,
+      logLevel: "silent",
+      version: "1.2",
+      schema: "core",
+      lineCounter: new LineCounter(),
+    })
+  } catch {
+    complain(0, [], "the document is nested too deeply to be read")
+    return done(undefined)
+  }
+  if (!Array.isArray(documents)) return done({})
+  const [document, second] = documents
+  if (document === undefined) return done({})
+  for (const one of documents) {
+    for (const problem of [...one.errors, ...one.warnings]) {
+      complain(
+        problem.pos[0],
+        [],
+        unmask(problem.message),
+        problem.code === "TAB_AS_INDENT" ? "Indent with spaces." : "",
+      )
+    }
+  }
+  if (second !== undefined) {
+    complain(
+      startOf(second) ?? startOf(second.contents) ?? 0,
+      [],
+      "the file holds more than one YAML document",
+      "Keep one document, and remove the `---` between them.",
+    )
+  }
+  if (issues.length > 0) return done(undefined)
+  root = document.contents
+
+  const anchors = new Map<string, unknown>()
+  const open = new Set<unknown>()
+  let visited = 0
+
+  const scalar = (at: Scalar, path: Path): unknown => {
+    const value: unknown = at.value
+    if (typeof value === "bigint") return Number(value)
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      complain(startOf(at) ?? 0, path, "a number must be finite")
+      unread.push(path)
+      return 0
+    }
+    if (typeof value !== "string") return value
+    if (!value.includes("$")) return value
+    const { text: expanded, problems } = expand(unmask(value), environment)
+    if (problems.length > 0) {
+      let cursor = startOf(at) ?? 0
+      for (const problem of problems) {
+        const found = text.indexOf(problem.source, cursor)
+        complain(found < 0 ? cursor : found, path, problem.message, problem.remedy)
+        cursor = found < 0 ? cursor : found + problem.source.length
+      }
+      unread.push(path)
+    }
+    return at.type === Scalar.PLAIN && at.tag === undefined ? resolvePlain(expanded) : expanded
+  }
+
+  const merge = (into: Record<string, unknown>, from: unknown, offset: number, path: Path) => {
+    for (const one of Array.isArray(from) ? from : [from]) {
+      if (one === null || typeof one !== "object" || Array.isArray(one)) {
+        complain(offset, path, "`<<` takes a map, or a list of maps")
+        continue
+      }
+      for (const [key, value] of Object.entries(one)) if (!Object.hasOwn(into, key)) into[key] = value
+    }
+  }
+
+  const map = (at: YAMLMap, path: Path): unknown => {
+    const out: Record<string, unknown> = {}
+    const merges: Array<{ readonly value: unknown; readonly offset: number }> = []
+    const seen = new Set<string>()
+    for (const pair of at.items) {
+      const key = keyText(pair.key)
+      const offset = startOf(pair.key) ?? startOf(at) ?? 0
+      if (key === undefined) {
+        complain(offset, path, "a key must be plain text")
+        continue
+      }
+      if (key === "__proto__") {
+        complain(offset, [...path, key], "`__proto__` cannot be a key")
+        continue
+      }
+      if (seen.has(key)) {
+        complain(offset, [...path, key], `duplicate key \`${key}\``, "Keep one of them; the earlier is used nowhere.")
+        continue
+      }
+      seen.add(key)
+      if (key === "<<" && isScalar(pair.key) && pair.key.type === Scalar.PLAIN) {
+        merges.push({ value: convert(pair.value, [...path, key]), offset })
+      } else out[key] = convert(pair.value, [...path, key])
+    }
+    for (const one of merges) merge(out, one.value, one.offset, path)
+    return out
+  }
+
+  const convert = (at: unknown, path: Path): unknown => {
+    if (++visited > documentNodesMax) {
+      if (visited === documentNodesMax + 1) {
+        complain(startOf(at) ?? 0, path, `the document holds more than ${documentNodesMax} values, aliases included`)
+      }
+      return null
+    }
+    if (isAlias(at)) {
+      const target = anchors.get(at.source)
+      aliases.set(at, target)
+      if (target === undefined || open.has(target)) {
+        complain(
+          startOf(at) ?? 0,
+          path,
+          target === undefined ? `unknown alias \`*${at.source}\`` : `the alias \`*${at.source}\` contains itself`,
+        )
+        unread.push(path)
+        return null
+      }
+      return convert(target, path)
+    }
+    if (at !== null && typeof at === "object" && "anchor" in at && typeof at.anchor === "string") {
+      anchors.set(at.anchor, at)
+    }
+    if (isScalar(at)) return scalar(at, path)
+    if (!isMap(at) && !isSeq(at)) return null
+    open.add(at)
+    const value = isMap(at) ? map(at, path) : at.items.map((item, i) => convert(item, [...path, i]))
+    open.delete(at)
+    return value
+  }
+
+  try {
+    const value = convert(root, [])
+    return done(value === null ? {} : value)
+  } catch {
+    complain(0, [], "the document is nested too deeply to be read")
+    return done(undefined)
+  }
+}

@@ -1,0 +1,99 @@
+/** Routes, route groups and where they lead, as the file writes them. */
+import * as Schema from "effect/Schema"
+import { ServiceRef } from "./callee.ts"
+import { GatewayRefs } from "./GatewayRefs.ts"
+import { Cel, Count, exactlyOne, opt, req, Target } from "./grammar.ts"
+import { Matches } from "./match.ts"
+import { BackendPolicies, RoutePolicies, TcpBackendPolicies, TcpRoutePolicies } from "./policies.ts"
+import { AiBackend, AwsBackend } from "./backends.ts"
+import { McpBackend } from "./mcp.ts"
+
+const Dynamic = Schema.Struct({ target: opt(Cel, "Gives `host:port`; the authority of the request unless set.") })
+
+export const routeBackendKinds = [
+  "service",
+  "backend",
+  "host",
+  "internal",
+  "dynamic",
+  "mcp",
+  "ai",
+  "aws",
+  "routeGroup",
+  "invalid",
+] as const
+
+export const RouteBackend = exactlyOne(
+  Schema.Struct({
+    weight: opt(Count, "1 unless set; 0 is never picked."),
+    policies: opt(BackendPolicies),
+    service: opt(ServiceRef),
+    backend: opt(Schema.NonEmptyString, "Key of an entry of `backends`: `/name`."),
+    host: opt(Target, "`host:port` or `unix:/path`."),
+    internal: opt(Schema.String, "`forward`, or the path of the gateway's own interface to answer with."),
+    dynamic: opt(Dynamic, "Wherever the request says it is going."),
+    mcp: opt(McpBackend),
+    ai: opt(AiBackend),
+    aws: opt(AwsBackend),
+    routeGroup: opt(Schema.NonEmptyString, "Name of an entry of `routeGroups`."),
+    invalid: opt(Schema.Null, "Always fails."),
+  }),
+  routeBackendKinds,
+).annotate({ identifier: "RouteBackend" })
+export type RouteBackend = typeof RouteBackend.Type
+
+const route = {
+  name: opt(Schema.NonEmptyString, "`route<i>` unless set."),
+  namespace: opt(Schema.NonEmptyString, "`default` unless set."),
+  ruleName: opt(Schema.String),
+  hostnames: opt(Schema.Array(Schema.NonEmptyString), "Exact or `*.suffix`; any unless set."),
+  matches: opt(Matches),
+  policies: opt(RoutePolicies),
+  backends: opt(Schema.Array(RouteBackend)),
+}
+
+export const LocalRoute = Schema.Struct(route).annotate({ identifier: "Route" })
+export type LocalRoute = typeof LocalRoute.Type
+
+export const AttachedRoute = Schema.Struct({ gateways: opt(GatewayRefs), ...route }).annotate({
+  identifier: "AttachedRoute",
+})
+export type AttachedRoute = typeof AttachedRoute.Type
+
+export const tcpBackendKinds = ["service", "host", "dynamic", "backend"] as const
+
+const TcpBackend = exactlyOne(
+  Schema.Struct({
+    weight: opt(Count, "1 unless set; 0 is never picked."),
+    policies: opt(TcpBackendPolicies),
+    service: opt(ServiceRef),
+    host: opt(Target, "`host:port` or `unix:/path`."),
+    dynamic: opt(Dynamic),
+    backend: opt(Schema.NonEmptyString, "Key of an entry of `backends`: `/name`."),
+  }),
+  tcpBackendKinds,
+).annotate({ identifier: "TcpRouteBackend" })
+export type TcpBackend = typeof TcpBackend.Type
+
+const tcpRoute = {
+  name: opt(Schema.NonEmptyString, "`tcproute<i>` unless set."),
+  namespace: opt(Schema.NonEmptyString, "`default` unless set."),
+  ruleName: opt(Schema.String),
+  hostnames: opt(Schema.Array(Schema.NonEmptyString), "Server names of the TLS handshake."),
+  policies: opt(TcpRoutePolicies),
+  backends: opt(Schema.Array(TcpBackend)),
+}
+
+export const TcpRoute = Schema.Struct(tcpRoute).annotate({ identifier: "TcpRoute" })
+export type TcpRoute = typeof TcpRoute.Type
+
+export const AttachedTcpRoute = Schema.Struct({ gateways: opt(GatewayRefs), ...tcpRoute }).annotate({
+  identifier: "AttachedTcpRoute",
+})
+export type AttachedTcpRoute = typeof AttachedTcpRoute.Type
+
+export const RouteGroup = Schema.Struct({
+  name: req(Schema.NonEmptyString, "Name that route backends refer to."),
+  routes: Schema.Array(LocalRoute),
+}).annotate({ identifier: "RouteGroup" })
+export type RouteGroup = typeof RouteGroup.Type

@@ -1,0 +1,98 @@
+/** The `config` section: what is read once, when the process starts. */
+import * as Schema from "effect/Schema"
+import { anyCase, Cel, CelMap, Count, exactlyOne, Millis, opt, TextMap, Texts } from "./grammar.ts"
+
+const Text = Schema.NonEmptyString
+
+const Database = Schema.Struct({ url: Text, maxConnections: opt(Count) }).annotate({ identifier: "Database" })
+const LogFields = Schema.Struct({ add: opt(CelMap), remove: opt(Texts) })
+
+export const sampling = Schema.Union([Schema.Boolean, Schema.Number, Text])
+
+export const StaticSection = Schema.Struct({
+  enableIpv6: opt(Schema.Boolean),
+  dns: opt(
+    Schema.Struct({
+      lookupFamily: opt(anyCase(["All", "Auto", "V4Preferred", "V4Only", "V6Only"])),
+      edns0: opt(Schema.Boolean),
+    }),
+  ),
+  localXdsPath: opt(Text, "File to take everything but `config` from."),
+  modelCatalog: opt(
+    Schema.Array(exactlyOne(Schema.Struct({ file: opt(Text), inline: opt(Schema.Json) }), ["file", "inline"])),
+  ),
+  database: opt(Database),
+  storage: opt(Schema.Struct({ mode: opt(anyCase(["file", "hybrid", "readOnly"])) })),
+  caAddress: opt(Text),
+  caAuthToken: opt(Text),
+  xdsAddress: opt(Text),
+  xdsAuthToken: opt(Text),
+  spiffe: opt(Schema.Struct({ endpoint: opt(Text) })),
+  namespace: opt(Text),
+  gateway: opt(Text),
+  trustDomain: opt(Text),
+  additionalTrustDomains: opt(Schema.Union([Schema.String, Texts])),
+  skipValidateTrustDomain: opt(Schema.Boolean),
+  serviceAccount: opt(Text),
+  clusterId: opt(Text),
+  network: opt(Schema.String),
+  adminAddr: opt(Text, "`off`, `unix:<path>`, `localhost:<port>` or `<ip>:<port>`."),
+  statsAddr: opt(Text, "As `adminAddr`."),
+  readinessAddr: opt(Text, "As `adminAddr`."),
+  histograms: opt(anyCase(["classic", "native", "both"])),
+  standardAttributes: opt(Schema.Struct({ user: opt(Cel), group: opt(Cel) })),
+  session: opt(Schema.Struct({ key: opt(Schema.String) })),
+  mcp: opt(Schema.Struct({ sessionTtl: opt(Millis) })),
+  sensitiveHeaders: opt(Texts),
+  customFunctions: opt(Schema.String),
+  connectionMinTerminationDeadline: opt(Millis),
+  connectionTerminationDeadline: opt(Millis),
+  workerThreads: opt(Schema.Union([Schema.Number, Text]), "A number, or a percentage of the CPUs."),
+  tracing: opt(
+    Schema.Struct({
+      otlpEndpoint: opt(Text),
+      headers: opt(TextMap),
+      otlpProtocol: opt(anyCase(["grpc", "http"])),
+      fields: opt(LogFields),
+      randomSampling: opt(sampling),
+      clientSampling: opt(sampling),
+      path: opt(Text),
+    }),
+  ),
+  logging: opt(
+    Schema.Struct({
+      level: opt(Schema.Union([Text, Texts])),
+      format: opt(anyCase(["text", "json"])),
+      filter: opt(Cel),
+      fields: opt(LogFields),
+      database: opt(Database),
+    }),
+  ),
+  metrics: opt(Schema.Struct({ remove: opt(Texts), fields: opt(Schema.Struct({ add: opt(CelMap) })) })),
+  backend: opt(
+    Schema.Struct({
+      keepalives: opt(
+        Schema.Struct({
+          enabled: opt(Schema.Boolean),
+          time: opt(Millis),
+          interval: opt(Millis),
+          retries: opt(Count),
+        }),
+      ),
+      connectTimeout: opt(Millis),
+      poolIdleTimeout: opt(Millis),
+      poolMaxSize: opt(Count),
+    }),
+  ),
+  hbone: opt(
+    Schema.Struct({
+      windowSize: opt(Count),
+      connectionWindowSize: opt(Count),
+      frameSize: opt(Count),
+      poolMaxStreamsPerConn: opt(Count),
+      poolUnusedReleaseTimeout: opt(Millis),
+    }),
+  ),
+  listener: opt(Schema.Json),
+}).annotate({ identifier: "Config", description: "Settings of the process, read once when it starts." })
+export type StaticSection = typeof StaticSection.Type
