@@ -1,6 +1,5 @@
 import { assert, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
-import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -68,23 +67,23 @@ const empty = (): Snapshot =>
 const input = { ...tables, fates }
 const options = { arbitrary: { runs: 40, size: 8 } }
 
-it.effect.prop(
+it.prop(
   "applying the difference gives the other snapshot, and its inverse leads back",
   input,
-  Effect.fnUntraced(function* ({ fates, ...resources }) {
+  ({ fates, ...resources }) => {
     const { after, before } = pair(resources, fates)
     const changes = diff.diff(before, after)
     assert.isTrue(Equal.equals(diff.apply(before, changes), after))
     assert.isTrue(Equal.equals(diff.apply(after, diff.inverse(changes)), before))
     assert.strictEqual(diff.isEmpty(changes), Equal.equals(before, after))
-  }),
+  },
   options,
 )
 
-it.effect.prop(
+it.prop(
   "what was only read again is no change, and keeps its object",
   input,
-  Effect.fnUntraced(function* ({ fates, ...resources }) {
+  ({ fates, ...resources }) => {
     const { after, before } = pair(resources, fates)
     assert.isTrue(diff.isEmpty(diff.diff(before, reread(before))))
     assert.strictEqual(diff.apply(before, diff.diff(before, reread(before))), before)
@@ -97,14 +96,14 @@ it.effect.prop(
         if (old !== undefined && Equal.equals(old, now.get(key))) assert.strictEqual(resource, old)
       }
     }
-  }),
+  },
   options,
 )
 
-it.effect.prop(
+it.prop(
   "every resource is said to be exactly what became of it",
   input,
-  Effect.fnUntraced(function* ({ fates, ...resources }) {
+  ({ fates, ...resources }) => {
     const { after, before } = pair(resources, fates)
     const changes = diff.diff(before, after)
     for (const name of names) {
@@ -121,7 +120,7 @@ it.effect.prop(
         )
       }
     }
-  }),
+  },
   options,
 )
 
@@ -137,16 +136,16 @@ const plain = (value: unknown): unknown => {
   )
 }
 
-it.effect.prop(
+it.prop(
   "the index of attachments follows the changes",
   input,
-  Effect.fnUntraced(function* ({ fates, ...resources }) {
+  ({ fates, ...resources }) => {
     const { after, before } = pair(resources, fates)
     const followed = diff.updateAttachments(
       Attachments.make(before.attachments.values()),
       diff.diff(before, after).attachments,
     )
     assert.isTrue(Equal.equals(followed, Attachments.make(after.attachments.values())))
-  }),
+  },
   options,
 )

@@ -1,6 +1,5 @@
 import { assert, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
-import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Attachments from "../../ir/attachments.ts"
 import type { Attachment } from "../../ir/Attachment.ts"
@@ -171,23 +170,23 @@ const ask = (index: Attachments.Attachments, question: Question) => {
 
 const options = { arbitrary: { runs: 400 } }
 
-it.effect.prop(
+it.prop(
   "the policies in force are those the definition gives",
   { list: described, world: World, inline: inlineKinds },
-  Effect.fnUntraced(function* ({ inline, list, world }) {
+  ({ inline, list, world }) => {
     const attachments = attach(list)
     const indexed = Attachments.make(attachments)
     for (const question of questions(world, inline)) {
       assert.deepStrictEqual<unknown>(ask(indexed, question), inForce(attachments, question), question._tag)
     }
-  }),
+  },
   options,
 )
 
-it.effect.prop(
+it.prop(
   "the order in which attachments arrive never shows",
   { list: described, world: World, seed: index(1000) },
-  Effect.fnUntraced(function* ({ list, seed, world }) {
+  ({ list, seed, world }) => {
     const attachments = attach(list)
     const shuffled = attachments.toSorted((a, b) => scramble(a.key, seed) - scramble(b.key, seed))
     const whole = Attachments.make(attachments)
@@ -197,35 +196,35 @@ it.effect.prop(
       assert.deepStrictEqual<unknown>(ask(grown, question), ask(whole, question))
       assert.deepStrictEqual<unknown>(ask(Attachments.make(shuffled), question), ask(whole, question))
     }
-  }),
+  },
   options,
 )
 
 const scramble = (key: string, seed: number): number => (Number(key.slice(1)) * 31 + seed * 17) % 101
 
-it.effect.prop(
+it.prop(
   "removing an attachment restores what was",
   { list: described, added: Described, world: World },
-  Effect.fnUntraced(function* ({ added, list, world }) {
+  ({ added, list, world }) => {
     const [more] = attach([added]).map((one) => ({ ...one, key: AttachmentKey.make("added") }))
     if (more === undefined) return
     const before = Attachments.make(attach(list))
-    const with_ = Attachments.update(before, [], [more])
-    const after = Attachments.update(with_, [more], [])
+    const grown = Attachments.update(before, [], [more])
+    const after = Attachments.update(grown, [more], [])
     assert.deepStrictEqual(after, before)
     for (const question of questions(world, [])) {
       const was = ask(before, question)
       assert.isTrue(effective.same(ask(after, question), was))
-      assert.deepStrictEqual<unknown>(ask(with_, question), inForce([...attach(list), more], question))
+      assert.deepStrictEqual<unknown>(ask(grown, question), inForce([...attach(list), more], question))
     }
-  }),
+  },
   options,
 )
 
-it.effect.prop(
+it.prop(
   "an override above beats anything below",
   { list: described, world: World, inline: inlineKinds, kind: index(6) },
-  Effect.fnUntraced(function* ({ inline, kind, list, world }) {
+  ({ inline, kind, list, world }) => {
     // On the whole gateway nothing stands above; other overrides there would be ties.
     const below = attach(list).filter(({ target }) => target._tag !== "Gateway" || target.port !== undefined)
     for (const family of ["gateway", "route", "backend", "frontend"] as const) {
@@ -252,6 +251,6 @@ it.effect.prop(
             assert.deepStrictEqual(Reflect.get(Object(found), field), value)
       }
     }
-  }),
+  },
   options,
 )
