@@ -643,7 +643,10 @@ function* attachments(snapshot: Snapshot): Iterable<Issue> {
         remedy: "remove the port or the listener",
       })
     } else if (!existing.has(AttachmentIndex.targetKey(whole(target)))) {
-      yield at(dangling(["target"], `${placeOf(target)} for ${attachment.key} to act on`))
+      const found = dangling(["target"], `${placeOf(target)} for ${attachment.key} to act on`)
+      // Settings of the whole gateway may well be there before its first listener.
+      const early = snapshot.listeners.size === 0 && policy._tag === "Frontend"
+      yield at(early ? { ...found, severity: "warning" } : found)
     }
     yield* standing(attachment, at)
     yield* calls(snapshot, policy.policy, ["policy", "policy"], at)
