@@ -63,6 +63,25 @@ export const inverse = (changes: Changes): Changes => ({
   attachments: inverseTable(changes.attachments),
 })
 
+/** What is new, as a snapshot of its own. */
+export const changedPart = (changes: Changes): Snapshot => ({
+  binds: present(changes.binds),
+  listeners: present(changes.listeners),
+  routes: present(changes.routes),
+  tcpRoutes: present(changes.tcpRoutes),
+  routeGroups: present(changes.routeGroups),
+  backends: present(changes.backends),
+  services: present(changes.services),
+  workloads: present(changes.workloads),
+  attachments: present(changes.attachments),
+})
+
+const present = <K, V>({ added, changed }: TableChanges<K, V>): ReadonlyMap<K, V> => {
+  const part = new Map(added)
+  for (const [key, { after }] of changed) part.set(key, after)
+  return part
+}
+
 /** The index of attachments after the changes. */
 export const updateAttachments = (
   index: Attachments.Attachments,

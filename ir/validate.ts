@@ -24,18 +24,31 @@ import type { ClientTls, ServerTls } from "./Tls.ts"
 
 export type { Issue } from "./Issue.ts"
 
-/** Issues come in a fixed order: by table, then as the resources stand in it. */
-export const validate = (snapshot: Snapshot): ReadonlyArray<Issue> => [
-  ...keys(snapshot),
-  ...binds(snapshot),
-  ...listeners(snapshot),
-  ...routes(snapshot),
-  ...duplicates(snapshot),
-  ...tcpRoutes(snapshot),
-  ...cycles(snapshot),
-  ...backends(snapshot),
-  ...attachments(snapshot),
-]
+/**
+ * Issues come in a fixed order: by table, then as the resources stand in it.
+ *
+ * With a part only its resources are judged, at a cost that follows the part: enough for a change, except that routes
+ * which other routes hide, and resources that lost what they refer to, are found by looking at everything.
+ */
+export const validate = (snapshot: Snapshot, part: Snapshot = snapshot): ReadonlyArray<Issue> => {
+  const issues = [
+    ...keys(part),
+    ...binds(snapshot),
+    ...listeners(snapshot),
+    ...routes(snapshot, part),
+    ...(part === snapshot ? duplicates(snapshot) : []),
+    ...tcpRoutes(snapshot, part),
+    ...cycles(snapshot, part),
+    ...backends(snapshot, part),
+    ...attachments(snapshot, part),
+  ]
+  return part === snapshot
+    ? issues
+    : issues.filter(({ resource: { key, table } }) => {
+        const judged: ReadonlyMap<string, unknown> = part[table]
+        return judged.has(key)
+      })
+}
 
 type Found = Pick<Issue, "code" | "path" | "message" | "remedy"> & Partial<Pick<Issue, "severity">>
 
@@ -222,9 +235,8 @@ const dangling = (path: Path, what: string): Found => ({
   remedy: "correct the name, or add what it names",
 })
 
-function* routes(snapshot: Snapshot): Iterable<Issue> {
-  const index = AttachmentIndex.make(snapshot.attachments.values())
-  for (const route of snapshot.routes.values()) {
+function* routes(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
+  for (const route of part.routes.values()) {
     const at = (found: Found) => issue("routes", route.key, found)
     yield* parent(snapshot, route, at)
     if (route.matches.length === 0) {
@@ -240,7 +252,7 @@ function* routes(snapshot: Snapshot): Iterable<Issue> {
     }
     yield* refs(snapshot, route.backends, at)
     yield* inlinePolicies(snapshot, route, at)
-    yield* answers(snapshot, index, route, at)
+    yield* answers(snapshot, route, at)
   }
 }
 
@@ -365,19 +377,15 @@ function* prefixes(policy: TrafficPolicy, route: Route, path: Path, at: (found: 
   })
 }
 
-function* answers(
-  snapshot: Snapshot,
-  index: AttachmentIndex.Attachments,
-  route: Route,
-  at: (found: Found) => Issue,
-): Iterable<Issue> {
+function* answers(snapshot: Snapshot, route: Route, at: (found: Found) => Issue): Iterable<Issue> {
   if (route.backends.some(({ weight }) => weight > 0)) return
   if (route.policies.some((policy) => isAnswer(trafficKind(policy)))) return
   const { parent } = route
   const listener = parent._tag === "Listener" ? snapshot.listeners.get(parent.listener) : undefined
   if (listener !== undefined) {
     const port = portOf(snapshot.binds.get(listener.bind))
-    if (Object.keys(routePolicies(index, { listener, port, routes: [route] })).some(isAnswer)) return
+    const inForce = routePolicies(indexOf(snapshot.attachments), { listener, port, routes: [route] })
+    if (Object.keys(inForce).some(isAnswer)) return
   }
   yield at({
     severity: "warning",
@@ -387,6 +395,17 @@ function* answers(
     remedy: "add a backend with a weight above 0, a redirect or a direct response",
   })
 }
+
+/** Built when the first route asks. */
+const indexOf = (attachments: Snapshot["attachments"]): AttachmentIndex.Attachments => {
+  const known = indexes.get(attachments)
+  if (known !== undefined) return known
+  const index = AttachmentIndex.make(attachments.values())
+  indexes.set(attachments, index)
+  return index
+}
+
+const indexes = new WeakMap<Snapshot["attachments"], AttachmentIndex.Attachments>()
 
 const isAnswer = (kind: string): boolean => kind === "DirectResponse" || kind === "RequestRedirect"
 
@@ -446,8 +465,8 @@ function* duplicates(snapshot: Snapshot): Iterable<Issue> {
   }
 }
 
-function* tcpRoutes(snapshot: Snapshot): Iterable<Issue> {
-  for (const route of snapshot.tcpRoutes.values()) {
+function* tcpRoutes(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
+  for (const route of part.tcpRoutes.values()) {
     const at = (found: Found) => issue("tcpRoutes", route.key, found)
     const listener = snapshot.listeners.get(route.listener)
     if (listener === undefined) yield at(dangling(["listener"], `listener ${route.listener}`))
@@ -491,7 +510,8 @@ function* tcpRoutes(snapshot: Snapshot): Iterable<Issue> {
 }
 
 /** A group that can be reached from itself. */
-function* cycles(snapshot: Snapshot): Iterable<Issue> {
+function* cycles(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
+  if (part.routes.size === 0) return
   const next = new Map<RouteGroupKey, Array<{ readonly route: Route; readonly backend: number; to: RouteGroupKey }>>()
   for (const route of snapshot.routes.values()) {
     if (route.parent._tag !== "Group") continue
@@ -531,8 +551,8 @@ function* cycles(snapshot: Snapshot): Iterable<Issue> {
 
 // policies
 
-function* backends(snapshot: Snapshot): Iterable<Issue> {
-  for (const backend of snapshot.backends.values()) {
+function* backends(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
+  for (const backend of part.backends.values()) {
     yield* refPolicies(snapshot, undefined, backend.policies, ["policies"], (found) =>
       issue("backends", backend.key, found),
     )
@@ -630,9 +650,10 @@ const placeOf = (target: Target): Place => {
   }
 }
 
-function* attachments(snapshot: Snapshot): Iterable<Issue> {
+function* attachments(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
+  if (part.attachments.size === 0) return
   const existing = targets(snapshot)
-  for (const attachment of snapshot.attachments.values()) {
+  for (const attachment of part.attachments.values()) {
     const at = (found: Found) => issue("attachments", attachment.key, found)
     const { policy, target } = attachment
     if (target._tag === "Gateway" && target.listener !== undefined && target.port !== undefined) {

@@ -3,6 +3,7 @@ import * as Redacted from "effect/Redacted"
 import type { Attachment } from "../../ir/Attachment.ts"
 import type { BackendRef } from "../../ir/BackendRef.ts"
 import type { Bind } from "../../ir/Bind.ts"
+import { changedPart, diff } from "../../ir/diff.ts"
 import { Expression } from "../../ir/Expression.ts"
 import {
   AttachmentKey,
@@ -101,6 +102,19 @@ it("a resource is stored under its own key", () =>
     snapshot({ backends: new Map([...table(backend), [BackendKey.make("x"), backend]]) }),
     "key backends/x key",
   ))
+
+it("a change is judged without the rest", () => {
+  const broken: Route = { ...route, key: RouteKey.make("broken"), matches: [] }
+  const before = snapshot({ routes: table(route, broken) })
+  const changed: Route = { ...route, parent: { _tag: "Listener", listener: ListenerKey.make("gone") } }
+  const after = { ...before, routes: table(changed, broken) }
+  const issues = validate(after, changedPart(diff(before, after)))
+  assert.deepStrictEqual(
+    issues.map(({ code, resource }) => [code, resource.key]),
+    [["dangling", route.key]],
+  )
+  assert.lengthOf(validate(after), 2)
+})
 
 describe("what a resource refers to exists", () => {
   it("the bind of a listener", () =>
