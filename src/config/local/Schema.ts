@@ -1,4 +1,5 @@
 /** The complete shape of a configuration file. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { NamedBackend } from "./backends.ts"
 import { Service, Workload } from "./discovery.ts"
@@ -66,7 +67,7 @@ const target = {
   ),
 }
 
-export const TargetedPolicy = Schema.Struct({
+const targetedPolicyShape = Schema.Struct({
   name: Schema.Struct({ name: Schema.NonEmptyString, namespace: Schema.String }),
   target: exactlyOne(Schema.Struct(target), Object.keys(target)),
   phase: opt(anyCase(["route", "gateway"]), "When it runs; `route` unless set."),
@@ -76,9 +77,11 @@ export const TargetedPolicy = Schema.Struct({
     ),
   ),
 }).annotate({ identifier: "TargetedPolicy", description: "A policy attached to something by name." })
+export interface TargetedPolicySchema extends Named<typeof targetedPolicyShape> {}
+export const TargetedPolicy: TargetedPolicySchema = targetedPolicyShape
 export type TargetedPolicy = typeof TargetedPolicy.Type
 
-export const LocalConfig = Schema.Struct({
+const localConfigShape = Schema.Struct({
   config: opt(StaticSection),
   gateways: opt(Schema.Record(Schema.String, Gateway), "Entry points by name."),
   routes: opt(Schema.Array(AttachedRoute), "HTTP routes attached to gateways."),
@@ -94,4 +97,6 @@ export const LocalConfig = Schema.Struct({
   workloads: opt(Schema.Array(Workload)),
   routeGroups: opt(Schema.Array(RouteGroup), "Sets of routes that other routes delegate to."),
 }).annotate({ title: "Gateway configuration", description: "Everything a gateway is told." })
+export interface LocalConfigSchema extends Named<typeof localConfigShape> {}
+export const LocalConfig: LocalConfigSchema = localConfigShape
 export type LocalConfig = typeof LocalConfig.Type

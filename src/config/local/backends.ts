@@ -1,4 +1,5 @@
 /** Named backends, and the kinds of backend that routes share with them. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { exactlyOne, opt, req, Target } from "./grammar.ts"
 import { McpBackend } from "./mcp.ts"
@@ -55,10 +56,12 @@ const NamedProvider = Schema.Struct({
   policies: opt(BackendPolicies),
 }).annotate({ identifier: "NamedAiProvider" })
 
-export const AiBackend = Schema.Union([
+const aiBackendShape = Schema.Union([
   Schema.Struct({ groups: Schema.Array(Schema.Struct({ providers: Schema.Array(NamedProvider) })) }),
   NamedProvider,
 ]).annotate({ identifier: "AiBackend" })
+export interface AiBackendSchema extends Named<typeof aiBackendShape> {}
+export const AiBackend: AiBackendSchema = aiBackendShape
 export type AiBackend = typeof AiBackend.Type
 
 const arn = /^arn:[^:]+:bedrock-agentcore:[^:]+:[^:]+:runtime\/.+$/
@@ -74,7 +77,7 @@ export const AwsBackend = Schema.Struct({
 
 export const namedBackendKinds = ["host", "internal", "mcp", "ai", "aws"] as const
 
-export const NamedBackend = exactlyOne(
+const namedBackendShape = exactlyOne(
   Schema.Struct({
     name: req(Schema.NonEmptyString, "Routes refer to it as `/name`."),
     policies: opt(BackendPolicies),
@@ -86,4 +89,6 @@ export const NamedBackend = exactlyOne(
   }),
   namedBackendKinds,
 ).annotate({ identifier: "NamedBackend" })
+export interface NamedBackendSchema extends Named<typeof namedBackendShape> {}
+export const NamedBackend: NamedBackendSchema = namedBackendShape
 export type NamedBackend = typeof NamedBackend.Type

@@ -1,4 +1,5 @@
 /** References to backends, and the services that the gateway itself calls. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { HostTarget } from "../../../ir/Backend.ts"
@@ -27,7 +28,7 @@ export const ServiceRef = Schema.Struct({
   port: Port,
 })
 
-export const SimpleRef = exactlyOne(
+const simpleRefShape = exactlyOne(
   Schema.Struct({
     service: opt(ServiceRef),
     host: opt(Target, "`host:port` or `unix:/path`."),
@@ -35,6 +36,8 @@ export const SimpleRef = exactlyOne(
   }),
   ["service", "host", "backend"],
 ).annotate({ identifier: "SimpleRef" })
+export interface SimpleRefSchema extends Named<typeof simpleRefShape> {}
+export const SimpleRef: SimpleRefSchema = simpleRefShape
 export type SimpleRef = typeof SimpleRef.Type
 
 /** A target, or a URL that says whether TLS is spoken. */
@@ -57,7 +60,7 @@ export const HostOrUrl = parsed(
   ({ target, tls }) => (tls ? `https://${TargetText.format(target)}` : TargetText.format(target)),
 )
 
-export const Location = exactlyOne(
+const locationShape = exactlyOne(
   Schema.Struct({
     header: opt(Schema.Struct({ name: Schema.NonEmptyString, prefix: opt(Schema.String) })),
     queryParameter: opt(Schema.Struct({ name: Schema.NonEmptyString })),
@@ -66,16 +69,20 @@ export const Location = exactlyOne(
   }),
   ["header", "queryParameter", "cookie", "expression"],
 ).annotate({ identifier: "CredentialLocation" })
+export interface LocationSchema extends Named<typeof locationShape> {}
+export const Location: LocationSchema = locationShape
 export type Location = typeof Location.Type
 
-export const HeaderEdits = Schema.Struct({
+const headerEditsShape = Schema.Struct({
   add: opt(TextMap, "Headers to add beside those of the same name."),
   set: opt(TextMap, "Headers to put in place of those of the same name."),
   remove: opt(Texts, "Headers to take out."),
 }).annotate({ identifier: "HeaderModifier" })
+export interface HeaderEditsSchema extends Named<typeof headerEditsShape> {}
+export const HeaderEdits: HeaderEditsSchema = headerEditsShape
 export type HeaderEdits = typeof HeaderEdits.Type
 
-export const Transformation = Schema.Struct({
+const transformationShape = Schema.Struct({
   metadata: opt(CelMap),
   replace: opt(Cel),
   add: opt(CelMap),
@@ -83,6 +90,8 @@ export const Transformation = Schema.Struct({
   remove: opt(Texts),
   body: opt(Cel),
 }).annotate({ identifier: "Transformation" })
+export interface TransformationSchema extends Named<typeof transformationShape> {}
+export const Transformation: TransformationSchema = transformationShape
 export type Transformation = typeof Transformation.Type
 
 export const Transformations = { request: opt(Transformation), response: opt(Transformation) }
@@ -210,9 +219,9 @@ const ownAuth = {
 
 const ownKinds = ["passthrough", "key", "gcp", "aws", "azure", "copilot", "jwtSign"]
 
-const atMostOne = <S extends Schema.Codec<unknown, unknown>>(schema: S, keys: ReadonlyArray<string>): S["Rebuild"] =>
+const atMostOne = <S extends Schema.Top>(schema: S, keys: ReadonlyArray<string>): S["Rebuild"] =>
   schema.check(
-    Schema.makeFilter((value: unknown) => {
+    Schema.makeFilter<S["Type"]>((value: unknown) => {
       const set = typeof value === "object" && value !== null ? keys.filter((key) => Object.hasOwn(value, key)) : []
       return set.length > 1 ? `only one of ${set.map((key) => `\`${key}\``).join(", ")} may be set` : undefined
     }),
@@ -220,7 +229,9 @@ const atMostOne = <S extends Schema.Codec<unknown, unknown>>(schema: S, keys: Re
 
 const copilotWord = anyCase(["copilot"])
 
-export const OwnAuth = Schema.Union([copilotWord, atMostOne(Schema.Struct(ownAuth), ownKinds)])
+const ownAuthShape = Schema.Union([copilotWord, atMostOne(Schema.Struct(ownAuth), ownKinds)])
+export interface OwnAuthSchema extends Named<typeof ownAuthShape> {}
+export const OwnAuth: OwnAuthSchema = ownAuthShape
 export type OwnAuth = typeof OwnAuth.Type
 
 const tokenEndpointPolicies = Schema.Struct({
@@ -264,7 +275,7 @@ const tokenEndpoint = {
 const subjectToken = Schema.Struct({ source: opt(Location), tokenType: opt(Schema.NonEmptyString) })
 const tokenCache = Schema.Struct({ maxEntries: opt(Count), defaultTtl: opt(Millis) })
 
-export const OauthTokenExchange = Schema.Struct({
+const oauthTokenExchangeShape = Schema.Struct({
   ...tokenEndpoint,
   grantType: opt(anyCase(["tokenExchange", "jwtBearer"])),
   subjectToken: opt(subjectToken),
@@ -279,12 +290,14 @@ export const OauthTokenExchange = Schema.Struct({
   authorizationLocation: opt(Location),
   cache: opt(tokenCache),
 }).annotate({ identifier: "OauthTokenExchange" })
+export interface OauthTokenExchangeSchema extends Named<typeof oauthTokenExchangeShape> {}
+export const OauthTokenExchange: OauthTokenExchangeSchema = oauthTokenExchangeShape
 export type OauthTokenExchange = typeof OauthTokenExchange.Type
 
 const TokenEndpoint = Schema.Struct(tokenEndpoint)
 export type TokenEndpoint = typeof TokenEndpoint.Type
 
-export const CrossAppAccess = Schema.Struct({
+const crossAppAccessShape = Schema.Struct({
   identityProvider: TokenEndpoint,
   resourceAuthorizationServer: TokenEndpoint,
   audience: Schema.NonEmptyString,
@@ -295,18 +308,22 @@ export const CrossAppAccess = Schema.Struct({
   authorizationLocation: opt(Location),
   cache: opt(tokenCache),
 }).annotate({ identifier: "CrossAppAccess" })
+export interface CrossAppAccessSchema extends Named<typeof crossAppAccessShape> {}
+export const CrossAppAccess: CrossAppAccessSchema = crossAppAccessShape
 export type CrossAppAccess = typeof CrossAppAccess.Type
 
-export const BackendAuth = Schema.Union([
+const backendAuthShape = Schema.Union([
   copilotWord,
   atMostOne(
     Schema.Struct({ ...ownAuth, oauthTokenExchange: opt(OauthTokenExchange), crossAppAccess: opt(CrossAppAccess) }),
     [...ownKinds, "oauthTokenExchange", "crossAppAccess"],
   ),
 ]).annotate({ identifier: "BackendAuth", description: "How the gateway shows a backend who is calling." })
+export interface BackendAuthSchema extends Named<typeof backendAuthShape> {}
+export const BackendAuth: BackendAuthSchema = backendAuthShape
 export type BackendAuth = typeof BackendAuth.Type
 
-export const BackendTunnel = Schema.Struct({
+const backendTunnelShape = Schema.Struct({
   proxy: SimpleRef,
   policies: opt(
     Schema.Struct({
@@ -316,9 +333,11 @@ export const BackendTunnel = Schema.Struct({
     }),
   ),
 }).annotate({ identifier: "BackendTunnel", description: "Reach the backend through an HTTP proxy." })
+export interface BackendTunnelSchema extends Named<typeof backendTunnelShape> {}
+export const BackendTunnel: BackendTunnelSchema = backendTunnelShape
 export type BackendTunnel = typeof BackendTunnel.Type
 
-export const CalleePolicies = Schema.Struct({
+const calleePoliciesShape = Schema.Struct({
   requestHeaderModifier: opt(HeaderEdits),
   transformations: opt(Schema.Struct(Transformations)),
   backendTLS: opt(BackendTls),
@@ -327,6 +346,8 @@ export const CalleePolicies = Schema.Struct({
   tcp: opt(BackendTcp),
   backendTunnel: opt(BackendTunnel),
 }).annotate({ identifier: "SimpleBackendPolicies", description: "Policies of calls that the gateway makes itself." })
+export interface CalleePoliciesSchema extends Named<typeof calleePoliciesShape> {}
+export const CalleePolicies: CalleePoliciesSchema = calleePoliciesShape
 export type CalleePolicies = typeof CalleePolicies.Type
 
 export const calleeFields = { ...refFields, policies: opt(CalleePolicies) }

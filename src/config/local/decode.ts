@@ -190,7 +190,7 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
           prunedItems.set(parent, items.add(Number(last)))
           pruned = true
         } else if (isContainer(parent) && Object.hasOwn(parent, String(last))) {
-          delete parent[String(last)]
+          delete (parent as Record<string, unknown>)[String(last)]
           pruned = true
         }
       }

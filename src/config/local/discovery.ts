@@ -1,4 +1,5 @@
 /** Services and their endpoints, written down instead of discovered. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { Locality } from "../../../ir/Workload.ts"
 import { anyCase, Count, opt, Port, Texts } from "./grammar.ts"
@@ -6,7 +7,7 @@ import { anyCase, Count, opt, Port, Texts } from "./grammar.ts"
 const PortMap = Schema.Record(Schema.String, Port)
 export type PortMap = typeof PortMap.Type
 
-export const Service = Schema.Struct({
+const serviceShape = Schema.Struct({
   name: Schema.NonEmptyString,
   namespace: Schema.String,
   hostname: Schema.NonEmptyString,
@@ -26,9 +27,11 @@ export const Service = Schema.Struct({
   ipFamilies: opt(anyCase(["Dual", "IPv4", "IPv6"])),
   ingressUseWaypoint: opt(Schema.Boolean),
 }).annotate({ identifier: "Service" })
+export interface ServiceSchema extends Named<typeof serviceShape> {}
+export const Service: ServiceSchema = serviceShape
 export type Service = typeof Service.Type
 
-export const Workload = Schema.Struct({
+const workloadShape = Schema.Struct({
   workloadIps: Texts,
   name: Schema.String,
   namespace: Schema.String,
@@ -59,4 +62,6 @@ export const Workload = Schema.Struct({
   networkGateway: opt(Schema.Struct({ destination: Schema.NonEmptyString, hboneMtlsPort: opt(Port) })),
   services: opt(Schema.Record(Schema.String, PortMap), "Port maps by `namespace/hostname` of a service."),
 }).annotate({ identifier: "Workload" })
+export interface WorkloadSchema extends Named<typeof workloadShape> {}
+export const Workload: WorkloadSchema = workloadShape
 export type Workload = typeof Workload.Type

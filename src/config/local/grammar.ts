@@ -16,7 +16,8 @@ export const opt = <S extends Schema.Constraint>(schema: S, description?: string
   description === undefined ? Schema.optionalKey(schema) : Schema.optionalKey(schema).annotateKey({ description })
 
 /** A required key with its description. */
-export const req = <S extends Schema.Constraint>(schema: S, description: string) => schema.annotateKey({ description })
+export const req = <S extends Schema.Top>(schema: S, description: string): S["Rebuild"] =>
+  schema.annotateKey({ description })
 
 const invalid = (complaint: { readonly message: string; readonly remedy: string }) =>
   Effect.fail(new SchemaIssue.InvalidValue({ message: complaint.message, remedy: complaint.remedy }))
@@ -152,13 +153,13 @@ export const FileInlineOrRemote = Schema.Union([
 export type FileInlineOrRemote = typeof FileInlineOrRemote.Type
 
 /** Adds “exactly one of these keys” to a struct. */
-export const exactlyOne = <S extends Schema.Codec<unknown, unknown>>(
+export const exactlyOne = <S extends Schema.Top>(
   schema: S,
   keys: ReadonlyArray<string>,
   message = `exactly one of ${keys.map((key) => `\`${key}\``).join(", ")} must be set`,
 ): S["Rebuild"] =>
   schema.check(
-    Schema.makeFilter((value: unknown) => {
+    Schema.makeFilter<S["Type"]>((value: unknown) => {
       const set = typeof value === "object" && value !== null ? keys.filter((key) => Object.hasOwn(value, key)) : []
       return set.length === 1
         ? undefined
@@ -169,12 +170,12 @@ export const exactlyOne = <S extends Schema.Codec<unknown, unknown>>(
   )
 
 /** Adds “not both of these spellings”. */
-export const oneSpelling = <S extends Schema.Codec<unknown, unknown>>(
+export const oneSpelling = <S extends Schema.Top>(
   schema: S,
   pairs: ReadonlyArray<readonly [string, string]>,
 ): S["Rebuild"] =>
   schema.check(
-    Schema.makeFilter((value: unknown) => {
+    Schema.makeFilter<S["Type"]>((value: unknown) => {
       for (const [name, alias] of pairs) {
         if (typeof value === "object" && value !== null && Object.hasOwn(value, name) && Object.hasOwn(value, alias)) {
           return `\`${name}\` and \`${alias}\` are two spellings of one field; set one`

@@ -1,4 +1,5 @@
 /** The `llm` shorthand: models in front of providers, without writing routes. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { BackendAuth, BackendTunnel, HeaderEdits } from "./callee.ts"
 import { GatewayRefs } from "./GatewayRefs.ts"
@@ -154,7 +155,7 @@ const VirtualModel = Schema.Struct({
   ),
 }).annotate({ identifier: "VirtualModel" })
 
-export const Llm = Schema.Struct({
+const llmShape = Schema.Struct({
   gateways: opt(GatewayRefs),
   port: opt(Port, "4000 unless set; `gateways` is the newer way."),
   tls: opt(ServerTls),
@@ -170,4 +171,6 @@ export const Llm = Schema.Struct({
     }),
   ),
 }).annotate({ identifier: "Llm", description: "Models behind one endpoint, without writing routes." })
+export interface LlmSchema extends Named<typeof llmShape> {}
+export const Llm: LlmSchema = llmShape
 export type Llm = typeof Llm.Type

@@ -1,4 +1,5 @@
 /** What a request must look like, as the file writes it. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { exactlyOne, opt, req } from "./grammar.ts"
 
@@ -21,7 +22,7 @@ const rooted = (what: string) =>
     path === "" || path.startsWith("/") ? undefined : `${what} starts with \`/\`, or no request can match it`,
   )
 
-export const RouteMatch = Schema.Struct({
+const routeMatchShape = Schema.Struct({
   path: opt(
     exactlyOne(
       Schema.Struct({
@@ -37,6 +38,8 @@ export const RouteMatch = Schema.Struct({
   headers: opt(Schema.Array(HeaderMatch), "All of them must match."),
   query: opt(Schema.Array(QueryMatch), "All of them must match."),
 }).annotate({ identifier: "RouteMatch" })
+export interface RouteMatchSchema extends Named<typeof routeMatchShape> {}
+export const RouteMatch: RouteMatchSchema = routeMatchShape
 export type RouteMatch = typeof RouteMatch.Type
 
 export const Matches = req(Schema.Array(RouteMatch), "Any of them must match; every request unless set.")

@@ -1,4 +1,5 @@
 /** MCP backends, and the `mcp` shorthand built on them. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { CalleePolicies } from "./callee.ts"
 import { anyCase, exactlyOne, FileInlineOrRemote, FileName, opt, Port, Texts, TextMap } from "./grammar.ts"
@@ -71,13 +72,17 @@ const fields = {
   dnsRebindingProtection: opt(Schema.Boolean),
 }
 
-export const McpBackend = Schema.Struct(fields).annotate({ identifier: "McpBackend" })
+const mcpBackendShape = Schema.Struct(fields).annotate({ identifier: "McpBackend" })
+export interface McpBackendSchema extends Named<typeof mcpBackendShape> {}
+export const McpBackend: McpBackendSchema = mcpBackendShape
 export type McpBackend = typeof McpBackend.Type
 
-export const Mcp = Schema.Struct({
+const mcpShape = Schema.Struct({
   gateways: opt(GatewayRefs),
   port: opt(Port),
   ...fields,
   policies: opt(RoutePolicies),
 }).annotate({ identifier: "Mcp", description: "MCP servers behind one endpoint, without writing routes." })
+export interface McpSchema extends Named<typeof mcpShape> {}
+export const Mcp: McpSchema = mcpShape
 export type Mcp = typeof Mcp.Type

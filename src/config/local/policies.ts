@@ -1,4 +1,5 @@
 /** Every policy as the file writes it, and which of them each place takes. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import {
@@ -36,20 +37,18 @@ import { BackendTls, overrides } from "./tls.ts"
 
 const failureMode = anyCase(["failClosed", "failOpen"])
 
+const entryOrder = Schema.makeFilter<ReadonlyArray<{ readonly condition?: unknown }>>((entries) => {
+  if (entries.length > 64) return "conditional policies have 64 entries at most"
+  const early = entries.findIndex((entry, i) => entry.condition === undefined && i < entries.length - 1)
+  return early < 0 ? undefined : { path: [early], issue: "conditional policy entries without condition must be last" }
+})
+
 /** `{…}` itself, or `{conditional: [{condition, …}, …]}`. */
 const conditional = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
   Schema.Union([
     Schema.Struct(fields),
     Schema.Struct({
-      conditional: Schema.NonEmptyArray(Schema.Struct({ ...fields, condition: opt(Cel) })).check(
-        Schema.makeFilter((entries) => {
-          if (entries.length > 64) return "conditional policies have 64 entries at most"
-          const early = entries.findIndex((entry, i) => entry.condition === undefined && i < entries.length - 1)
-          return early < 0
-            ? undefined
-            : { path: [early], issue: "conditional policy entries without condition must be last" }
-        }),
-      ),
+      conditional: Schema.NonEmptyArray(Schema.Struct({ ...fields, condition: opt(Cel) })).check(entryOrder),
     }),
   ])
 
@@ -57,7 +56,9 @@ const Rule = Schema.Union([
   Cel,
   exactlyOne(Schema.Struct({ allow: opt(Cel), deny: opt(Cel), require: opt(Cel) }), ["allow", "deny", "require"]),
 ])
-export const RuleSet = Schema.Struct({ rules: Schema.Array(Rule) }).annotate({ identifier: "RuleSet" })
+const ruleSetShape = Schema.Struct({ rules: Schema.Array(Rule) }).annotate({ identifier: "RuleSet" })
+export interface RuleSetSchema extends Named<typeof ruleSetShape> {}
+export const RuleSet: RuleSetSchema = ruleSetShape
 export type RuleSet = typeof RuleSet.Type
 
 const authenticationMode = anyCase(["strict", "optional", "permissive"])
@@ -69,7 +70,7 @@ const provider = {
   jwks: FileInlineOrRemote,
   jwtValidationOptions: validation,
 }
-const JwtAuth = Schema.Union([
+const jwtAuthShape = Schema.Union([
   Schema.Struct({
     mode: opt(authenticationMode),
     location: opt(Location),
@@ -77,10 +78,12 @@ const JwtAuth = Schema.Union([
   }),
   Schema.Struct({ mode: opt(authenticationMode), location: opt(Location), ...provider }),
 ]).annotate({ identifier: "JwtAuth", description: "Check bearer tokens." })
+export interface JwtAuthSchema extends Named<typeof jwtAuthShape> {}
+export const JwtAuth: JwtAuthSchema = jwtAuthShape
 export type JwtAuth = typeof JwtAuth.Type
 
 const providerName = ["auth0", "keycloak", "okta", "descope", "authentik", "entra"] as const
-const McpAuthentication = Schema.Struct({
+const mcpAuthenticationShape = Schema.Struct({
   issuer: Schema.NonEmptyString,
   audiences: Texts,
   provider: opt(
@@ -104,20 +107,24 @@ const McpAuthentication = Schema.Struct({
   clientId: opt(Schema.NonEmptyString),
   clientSecret: opt(FileOrInline),
 }).annotate({ identifier: "McpAuthentication" })
+export interface McpAuthenticationSchema extends Named<typeof mcpAuthenticationShape> {}
+export const McpAuthentication: McpAuthenticationSchema = mcpAuthenticationShape
 export type McpAuthentication = typeof McpAuthentication.Type
 
-const BasicAuth = Schema.Struct({
+const basicAuthShape = Schema.Struct({
   htpasswd: FileOrInline,
   realm: opt(Schema.String),
   mode: opt(anyCase(["strict", "optional"])),
   authorizationLocation: opt(Location),
 }).annotate({ identifier: "BasicAuth" })
+export interface BasicAuthSchema extends Named<typeof basicAuthShape> {}
+export const BasicAuth: BasicAuthSchema = basicAuthShape
 export type BasicAuth = typeof BasicAuth.Type
 
 const sha256 = Schema.String.check(
   Schema.isPattern(/^sha256:[0-9a-fA-F]{64}$/, { message: "expected `sha256:` and 64 hexadecimal digits" }),
 )
-const ApiKey = Schema.Struct({
+const apiKeyShape = Schema.Struct({
   keys: Schema.Array(
     exactlyOne(
       Schema.Struct({
@@ -132,9 +139,11 @@ const ApiKey = Schema.Struct({
   mode: opt(authenticationMode),
   location: opt(Location),
 }).annotate({ identifier: "ApiKey" })
+export interface ApiKeySchema extends Named<typeof apiKeyShape> {}
+export const ApiKey: ApiKeySchema = apiKeyShape
 export type ApiKey = typeof ApiKey.Type
 
-const Oidc = Schema.Struct({
+const oidcShape = Schema.Struct({
   issuer: Schema.NonEmptyString,
   discovery: opt(FileInlineOrRemote),
   authorizationEndpoint: opt(Schema.NonEmptyString),
@@ -146,6 +155,8 @@ const Oidc = Schema.Struct({
   redirectURI: Schema.NonEmptyString,
   scopes: opt(Texts),
 }).annotate({ identifier: "Oidc", description: "Log browsers in." })
+export interface OidcSchema extends Named<typeof oidcShape> {}
+export const Oidc: OidcSchema = oidcShape
 export type Oidc = typeof Oidc.Type
 
 const bucket = {
@@ -155,20 +166,14 @@ const bucket = {
   type: opt(anyCase(["requests", "tokens"])),
 }
 const Bucket = Schema.Struct(bucket)
-const LocalRateLimit = Schema.Union([
+const localRateLimitShape = Schema.Union([
   Schema.Array(Bucket),
   Schema.Struct({
-    conditional: Schema.NonEmptyArray(Schema.Struct({ ...bucket, condition: opt(Cel) })).check(
-      Schema.makeFilter((entries) =>
-        entries.length > 64
-          ? "conditional policies have 64 entries at most"
-          : entries.slice(0, -1).some((entry) => entry.condition === undefined)
-            ? "conditional policy entries without condition must be last"
-            : undefined,
-      ),
-    ),
+    conditional: Schema.NonEmptyArray(Schema.Struct({ ...bucket, condition: opt(Cel) })).check(entryOrder),
   }),
 ]).annotate({ identifier: "LocalRateLimit" })
+export interface LocalRateLimitSchema extends Named<typeof localRateLimitShape> {}
+export const LocalRateLimit: LocalRateLimitSchema = localRateLimitShape
 export type LocalRateLimit = typeof LocalRateLimit.Type
 
 const remoteRateLimit = {
@@ -184,7 +189,9 @@ const remoteRateLimit = {
   ),
   failureMode: opt(failureMode),
 }
-const RemoteRateLimit = conditional(remoteRateLimit).annotate({ identifier: "RemoteRateLimit" })
+const remoteRateLimitShape = conditional(remoteRateLimit).annotate({ identifier: "RemoteRateLimit" })
+export interface RemoteRateLimitSchema extends Named<typeof remoteRateLimitShape> {}
+export const RemoteRateLimit: RemoteRateLimitSchema = remoteRateLimitShape
 export type RemoteRateLimit = typeof RemoteRateLimit.Type
 
 const httpCheck = Schema.Struct({
@@ -225,7 +232,9 @@ const extAuthz = {
 }
 const plainExtAuthz = Schema.Struct(extAuthz)
 export type PlainExtAuthz = typeof plainExtAuthz.Type
-const ExtAuthz = conditional(extAuthz).annotate({ identifier: "ExtAuthz" })
+const extAuthzShape = conditional(extAuthz).annotate({ identifier: "ExtAuthz" })
+export interface ExtAuthzSchema extends Named<typeof extAuthzShape> {}
+export const ExtAuthz: ExtAuthzSchema = extAuthzShape
 export type ExtAuthz = typeof ExtAuthz.Type
 
 const bodyMode = anyCase(["none", "buffered", "bufferedPartial", "fullDuplexStreamed"])
@@ -248,13 +257,15 @@ const extProc = {
     }),
   ),
 }
-const ExtProc = conditional(extProc).annotate({ identifier: "ExtProc" })
+const extProcShape = conditional(extProc).annotate({ identifier: "ExtProc" })
+export interface ExtProcSchema extends Named<typeof extProcShape> {}
+export const ExtProc: ExtProcSchema = extProcShape
 export type ExtProc = typeof ExtProc.Type
 
 const ConditionalTransformations = conditional(Transformations).annotate({ identifier: "Transformations" })
 export type TransformationsPolicy = typeof ConditionalTransformations.Type
 
-const Cors = Schema.Struct({
+const corsShape = Schema.Struct({
   allowCredentials: opt(Schema.Boolean),
   allowHeaders: opt(Texts),
   allowMethods: opt(Texts),
@@ -262,6 +273,8 @@ const Cors = Schema.Struct({
   exposeHeaders: opt(Texts),
   maxAge: opt(Millis),
 }).annotate({ identifier: "Cors", description: "Answer preflights and tell browsers what a page may read." })
+export interface CorsSchema extends Named<typeof corsShape> {}
+export const Cors: CorsSchema = corsShape
 export type Cors = typeof Cors.Type
 
 const Csrf = Schema.Struct({ additionalOrigins: opt(Texts) }).annotate({ identifier: "Csrf" })
@@ -393,11 +406,13 @@ const RequestGuard = exactlyOne(
   [...kindNames, "openAIModeration"],
 )
 const ResponseGuard = exactlyOne(Schema.Struct({ ...guardKinds, rejection }), kindNames)
-export const PromptGuard = Schema.Struct({
+const promptGuardShape = Schema.Struct({
   streaming: opt(anyCase(["Disabled", "Enabled"])),
   request: opt(Schema.Array(RequestGuard)),
   response: opt(Schema.Array(ResponseGuard)),
 }).annotate({ identifier: "PromptGuard" })
+export interface PromptGuardSchema extends Named<typeof promptGuardShape> {}
+export const PromptGuard: PromptGuardSchema = promptGuardShape
 export type PromptGuard = typeof PromptGuard.Type
 
 export const PromptCaching = Schema.Struct({
@@ -425,7 +440,7 @@ const modelRoutes = anyCase([
   "geminiCountTokens",
   "rerank",
 ])
-const Ai = Schema.Struct({
+const aiShape = Schema.Struct({
   promptGuard: opt(PromptGuard),
   defaults: opt(JsonMap),
   overrides: opt(JsonMap),
@@ -436,6 +451,8 @@ const Ai = Schema.Struct({
   promptCaching: opt(PromptCaching),
   routes: opt(Schema.Record(Schema.String, modelRoutes)),
 }).annotate({ identifier: "AiPolicy" })
+export interface AiSchema extends Named<typeof aiShape> {}
+export const Ai: AiSchema = aiShape
 export type Ai = typeof Ai.Type
 
 export const Health = Schema.Struct({
@@ -459,7 +476,7 @@ const InferenceRouting = Schema.Struct({
 }).annotate({ identifier: "InferenceRouting" })
 export type InferenceRouting = typeof InferenceRouting.Type
 
-const McpGuardrails = Schema.Struct({
+const mcpGuardrailsShape = Schema.Struct({
   processors: Schema.Array(
     Schema.Struct({
       kind: opt(anyCase(["remote"])),
@@ -471,6 +488,8 @@ const McpGuardrails = Schema.Struct({
     }),
   ),
 }).annotate({ identifier: "McpGuardrails" })
+export interface McpGuardrailsSchema extends Named<typeof mcpGuardrailsShape> {}
+export const McpGuardrails: McpGuardrailsSchema = mcpGuardrailsShape
 export type McpGuardrails = typeof McpGuardrails.Type
 
 const A2a = Schema.Struct({}).annotate({ identifier: "A2a" })
@@ -487,7 +506,9 @@ export const gatewayPolicies = {
   basicAuth: opt(BasicAuth),
   apiKey: opt(ApiKey),
 }
-export const GatewayPolicies = Schema.Struct(gatewayPolicies).annotate({ identifier: "GatewayPolicies" })
+const gatewayPoliciesShape = Schema.Struct(gatewayPolicies).annotate({ identifier: "GatewayPolicies" })
+export interface GatewayPoliciesSchema extends Named<typeof gatewayPoliciesShape> {}
+export const GatewayPolicies: GatewayPoliciesSchema = gatewayPoliciesShape
 export type GatewayPolicies = typeof GatewayPolicies.Type
 
 const onBackends = {
@@ -503,7 +524,7 @@ const onBackends = {
   mcpGuardrails: opt(McpGuardrails),
 }
 
-export const RoutePolicies = Schema.Struct({
+const routePoliciesShape = Schema.Struct({
   ...gatewayPolicies,
   mcpAuthentication: opt(McpAuthentication),
   localRateLimit: opt(LocalRateLimit),
@@ -526,9 +547,11 @@ export const RoutePolicies = Schema.Struct({
   identifier: "RoutePolicies",
   description: "Policies of a route; those of backends count for every backend of it.",
 })
+export interface RoutePoliciesSchema extends Named<typeof routePoliciesShape> {}
+export const RoutePolicies: RoutePoliciesSchema = routePoliciesShape
 export type RoutePolicies = typeof RoutePolicies.Type
 
-export const BackendPolicies = Schema.Struct({
+const backendPoliciesShape = Schema.Struct({
   ...onBackends,
   inferenceRouting: opt(InferenceRouting),
   requestHeaderModifier: opt(HeaderEdits),
@@ -540,6 +563,8 @@ export const BackendPolicies = Schema.Struct({
   extAuthz: opt(plainExtAuthz),
   ai: opt(Ai),
 }).annotate({ identifier: "BackendPolicies", description: "Policies of each call to one backend." })
+export interface BackendPoliciesSchema extends Named<typeof backendPoliciesShape> {}
+export const BackendPolicies: BackendPoliciesSchema = backendPoliciesShape
 export type BackendPolicies = typeof BackendPolicies.Type
 
 export const TcpRoutePolicies = Schema.Struct({ backendTLS: opt(BackendTls) }).annotate({
@@ -553,7 +578,7 @@ export const TcpBackendPolicies = Schema.Struct({
 })
 
 const LogFields = Schema.Struct({ add: opt(CelMap), remove: opt(Texts) })
-const AccessLog = Schema.Struct({
+const accessLogShape = Schema.Struct({
   filter: opt(Cel),
   add: opt(CelMap),
   remove: opt(Texts),
@@ -568,10 +593,12 @@ const AccessLog = Schema.Struct({
   ),
   database: opt(Schema.Struct({ llm: opt(anyCase(["metadata", "full"])), add: opt(CelMap) })),
 }).annotate({ identifier: "AccessLog" })
+export interface AccessLogSchema extends Named<typeof accessLogShape> {}
+export const AccessLog: AccessLogSchema = accessLogShape
 export type AccessLog = typeof AccessLog.Type
 
 const Sampling = Schema.Union([Schema.Boolean, Schema.Number, Schema.NonEmptyString])
-const Tracing = Schema.Struct({
+const tracingShape = Schema.Struct({
   ...calleeFields,
   attributes: opt(CelMap),
   resources: opt(CelMap),
@@ -582,6 +609,8 @@ const Tracing = Schema.Struct({
   path: opt(Schema.NonEmptyString),
   protocol: opt(anyCase(["grpc", "http"])),
 }).annotate({ identifier: "Tracing" })
+export interface TracingSchema extends Named<typeof tracingShape> {}
+export const Tracing: TracingSchema = tracingShape
 export type Tracing = typeof Tracing.Type
 
 const decoder = new TextDecoder("utf-8", { fatal: false })
@@ -599,7 +628,7 @@ const ProxyProtocol = Schema.Struct({
   mode: opt(anyCase(["strict", "optional"]), "`optional` also serves connections without the header."),
 }).annotate({ identifier: "ProxyProtocol" })
 
-export const FrontendPolicies = oneSpelling(
+const frontendPoliciesShape = oneSpelling(
   Schema.Struct({
     http: opt(
       Schema.Struct({
@@ -636,4 +665,6 @@ export const FrontendPolicies = oneSpelling(
     ["accessLog", "logging"],
   ],
 ).annotate({ identifier: "FrontendPolicies", description: "Policies of connections, and of what is recorded." })
+export interface FrontendPoliciesSchema extends Named<typeof frontendPoliciesShape> {}
+export const FrontendPolicies: FrontendPoliciesSchema = frontendPoliciesShape
 export type FrontendPolicies = typeof FrontendPolicies.Type

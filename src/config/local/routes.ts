@@ -1,4 +1,5 @@
 /** Routes, route groups and where they lead, as the file writes them. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { ServiceRef } from "./callee.ts"
 import { GatewayRefs } from "./GatewayRefs.ts"
@@ -23,7 +24,7 @@ export const routeBackendKinds = [
   "invalid",
 ] as const
 
-export const RouteBackend = exactlyOne(
+const routeBackendShape = exactlyOne(
   Schema.Struct({
     weight: opt(Count, "1 unless set; 0 is never picked."),
     policies: opt(BackendPolicies),
@@ -40,6 +41,8 @@ export const RouteBackend = exactlyOne(
   }),
   routeBackendKinds,
 ).annotate({ identifier: "RouteBackend" })
+export interface RouteBackendSchema extends Named<typeof routeBackendShape> {}
+export const RouteBackend: RouteBackendSchema = routeBackendShape
 export type RouteBackend = typeof RouteBackend.Type
 
 const route = {
@@ -52,17 +55,21 @@ const route = {
   backends: opt(Schema.Array(RouteBackend)),
 }
 
-export const LocalRoute = Schema.Struct(route).annotate({ identifier: "Route" })
+const localRouteShape = Schema.Struct(route).annotate({ identifier: "Route" })
+export interface LocalRouteSchema extends Named<typeof localRouteShape> {}
+export const LocalRoute: LocalRouteSchema = localRouteShape
 export type LocalRoute = typeof LocalRoute.Type
 
-export const AttachedRoute = Schema.Struct({ gateways: opt(GatewayRefs), ...route }).annotate({
+const attachedRouteShape = Schema.Struct({ gateways: opt(GatewayRefs), ...route }).annotate({
   identifier: "AttachedRoute",
 })
+export interface AttachedRouteSchema extends Named<typeof attachedRouteShape> {}
+export const AttachedRoute: AttachedRouteSchema = attachedRouteShape
 export type AttachedRoute = typeof AttachedRoute.Type
 
 export const tcpBackendKinds = ["service", "host", "dynamic", "backend"] as const
 
-const TcpBackend = exactlyOne(
+const tcpBackendShape = exactlyOne(
   Schema.Struct({
     weight: opt(Count, "1 unless set; 0 is never picked."),
     policies: opt(TcpBackendPolicies),
@@ -73,6 +80,8 @@ const TcpBackend = exactlyOne(
   }),
   tcpBackendKinds,
 ).annotate({ identifier: "TcpRouteBackend" })
+export interface TcpBackendSchema extends Named<typeof tcpBackendShape> {}
+export const TcpBackend: TcpBackendSchema = tcpBackendShape
 export type TcpBackend = typeof TcpBackend.Type
 
 const tcpRoute = {
@@ -84,16 +93,22 @@ const tcpRoute = {
   backends: opt(Schema.Array(TcpBackend)),
 }
 
-export const TcpRoute = Schema.Struct(tcpRoute).annotate({ identifier: "TcpRoute" })
+const tcpRouteShape = Schema.Struct(tcpRoute).annotate({ identifier: "TcpRoute" })
+export interface TcpRouteSchema extends Named<typeof tcpRouteShape> {}
+export const TcpRoute: TcpRouteSchema = tcpRouteShape
 export type TcpRoute = typeof TcpRoute.Type
 
-export const AttachedTcpRoute = Schema.Struct({ gateways: opt(GatewayRefs), ...tcpRoute }).annotate({
+const attachedTcpRouteShape = Schema.Struct({ gateways: opt(GatewayRefs), ...tcpRoute }).annotate({
   identifier: "AttachedTcpRoute",
 })
+export interface AttachedTcpRouteSchema extends Named<typeof attachedTcpRouteShape> {}
+export const AttachedTcpRoute: AttachedTcpRouteSchema = attachedTcpRouteShape
 export type AttachedTcpRoute = typeof AttachedTcpRoute.Type
 
-export const RouteGroup = Schema.Struct({
+const routeGroupShape = Schema.Struct({
   name: req(Schema.NonEmptyString, "Name that route backends refer to."),
   routes: Schema.Array(LocalRoute),
 }).annotate({ identifier: "RouteGroup" })
+export interface RouteGroupSchema extends Named<typeof routeGroupShape> {}
+export const RouteGroup: RouteGroupSchema = routeGroupShape
 export type RouteGroup = typeof RouteGroup.Type

@@ -1,4 +1,5 @@
 /** The `config` section: what is read once, when the process starts. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { anyCase, Cel, CelMap, Count, exactlyOne, Millis, opt, TextMap, Texts } from "./grammar.ts"
 
@@ -9,7 +10,7 @@ const LogFields = Schema.Struct({ add: opt(CelMap), remove: opt(Texts) })
 
 export const sampling = Schema.Union([Schema.Boolean, Schema.Number, Text])
 
-export const StaticSection = Schema.Struct({
+const staticSectionShape = Schema.Struct({
   enableIpv6: opt(Schema.Boolean),
   dns: opt(
     Schema.Struct({
@@ -95,4 +96,6 @@ export const StaticSection = Schema.Struct({
   ),
   listener: opt(Schema.Json),
 }).annotate({ identifier: "Config", description: "Settings of the process, read once when it starts." })
+export interface StaticSectionSchema extends Named<typeof staticSectionShape> {}
+export const StaticSection: StaticSectionSchema = staticSectionShape
 export type StaticSection = typeof StaticSection.Type

@@ -1,4 +1,5 @@
 /** TLS as the file writes it, towards clients and towards backends. */
+import type { Named } from "../../../ir/Named.ts"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Parsed, refuse } from "../Complaint.ts"
@@ -72,7 +73,7 @@ export const versionSpellings = [
   ["maxTLSVersion", "maxTlsVersion"],
 ] as const
 
-export const ServerTls = oneSpelling(
+const serverTlsShape = oneSpelling(
   Schema.Struct({
     mode: opt(
       anyCase(["static", "dynamicCa"]),
@@ -91,9 +92,11 @@ export const ServerTls = oneSpelling(
   }),
   versionSpellings,
 ).annotate({ identifier: "ServerTls", description: "TLS towards clients." })
+export interface ServerTlsSchema extends Named<typeof serverTlsShape> {}
+export const ServerTls: ServerTlsSchema = serverTlsShape
 export type ServerTls = typeof ServerTls.Type
 
-export const BackendTls = Schema.Struct({
+const backendTlsShape = Schema.Struct({
   cert: opt(FileName, "File with the gateway's own certificate chain, in PEM."),
   key: opt(FileName, "File with its private key, in PEM."),
   root: opt(FileName, "File with the authorities to trust; the system's unless set."),
@@ -105,6 +108,8 @@ export const BackendTls = Schema.Struct({
   keyExchangeGroups: opt(Schema.Array(KeyExchangeGroup)),
   spiffe: opt(Schema.Struct({}), "Take the identity and the authorities from the SPIFFE Workload API."),
 }).annotate({ identifier: "BackendTls", description: "TLS towards a backend." })
+export interface BackendTlsSchema extends Named<typeof backendTlsShape> {}
+export const BackendTls: BackendTlsSchema = backendTlsShape
 export type BackendTls = typeof BackendTls.Type
 
 /** The same fields where they override what listeners say. */

@@ -1,0 +1,984 @@
+/** Every policy from the file's words to the snapshot's. */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Defaults from "../../../ir/defaults.ts"
+import type { Expression } from "../../../ir/Expression.ts"
+import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPolicy } from "../../../ir/Policy.ts"
+import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
+import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/policy/Ai.ts"
+import type { ApiKey as IrApiKey, IssuedKey } from "../../../ir/policy/ApiKey.ts"
+import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
+import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
+import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
+import type { Delay as IrDelay } from "../../../ir/policy/Delay.ts"
+import type { DirectResponse as IrDirectResponse } from "../../../ir/policy/DirectResponse.ts"
+import type { ExtAuthz as IrExtAuthz } from "../../../ir/policy/ExtAuthz.ts"
+import type { ExtProc as IrExtProc } from "../../../ir/policy/ExtProc.ts"
+import type { Health as IrHealth } from "../../../ir/policy/Health.ts"
+import type { Http as IrHttp } from "../../../ir/policy/Http.ts"
+import type { InferenceRouting as IrInferenceRouting } from "../../../ir/policy/InferenceRouting.ts"
+import type { JwtAuth as IrJwtAuth, JwtProvider } from "../../../ir/policy/JwtAuth.ts"
+import type { TokenBucket } from "../../../ir/policy/LocalRateLimit.ts"
+import type { McpAuthentication as IrMcpAuthentication } from "../../../ir/policy/McpAuthentication.ts"
+import type { McpGuardrails as IrMcpGuardrails, McpProcessor } from "../../../ir/policy/McpGuardrails.ts"
+import type { NetworkExtAuthz as IrNetworkExtAuthz } from "../../../ir/policy/NetworkExtAuthz.ts"
+import type { Oidc as IrOidc, OidcProvider } from "../../../ir/policy/Oidc.ts"
+import type { GuardKind, PromptGuard as IrPromptGuard, Rejection } from "../../../ir/policy/PromptGuard.ts"
+import type { RemoteRateLimit as IrRemoteRateLimit } from "../../../ir/policy/RemoteRateLimit.ts"
+import type { RequestMirror as IrRequestMirror } from "../../../ir/policy/RequestMirror.ts"
+import type { RequestRedirect as IrRequestRedirect } from "../../../ir/policy/RequestRedirect.ts"
+import type { Retry as IrRetry } from "../../../ir/policy/Retry.ts"
+import type { PathReplacement } from "../../../ir/policy/Rewrite.ts"
+import type { Rule } from "../../../ir/policy/RuleSet.ts"
+import type { Tls as IrTls } from "../../../ir/policy/Tls.ts"
+import type { Sampling, Tracing as IrTracing } from "../../../ir/policy/Tracing.ts"
+import type { AuthorityRewrite, UrlRewrite as IrUrlRewrite } from "../../../ir/policy/UrlRewrite.ts"
+import type { Path } from "../ConfigIssue.ts"
+import * as Duration from "../duration.ts"
+import type { CalleePolicies } from "./callee.ts"
+import type { Mapping } from "./Mapping.ts"
+import type {
+  AccessLog,
+  Ai,
+  ApiKey,
+  AuthorityChange,
+  BackendPolicies,
+  BasicAuth,
+  Buffer,
+  Cors,
+  Delay,
+  DirectResponse,
+  ExtAuthz,
+  ExtProc,
+  FrontendPolicies,
+  Health,
+  InferenceRouting,
+  JwtAuth,
+  LocalRateLimit,
+  McpAuthentication,
+  McpGuardrails,
+  Oidc,
+  PathChange,
+  PlainExtAuthz,
+  PromptCaching,
+  PromptGuard,
+  RemoteRateLimit,
+  RequestMirror,
+  RequestRedirect,
+  Retry,
+  RoutePolicies,
+  RuleSet,
+  Tracing,
+  TransformationsPolicy,
+  UrlRewrite,
+} from "./policies.ts"
+import { present } from "./present.ts"
+import {
+  backendAuth,
+  backendHttp,
+  backendTcp,
+  backendTls,
+  backendTunnel,
+  callee,
+  calleePolicies,
+  computedHeaders,
+  document,
+  expressions,
+  headerEdits,
+  headerNames,
+  keepalive,
+  location,
+  secret,
+  simpleRef,
+  transformations,
+} from "./toCallee.ts"
+import { valueMatch } from "./toMatch.ts"
+
+const defaults = Defaults.defaults
+
+const rules = (set: RuleSet): ReadonlyArray<Rule> =>
+  set.rules.map((rule): Rule => {
+    if (typeof rule === "string") return { effect: "allow", expression: rule }
+    if (rule.allow !== undefined) return { effect: "allow", expression: rule.allow }
+    if (rule.deny !== undefined) return { effect: "deny", expression: rule.deny }
+    return { effect: "require", expression: rule.require ?? ("false" as Expression) }
+  })
+
+const jwtAuth = (policy: JwtAuth, path: Path, to: Mapping): IrJwtAuth | undefined => {
+  const several = "providers" in policy
+  const providers = (several ? policy.providers : [policy]).flatMap((one, i): ReadonlyArray<JwtProvider> => {
+    const jwks = document(one.jwks, [...path, ...(several ? ["providers", i] : []), "jwks"], to)
+    return jwks === undefined
+      ? []
+      : [
+          {
+            issuer: one.issuer,
+            audiences: one.audiences ?? [],
+            jwks,
+            requiredClaims: one.jwtValidationOptions?.requiredClaims ?? defaults.requiredClaims,
+          },
+        ]
+  })
+  if (several && policy.providers.length === 0)
+    return to.fail([...path, "providers"], "at least one provider is needed")
+  return {
+    _tag: "JwtAuth",
+    mode: policy.mode ?? defaults.authenticationMode,
+    location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
+    providers,
+  }
+}
+
+const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): IrMcpAuthentication | undefined => {
+  const provider = Object.keys(policy.provider ?? {})[0] as IrMcpAuthentication["provider"]
+  const at = policy.authorizationLocation
+  return {
+    _tag: "McpAuthentication",
+    issuer: policy.issuer,
+    audiences: policy.audiences,
+    resourceMetadata: policy.resourceMetadata,
+    mode: policy.mode ?? defaults.mcpAuthenticationMode,
+    location: at === undefined ? Defaults.bearer : location(at, [...path, "authorizationLocation"], to),
+    requiredClaims: policy.jwtValidationOptions?.requiredClaims ?? defaults.requiredClaims,
+    ...present({
+      provider,
+      jwks: policy.jwks === undefined ? undefined : document(policy.jwks, [...path, "jwks"], to),
+      clientId: policy.clientId,
+      clientSecret:
+        policy.clientSecret === undefined ? undefined : secret(policy.clientSecret, [...path, "clientSecret"], to),
+    }),
+  }
+}
+
+const basicAuth = (policy: BasicAuth, path: Path, to: Mapping): IrBasicAuth | undefined => {
+  const source = policy.htpasswd
+  const text = typeof source === "string" ? source : to.file(source.file, [...path, "htpasswd", "file"])
+  const at = policy.authorizationLocation
+  return text === undefined
+    ? undefined
+    : {
+        _tag: "BasicAuth",
+        htpasswd: Redacted.make(text),
+        realm: policy.realm ?? defaults.basicRealm,
+        mode: policy.mode ?? defaults.authenticationMode,
+        location: at === undefined ? Defaults.basic : location(at, [...path, "authorizationLocation"], to),
+      }
+}
+
+const modelPatterns = (patterns: ReadonlyArray<string>, path: Path, to: Mapping): ReadonlyArray<string> => {
+  for (const [i, one] of patterns.entries()) {
+    if (one === "") to.fail([...path, i], "a model name is not empty")
+    else if (!/^(?:\*|\*?[^*]+|[^*]+\*)$/.test(one)) {
+      to.fail([...path, i], "more than one wildcard, or one that is not at an end")
+    } else if (one === "*" && patterns.length > 1) to.fail(path, "cannot combine '*' with other values")
+  }
+  return patterns
+}
+
+const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => ({
+  _tag: "ApiKey",
+  keys: policy.keys.flatMap((one, i): ReadonlyArray<IssuedKey> => {
+    const at = [...path, "keys", i]
+    const more = present({
+      metadata: one.metadata,
+      allowedModels:
+        one.allowedModels === undefined ? undefined : modelPatterns(one.allowedModels, [...at, "allowedModels"], to),
+    })
+    if (one.keyHash !== undefined) {
+      const sha256 = one.keyHash.slice("sha256:".length).toLowerCase()
+      return [{ value: { _tag: "Hashed", sha256 }, ...more }]
+    }
+    const key = one.key === undefined ? undefined : secret(one.key, [...at, "key"], to)
+    return key === undefined ? [] : [{ value: { _tag: "Plain", key }, ...more }]
+  }),
+  mode: policy.mode ?? defaults.authenticationMode,
+  location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
+})
+
+const redirectUri = (text: string): boolean => {
+  const url = URL.parse(text)
+  return (
+    url !== null &&
+    (url.protocol === "http:" || url.protocol === "https:") &&
+    url.pathname !== "/" &&
+    url.username === "" &&
+    url.password === "" &&
+    url.search === "" &&
+    url.hash === "" &&
+    !/\/\.{1,2}(?:\/|$)|%2f|%2e/i.test(text)
+  )
+}
+
+const oidc = (policy: Oidc, path: Path, to: Mapping, owner: string): IrOidc | undefined => {
+  if (!redirectUri(policy.redirectURI)) {
+    to.fail(
+      [...path, "redirectURI"],
+      "expected an absolute http(s) URL with a path, without user, query, fragment, dot segments or encoded slashes",
+    )
+  }
+  const { authorizationEndpoint, discovery, jwks, tokenEndpoint } = policy
+  const explicit = [authorizationEndpoint, tokenEndpoint, jwks].filter((one) => one !== undefined).length
+  let provider: OidcProvider | undefined
+  if (authorizationEndpoint !== undefined && tokenEndpoint !== undefined && jwks !== undefined) {
+    if (discovery !== undefined)
+      to.fail([...path, "discovery"], "`discovery` cannot be combined with explicit endpoints")
+    const keys = document(jwks, [...path, "jwks"], to)
+    const tokenEndpointAuth = policy.tokenEndpointAuth ?? "clientSecretBasic"
+    if (keys !== undefined) {
+      provider = { _tag: "Explicit", authorizationEndpoint, tokenEndpoint, tokenEndpointAuth, jwks: keys }
+    }
+  } else if (explicit > 0) {
+    return to.fail(path, "`authorizationEndpoint`, `tokenEndpoint` and `jwks` are set together, or none is")
+  } else {
+    if (policy.tokenEndpointAuth !== undefined) {
+      to.fail([...path, "tokenEndpointAuth"], "`tokenEndpointAuth` goes with explicit endpoints only")
+    }
+    const found = discovery === undefined ? undefined : document(discovery, [...path, "discovery"], to)
+    provider = { _tag: "Discovered", ...present({ document: found }) }
+  }
+  const clientSecret = secret(policy.clientSecret, [...path, "clientSecret"], to)
+  return provider === undefined || clientSecret === undefined
+    ? undefined
+    : {
+        _tag: "Oidc",
+        id: owner,
+        issuer: policy.issuer,
+        provider,
+        clientId: policy.clientId,
+        clientSecret,
+        redirectUri: policy.redirectURI,
+        scopes: [...new Set(policy.scopes ?? [])].filter((scope) => scope !== "openid" && scope !== ""),
+      }
+}
+
+const cors = (policy: Cors): IrCors => ({
+  _tag: "Cors",
+  allowCredentials: policy.allowCredentials ?? false,
+  allowHeaders: policy.allowHeaders ?? [],
+  allowMethods: policy.allowMethods ?? [],
+  allowOrigins: policy.allowOrigins ?? [],
+  exposeHeaders: policy.exposeHeaders ?? [],
+  ...present({ maxAgeMillis: policy.maxAge }),
+})
+
+/** One content, or a list of them with conditions; an entry that cannot be mapped leaves the policy out. */
+const conditionally = <P extends object>(
+  policy: P | { readonly conditional: ReadonlyArray<P & { readonly condition?: Expression }> },
+  path: Path,
+  to: Mapping,
+  map: (one: P, path: Path) => ConditionalPolicy | undefined,
+): TrafficPolicy | undefined => {
+  if (!("conditional" in policy)) return map(policy, path)
+  if (to.refused("fields", "conditional", [...path, "conditional"])) return undefined
+  const entries = policy.conditional.flatMap((entry, i): ReadonlyArray<Entry> => {
+    const mapped = map(entry, [...path, "conditional", i])
+    return mapped === undefined ? [] : [{ ...present({ condition: entry.condition }), policy: mapped }]
+  })
+  const [first, ...rest] = entries
+  return first === undefined || entries.length < policy.conditional.length
+    ? undefined
+    : { _tag: "Conditional", entries: [first, ...rest] }
+}
+
+type Bucket = Exclude<LocalRateLimit, { readonly conditional: unknown }>[number]
+
+const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
+  const { maxTokens = 0, tokensPerFill = 0 } = one
+  if (tokensPerFill > maxTokens) to.fail(path, "max tokens cannot be less than the refill amount")
+  if (one.fillInterval <= 0) to.fail([...path, "fillInterval"], "the interval is longer than nothing")
+  return { maxTokens, tokensPerFill, fillIntervalMillis: one.fillInterval, type: one.type ?? "requests" }
+}
+
+const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping): TrafficPolicy | undefined =>
+  "conditional" in policy
+    ? conditionally(policy, path, to, (one: Bucket, at) => ({ _tag: "LocalRateLimit", limits: [bucket(one, at, to)] }))
+    : { _tag: "LocalRateLimit", limits: policy.map((one, i) => bucket(one, [...path, i], to)) }
+
+type PlainRemoteRateLimit = Exclude<RemoteRateLimit, { readonly conditional: unknown }>
+
+const remoteRateLimit = (one: PlainRemoteRateLimit, path: Path, to: Mapping): IrRemoteRateLimit | undefined => {
+  const called = callee(one, path, to)
+  return called === undefined
+    ? undefined
+    : {
+        _tag: "RemoteRateLimit",
+        callee: called,
+        domain: one.domain,
+        descriptors: one.descriptors.map((descriptor) => ({
+          entries: descriptor.entries.map(({ key, value }) => ({ name: key, expression: value })),
+          type: descriptor.type ?? "requests",
+          ...present({ cost: descriptor.cost, limitOverride: descriptor.limitOverride }),
+        })),
+        failureMode: one.failureMode ?? defaults.failureMode,
+      }
+}
+
+const extAuthzCommon = (one: PlainExtAuthz, path: Path, to: Mapping) => {
+  const called = callee(one, path, to)
+  if (called === undefined) return undefined
+  const { cache, failureMode, includeRequestBody: body } = one
+  const ttl = cache === undefined ? undefined : Duration.parse(cache.ttl)
+  const failure: IrExtAuthz["failure"] =
+    failureMode === "allow"
+      ? { _tag: "Allow" }
+      : {
+          _tag: "Deny",
+          status: typeof failureMode === "object" ? failureMode.denyWithStatus : defaults.extAuthzFailureStatus,
+        }
+  return {
+    callee: called,
+    failure,
+    includeRequestHeaders: headerNames(one.includeRequestHeaders, [...path, "includeRequestHeaders"], to),
+    ...present({
+      includeRequestBody:
+        body === undefined
+          ? undefined
+          : {
+              maxBytes: body.maxRequestBytes ?? defaults.extAuthzMaxBytes,
+              allowPartial: body.allowPartialMessage ?? false,
+              packAsBytes: body.packAsBytes ?? false,
+            },
+      cache:
+        cache === undefined || ttl === undefined
+          ? undefined
+          : {
+              key: cache.key,
+              lifetime: Result.isSuccess(ttl)
+                ? ({ _tag: "Fixed", millis: ttl.success } as const)
+                : ({ _tag: "Computed", expression: cache.ttl as Expression } as const),
+              maxEntries: cache.maxEntries ?? defaults.extAuthzCacheEntriesMax,
+            },
+    }),
+  }
+}
+
+const overHttp = (http: NonNullable<NonNullable<PlainExtAuthz["protocol"]>["http"]>, path: Path, to: Mapping) => ({
+  _tag: "Http" as const,
+  ...present({ path: http.path, redirect: http.redirect, body: http.body }),
+  includeResponseHeaders: headerNames(http.includeResponseHeaders, [...path, "includeResponseHeaders"], to),
+  addRequestHeaders: expressions(http.addRequestHeaders),
+  metadata: expressions(http.metadata),
+})
+
+const extAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrExtAuthz | undefined => {
+  const common = extAuthzCommon(one, path, to)
+  if (common === undefined) return undefined
+  const { grpc, http } = one.protocol ?? {}
+  return {
+    _tag: "ExtAuthz",
+    ...common,
+    protocol:
+      http === undefined
+        ? {
+            _tag: "Grpc",
+            context: grpc?.context ?? {},
+            ...present({ metadata: grpc?.metadata === undefined ? undefined : expressions(grpc.metadata) }),
+          }
+        : overHttp(http, [...path, "protocol", "http"], to),
+  }
+}
+
+const networkExtAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrNetworkExtAuthz | undefined => {
+  const http = one.protocol?.http
+  if (http === undefined) return to.fail(path, "networkExtAuthz must use protocol.http")
+  const common = extAuthzCommon(one, path, to)
+  return common === undefined
+    ? undefined
+    : { _tag: "NetworkExtAuthz", ...common, protocol: overHttp(http, [...path, "protocol", "http"], to) }
+}
+
+type PlainExtProc = Exclude<ExtProc, { readonly conditional: unknown }>
+
+const extProc = (one: PlainExtProc, path: Path, to: Mapping): IrExtProc | undefined => {
+  const called = callee(one, path, to)
+  const options = one.processingOptions ?? {}
+  return called === undefined
+    ? undefined
+    : {
+        _tag: "ExtProc",
+        callee: called,
+        failureMode: one.failureMode ?? defaults.failureMode,
+        metadataContext: Object.fromEntries(
+          Object.entries(one.metadataContext ?? {}).map(([namespace, fields]) => [namespace, expressions(fields)]),
+        ),
+        requestAttributes: expressions(one.requestAttributes),
+        responseAttributes: expressions(one.responseAttributes),
+        requestBodyMode: options.requestBodyMode ?? defaults.extProcBodyMode,
+        responseBodyMode: options.responseBodyMode ?? defaults.extProcBodyMode,
+        requestHeaderMode: options.requestHeaderMode ?? "send",
+        responseHeaderMode: options.responseHeaderMode ?? "send",
+        requestTrailerMode: options.requestTrailerMode ?? "skip",
+        responseTrailerMode: options.responseTrailerMode ?? "skip",
+        allowModeOverride: options.allowModeOverride ?? false,
+      }
+}
+
+const bodyBuffer = (one: NonNullable<Buffer["request"]>): BodyBuffer => ({
+  ...present({ maxBytes: one.maxBytes }),
+  failureMode: one.failureMode ?? defaults.failureMode,
+})
+
+const buffer = (policy: Buffer): IrBuffer => ({
+  _tag: "Buffer",
+  ...present({
+    request: policy.request === undefined ? undefined : bodyBuffer(policy.request),
+    response: policy.response === undefined ? undefined : bodyBuffer(policy.response),
+  }),
+})
+
+type Direct = Exclude<DirectResponse, { readonly conditional: unknown }>
+
+const directResponse = (one: Direct, path: Path, to: Mapping): IrDirectResponse => {
+  if (one.body !== undefined && one.bodyExpression !== undefined) {
+    to.fail(path, "`body` and `bodyExpression` cannot be set together")
+  }
+  if (one.bodyExpression !== undefined) {
+    to.refused("fields", "directResponse.bodyExpression", [...path, "bodyExpression"])
+  }
+  if (one.headers !== undefined) to.refused("fields", "directResponse.headers", [...path, "headers"])
+  const body =
+    one.bodyExpression !== undefined
+      ? ({ _tag: "Computed", expression: one.bodyExpression } as const)
+      : one.body === undefined
+        ? undefined
+        : ({ _tag: "Text", text: one.body } as const)
+  return {
+    _tag: "DirectResponse",
+    status: one.status,
+    ...present({ body }),
+    headers: computedHeaders(one.headers, [...path, "headers"], to),
+  }
+}
+
+const pathChange = (change: PathChange): PathReplacement =>
+  change.prefix === undefined ? { _tag: "Full", path: change.full ?? "" } : { _tag: "Prefix", prefix: change.prefix }
+
+const authorityChange = (change: AuthorityChange) => {
+  if (change.full !== undefined) return { _tag: "Full", authority: change.full } as const
+  if (change.host !== undefined) return { _tag: "Host", host: change.host } as const
+  return { _tag: "Port", port: change.port ?? 0 } as const
+}
+
+const authorityRewrite = (change: NonNullable<UrlRewrite["authority"]>): AuthorityRewrite =>
+  change === "auto" ? { _tag: "Auto" } : change === "none" ? { _tag: "None" } : authorityChange(change)
+
+const urlRewrite = (policy: UrlRewrite): IrUrlRewrite => ({
+  _tag: "UrlRewrite",
+  ...present({
+    authority: policy.authority === undefined ? undefined : authorityRewrite(policy.authority),
+    path: policy.path === undefined ? undefined : pathChange(policy.path),
+  }),
+})
+
+const requestRedirect = (policy: RequestRedirect): IrRequestRedirect => ({
+  _tag: "RequestRedirect",
+  ...present({
+    scheme: policy.scheme,
+    authority:
+      policy.authority === undefined || typeof policy.authority === "string"
+        ? undefined
+        : authorityChange(policy.authority),
+    path: policy.path === undefined ? undefined : pathChange(policy.path),
+  }),
+  status: policy.status ?? defaults.redirectStatus,
+})
+
+const requestMirror = (policy: RequestMirror, path: Path, to: Mapping): IrRequestMirror | undefined => {
+  const backend = simpleRef(policy.backend, [...path, "backend"], to)
+  return backend === undefined
+    ? undefined
+    : { _tag: "RequestMirror", mirrors: [{ backend, fraction: policy.percentage }] }
+}
+
+const retry = (policy: Retry, path: Path, to: Mapping): IrRetry => {
+  for (const field of ["precondition", "condition"] as const) {
+    if (policy[field] !== undefined) to.refused("fields", `retry.${field}`, [...path, field])
+  }
+  return {
+    _tag: "Retry",
+    attempts: policy.attempts ?? defaults.retryAttempts,
+    codes: policy.codes,
+    ...present({ backoffMillis: policy.backoff, precondition: policy.precondition, condition: policy.condition }),
+  }
+}
+
+const looksLikeDuration = /^[-+.\d][\d.]*\s*(?:[a-zµ]{0,12}[\d.]*)*$/i
+
+const delay = (policy: Delay, path: Path, to: Mapping): IrDelay | undefined => {
+  const at = [...path, "duration"]
+  const text = String(policy.duration)
+  const parsed = Duration.parse(text)
+  if (Result.isSuccess(parsed)) return { _tag: "Delay", duration: { _tag: "Fixed", millis: parsed.success } }
+  if (looksLikeDuration.test(text)) return to.fail(at, parsed.failure.message, parsed.failure.remedy)
+  if (to.refused("fields", "delay.duration as an expression", at)) return undefined
+  return { _tag: "Delay", duration: { _tag: "Computed", expression: text as Expression } }
+}
+
+const rejection = (
+  one: { readonly rejection?: Rejected },
+  path: Path,
+  to: Mapping,
+): { readonly rejection?: Rejection } =>
+  present({
+    rejection:
+      one.rejection === undefined
+        ? undefined
+        : present({
+            body: one.rejection.body,
+            status: one.rejection.status,
+            headers:
+              one.rejection.headers === undefined
+                ? undefined
+                : headerEdits(one.rejection.headers, [...path, "rejection", "headers"], to),
+          }),
+  })
+
+type RequestGuard = NonNullable<PromptGuard["request"]>[number]
+type ResponseGuard = NonNullable<PromptGuard["response"]>[number]
+type Rejected = NonNullable<RequestGuard["rejection"]>
+
+const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping): GuardKind | undefined => {
+  const policies = (of: { readonly policies?: CalleePolicies }, kind: string) =>
+    calleePolicies(of.policies ?? {}, [...path, kind, "policies"], to)
+  if (guard.regex !== undefined) {
+    return {
+      _tag: "Regex",
+      action: guard.regex.action ?? "mask",
+      rules: guard.regex.rules.map((rule) =>
+        rule.builtin === undefined
+          ? { _tag: "Pattern", pattern: rule.pattern ?? "" }
+          : { _tag: "Builtin", entity: rule.builtin },
+      ),
+    }
+  }
+  if (guard.webhook !== undefined) {
+    const target = simpleRef(guard.webhook.target, [...path, "webhook", "target"], to)
+    return target === undefined
+      ? undefined
+      : {
+          _tag: "Webhook",
+          target,
+          headers: expressions(guard.webhook.headers),
+          forwardHeaderMatches: (guard.webhook.forwardHeaderMatches ?? []).map((match) => ({
+            name: match.name.toLowerCase(),
+            value: valueMatch(match.value),
+          })),
+          failureMode: guard.webhook.failureMode ?? defaults.failureMode,
+        }
+  }
+  if ("openAIModeration" in guard && guard.openAIModeration !== undefined) {
+    const { model } = guard.openAIModeration
+    return {
+      _tag: "OpenAiModeration",
+      ...present({ model }),
+      policies: policies(guard.openAIModeration, "openAIModeration"),
+    }
+  }
+  if (guard.bedrockGuardrails !== undefined) {
+    const { guardrailIdentifier, guardrailVersion, region } = guard.bedrockGuardrails
+    return {
+      _tag: "BedrockGuardrails",
+      guardrailIdentifier,
+      guardrailVersion,
+      region,
+      policies: policies(guard.bedrockGuardrails, "bedrockGuardrails"),
+    }
+  }
+  if (guard.googleModelArmor !== undefined) {
+    const { location: place, projectId, templateId } = guard.googleModelArmor
+    return {
+      _tag: "GoogleModelArmor",
+      templateId,
+      projectId,
+      ...present({ location: place }),
+      policies: policies(guard.googleModelArmor, "googleModelArmor"),
+    }
+  }
+  if (guard.azureContentSafety === undefined) return undefined
+  const { analyzeText, detectJailbreak, endpoint } = guard.azureContentSafety
+  return {
+    _tag: "AzureContentSafety",
+    endpoint,
+    ...present({
+      analyzeText:
+        analyzeText === undefined ? undefined : { ...analyzeText, blocklistNames: analyzeText.blocklistNames ?? [] },
+      detectJailbreak,
+    }),
+    policies: policies(guard.azureContentSafety, "azureContentSafety"),
+  }
+}
+
+export const promptGuard = (guards: PromptGuard, path: Path, to: Mapping): IrPromptGuard => ({
+  streaming: guards.streaming === "Enabled",
+  request: (guards.request ?? []).flatMap((guard, i) => {
+    const at = [...path, "request", i]
+    const kind = guardKind(guard, at, to)
+    const scope = guard.scope ?? defaults.guardScope
+    if (guard.scope !== undefined && guard.regex === undefined && guard.bedrockGuardrails === undefined) {
+      const usual = guard.scope.every((one) => one === "systemPrompt" || one === "messages") && guard.scope.length === 2
+      if (!usual) to.fail([...at, "scope"], "only `regex` and `bedrockGuardrails` take a scope")
+    }
+    return kind === undefined ? [] : [{ kind, scope, ...rejection(guard, at, to) }]
+  }),
+  response: (guards.response ?? []).flatMap((guard, i) => {
+    const at = [...path, "response", i]
+    const kind = guardKind(guard, at, to)
+    return kind === undefined ? [] : [{ kind, ...rejection(guard, at, to) }]
+  }),
+})
+
+const promptCaching = (one: PromptCaching): IrPromptCaching => ({
+  cacheSystem: one.cacheSystem ?? true,
+  cacheMessages: one.cacheMessages ?? true,
+  cacheTools: one.cacheTools ?? false,
+  minTokens: one.minTokens ?? defaults.promptCachingMinTokens,
+  cacheMessageOffset: one.cacheMessageOffset ?? 0,
+})
+
+const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
+  _tag: "Ai",
+  ...present({
+    promptGuard:
+      policy.promptGuard === undefined ? undefined : promptGuard(policy.promptGuard, [...path, "promptGuard"], to),
+    defaults: policy.defaults,
+    overrides: policy.overrides,
+    transformations: policy.transformations,
+    finalTransformations: policy.finalTransformations,
+    prompts:
+      policy.prompts === undefined
+        ? undefined
+        : { prepend: policy.prompts.prepend ?? [], append: policy.prompts.append ?? [] },
+    modelAliases: policy.modelAliases,
+    promptCaching: policy.promptCaching === undefined ? undefined : promptCaching(policy.promptCaching),
+    routes: policy.routes,
+  }),
+})
+
+const health = (policy: Health, path: Path, to: Mapping): IrHealth => {
+  const { eviction, unhealthyExpression } = policy
+  if (unhealthyExpression !== undefined) {
+    to.refused("fields", "health.unhealthyExpression", [...path, "unhealthyExpression"])
+  }
+  return {
+    _tag: "Health",
+    ...present({
+      unhealthyExpression,
+      eviction:
+        eviction === undefined
+          ? undefined
+          : present({
+              durationMillis: eviction.duration,
+              restoreHealth: eviction.restoreHealth,
+              consecutiveFailures: eviction.consecutiveFailures,
+              healthThreshold: eviction.healthThreshold,
+            }),
+    }),
+  }
+}
+
+const inferenceRouting = (policy: InferenceRouting, path: Path, to: Mapping): IrInferenceRouting | undefined => {
+  const endpointPicker = simpleRef(policy.endpointPicker, [...path, "endpointPicker"], to)
+  return endpointPicker === undefined
+    ? undefined
+    : {
+        _tag: "InferenceRouting",
+        endpointPicker,
+        destinationMode: policy.destinationMode ?? "validated",
+        failureMode: "failClosed",
+      }
+}
+
+const mcpGuardrails = (policy: McpGuardrails, path: Path, to: Mapping): IrMcpGuardrails => ({
+  _tag: "McpGuardrails",
+  processors: policy.processors.flatMap((one, i): ReadonlyArray<McpProcessor> => {
+    const at = [...path, "processors", i]
+    const called = callee(one, at, to)
+    const { allowed, disallowed } = one.requestHeaders ?? {}
+    return called === undefined
+      ? []
+      : [
+          {
+            _tag: "Remote",
+            methods: one.methods,
+            callee: called,
+            failureMode: one.failureMode ?? defaults.failureMode,
+            metadata: expressions(one.metadata),
+            requestHeaders: {
+              allowed: headerNames(allowed, [...at, "requestHeaders", "allowed"], to),
+              disallowed: headerNames(disallowed, [...at, "requestHeaders", "disallowed"], to),
+            },
+          },
+        ]
+  }),
+})
+
+/** Sources of affinity that need no expression evaluator; others wait for it. */
+const simpleSource = /^(?:request\.headers\[(?:"[\w-]+"|'[\w-]+')\]|source\.address)$/
+
+const sessionAffinity = (policy: { readonly source: Expression }, path: Path, to: Mapping): BackendPolicy => {
+  if (!simpleSource.test(policy.source.trim())) {
+    to.refused("fields", "sessionAffinity.source as an expression", [...path, "source"])
+  }
+  return { _tag: "SessionAffinity", source: policy.source }
+}
+
+type Mapped<Source, Policy> = {
+  readonly [K in keyof Source]-?: (
+    policy: NonNullable<Source[K]>,
+    path: Path,
+    to: Mapping,
+    owner: string,
+  ) => Policy | undefined
+}
+
+type TrafficSource = Omit<
+  RoutePolicies,
+  | "backendTLS"
+  | "backendAuth"
+  | "backendTunnel"
+  | "http"
+  | "tcp"
+  | "health"
+  | "sessionAffinity"
+  | "inferenceRouting"
+  | "a2a"
+  | "mcpAuthorization"
+  | "mcpGuardrails"
+>
+
+const traffic: Mapped<TrafficSource, TrafficPolicy> = {
+  oidc,
+  jwtAuth,
+  authorization: (policy) => ({ _tag: "Authorization", rules: rules(policy) }),
+  extAuthz: (policy: ExtAuthz, path, to) =>
+    conditionally(policy, path, to, (one: PlainExtAuthz, at) => extAuthz(one, at, to)),
+  extProc: (policy: ExtProc, path, to) =>
+    conditionally(policy, path, to, (one: PlainExtProc, at) => extProc(one, at, to)),
+  cors,
+  transformations: (policy: TransformationsPolicy, path, to) =>
+    conditionally(policy, path, to, (one: Exclude<TransformationsPolicy, { readonly conditional: unknown }>, at) =>
+      transformations(one, at, to),
+    ),
+  basicAuth,
+  apiKey,
+  mcpAuthentication,
+  localRateLimit,
+  remoteRateLimit: (policy: RemoteRateLimit, path, to) =>
+    conditionally(policy, path, to, (one: PlainRemoteRateLimit, at) => remoteRateLimit(one, at, to)),
+  csrf: (policy) => ({ _tag: "Csrf", additionalOrigins: policy.additionalOrigins ?? [] }),
+  buffer,
+  timeout: (policy) => ({
+    _tag: "Timeout",
+    ...present({ requestMillis: policy.requestTimeout, backendRequestMillis: policy.backendRequestTimeout }),
+  }),
+  retry,
+  delay,
+  directResponse: (policy: DirectResponse, path, to) =>
+    conditionally(policy, path, to, (one: Direct, at) => directResponse(one, at, to)),
+  requestRedirect,
+  requestHeaderModifier: (edits, path, to) => ({ _tag: "RequestHeaderModifier", ...headerEdits(edits, path, to) }),
+  responseHeaderModifier: (edits, path, to) => ({ _tag: "ResponseHeaderModifier", ...headerEdits(edits, path, to) }),
+  requestMirror,
+  urlRewrite,
+  ai,
+}
+
+const onBackend: Mapped<BackendPolicies, BackendPolicy> = {
+  backendTLS: backendTls,
+  backendAuth,
+  backendTunnel,
+  http: backendHttp,
+  tcp: backendTcp,
+  health,
+  sessionAffinity,
+  a2a: () => ({ _tag: "A2a" }),
+  mcpAuthorization: (policy) => ({ _tag: "McpAuthorization", rules: rules(policy) }),
+  mcpGuardrails,
+  inferenceRouting,
+  requestHeaderModifier: (edits, path, to) => ({ _tag: "RequestHeaderModifier", ...headerEdits(edits, path, to) }),
+  responseHeaderModifier: (edits, path, to) => ({ _tag: "ResponseHeaderModifier", ...headerEdits(edits, path, to) }),
+  requestRedirect,
+  requestMirror,
+  transformations,
+  authorization: (policy) => ({ _tag: "Authorization", rules: rules(policy) }),
+  extAuthz,
+  ai,
+}
+
+/** Applies a table to the policies that are set, and refuses those that are not built. */
+const mapAll = <Source extends object, Policy>(
+  table: Mapped<Source, Policy>,
+  source: Source,
+  keys: ReadonlyArray<string>,
+  path: Path,
+  to: Mapping,
+  owner: string,
+): ReadonlyArray<Policy> => {
+  const all: Array<Policy> = []
+  for (const key of keys) {
+    if (!Object.hasOwn(source, key) || !Object.hasOwn(table, key)) continue
+    const name = key as keyof Source & string
+    const policy = source[name]
+    if (policy === undefined || policy === null || to.refused("policies", name, [...path, name])) continue
+    const mapped = table[name](policy as NonNullable<Source[typeof name]>, [...path, name], to, owner)
+    if (mapped !== undefined) all.push(mapped)
+  }
+  return all
+}
+
+const trafficKeys = Object.keys(traffic)
+const backendKeys = Object.keys(onBackend)
+const backendOnlyKeys = backendKeys.filter((key) => !Object.hasOwn(traffic, key))
+
+/** The policies of a route that act on the exchange. */
+export const trafficPolicies = (
+  policies: TrafficSource,
+  path: Path,
+  to: Mapping,
+  owner: string,
+): ReadonlyArray<TrafficPolicy> => mapAll(traffic, policies, trafficKeys, path, to, owner)
+
+/** The policies of a route that act on its backends. */
+export const backendPoliciesOfRoute = (
+  policies: RoutePolicies,
+  path: Path,
+  to: Mapping,
+): ReadonlyArray<BackendPolicy> =>
+  mapAll<BackendPolicies, BackendPolicy>(onBackend, policies as BackendPolicies, backendOnlyKeys, path, to, "")
+
+export const backendPolicies = (policies: BackendPolicies, path: Path, to: Mapping): ReadonlyArray<BackendPolicy> =>
+  mapAll(onBackend, policies, backendKeys, path, to, "")
+
+export const isBackendPolicy = (key: string): boolean => Object.hasOwn(onBackend, key)
+export const isTrafficPolicy = (key: string): boolean => Object.hasOwn(traffic, key)
+
+const accessLog = (policy: AccessLog, path: Path, to: Mapping): IrAccessLog => {
+  for (const field of ["filter", "add", "otlp", "database"] as const) {
+    if (policy[field] !== undefined) to.refused("fields", `accessLog.${field}`, [...path, field])
+  }
+  const { database, otlp } = policy
+  const called = otlp === undefined ? undefined : callee(otlp, [...path, "otlp"], to)
+  return {
+    _tag: "AccessLog",
+    fields: { add: expressions(policy.add), remove: policy.remove ?? [] },
+    ...present({
+      filter: policy.filter,
+      otlp:
+        otlp === undefined || called === undefined
+          ? undefined
+          : {
+              callee: called,
+              protocol: otlp.protocol ?? defaults.otlpProtocol,
+              path: otlp.path ?? defaults.otlpLogsPath,
+              ...present({
+                filter: otlp.filter,
+                fields:
+                  otlp.fields === undefined
+                    ? undefined
+                    : { add: expressions(otlp.fields.add), remove: otlp.fields.remove ?? [] },
+              }),
+            },
+      database:
+        database === undefined ? undefined : { llm: database.llm ?? "metadata", add: expressions(database.add) },
+    }),
+  }
+}
+
+const sampling = (one: NonNullable<Tracing["randomSampling"]>, path: Path, to: Mapping): Sampling | undefined => {
+  if (typeof one === "string") return { _tag: "Computed", expression: one as Expression }
+  const fraction = typeof one === "boolean" ? (one ? 1 : 0) : one
+  return fraction >= 0 && fraction <= 1
+    ? { _tag: "Fraction", fraction }
+    : to.fail(path, "expected a number from 0.0 to 1.0")
+}
+
+const tracing = (policy: Tracing, path: Path, to: Mapping): IrTracing | undefined => {
+  const called = callee(policy, path, to)
+  const { clientSampling, randomSampling } = policy
+  return called === undefined
+    ? undefined
+    : {
+        _tag: "Tracing",
+        callee: called,
+        attributes: expressions(policy.attributes),
+        resources: expressions(policy.resources),
+        remove: policy.remove ?? [],
+        path: policy.path ?? defaults.otlpTracesPath,
+        protocol: policy.protocol ?? defaults.otlpProtocol,
+        ...present({
+          filter: policy.filter,
+          randomSampling:
+            randomSampling === undefined ? undefined : sampling(randomSampling, [...path, "randomSampling"], to),
+          clientSampling:
+            clientSampling === undefined ? undefined : sampling(clientSampling, [...path, "clientSampling"], to),
+        }),
+      }
+}
+
+const http = (policy: NonNullable<FrontendPolicies["http"]>): IrHttp => ({
+  _tag: "Http",
+  ...present({
+    maxBufferBytes: policy.maxBufferSize,
+    http1MaxHeaders: policy.http1MaxHeaders,
+    http1IdleTimeoutMillis: policy.http1IdleTimeout,
+    http1HeaderCase: policy.http1HeaderCase,
+    http2WindowBytes: policy.http2WindowSize,
+    http2ConnectionWindowBytes: policy.http2ConnectionWindowSize,
+    http2FrameBytes: policy.http2FrameSize,
+    http2MaxHeaderBytes: policy.http2MaxHeaderSize,
+    http2KeepaliveIntervalMillis: policy.http2KeepaliveInterval,
+    http2KeepaliveTimeoutMillis: policy.http2KeepaliveTimeout,
+    maxConnectionMillis: policy.maxConnectionDuration,
+  }),
+})
+
+const tls = (policy: NonNullable<FrontendPolicies["tls"]>, path: Path, to: Mapping): IrTls => {
+  if (policy.minVersion === "TLSv1.3" && policy.maxVersion === "TLSv1.2") to.fail(path, "invalid TLS version range")
+  return {
+    _tag: "Tls",
+    ...present({
+      handshakeTimeoutMillis: policy.handshakeTimeout,
+      alpn: policy.alpn,
+      minVersion: policy.minVersion,
+      maxVersion: policy.maxVersion,
+      cipherSuites: policy.cipherSuites,
+      keyExchangeGroups: policy.keyExchangeGroups,
+    }),
+  }
+}
+
+const frontend: Mapped<FrontendPolicies, FrontendPolicy> = {
+  http,
+  tls,
+  tcp: (policy) => ({ _tag: "Tcp", keepalive: keepalive(policy.keepalives) }),
+  networkAuthorization: (policy) => ({ _tag: "NetworkAuthorization", rules: rules(policy) }),
+  networkExtAuthz,
+  proxyProtocol: (policy) => ({
+    _tag: "ProxyProtocol",
+    version: policy.version ?? defaults.proxyVersion,
+    mode: policy.mode ?? defaults.proxyMode,
+  }),
+  proxy: (policy) => ({
+    _tag: "ProxyProtocol",
+    version: policy.version ?? defaults.proxyVersion,
+    mode: policy.mode ?? defaults.proxyMode,
+  }),
+  connect: (policy) => ({ _tag: "Connect", mode: policy.mode }),
+  accessLog,
+  logging: accessLog,
+  tracing,
+}
+
+const frontendKeys = Object.keys(frontend)
+
+/** Each by the name it has in keys of attachments: an alias counts as the field it stands for. */
+export const frontendPolicies = (
+  policies: FrontendPolicies,
+  path: Path,
+  to: Mapping,
+): ReadonlyArray<readonly [string, FrontendPolicy]> =>
+  frontendKeys.flatMap((key) =>
+    mapAll(frontend, policies, [key], path, to, "").map(
+      (policy) => [{ proxy: "proxyProtocol", logging: "accessLog" }[key] ?? key, policy] as const,
+    ),
+  )
