@@ -348,7 +348,12 @@ export const compare = (left: CelValue, right: CelValue): number | undefined | C
 const noOrder = (left: CelValue, right: CelValue): CelError =>
   new CelError("noSuchOverload", `no such overload: ${kindOf(left)} and ${kindOf(right)} have no order`)
 
-export const equal = (left: CelValue, right: CelValue): boolean => {
+/** What is left of an evaluation's budget; comparing large values uses it up. */
+export interface Meter {
+  steps: number
+}
+
+export const equal = (left: CelValue, right: CelValue, meter?: Meter): boolean => {
   if (left === right && (typeof left !== "object" || left === null)) return true
   if (typeof left === "string") return typeof right === "string" ? false : right instanceof TextView && right.text === left
   const a = numeric(left)
@@ -358,32 +363,42 @@ export const equal = (left: CelValue, right: CelValue): boolean => {
   }
   if (typeof left !== "object" || left === null || typeof right !== "object" || right === null)
     return left instanceof TextView && left.text === right
-  if (Array.isArray(left)) {
-    if (!Array.isArray(right) || left.length !== right.length) return false
-    for (let i = 0; i < left.length; i++) if (!equal(left[i] as CelValue, right[i] as CelValue)) return false
-    return true
-  }
+  if (Array.isArray(left)) return Array.isArray(right) && equalLists(left, right, meter)
   if (left instanceof Uint8Array) return right instanceof Uint8Array && compareBytes(left, right) === 0
-  if (isMap(left)) return isMap(right) && equalMaps(left, right)
+  if (isMap(left)) return isMap(right) && equalMaps(left, right, meter)
+  return equalBoxed(left as Boxed, right as CelValue, meter)
+}
+
+const equalBoxed = (left: Boxed, right: CelValue, meter: Meter | undefined): boolean => {
   if (left instanceof TextView) return right instanceof TextView && left.text === right.text
   if (left instanceof TypeValue) return right instanceof TypeValue && left.name === right.name
   if (left instanceof Timestamp || left instanceof Duration) return kindOf(right) === left.kind && compare(left, right) === 0
   if (left instanceof Optional) {
     if (!(right instanceof Optional)) return false
     if (left.value === undefined || right.value === undefined) return left.value === right.value
-    return equal(left.value, right.value)
+    return equal(left.value, right.value, meter)
   }
   return left instanceof Network && right instanceof Network && left.text === right.text
 }
 
-const equalMaps = (left: CelMap, right: CelMap): boolean => {
-  if (mapSize(left) !== mapSize(right)) return false
-  for (const key of mapKeys(left)) {
+const equalLists = (left: ReadonlyArray<CelValue>, right: ReadonlyArray<CelValue>, meter: Meter | undefined): boolean => {
+  if (left.length !== right.length) return false
+  for (let i = 0; i < left.length; i++) {
+    if (meter !== undefined && --meter.steps < 0) return false
+    if (!equal(left[i] as CelValue, right[i] as CelValue, meter)) return false
+  }
+  return true
+}
+
+const equalMaps = (left: CelMap, right: CelMap, meter: Meter | undefined): boolean => {
+  const keys = mapKeys(left)
+  if (keys.length !== mapSize(right)) return false
+  for (const key of keys) {
+    if (meter !== undefined && --meter.steps < 0) return false
     const name = keyOf(key)
-    if (name === undefined) return false
-    const a = mapGet(left, name)
-    const b = mapGet(right, name)
-    if (a === undefined || b === undefined || !equal(a, b)) return false
+    const a = name === undefined ? undefined : mapGet(left, name)
+    const b = name === undefined ? undefined : mapGet(right, name)
+    if (a === undefined || b === undefined || !equal(a, b, meter)) return false
   }
   return true
 }

@@ -30,8 +30,7 @@ export const optional = (value: Type): Type => named("optional_type", value)
 export const typeOf = (type: Type): Type => named("type", type)
 
 export const isDyn = (type: Type): boolean => type.kind === "named" && type.name === "dyn"
-export const isNamed = (type: Type, name: string): type is Extract<Type, { kind: "named" }> =>
-  type.kind === "named" && type.name === name
+export const isNamed = (type: Type, name: string): boolean => type.kind === "named" && type.name === name
 
 export const argument = (type: Type, index: number): Type => (type.kind === "named" ? (type.arguments[index] ?? dyn) : dyn)
 
