@@ -224,7 +224,11 @@ export const isList = (value: CelValue): value is ReadonlyArray<CelValue> => Arr
 
 export const isMap = (value: CelValue): value is CelMap =>
   value instanceof MapView ||
-  (typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array) && !(value instanceof Boxed))
+  (typeof value === "object" &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Uint8Array) &&
+    !(value instanceof Boxed))
 
 export const kindOf = (value: CelValue): Kind => {
   switch (typeof value) {
@@ -244,7 +248,10 @@ export const kindOf = (value: CelValue): Kind => {
   }
 }
 
-const typeNames: Partial<Record<Kind, string>> = { timestamp: "google.protobuf.Timestamp", duration: "google.protobuf.Duration" }
+const typeNames: Partial<Record<Kind, string>> = {
+  timestamp: "google.protobuf.Timestamp",
+  duration: "google.protobuf.Duration",
+}
 const typeValues = new Map<string, TypeValue>()
 export const typeValue = (name: string): TypeValue => {
   const known = typeValues.get(name)
@@ -283,11 +290,13 @@ export const mapSelect = (map: CelMap, field: string): CelValue | undefined =>
 export const mapHas = (map: CelMap, key: Key): boolean =>
   map instanceof MapView ? map.has(key) : typeof key === "string" && Object.hasOwn(map, key)
 
-export const mapKeys = (map: CelMap): ReadonlyArray<CelValue> => (map instanceof MapView ? map.keys() : Object.keys(map))
+export const mapKeys = (map: CelMap): ReadonlyArray<CelValue> =>
+  map instanceof MapView ? map.keys() : Object.keys(map)
 
 export const mapSize = (map: CelMap): number => (map instanceof MapView ? map.size : Object.keys(map).length)
 
-export const mapFromEntries = (entries: Iterable<readonly [string, CelValue]>): MapValue => new MapValue(new Map<Key, CelValue>(entries))
+export const mapFromEntries = (entries: Iterable<readonly [string, CelValue]>): MapValue =>
+  new MapValue(new Map<Key, CelValue>(entries))
 
 const numeric = (value: CelValue): number | bigint | undefined => {
   if (typeof value === "number" || typeof value === "bigint") return value
@@ -340,7 +349,10 @@ export const compare = (left: CelValue, right: CelValue): number | undefined | C
   }
   if (typeof left === "boolean" && typeof right === "boolean") return Number(left) - Number(right)
   if (left instanceof Uint8Array && right instanceof Uint8Array) return compareBytes(left, right)
-  if ((left instanceof Timestamp && right instanceof Timestamp) || (left instanceof Duration && right instanceof Duration))
+  if (
+    (left instanceof Timestamp && right instanceof Timestamp) ||
+    (left instanceof Duration && right instanceof Duration)
+  )
     return left.seconds - right.seconds || left.nanos - right.nanos
   return noOrder(left, right)
 }
@@ -355,7 +367,8 @@ export interface Meter {
 
 export const equal = (left: CelValue, right: CelValue, meter?: Meter): boolean => {
   if (left === right && (typeof left !== "object" || left === null)) return true
-  if (typeof left === "string") return typeof right === "string" ? false : right instanceof TextView && right.text === left
+  if (typeof left === "string")
+    return typeof right === "string" ? false : right instanceof TextView && right.text === left
   const a = numeric(left)
   if (a !== undefined) {
     const b = numeric(right)
@@ -372,7 +385,8 @@ export const equal = (left: CelValue, right: CelValue, meter?: Meter): boolean =
 const equalBoxed = (left: Boxed, right: CelValue, meter: Meter | undefined): boolean => {
   if (left instanceof TextView) return right instanceof TextView && left.text === right.text
   if (left instanceof TypeValue) return right instanceof TypeValue && left.name === right.name
-  if (left instanceof Timestamp || left instanceof Duration) return kindOf(right) === left.kind && compare(left, right) === 0
+  if (left instanceof Timestamp || left instanceof Duration)
+    return kindOf(right) === left.kind && compare(left, right) === 0
   if (left instanceof Optional) {
     if (!(right instanceof Optional)) return false
     if (left.value === undefined || right.value === undefined) return left.value === right.value
@@ -381,7 +395,11 @@ const equalBoxed = (left: Boxed, right: CelValue, meter: Meter | undefined): boo
   return left instanceof Network && right instanceof Network && left.text === right.text
 }
 
-const equalLists = (left: ReadonlyArray<CelValue>, right: ReadonlyArray<CelValue>, meter: Meter | undefined): boolean => {
+const equalLists = (
+  left: ReadonlyArray<CelValue>,
+  right: ReadonlyArray<CelValue>,
+  meter: Meter | undefined,
+): boolean => {
   if (left.length !== right.length) return false
   for (let i = 0; i < left.length; i++) {
     if (meter !== undefined && --meter.steps < 0) return false

@@ -27,12 +27,16 @@ export const environment = (context: Context, functions?: CustomFunctions): Envi
   name: contextNames[context],
   variables: contexts[context],
   elsewhere,
-  functions
+  functions,
 })
 
-export const environmentOf = (name: string, variables: Readonly<Record<string, Type>>, functions?: CustomFunctions): Environment => ({
+export const environmentOf = (
+  name: string,
+  variables: Readonly<Record<string, Type>>,
+  functions?: CustomFunctions,
+): Environment => ({
   name,
   variables,
   elsewhere: {},
-  functions
+  functions,
 })

@@ -38,7 +38,13 @@ export type Expr = { readonly at: number } & (
   | { readonly kind: "select"; readonly target: Expr; readonly field: string; readonly optional: boolean }
   | { readonly kind: "has"; readonly target: Expr; readonly field: string; readonly optional: boolean }
   | { readonly kind: "index"; readonly target: Expr; readonly index: Expr; readonly optional: boolean }
-  | { readonly kind: "call"; readonly name: string; readonly target: Expr | undefined; readonly arguments: ReadonlyArray<Expr>; readonly absolute: boolean }
+  | {
+      readonly kind: "call"
+      readonly name: string
+      readonly target: Expr | undefined
+      readonly arguments: ReadonlyArray<Expr>
+      readonly absolute: boolean
+    }
   | { readonly kind: "unary"; readonly operator: UnaryOperator; readonly operand: Expr }
   | { readonly kind: "binary"; readonly operator: BinaryOperator; readonly left: Expr; readonly right: Expr }
   /** Two or more operands of one chain. */
@@ -83,5 +89,5 @@ export const issue = (source: string, at: number, message: string, remedy?: stri
   message,
   at,
   ...positionOf(source, at),
-  ...(remedy === undefined ? {} : { remedy })
+  ...(remedy === undefined ? {} : { remedy }),
 })

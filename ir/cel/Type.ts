@@ -32,7 +32,8 @@ export const typeOf = (type: Type): Type => named("type", type)
 export const isDyn = (type: Type): boolean => type.kind === "named" && type.name === "dyn"
 export const isNamed = (type: Type, name: string): boolean => type.kind === "named" && type.name === name
 
-export const argument = (type: Type, index: number): Type => (type.kind === "named" ? (type.arguments[index] ?? dyn) : dyn)
+export const argument = (type: Type, index: number): Type =>
+  type.kind === "named" ? (type.arguments[index] ?? dyn) : dyn
 
 export const print = (type: Type): string => {
   if (type.kind === "variable") return "dyn"
@@ -56,7 +57,10 @@ export interface Signature {
 
 /** Reads `string.startsWith(string) -> bool`, `math.greatest(A...) -> A`, `list<A>.contains(A) -> bool`; a single capital is a variable. */
 export const parseSignature = (text: string): Signature => {
-  const match = /^(?:(?<receiver>[a-z_]+(?:<.*?>)?|[A-Z])\.)?(?<name>[A-Za-z0-9_]+)\((?<parameters>.*)\) -> (?<result>.+)$/.exec(text)
+  const match =
+    /^(?:(?<receiver>[a-z][a-z0-9_]*(?:<.*?>)?|[A-Z])\.)?(?<name>[A-Za-z0-9_]+)\((?<parameters>.*)\) -> (?<result>.+)$/.exec(
+      text,
+    )
   const groups = match?.groups
   if (groups === undefined) throw new Error(`Not a signature: ${text}`)
   const { receiver, name = "", parameters = "", result = "" } = groups
@@ -68,14 +72,24 @@ export const parseSignature = (text: string): Signature => {
     member: receiver !== undefined && !namespaced,
     parameters: [
       ...(receiver === undefined || namespaced ? [] : [parseType(receiver)]),
-      ...listed.map((one) => parseType(one.replace(/\.\.\.$/, "")))
+      ...listed.map((one) => parseType(one.replace(/\.\.\.$/, ""))),
     ],
     result: parseType(result),
-    variadic
+    variadic,
   }
 }
 
-export const namespaces: ReadonlySet<string> = new Set(["math", "optional", "strings", "base64", "url", "form", "sha1", "sha256", "md5"])
+export const namespaces: ReadonlySet<string> = new Set([
+  "math",
+  "optional",
+  "strings",
+  "base64",
+  "url",
+  "form",
+  "sha1",
+  "sha256",
+  "md5",
+])
 
 const splitTopLevel = (text: string): ReadonlyArray<string> => {
   const parts: Array<string> = []
@@ -197,7 +211,9 @@ export class Unifier {
     if (isNamed(a, "string") || isNamed(b, "string")) return string
     if (a.kind === "record" && b.kind === "named") return b
     if (a.kind !== "named" || b.kind !== "named" || a.arguments.length !== b.arguments.length) return a
-    return a.arguments.length === 0 ? a : named(a.name, ...a.arguments.map((one, i) => this.general(one, b.arguments[i] ?? dyn)))
+    return a.arguments.length === 0
+      ? a
+      : named(a.name, ...a.arguments.map((one, i) => this.general(one, b.arguments[i] ?? dyn)))
   }
 
   /** The type of something that is one or the other. */

@@ -16,7 +16,12 @@ export interface Checked {
 }
 
 /** `expected`: the types the place of use can take; anything when absent. A result whose type is only known later passes. */
-export const check = (expr: Expr, source: string, environment: Environment, expected?: ReadonlyArray<Type>): Checked => {
+export const check = (
+  expr: Expr,
+  source: string,
+  environment: Environment,
+  expected?: ReadonlyArray<Type>,
+): Checked => {
   const checker = new Checker(source, environment)
   const type = checker.resolved(checker.typed(expr))
   if (expected !== undefined && checker.issues.length === 0) checker.result(expr, type, expected)
@@ -39,7 +44,18 @@ const arithmeticSignatures: Readonly<Record<string, ReadonlyArray<Signature>>> =
 
 const numbers: ReadonlySet<string> = new Set(["int", "uint", "double"])
 const isNumber = (type: Type): boolean => type.kind === "named" && numbers.has(type.name)
-const ordered: ReadonlySet<string> = new Set(["bool", "int", "uint", "double", "string", "bytes", "timestamp", "duration", "query", "redacted"])
+const ordered: ReadonlySet<string> = new Set([
+  "bool",
+  "int",
+  "uint",
+  "double",
+  "string",
+  "bytes",
+  "timestamp",
+  "duration",
+  "query",
+  "redacted",
+])
 
 const literalTypes: Readonly<Record<string, Type>> = { null_type: nullType, bool, int, uint, double, string, bytes }
 const literalType = (value: CelValue): Type => literalTypes[kindOf(value)] ?? dyn
@@ -105,14 +121,23 @@ class Checker {
   result(expr: Expr, type: Type, expected: ReadonlyArray<Type>): void {
     if (isDyn(type) || expected.some((one) => this.#unifier.accepts([one], [type]))) return
     const wanted = expected.map(print).join(" or ")
-    const remedies: Record<string, string> = { bool: "compare it, for example with ==", string: "convert it with string(…) or toJson(…)" }
-    this.#report(expr.at, `the result is ${print(type)}, but ${wanted} is needed here`, remedies[print(expected[0] ?? dyn)])
+    const remedies: Record<string, string> = {
+      bool: "compare it, for example with ==",
+      string: "convert it with string(…) or toJson(…)",
+    }
+    this.#report(
+      expr.at,
+      `the result is ${print(type)}, but ${wanted} is needed here`,
+      remedies[print(expected[0] ?? dyn)],
+    )
   }
 
   #report(at: number, message: string, remedy?: string): void {
     const inside = this.#inside
-    const [place, text] = inside === undefined ? [at, message] : [inside.at, `in the custom function ${inside.name}: ${message}`]
-    if (!this.issues.some((one) => one.at === place && one.message === text)) this.issues.push(issue(this.#source, place, text, remedy))
+    const [place, text] =
+      inside === undefined ? [at, message] : [inside.at, `in the custom function ${inside.name}: ${message}`]
+    if (!this.issues.some((one) => one.at === place && one.message === text))
+      this.issues.push(issue(this.#source, place, text, remedy))
   }
 
   #local(name: string): Type | undefined {
@@ -156,7 +181,11 @@ class Checker {
         return this.#map(expr)
       case "message":
         for (const one of expr.fields) this.typed(one.value)
-        this.#report(expr.at, `${expr.name}{…} would make a protobuf message, and there are none here`, "write a map: {\"field\": value}")
+        this.#report(
+          expr.at,
+          `${expr.name}{…} would make a protobuf message, and there are none here`,
+          'write a map: {"field": value}',
+        )
         return dyn
       case "macro":
         return this.#macro(expr)
@@ -165,7 +194,9 @@ class Checker {
 
   #joined(types: ReadonlyArray<Type>): Type {
     const [first, ...rest] = types
-    return first === undefined ? this.#unifier.fresh() : rest.reduce((joined, one) => this.#unifier.join(joined, one), first)
+    return first === undefined
+      ? this.#unifier.fresh()
+      : rest.reduce((joined, one) => this.#unifier.join(joined, one), first)
   }
 
   #optionalPart(expr: Expr, isOptional: boolean): Type {
@@ -210,9 +241,16 @@ class Checker {
     const places = Object.hasOwn(elsewhere, expr.name) ? elsewhere[expr.name] : undefined
     if (places === undefined) {
       const isFunction = functions.has(expr.name) || specialForms.has(expr.name)
-      const remedy = isFunction ? `${expr.name} is a function: call it as ${expr.name}(…)` : suggestion(expr.name, [...Object.keys(variables), ...this.#scope.map(([one]) => one)])
-      this.#report(expr.at, `unknown variable ${expr.name}`, remedy ?? `there are ${Object.keys(variables).toSorted().join(", ")}`)
-    } else if (this.#tolerant === 0) this.#report(expr.at, `${expr.name} is not available in ${name}`, `it is in ${places.join(", ")}`)
+      const remedy = isFunction
+        ? `${expr.name} is a function: call it as ${expr.name}(…)`
+        : suggestion(expr.name, [...Object.keys(variables), ...this.#scope.map(([one]) => one)])
+      this.#report(
+        expr.at,
+        `unknown variable ${expr.name}`,
+        remedy ?? `there are ${Object.keys(variables).toSorted().join(", ")}`,
+      )
+    } else if (this.#tolerant === 0)
+      this.#report(expr.at, `${expr.name} is not available in ${name}`, `it is in ${places.join(", ")}`)
     return dyn
   }
 
@@ -221,7 +259,8 @@ class Checker {
     if (found?.kind === "variable") return this.#environment.variables[found.name] ?? dyn
     if (found !== undefined) return typeOf(typeOfName(found.name))
     const target = this.#unifier.follow(this.typed(expr.target))
-    if (isNamed(target, "optional_type")) return this.#wrapped(this.#field(this.#unifier.follow(argument(target, 0)), expr))
+    if (isNamed(target, "optional_type"))
+      return this.#wrapped(this.#field(this.#unifier.follow(argument(target, 0)), expr))
     const field = this.#field(target, expr)
     return expr.optional ? this.#wrapped(field) : field
   }
@@ -237,7 +276,11 @@ class Checker {
       if (known !== undefined) return known
       if (target.rest !== undefined) return target.rest
       const names = Object.keys(target.fields)
-      this.#report(expr.at, `${target.name} has no field ${expr.field}`, suggestion(expr.field, names) ?? `it has ${names.join(", ")}`)
+      this.#report(
+        expr.at,
+        `${target.name} has no field ${expr.field}`,
+        suggestion(expr.field, names) ?? `it has ${names.join(", ")}`,
+      )
       return dyn
     }
     if (isNamed(target, "map")) {
@@ -262,18 +305,25 @@ class Checker {
   #element(target: Type, index: Type, expr: Extract<Expr, { kind: "index" }>): Type {
     if (target.kind === "variable" || isDyn(target) || isNamed(target, "headers")) return dyn
     if (target.kind === "record")
-      return expr.index.kind === "literal" && typeof expr.index.value === "string" ? this.#field(target, { field: expr.index.value, at: expr.index.at }) : dyn
+      return expr.index.kind === "literal" && typeof expr.index.value === "string"
+        ? this.#field(target, { field: expr.index.value, at: expr.index.at })
+        : dyn
     const given = this.resolved(index)
     if (isNamed(target, "list")) {
-      if (!isDyn(given) && !isNumber(given)) this.#report(expr.index.at, `a list is indexed by int, not ${print(given)}`)
+      if (!isDyn(given) && !isNumber(given))
+        this.#report(expr.index.at, `a list is indexed by int, not ${print(given)}`)
       return argument(target, 0)
     }
     if (isNamed(target, "map")) {
       if (!isNumber(given) && !this.#unifier.accepts([argument(target, 0)], [index]))
-        this.#report(expr.index.at, `a map with ${print(this.resolved(argument(target, 0)))} keys is indexed by ${print(given)}`)
+        this.#report(
+          expr.index.at,
+          `a map with ${print(this.resolved(argument(target, 0)))} keys is indexed by ${print(given)}`,
+        )
       return argument(target, 1)
     }
-    const remedy = isNamed(target, "string") || isNamed(target, "query") ? "use charAt(i) or substring(from, to)" : undefined
+    const remedy =
+      isNamed(target, "string") || isNamed(target, "query") ? "use charAt(i) or substring(from, to)" : undefined
     this.#report(expr.at, `${print(target)} cannot be indexed`, remedy)
     return dyn
   }
@@ -300,13 +350,21 @@ class Checker {
     const found = this.#overload(signatures, [left, right])
     if (found !== undefined) return found
     const [a, b] = [this.resolved(left), this.resolved(right)]
-    this.#report(expr.at, `${print(a)} ${expr.operator} ${print(b)} is not possible`, this.#arithmeticRemedy(expr.operator, a, b))
+    this.#report(
+      expr.at,
+      `${print(a)} ${expr.operator} ${print(b)} is not possible`,
+      this.#arithmeticRemedy(expr.operator, a, b),
+    )
     return dyn
   }
 
   #arithmeticRemedy(operator: BinaryOperator, left: Type, right: Type): string | undefined {
-    if (isNumber(left) && isNumber(right)) return print(left) === print(right) ? undefined : "both sides need one type: convert one with int(…), uint(…) or double(…)"
-    if (operator === "+" && (isNamed(left, "string") || isNamed(right, "string"))) return "convert the other side with string(…)"
+    if (isNumber(left) && isNumber(right))
+      return print(left) === print(right)
+        ? undefined
+        : "both sides need one type: convert one with int(…), uint(…) or double(…)"
+    if (operator === "+" && (isNamed(left, "string") || isNamed(right, "string")))
+      return "convert the other side with string(…)"
     return undefined
   }
 
@@ -317,17 +375,22 @@ class Checker {
       return
     }
     if (expr.operator === "==" || expr.operator === "!=") {
-      if (!this.#comparable(left, right)) this.#report(expr.at, `${print(a)} and ${print(b)} are never equal`, this.#comparisonRemedy(a, b))
+      if (!this.#comparable(left, right))
+        this.#report(expr.at, `${print(a)} and ${print(b)} are never equal`, this.#comparisonRemedy(a, b))
       return
     }
     const unordered = [a, b].find((one) => !isDyn(one) && (one.kind !== "named" || !ordered.has(one.name)))
-    if (unordered !== undefined || !this.#comparable(left, right)) this.#report(expr.at, `${print(a)} ${expr.operator} ${print(b)} is not possible`, this.#comparisonRemedy(a, b))
+    if (unordered !== undefined || !this.#comparable(left, right))
+      this.#report(expr.at, `${print(a)} ${expr.operator} ${print(b)} is not possible`, this.#comparisonRemedy(a, b))
   }
 
   #comparisonRemedy(left: Type, right: Type): string | undefined {
     const both = [left, right]
-    if (both.some(isNumber) && both.some((one) => isNamed(one, "string"))) return "put the number in quotes, or convert the text with int(…)"
-    return both.some((one) => isNamed(one, "bytes")) && both.some((one) => isNamed(one, "string")) ? "convert the bytes with string(…)" : undefined
+    if (both.some(isNumber) && both.some((one) => isNamed(one, "string")))
+      return "put the number in quotes, or convert the text with int(…)"
+    return both.some((one) => isNamed(one, "bytes")) && both.some((one) => isNamed(one, "string"))
+      ? "convert the bytes with string(…)"
+      : undefined
   }
 
   /** Numbers compare across their types, anything compares with null. */
@@ -344,7 +407,12 @@ class Checker {
     if (isDyn(container) || container.kind === "record" || isNamed(container, "headers")) return
     if (isNamed(container, "list") || isNamed(container, "map")) {
       const inner = argument(container, 0)
-      if (!this.#comparable(inner, item)) this.#report(expr.at, `a ${print(container)} never contains ${print(item)}`, this.#comparisonRemedy(inner, item))
+      if (!this.#comparable(inner, item))
+        this.#report(
+          expr.at,
+          `a ${print(container)} never contains ${print(item)}`,
+          this.#comparisonRemedy(inner, item),
+        )
       return
     }
     if (this.#unifier.accepts([string], [container]) && this.#unifier.accepts([string], [item])) return
@@ -357,7 +425,13 @@ class Checker {
     for (const signature of signatures) {
       const names = new Map<number, Type>()
       const wanted = args.map((_, i) => signature.parameters[Math.min(i, signature.parameters.length - 1)] ?? dyn)
-      if (!this.#unifier.accepts(wanted.map((one) => this.#unifier.instantiate(one, names)), args)) continue
+      if (
+        !this.#unifier.accepts(
+          wanted.map((one) => this.#unifier.instantiate(one, names)),
+          args,
+        )
+      )
+        continue
       const found = this.#unifier.instantiate(signature.result, names)
       if (args.every((one) => !isDyn(this.resolved(one)))) return found
       if (result !== undefined && print(this.resolved(result)) !== print(this.resolved(found))) return dyn
@@ -370,12 +444,19 @@ class Checker {
     const special = this.#special(expr)
     if (special !== undefined) return special
     const space = expr.target === undefined ? undefined : spelled(expr.target)
-    const qualified = space === undefined || this.#isLocal(space.root) ? undefined : functions.get(`${space.path}.${expr.name}`)
+    const qualified =
+      space === undefined || this.#isLocal(space.root) ? undefined : functions.get(`${space.path}.${expr.name}`)
     if (qualified !== undefined) return this.#builtIn(expr, qualified, expr.arguments, `${space?.path}.${expr.name}`)
     const custom = this.#environment.functions?.functions.get(expr.name)
     if (custom !== undefined) return this.#custom(expr, custom)
     const known = functions.get(expr.name)
-    if (known !== undefined) return this.#builtIn(expr, known, expr.target === undefined ? expr.arguments : [expr.target, ...expr.arguments], expr.name)
+    if (known !== undefined)
+      return this.#builtIn(
+        expr,
+        known,
+        expr.target === undefined ? expr.arguments : [expr.target, ...expr.arguments],
+        expr.name,
+      )
     for (const one of expr.arguments) this.typed(one)
     const names = [...functions.keys(), ...specialForms, ...(this.#environment.functions?.functions.keys() ?? [])]
     const full = space !== undefined && namespaceNames.has(space.path) ? `${space.path}.${expr.name}` : expr.name
@@ -390,24 +471,36 @@ class Checker {
       if (expr.arguments.length > 0) this.#report(expr.at, "variables() takes no arguments")
       return map(string, dyn)
     }
-    if (expr.target === undefined || expr.arguments.length !== 1 || (expr.name !== "or" && expr.name !== "orValue")) return undefined
+    if (expr.target === undefined || expr.arguments.length !== 1 || (expr.name !== "or" && expr.name !== "orValue"))
+      return undefined
     const target = this.typed(expr.target)
     const [other] = expr.arguments
     const inner = this.#unifier.fresh()
     if (other === undefined || !this.#unifier.accepts([optional(inner)], [target])) {
-      this.#report(expr.at, `${expr.name}() is for optional values, not ${print(this.resolved(target))}`, "use default(value, fallback)")
+      this.#report(
+        expr.at,
+        `${expr.name}() is for optional values, not ${print(this.resolved(target))}`,
+        "use default(value, fallback)",
+      )
       return dyn
     }
     const given = this.typed(other)
     const wanted = expr.name === "or" ? optional(inner) : inner
     if (this.#unifier.accepts([wanted], [given])) return wanted
-    return expr.name === "or" ? (this.#report(other.at, `or() takes an optional value, not ${print(this.resolved(given))}`), dyn) : dyn
+    return expr.name === "or"
+      ? (this.#report(other.at, `or() takes an optional value, not ${print(this.resolved(given))}`), dyn)
+      : dyn
   }
 
   #fallback(expr: Extract<Expr, { kind: "call" }>): Type {
     const least = expr.name === "default" ? 2 : 1
     if (expr.arguments.length < least || (expr.name === "default" && expr.arguments.length > 2))
-      this.#report(expr.at, expr.name === "default" ? "default() takes an expression and its fallback" : "coalesce() takes at least one expression")
+      this.#report(
+        expr.at,
+        expr.name === "default"
+          ? "default() takes an expression and its fallback"
+          : "coalesce() takes at least one expression",
+      )
     this.#tolerant++
     const types = expr.arguments.map((one) => this.typed(one)).filter((one) => !isNamed(one, "null_type"))
     this.#tolerant--
@@ -420,18 +513,30 @@ class Checker {
     const formed = known.signatures.filter((one) => one.member === member)
     if (formed.length === 0) {
       const [form] = known.signatures
-      this.#report(expr.at, `${name} is called ${member ? `as ${name}(…)` : `as a member: value.${name}(…)`}`, form === undefined ? undefined : printSignature(form))
+      this.#report(
+        expr.at,
+        `${name} is called ${member ? `as ${name}(…)` : `as a member: value.${name}(…)`}`,
+        form === undefined ? undefined : printSignature(form),
+      )
       return dyn
     }
     const fitting = formed.filter((one) => (one.variadic ? args.length >= 1 : one.parameters.length === args.length))
     if (fitting.length === 0) {
       const given = args.length - (member ? 1 : 0)
-      this.#report(expr.at, `${name} does not take ${given} argument${given === 1 ? "" : "s"}`, formed.map(printSignature).join("; "))
+      this.#report(
+        expr.at,
+        `${name} does not take ${given} argument${given === 1 ? "" : "s"}`,
+        formed.map(printSignature).join("; "),
+      )
       return dyn
     }
     const found = this.#overload(fitting, types)
     if (found !== undefined) return found
-    this.#report(expr.at, `${name} does not take (${types.map((one) => print(this.resolved(one))).join(", ")})`, fitting.map(printSignature).join("; "))
+    this.#report(
+      expr.at,
+      `${name} does not take (${types.map((one) => print(this.resolved(one))).join(", ")})`,
+      fitting.map(printSignature).join("; "),
+    )
     return dyn
   }
 
@@ -441,7 +546,12 @@ class Checker {
     const count = expr.arguments.length
     const { parameters, variadic, name, member } = custom
     const form = `${member ? "this." : ""}${name}(${parameters.join(", ")}${variadic ? "..." : ""})`
-    if (member !== (expr.target !== undefined)) this.#report(expr.at, `${name} is called ${member ? "as a member: value." : "without a receiver: "}${name}(…)`, form)
+    if (member !== (expr.target !== undefined))
+      this.#report(
+        expr.at,
+        `${name} is called ${member ? "as a member: value." : "without a receiver: "}${name}(…)`,
+        form,
+      )
     else if (variadic ? count < parameters.length - 1 : count !== parameters.length)
       this.#report(expr.at, `${name} does not take ${count} argument${count === 1 ? "" : "s"}`, form)
     return this.#bodyOf(custom, expr.at)
@@ -455,7 +565,9 @@ class Checker {
     const inside = this.#inside
     this.#inside ??= { at, name: custom.name }
     if (custom.member) this.#scope.push(["this", dyn])
-    custom.parameters.forEach((name, i) => this.#scope.push([name, custom.variadic && i === custom.parameters.length - 1 ? list(dyn) : dyn]))
+    custom.parameters.forEach((name, i) =>
+      this.#scope.push([name, custom.variadic && i === custom.parameters.length - 1 ? list(dyn) : dyn]),
+    )
     const type = this.resolved(this.typed(custom.body))
     this.#inside = inside
     this.#scope.splice(0, this.#scope.length, ...outer)
@@ -501,7 +613,8 @@ class Checker {
     if (expr.name === "with") return [target]
     if (expr.name === "optMap" || expr.name === "optFlatMap") {
       const inner = this.#unifier.fresh()
-      if (!this.#unifier.accepts([optional(inner)], [target])) this.#report(expr.at, `${expr.name} is for optional values, not ${print(this.resolved(target))}`)
+      if (!this.#unifier.accepts([optional(inner)], [target]))
+        this.#report(expr.at, `${expr.name} is for optional values, not ${print(this.resolved(target))}`)
       return [inner]
     }
     const two = expr.variables.length === 2
@@ -510,7 +623,10 @@ class Checker {
     const isMap = isNamed(target, "map") || target.kind === "record" || isNamed(target, "headers")
     if (isNamed(target, "list") && !onlyMaps) return two ? [int, argument(target, 0)] : [argument(target, 0)]
     if (!isMap) {
-      this.#report(expr.at, `${expr.name} is for ${onlyMaps ? "maps" : "lists and maps"}, not ${print(this.resolved(target))}`)
+      this.#report(
+        expr.at,
+        `${expr.name} is for ${onlyMaps ? "maps" : "lists and maps"}, not ${print(this.resolved(target))}`,
+      )
       return [dyn, ...(two ? [dyn] : [])]
     }
     const [key, value] = isNamed(target, "map") ? [argument(target, 0), argument(target, 1)] : [string, dyn]
@@ -518,7 +634,9 @@ class Checker {
   }
 }
 
-const namespaceNames: ReadonlySet<string> = new Set([...functions.keys()].filter((one) => one.includes(".")).map((one) => one.slice(0, one.indexOf("."))))
+const namespaceNames: ReadonlySet<string> = new Set(
+  [...functions.keys()].filter((one) => one.includes(".")).map((one) => one.slice(0, one.indexOf("."))),
+)
 
 export const printSignature = (signature: Signature): string => {
   const parameters = signature.parameters.map(printParameter)
@@ -527,4 +645,11 @@ export const printSignature = (signature: Signature): string => {
   return `${signature.member ? `${parameters[0] ?? ""}.` : ""}${signature.name}(${listed})`
 }
 
-const printParameter = (type: Type): string => (type.kind === "variable" ? "any" : type.kind === "named" ? (type.arguments.length === 0 ? type.name : `${type.name}<${type.arguments.map(printParameter).join(", ")}>`) : type.name)
+const printParameter = (type: Type): string =>
+  type.kind === "variable"
+    ? "any"
+    : type.kind === "named"
+      ? type.arguments.length === 0
+        ? type.name
+        : `${type.name}<${type.arguments.map(printParameter).join(", ")}>`
+      : type.name

@@ -16,7 +16,21 @@ import type { Implementation } from "./functions/define.ts"
 import { EVALUATION_STEPS_MAX, tooManySteps } from "./limits.ts"
 import type { Natives } from "./Natives.ts"
 import { needs } from "./needs.ts"
-import { add, arithmetic, contains, hasField, indexInto, indexOptional, negate, noSuchKey, not, order, select, selectOptional, subtract } from "./operators.ts"
+import {
+  add,
+  arithmetic,
+  contains,
+  hasField,
+  indexInto,
+  indexOptional,
+  negate,
+  noSuchKey,
+  not,
+  order,
+  select,
+  selectOptional,
+  subtract,
+} from "./operators.ts"
 import { parse } from "./parse.ts"
 import { resolve, spelled } from "./resolve.ts"
 import type { Type } from "./Type.ts"
@@ -70,7 +84,7 @@ interface BadLiteral {
 export const compileTree = (
   expr: Expr,
   environment: Environment,
-  natives: Natives
+  natives: Natives,
 ): {
   readonly evaluate: (activation: Activation) => Evaluated
   readonly constant: CelValue | undefined
@@ -90,7 +104,8 @@ export const compileTree = (
 }
 
 /** Only the engine itself throws here, when values are nested deeper than its stack. */
-const thrown = (problem: unknown): CelError => new CelError("tooMuch", `the evaluation was given up: ${String(problem).slice(0, 128)}`)
+const thrown = (problem: unknown): CelError =>
+  new CelError("tooMuch", `the evaluation was given up: ${String(problem).slice(0, 128)}`)
 
 class Frame {
   readonly activation: Activation
@@ -116,7 +131,8 @@ interface Code {
 const constantCode = (value: Evaluated): Code => ({ run: () => value, constant: value })
 const dynamicCode = (run: Run): Code => ({ run, constant: undefined })
 
-const noBool = (value: CelValue): CelError => new CelError("noSuchOverload", `no such overload: bool needed, not ${kindOf(value)}`)
+const noBool = (value: CelValue): CelError =>
+  new CelError("noSuchOverload", `no such overload: bool needed, not ${kindOf(value)}`)
 
 /** Reading long values takes steps too, or a loop of cheap-looking calls could hold the process for long. */
 const charge = (frame: Frame, value: CelValue, work: number): void => {
@@ -203,7 +219,8 @@ class Compiler {
   }
 
   #unresolved(name: string): Code {
-    if (!Object.hasOwn(this.#environment.elsewhere, name)) return constantCode(new CelError("undeclared", `undeclared reference to ${name}`))
+    if (!Object.hasOwn(this.#environment.elsewhere, name))
+      return constantCode(new CelError("undeclared", `undeclared reference to ${name}`))
     // A variable of another place is absent here.
     return constantCode(null)
   }
@@ -289,13 +306,19 @@ class Compiler {
       case "<=":
       case ">":
       case ">=":
-        return this.#folded(parts, both(left.run, right.run, (a, b) => order(operator, a, b)))
+        return this.#folded(
+          parts,
+          both(left.run, right.run, (a, b) => order(operator, a, b)),
+        )
       case "+":
         return this.#folded(parts, both(left.run, right.run, add))
       case "-":
         return this.#folded(parts, both(left.run, right.run, subtract))
       default:
-        return this.#folded(parts, both(left.run, right.run, (a, b) => arithmetic(operator, a, b)))
+        return this.#folded(
+          parts,
+          both(left.run, right.run, (a, b) => arithmetic(operator, a, b)),
+        )
     }
   }
 
@@ -306,7 +329,10 @@ class Compiler {
     if (parts.some((one) => one.constant === decisive)) return constantCode(decisive)
     const runs = parts.filter((one) => one.constant !== !decisive || parts.length === 1).map((one) => one.run)
     if (runs.length === 0) return constantCode(!decisive)
-    return this.#folded(parts, runs.length === 2 ? either(runs[0] as Run, runs[1] as Run, decisive) : any(runs, decisive))
+    return this.#folded(
+      parts,
+      runs.length === 2 ? either(runs[0] as Run, runs[1] as Run, decisive) : any(runs, decisive),
+    )
   }
 
   #choice(expr: Extract<Expr, { kind: "choice" }>): Code {
@@ -337,7 +363,11 @@ class Compiler {
   }
 
   #map(expr: Extract<Expr, { kind: "map" }>): Code {
-    const parts = expr.entries.map((one) => ({ key: this.code(one.key), value: this.code(one.value), optional: one.optional }))
+    const parts = expr.entries.map((one) => ({
+      key: this.code(one.key),
+      value: this.code(one.value),
+      optional: one.optional,
+    }))
     return this.#folded(
       parts.flatMap((one) => [one.key, one.value]),
       (frame) => {
@@ -353,7 +383,7 @@ class Compiler {
           if (problem !== undefined) return problem
         }
         return builder.map()
-      }
+      },
     )
   }
 
@@ -361,7 +391,8 @@ class Compiler {
     const special = this.#special(expr)
     if (special !== undefined) return special
     const space = expr.target === undefined ? undefined : spelled(expr.target)
-    const qualified = space === undefined || this.#isLocal(space.root) ? undefined : functions.get(`${space.path}.${expr.name}`)
+    const qualified =
+      space === undefined || this.#isLocal(space.root) ? undefined : functions.get(`${space.path}.${expr.name}`)
     if (qualified !== undefined) return this.#builtIn(qualified, expr.arguments, false, expr.at)
     const custom = this.#environment.functions?.functions.get(expr.name)
     if (custom !== undefined) return this.#custom(custom, expr)
@@ -378,7 +409,8 @@ class Compiler {
       return expr.name === "variables" && expr.arguments.length === 0 ? this.#variables() : undefined
     }
     const [first] = expr.arguments
-    if (first === undefined || expr.arguments.length !== 1 || (expr.name !== "or" && expr.name !== "orValue")) return undefined
+    if (first === undefined || expr.arguments.length !== 1 || (expr.name !== "or" && expr.name !== "orValue"))
+      return undefined
     const target = this.code(expr.target)
     const other = this.code(first)
     const whole = expr.name === "or"
@@ -423,8 +455,13 @@ class Compiler {
 
   #builtIn(known: CelFunction, args: ReadonlyArray<Expr>, member: boolean, at: number): Code {
     const parts = args.map((one) => this.code(one))
-    const formed = known.signatures.some((one) => one.member === member && (one.variadic ? args.length > 0 : one.parameters.length === args.length))
-    if (!formed) return constantCode(new CelError("noSuchOverload", `no such overload: ${known.name} with ${args.length} arguments`))
+    const formed = known.signatures.some(
+      (one) => one.member === member && (one.variadic ? args.length > 0 : one.parameters.length === args.length),
+    )
+    if (!formed)
+      return constantCode(
+        new CelError("noSuchOverload", `no such overload: ${known.name} with ${args.length} arguments`),
+      )
     const constants = parts.map((one) => (isError(one.constant) ? undefined : one.constant))
     const special = known.specialize?.(this.#natives, constants)
     if (special instanceof CelError) {
@@ -443,7 +480,10 @@ class Compiler {
     const target = expr.target === undefined ? undefined : this.code(expr.target)
     const args = expr.arguments.map((one) => this.code(one))
     const { parameters, variadic, member, name } = custom
-    if (member !== (target !== undefined) || (variadic ? args.length < parameters.length - 1 : args.length !== parameters.length))
+    if (
+      member !== (target !== undefined) ||
+      (variadic ? args.length < parameters.length - 1 : args.length !== parameters.length)
+    )
       return constantCode(new CelError("noSuchOverload", `no such overload: ${name} with ${args.length} arguments`))
     const { slots, body } = this.#bodyOf(custom)
     const given = [...(target === undefined ? [] : [target]), ...args]
@@ -501,20 +541,24 @@ interface Loop {
   readonly body: Run
 }
 
-const notOptional = (value: CelValue): CelError => new CelError("noSuchOverload", `no such overload: optional value needed, not ${kindOf(value)}`)
+const notOptional = (value: CelValue): CelError =>
+  new CelError("noSuchOverload", `no such overload: optional value needed, not ${kindOf(value)}`)
 
-const both = (left: Run, right: Run, apply: (a: CelValue, b: CelValue) => Evaluated): Run => (frame) => {
-  const a = left(frame)
-  if (isError(a)) return a
-  const b = right(frame)
-  if (isError(b)) return b
-  charge(frame, a, 1)
-  charge(frame, b, 1)
-  return frame.steps < 0 ? tooManySteps : apply(a, b)
-}
+const both =
+  (left: Run, right: Run, apply: (a: CelValue, b: CelValue) => Evaluated): Run =>
+  (frame) => {
+    const a = left(frame)
+    if (isError(a)) return a
+    const b = right(frame)
+    if (isError(b)) return b
+    charge(frame, a, 1)
+    charge(frame, b, 1)
+    return frame.steps < 0 ? tooManySteps : apply(a, b)
+  }
 
 const equality = (left: Code, right: Code, sameIs: boolean): Run => {
-  const literal = typeof right.constant === "string" ? right.constant : typeof left.constant === "string" ? left.constant : undefined
+  const literal =
+    typeof right.constant === "string" ? right.constant : typeof left.constant === "string" ? left.constant : undefined
   if (literal !== undefined) {
     const other = typeof right.constant === "string" ? left.run : right.run
     return (frame) => {
@@ -526,18 +570,26 @@ const equality = (left: Code, right: Code, sameIs: boolean): Run => {
   return both2(left.run, right.run, (a, b, frame) => equal(a, b, frame) === sameIs)
 }
 
-const both2 = (left: Run, right: Run, apply: (a: CelValue, b: CelValue, frame: Frame) => Evaluated): Run => (frame) => {
-  const a = left(frame)
-  if (isError(a)) return a
-  const b = right(frame)
-  if (isError(b)) return b
-  const result = apply(a, b, frame)
-  return frame.steps < 0 ? tooManySteps : result
-}
+const both2 =
+  (left: Run, right: Run, apply: (a: CelValue, b: CelValue, frame: Frame) => Evaluated): Run =>
+  (frame) => {
+    const a = left(frame)
+    if (isError(a)) return a
+    const b = right(frame)
+    if (isError(b)) return b
+    const result = apply(a, b, frame)
+    return frame.steps < 0 ? tooManySteps : result
+  }
 
 const membership = (left: Code, right: Code): Run => {
   const items = right.constant
-  if (items !== undefined && !isError(items) && isList(items) && items.length > 0 && items.every((one) => typeof one === "string")) {
+  if (
+    items !== undefined &&
+    !isError(items) &&
+    isList(items) &&
+    items.length > 0 &&
+    items.every((one) => typeof one === "string")
+  ) {
     const known = new Set<CelValue>(items)
     const { run } = left
     return (frame) => {
@@ -553,24 +605,28 @@ const membership = (left: Code, right: Code): Run => {
 }
 
 /** Two operands of one chain: an error does not matter when the other one decides. */
-const either = (left: Run, right: Run, decisive: boolean): Run => (frame) => {
-  const a = left(frame)
-  if (a === decisive) return decisive
-  const b = right(frame)
-  if (b === decisive) return decisive
-  if (typeof a === "boolean" && typeof b === "boolean") return !decisive
-  return typeof a !== "boolean" ? (isError(a) ? a : noBool(a)) : isError(b) ? b : noBool(b as CelValue)
-}
-
-const any = (runs: ReadonlyArray<Run>, decisive: boolean): Run => (frame) => {
-  let problem: CelError | undefined
-  for (const run of runs) {
-    const value = run(frame)
-    if (value === decisive) return decisive
-    if (typeof value !== "boolean" && problem === undefined) problem = isError(value) ? value : noBool(value)
+const either =
+  (left: Run, right: Run, decisive: boolean): Run =>
+  (frame) => {
+    const a = left(frame)
+    if (a === decisive) return decisive
+    const b = right(frame)
+    if (b === decisive) return decisive
+    if (typeof a === "boolean" && typeof b === "boolean") return !decisive
+    return typeof a !== "boolean" ? (isError(a) ? a : noBool(a)) : isError(b) ? b : noBool(b as CelValue)
   }
-  return problem ?? !decisive
-}
+
+const any =
+  (runs: ReadonlyArray<Run>, decisive: boolean): Run =>
+  (frame) => {
+    let problem: CelError | undefined
+    for (const run of runs) {
+      const value = run(frame)
+      if (value === decisive) return decisive
+      if (typeof value !== "boolean" && problem === undefined) problem = isError(value) ? value : noBool(value)
+    }
+    return problem ?? !decisive
+  }
 
 type Call = (...args: ReadonlyArray<CelValue>) => Evaluated
 
@@ -580,7 +636,8 @@ const called = (known: CelFunction, implementation: Implementation, parts: Reado
   const call = implementation as Call
   const [a, b] = parts
   if (variadic === undefined && parts.length === 1 && a !== undefined) return one(a.run, call, work)
-  if (variadic === undefined && parts.length === 2 && a !== undefined && b !== undefined) return two(a.run, b.run, call, work)
+  if (variadic === undefined && parts.length === 2 && a !== undefined && b !== undefined)
+    return two(a.run, b.run, call, work)
   return (frame) => {
     const values: Array<CelValue> = []
     for (const part of parts) {
@@ -600,22 +657,26 @@ const charged = (frame: Frame, result: Evaluated): Evaluated => {
   return result
 }
 
-const one = (a: Run, call: Call, work: number): Run => (frame) => {
-  const value = a(frame)
-  if (isError(value)) return value
-  charge(frame, value, work)
-  return frame.steps < 0 ? tooManySteps : charged(frame, call(value))
-}
+const one =
+  (a: Run, call: Call, work: number): Run =>
+  (frame) => {
+    const value = a(frame)
+    if (isError(value)) return value
+    charge(frame, value, work)
+    return frame.steps < 0 ? tooManySteps : charged(frame, call(value))
+  }
 
-const two = (a: Run, b: Run, call: Call, work: number): Run => (frame) => {
-  const value = a(frame)
-  if (isError(value)) return value
-  const other = b(frame)
-  if (isError(other)) return other
-  charge(frame, value, work)
-  charge(frame, other, work)
-  return frame.steps < 0 ? tooManySteps : charged(frame, call(value, other))
-}
+const two =
+  (a: Run, b: Run, call: Call, work: number): Run =>
+  (frame) => {
+    const value = a(frame)
+    if (isError(value)) return value
+    const other = b(frame)
+    if (isError(other)) return other
+    charge(frame, value, work)
+    charge(frame, other, work)
+    return frame.steps < 0 ? tooManySteps : charged(frame, call(value, other))
+  }
 
 class MapBuilder {
   readonly #values = new Map<Key, CelValue>()
@@ -637,17 +698,21 @@ class MapBuilder {
 }
 
 /** Elements with their indexes, or keys with their values. */
-const pairs = (value: CelValue): { readonly keys: ReadonlyArray<CelValue>; readonly valueAt: (i: number) => CelValue } | undefined => {
+const pairs = (
+  value: CelValue,
+): { readonly keys: ReadonlyArray<CelValue>; readonly valueAt: (i: number) => CelValue } | undefined => {
   if (isList(value)) return { keys: value, valueAt: (i) => value[i] as CelValue }
   if (!isMap(value)) return undefined
   const keys = mapKeys(value)
   return { keys, valueAt: (i) => mapGet(value, keyOf(keys[i] as CelValue) ?? "") ?? null }
 }
 
-const noRange = (name: string, value: CelValue): CelError => new CelError("noSuchOverload", `no such overload: ${name} over ${kindOf(value)}`)
+const noRange = (name: string, value: CelValue): CelError =>
+  new CelError("noSuchOverload", `no such overload: ${name} over ${kindOf(value)}`)
 
 /** Runs `round` for each element until it answers; what it binds is what the macro's variables see. */
-const loop = (name: string, parts: Loop, round: (result: Evaluated, key: CelValue) => Evaluated | undefined) =>
+const loop =
+  (name: string, parts: Loop, round: (result: Evaluated, key: CelValue) => Evaluated | undefined) =>
   (frame: Frame, over: CelValue): Evaluated | undefined => {
     const { first, second, filter, body } = parts
     const items = pairs(over)
@@ -672,10 +737,12 @@ const loop = (name: string, parts: Loop, round: (result: Evaluated, key: CelValu
 
 const macroRun = (name: Extract<Expr, { kind: "macro" }>["name"], parts: Loop): Run => {
   const { target } = parts
-  const over = (apply: (frame: Frame, value: CelValue) => Evaluated): Run => (frame) => {
-    const value = target(frame)
-    return isError(value) ? value : apply(frame, value)
-  }
+  const over =
+    (apply: (frame: Frame, value: CelValue) => Evaluated): Run =>
+    (frame) => {
+      const value = target(frame)
+      return isError(value) ? value : apply(frame, value)
+    }
   switch (name) {
     case "with":
       return over((frame, value) => {
@@ -746,13 +813,14 @@ const macroRun = (name: Extract<Expr, { kind: "macro" }>["name"], parts: Loop): 
 }
 
 /** all and exists: an error is forgotten when another element decides. */
-const quantified = (parts: Loop, decisive: boolean, name: string) => (frame: Frame, value: CelValue): Evaluated => {
-  let problem: CelError | undefined
-  const stopped = loop(name, parts, (result) => {
-    if (result === decisive) return decisive
-    if (typeof result !== "boolean" && problem === undefined) problem = isError(result) ? result : noBool(result)
-    return undefined
-  })(frame, value)
-  return stopped ?? problem ?? !decisive
-}
-
+const quantified =
+  (parts: Loop, decisive: boolean, name: string) =>
+  (frame: Frame, value: CelValue): Evaluated => {
+    let problem: CelError | undefined
+    const stopped = loop(name, parts, (result) => {
+      if (result === decisive) return decisive
+      if (typeof result !== "boolean" && problem === undefined) problem = isError(result) ? result : noBool(result)
+      return undefined
+    })(frame, value)
+    return stopped ?? problem ?? !decisive
+  }

@@ -28,7 +28,9 @@ export const CUSTOM_FUNCTIONS_LENGTH_MAX = 262_144
 
 export const parseFunctions = (source: string): Result.Result<CustomFunctions, ReadonlyArray<Issue>> => {
   if (source.length > CUSTOM_FUNCTIONS_LENGTH_MAX)
-    return Result.fail([issue(source, 0, `the functions have ${source.length} characters, more than ${CUSTOM_FUNCTIONS_LENGTH_MAX}`)])
+    return Result.fail([
+      issue(source, 0, `the functions have ${source.length} characters, more than ${CUSTOM_FUNCTIONS_LENGTH_MAX}`),
+    ])
   const issues: Array<Issue> = []
   const found = new Map<string, CustomFunction>()
   let offset = skip(source, 0)
@@ -52,27 +54,40 @@ const skip = (source: string, offset: number): number => {
   return offset + (pattern.exec(source)?.[0].length ?? 0)
 }
 
-const readDefinition = (source: string, offset: number): Result.Result<{ readonly made: CustomFunction; readonly end: number }, Issue> => {
+const readDefinition = (
+  source: string,
+  offset: number,
+): Result.Result<{ readonly made: CustomFunction; readonly end: number }, Issue> => {
   const head = /(this\s*\.\s*)?([A-Za-z_][A-Za-z0-9_]*)\s*\(([^()]*)\)\s*\{/y
   head.lastIndex = offset
   const match = head.exec(source)
   if (match === null)
-    return Result.fail(issue(source, offset, "expected a function", "write name(a, b) { expression } or this.name(a) { expression }"))
+    return Result.fail(
+      issue(source, offset, "expected a function", "write name(a, b) { expression } or this.name(a) { expression }"),
+    )
   const [whole, receiver, name = "", list = ""] = match
   const listed = list.trim() === "" ? [] : list.split(",").map((one) => one.trim())
   const variadic = listed.at(-1)?.endsWith("...") ?? false
   const parameters = listed.map((one, i) => (i === listed.length - 1 ? one.replace(/\s*\.\.\.$/, "") : one))
   const wrong = parameters.find((one) => !isName(one) || one === "this")
-  if (wrong !== undefined) return Result.fail(issue(source, offset, `${wrong === "" ? "an empty name" : wrong} cannot be a parameter of ${name}`))
-  if (new Set(parameters).size < parameters.length) return Result.fail(issue(source, offset, `two parameters of ${name} have the same name`))
+  if (wrong !== undefined)
+    return Result.fail(
+      issue(source, offset, `${wrong === "" ? "an empty name" : wrong} cannot be a parameter of ${name}`),
+    )
+  if (new Set(parameters).size < parameters.length)
+    return Result.fail(issue(source, offset, `two parameters of ${name} have the same name`))
   if (!isName(name)) return Result.fail(issue(source, offset, `${name} is a reserved word`))
   const start = offset + whole.length
   const end = closing(source, start)
   if (end === undefined) return Result.fail(issue(source, offset, `the body of ${name} is never closed`, "add }"))
   // Blanks keep the offsets of the body those of the whole text.
   const body = parse(withoutComments(source.slice(start, end)))
-  if (Result.isFailure(body)) return Result.fail(issue(source, start + body.failure.at, `${name}: ${body.failure.message}`, body.failure.remedy))
-  return Result.succeed({ made: { name, member: receiver !== undefined, parameters, variadic, body: body.success, at: offset }, end: end + 1 })
+  if (Result.isFailure(body))
+    return Result.fail(issue(source, start + body.failure.at, `${name}: ${body.failure.message}`, body.failure.remedy))
+  return Result.succeed({
+    made: { name, member: receiver !== undefined, parameters, variadic, body: body.success, at: offset },
+    end: end + 1,
+  })
 }
 
 const quoted = /[rRbB]{0,2}("""|'''|"|')/y
@@ -149,4 +164,7 @@ const recursions = (source: string, found: ReadonlyMap<string, CustomFunction>):
   return issues
 }
 
-const called = (expr: Expr): ReadonlyArray<string> => [...(expr.kind === "call" ? [expr.name] : []), ...children(expr).flatMap(called)]
+const called = (expr: Expr): ReadonlyArray<string> => [
+  ...(expr.kind === "call" ? [expr.name] : []),
+  ...children(expr).flatMap(called),
+]

@@ -81,7 +81,10 @@ const parse6 = (text: string): bigint | undefined => {
   const lastColon = text.lastIndexOf(":")
   const tail = lastColon >= 0 && text.includes(".") ? parse4(text.slice(lastColon + 1)) : undefined
   if (text.includes(".") && tail === undefined) return undefined
-  const hex = tail === undefined ? text : `${text.slice(0, lastColon + 1)}${(tail >> 16n).toString(16)}:${(tail & 0xffffn).toString(16)}`
+  const hex =
+    tail === undefined
+      ? text
+      : `${text.slice(0, lastColon + 1)}${(tail >> 16n).toString(16)}:${(tail & 0xffffn).toString(16)}`
   const halves = hex.split("::")
   if (halves.length > 2) return undefined
   const sides = halves.map((half) => (half === "" ? [] : half.split(":")))
@@ -89,7 +92,8 @@ const parse6 = (text: string): bigint | undefined => {
   if (!given.every((one) => /^[0-9a-fA-F]{1,4}$/.test(one))) return undefined
   const missing = 8 - given.length
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined
-  const groups = halves.length === 1 ? given : [...(sides[0] ?? []), ...Array<string>(missing).fill("0"), ...(sides[1] ?? [])]
+  const groups =
+    halves.length === 1 ? given : [...(sides[0] ?? []), ...Array<string>(missing).fill("0"), ...(sides[1] ?? [])]
   return groups.reduce((bits, one) => (bits << 16n) | BigInt(Number.parseInt(one, 16)), 0n)
 }
 
@@ -111,7 +115,8 @@ export const parseCidr = (text: string): Cidr | CelError => {
 }
 
 /** An IPv4 address written as IPv6 (::ffff:10.0.0.1), as dual-stack sockets give it, is the IPv4 address. */
-export const unmapped = (ip: Ip): Ip => (ip.family === 6 && ip.bits >> 32n === 0xffffn ? new Ip(4, ip.bits & 0xffffffffn) : ip)
+export const unmapped = (ip: Ip): Ip =>
+  ip.family === 6 && ip.bits >> 32n === 0xffffn ? new Ip(4, ip.bits & 0xffffffffn) : ip
 
 const range = (text: string): Cidr => parseCidr(text) as Cidr
 const loopback4 = range("127.0.0.0/8")
@@ -125,7 +130,8 @@ const multicast6 = range("ff00::/8")
 export const isUnspecified = (ip: Ip): boolean => ip.bits === 0n
 export const isLoopback = (ip: Ip): boolean => (ip.family === 4 ? loopback4.contains(ip) : ip.bits === 1n)
 export const isLinkLocalUnicast = (ip: Ip): boolean => linkLocal4.contains(ip) || linkLocal6.contains(ip)
-export const isLinkLocalMulticast = (ip: Ip): boolean => linkLocalMulticast4.contains(ip) || linkLocalMulticast6.contains(ip)
+export const isLinkLocalMulticast = (ip: Ip): boolean =>
+  linkLocalMulticast4.contains(ip) || linkLocalMulticast6.contains(ip)
 /** Anything one host can be reached at beyond its own link, private ranges included. */
 export const isGlobalUnicast = (ip: Ip): boolean =>
   !isUnspecified(ip) &&

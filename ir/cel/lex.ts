@@ -24,7 +24,32 @@ export class SyntaxProblem {
   }
 }
 
-const symbols = ["&&", "||", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!", "?", ":", ".", ",", "(", ")", "[", "]", "{", "}"]
+const symbols = [
+  "&&",
+  "||",
+  "==",
+  "!=",
+  "<=",
+  ">=",
+  "<",
+  ">",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "!",
+  "?",
+  ":",
+  ".",
+  ",",
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+]
 const space = /[ \t\r\n\f]+|\/\/[^\n]*/y
 const number = /0[xX][0-9a-fA-F]+[uU]?|[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+[uU]?/y
 const word = /[A-Za-z_][A-Za-z0-9_]*/y
@@ -40,7 +65,8 @@ export const lex = (source: string): ReadonlyArray<Token> => {
   const tokens: Array<Token> = []
   let offset = 0
   while (true) {
-    for (let skipped = at(space, source, offset); skipped !== undefined; skipped = at(space, source, offset)) offset += skipped.length
+    for (let skipped = at(space, source, offset); skipped !== undefined; skipped = at(space, source, offset))
+      offset += skipped.length
     if (offset >= source.length) break
     const token = next(source, offset)
     tokens.push(token)
@@ -58,11 +84,17 @@ const next = (source: string, offset: number): Token => {
   const digits = at(number, source, offset)
   if (digits !== undefined) return readNumber(digits, offset)
   const quoted = at(backtick, source, offset)
-  if (quoted !== undefined) return { kind: "quoted", text: quoted.slice(1, -1), at: offset, end: offset + quoted.length }
+  if (quoted !== undefined)
+    return { kind: "quoted", text: quoted.slice(1, -1), at: offset, end: offset + quoted.length }
   const symbol = symbols.find((one) => source.startsWith(one, offset))
   if (symbol !== undefined) return { kind: "symbol", text: symbol, at: offset, end: offset + symbol.length }
   const character = String.fromCodePoint(source.codePointAt(offset) ?? 0)
-  const remedies: Record<string, string> = { "=": "write == to compare", "&": "write && for and", "|": "write || for or", "#": "comments begin with //" }
+  const remedies: Record<string, string> = {
+    "=": "write == to compare",
+    "&": "write && for and",
+    "|": "write || for or",
+    "#": "comments begin with //",
+  }
   throw new SyntaxProblem(offset, `unexpected character ${JSON.stringify(character)}`, remedies[character])
 }
 
@@ -71,11 +103,13 @@ const readNumber = (digits: string, offset: number): Token => {
   const hexadecimal = /^0[xX]/.test(digits)
   if (/[uU]$/.test(digits)) {
     const value = BigInt(digits.slice(0, -1))
-    if (value >= 2n ** 64n) throw new SyntaxProblem(offset, `${digits} is larger than an unsigned integer can be (2^64 - 1)`)
+    if (value >= 2n ** 64n)
+      throw new SyntaxProblem(offset, `${digits} is larger than an unsigned integer can be (2^64 - 1)`)
     const compact = int(value)
     return { kind: "literal", value: new Uint(isError(compact) ? value : compact), at: offset, end }
   }
-  if (!hexadecimal && /[.eE]/.test(digits)) return { kind: "literal", value: doubleValue(Number(digits)), at: offset, end }
+  if (!hexadecimal && /[.eE]/.test(digits))
+    return { kind: "literal", value: doubleValue(Number(digits)), at: offset, end }
   return { kind: "integer", value: BigInt(digits), at: offset, end }
 }
 
@@ -126,10 +160,14 @@ const escapeForms: Readonly<Record<string, { readonly digits: RegExp; readonly r
   x: { digits: /^[0-9a-fA-F]{2}/, radix: 16 },
   X: { digits: /^[0-9a-fA-F]{2}/, radix: 16 },
   u: { digits: /^[0-9a-fA-F]{4}/, radix: 16 },
-  U: { digits: /^[0-9a-fA-F]{8}/, radix: 16 }
+  U: { digits: /^[0-9a-fA-F]{8}/, radix: 16 },
 }
 
-const readEscape = (source: string, offset: number, asBytes: boolean): { readonly code: number; readonly end: number } => {
+const readEscape = (
+  source: string,
+  offset: number,
+  asBytes: boolean,
+): { readonly code: number; readonly end: number } => {
   const letter = source[offset + 1] ?? ""
   const simple = simpleEscapes[letter]
   if (simple !== undefined) return { code: simple, end: offset + 2 }
@@ -138,8 +176,13 @@ const readEscape = (source: string, offset: number, asBytes: boolean): { readonl
   const form = escapeForms[letter]
   const digits = form?.digits.exec(source.slice(offset + 2, offset + 10))?.[0]
   if (form === undefined || digits === undefined || (asBytes && (letter === "u" || letter === "U")))
-    throw new SyntaxProblem(offset, `unknown escape \\${letter}`, String.raw`write \\ for a backslash, or put r before the string: r"\d+"`)
+    throw new SyntaxProblem(
+      offset,
+      `unknown escape \\${letter}`,
+      String.raw`write \\ for a backslash, or put r before the string: r"\d+"`,
+    )
   const code = Number.parseInt(digits, form.radix)
-  if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) throw new SyntaxProblem(offset, `\\${letter}${digits} is not a character`)
+  if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+    throw new SyntaxProblem(offset, `\\${letter}${digits} is not a character`)
   return { code, end: offset + 2 + digits.length }
 }

@@ -45,7 +45,9 @@ const pathOf = (expr: Expr): ReadonlyArray<string> => {
     case "has":
       return extended(expr.target, expr.field)
     case "index":
-      return expr.index.kind === "literal" && typeof expr.index.value === "string" ? extended(expr.target, expr.index.value) : []
+      return expr.index.kind === "literal" && typeof expr.index.value === "string"
+        ? extended(expr.target, expr.index.value)
+        : []
     default:
       return []
   }
@@ -55,4 +57,3 @@ const extended = (target: Expr, field: string): ReadonlyArray<string> => {
   const path = pathOf(target)
   return path.length === 0 ? [] : [...path, field]
 }
-

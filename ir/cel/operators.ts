@@ -40,7 +40,8 @@ export const add = (left: CelValue, right: CelValue): Evaluated => {
     const b = textOf(right)
     return b === undefined ? noOverload("+", left, right) : concatText(a, b)
   }
-  if (isList(left) && isList(right)) return left.length + right.length > VALUE_LENGTH_MAX ? tooLong : [...left, ...right]
+  if (isList(left) && isList(right))
+    return left.length + right.length > VALUE_LENGTH_MAX ? tooLong : [...left, ...right]
   if (left instanceof Uint8Array && right instanceof Uint8Array) return joined(left, right)
   if (left instanceof Duration) {
     if (right instanceof Duration) return sumDurations(left, right, 1)
@@ -68,14 +69,20 @@ export const arithmetic = (operator: ArithmeticOperator, left: CelValue, right: 
   const a = intOf(left)
   const b = a === undefined ? undefined : intOf(right)
   if (a !== undefined && b !== undefined) return integers(operator, BigInt(a), BigInt(b), int)
-  if (left instanceof Uint && right instanceof Uint) return integers(operator, BigInt(left.value), BigInt(right.value), uint)
+  if (left instanceof Uint && right instanceof Uint)
+    return integers(operator, BigInt(left.value), BigInt(right.value), uint)
   const doubles = bothDoubles(left, right)
   if (doubles === undefined || operator === "%") return noOverload(operator, left, right)
   const [x, y] = doubles
   return double(operator === "+" ? x + y : operator === "-" ? x - y : operator === "*" ? x * y : x / y)
 }
 
-const integers = (operator: ArithmeticOperator, a: bigint, b: bigint, make: (value: bigint) => Evaluated): Evaluated => {
+const integers = (
+  operator: ArithmeticOperator,
+  a: bigint,
+  b: bigint,
+  make: (value: bigint) => Evaluated,
+): Evaluated => {
   switch (operator) {
     case "+":
       return make(a + b)
@@ -120,7 +127,13 @@ export const order = (operator: "<" | "<=" | ">" | ">=", left: CelValue, right: 
   const compared = compare(left, right)
   if (compared === undefined) return false
   if (typeof compared !== "number") return compared
-  return operator === "<" ? compared < 0 : operator === "<=" ? compared <= 0 : operator === ">" ? compared > 0 : compared >= 0
+  return operator === "<"
+    ? compared < 0
+    : operator === "<="
+      ? compared <= 0
+      : operator === ">"
+        ? compared > 0
+        : compared >= 0
 }
 
 export const noSuchKey = (name: string): CelError => new CelError("noSuchKey", `no such key: ${name.slice(0, 64)}`)
@@ -143,7 +156,8 @@ export const selectOptional = (value: CelValue, field: string): Evaluated => {
   return found === undefined ? none : new Optional(found)
 }
 
-const noField = (value: CelValue, field: string): CelError => new CelError("noSuchKey", `no such key: ${kindOf(value)} has no field ${field}`)
+const noField = (value: CelValue, field: string): CelError =>
+  new CelError("noSuchKey", `no such key: ${kindOf(value)} has no field ${field}`)
 
 export const hasField = (value: CelValue, field: string): boolean | CelError => {
   const inner = value instanceof Optional ? value.value : value
@@ -171,11 +185,13 @@ export const indexOptional = (value: CelValue, index: CelValue): Evaluated => {
 
 const lookUp = (value: CelValue, index: CelValue): Evaluated | undefined => {
   if (isList(value)) {
-    const at = index instanceof Uint ? index.value : (intOf(index) ?? (doubleOf(index) === undefined ? undefined : keyOf(index)))
+    const at =
+      index instanceof Uint ? index.value : (intOf(index) ?? (doubleOf(index) === undefined ? undefined : keyOf(index)))
     if (at === undefined) return new CelError("invalid", `a list is indexed by an integer, not ${kindOf(index)}`)
     return typeof at === "number" ? value[at] : undefined
   }
-  if (value === null || !isMap(value)) return new CelError("noSuchOverload", `no such overload: ${kindOf(value)}[${kindOf(index)}]`)
+  if (value === null || !isMap(value))
+    return new CelError("noSuchOverload", `no such overload: ${kindOf(value)}[${kindOf(index)}]`)
   const key = keyOf(index)
   return key === undefined ? undefined : mapGet(value, key)
 }

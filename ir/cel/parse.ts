@@ -11,7 +11,12 @@ export const EXPRESSION_DEPTH_MAX = 250
 export const parse = (source: string): Result.Result<Expr, Issue> => {
   if (source.length > EXPRESSION_LENGTH_MAX)
     return Result.fail(
-      issue(source, 0, `the expression has ${source.length} characters, more than ${EXPRESSION_LENGTH_MAX}`, "split it, or move parts to customFunctions")
+      issue(
+        source,
+        0,
+        `the expression has ${source.length} characters, more than ${EXPRESSION_LENGTH_MAX}`,
+        "split it, or move parts to customFunctions",
+      ),
     )
   try {
     return Result.succeed(new Parser(lex(source)).whole())
@@ -22,7 +27,9 @@ export const parse = (source: string): Result.Result<Expr, Issue> => {
 }
 
 const reserved: ReadonlySet<string> = new Set(
-  "as break const continue else false for function if import in let loop null package namespace return true var void while".split(" ")
+  "as break const continue else false for function if import in let loop null package namespace return true var void while".split(
+    " ",
+  ),
 )
 
 export const isName = (text: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !reserved.has(text)
@@ -32,7 +39,15 @@ const precedence: Readonly<Record<string, number>> = {
 } // prettier-ignore
 
 /** How many variables a macro binds for each number of arguments, and whether one of them is a filter. */
-const macros: Readonly<Record<string, { readonly name: MacroName; readonly shapes: Readonly<Record<number, readonly [variables: number, filter: boolean]>> }>> = {
+const macros: Readonly<
+  Record<
+    string,
+    {
+      readonly name: MacroName
+      readonly shapes: Readonly<Record<number, readonly [variables: number, filter: boolean]>>
+    }
+  >
+> = {
   all: { name: "all", shapes: { 2: [1, false], 3: [2, false] } },
   exists: { name: "exists", shapes: { 2: [1, false], 3: [2, false] } },
   exists_one: { name: "existsOne", shapes: { 2: [1, false], 3: [2, false] } },
@@ -45,7 +60,7 @@ const macros: Readonly<Record<string, { readonly name: MacroName; readonly shape
   filterKeys: { name: "filterKeys", shapes: { 2: [1, false] } },
   with: { name: "with", shapes: { 2: [1, false] } },
   optMap: { name: "optMap", shapes: { 2: [1, false] } },
-  optFlatMap: { name: "optFlatMap", shapes: { 2: [1, false] } }
+  optFlatMap: { name: "optFlatMap", shapes: { 2: [1, false] } },
 }
 
 /** Names that a custom function may not have, since a call of them is not a call of a function. */
@@ -129,7 +144,11 @@ class Parser {
       if (precedence[operator] !== level) break
       this.#index++
       const right = this.#binary(level + 1)
-      left = this.#made({ kind: "binary", at: token.at, operator: operator as BinaryOperator, left, right }, left, right)
+      left = this.#made(
+        { kind: "binary", at: token.at, operator: operator as BinaryOperator, left, right },
+        left,
+        right,
+      )
     }
     return left
   }
@@ -138,7 +157,9 @@ class Parser {
     const token = this.#token
     if (token.kind !== "symbol" || (token.text !== "!" && token.text !== "-")) return this.#member()
     const following = this.#tokens[this.#index + 1]
-    const negative = token.text === "-" && (following?.kind === "integer" || (following?.kind === "literal" && isNumber(following.value)))
+    const negative =
+      token.text === "-" &&
+      (following?.kind === "integer" || (following?.kind === "literal" && isNumber(following.value)))
     if (negative) return this.#member()
     if (++this.#nesting > EXPRESSION_DEPTH_MAX) throw tooDeep(token.at)
     this.#index++
@@ -166,9 +187,20 @@ class Parser {
     const optional = this.#take("?")
     const token = this.#token
     this.#index++
-    if (token.kind === "quoted") return this.#made({ kind: "select", at: token.at, target, field: token.text, optional }, target)
-    if (token.kind !== "name" || token.text === "in" || token.text === "true" || token.text === "false" || token.text === "null")
-      throw new SyntaxProblem(token.kind === "end" ? dot : token.at, `expected a field name after the dot, found ${describe(token)}`, 'other names go in brackets: a["b-c"]')
+    if (token.kind === "quoted")
+      return this.#made({ kind: "select", at: token.at, target, field: token.text, optional }, target)
+    if (
+      token.kind !== "name" ||
+      token.text === "in" ||
+      token.text === "true" ||
+      token.text === "false" ||
+      token.text === "null"
+    )
+      throw new SyntaxProblem(
+        token.kind === "end" ? dot : token.at,
+        `expected a field name after the dot, found ${describe(token)}`,
+        'other names go in brackets: a["b-c"]',
+      )
     if (!optional && this.#take("(")) return this.#call(token.text, target, token.at)
     return this.#made({ kind: "select", at: token.at, target, field: token.text, optional }, target)
   }
@@ -186,18 +218,27 @@ class Parser {
       case "symbol":
         return this.#bracketed(token.text, token.at)
       default:
-        throw new SyntaxProblem(token.at, token.kind === "end" ? "the expression ends too early" : `unexpected ${describe(token)}`)
+        throw new SyntaxProblem(
+          token.at,
+          token.kind === "end" ? "the expression ends too early" : `unexpected ${describe(token)}`,
+        )
     }
   }
 
   #integer(value: bigint, at: number): Expr {
     const fitting = int(value)
-    if (isError(fitting)) throw new SyntaxProblem(at, `${value} is outside what an integer can be (-2^63 to 2^63 - 1)`, "write u after it for an unsigned integer")
+    if (isError(fitting))
+      throw new SyntaxProblem(
+        at,
+        `${value} is outside what an integer can be (-2^63 to 2^63 - 1)`,
+        "write u after it for an unsigned integer",
+      )
     return this.#made({ kind: "literal", at, value: fitting })
   }
 
   #named(name: string, at: number, absolute: boolean): Expr {
-    if (!absolute && (name === "true" || name === "false")) return this.#made({ kind: "literal", at, value: name === "true" })
+    if (!absolute && (name === "true" || name === "false"))
+      return this.#made({ kind: "literal", at, value: name === "true" })
     if (!absolute && name === "null") return this.#made({ kind: "literal", at, value: null })
     if (reserved.has(name)) throw new SyntaxProblem(at, `${name} is a reserved word`)
     if (this.#take("(")) return this.#call(name, undefined, at, absolute)
@@ -261,7 +302,8 @@ class Parser {
       const optional = this.#take("?")
       const token = this.#token
       this.#index++
-      if (token.kind !== "name" && token.kind !== "quoted") throw new SyntaxProblem(token.at, `expected a field name, found ${describe(token)}`)
+      if (token.kind !== "name" && token.kind !== "quoted")
+        throw new SyntaxProblem(token.at, `expected a field name, found ${describe(token)}`)
       this.#expect(":", "between a field and its value")
       fields.push({ name: token.text, value: this.#expression(), optional })
       if (!this.#take(",")) break
@@ -280,34 +322,70 @@ class Parser {
     if (target === undefined && name === "has") return this.#has(args, at)
     const bound = target?.kind === "name" && target.name === "cel" && name === "bind" && args.length === 3
     const [first, value, body] = args
-    if (bound && value !== undefined && body !== undefined) return this.#macro("with", value, [first as Expr], undefined, body, at)
+    if (bound && value !== undefined && body !== undefined)
+      return this.#macro("with", value, [first as Expr], undefined, body, at)
     const macro = target === undefined || !Object.hasOwn(macros, name) ? undefined : macros[name]
     const shape = macro?.shapes[args.length]
     if (target !== undefined && macro !== undefined && shape !== undefined) {
       const [count, filtered] = shape
-      return this.#macro(macro.name, target, args.slice(0, count), filtered ? args[count] : undefined, args.at(-1) as Expr, at)
+      return this.#macro(
+        macro.name,
+        target,
+        args.slice(0, count),
+        filtered ? args[count] : undefined,
+        args.at(-1) as Expr,
+        at,
+      )
     }
-    return this.#made({ kind: "call", at, name, target, arguments: args, absolute }, ...(target === undefined ? args : [target, ...args]))
+    return this.#made(
+      { kind: "call", at, name, target, arguments: args, absolute },
+      ...(target === undefined ? args : [target, ...args]),
+    )
   }
 
   #has(args: ReadonlyArray<Expr>, at: number): Expr {
     const [selected] = args
     if (args.length !== 1 || selected?.kind !== "select")
-      throw new SyntaxProblem(at, "has() takes one field selection, such as has(jwt.role)", 'ask for a key with in: "x-id" in request.headers')
-    return this.#made({ kind: "has", at, target: selected.target, field: selected.field, optional: selected.optional }, selected.target)
+      throw new SyntaxProblem(
+        at,
+        "has() takes one field selection, such as has(jwt.role)",
+        'ask for a key with in: "x-id" in request.headers',
+      )
+    return this.#made(
+      { kind: "has", at, target: selected.target, field: selected.field, optional: selected.optional },
+      selected.target,
+    )
   }
 
-  #macro(name: MacroName, target: Expr, names: ReadonlyArray<Expr>, filter: Expr | undefined, body: Expr, at: number): Expr {
+  #macro(
+    name: MacroName,
+    target: Expr,
+    names: ReadonlyArray<Expr>,
+    filter: Expr | undefined,
+    body: Expr,
+    at: number,
+  ): Expr {
     const variables = names.map((one) => {
-      if (one.kind !== "name" || one.absolute) throw new SyntaxProblem(one.at, `${name} needs a plain name for its variable`)
+      if (one.kind !== "name" || one.absolute)
+        throw new SyntaxProblem(one.at, `${name} needs a plain name for its variable`)
       return one.name
     })
-    if (new Set(variables).size < variables.length) throw new SyntaxProblem(at, `the variables of ${name} have the same name`)
-    return this.#made({ kind: "macro", at, name, target, variables, filter, body }, target, ...(filter === undefined ? [body] : [filter, body]))
+    if (new Set(variables).size < variables.length)
+      throw new SyntaxProblem(at, `the variables of ${name} have the same name`)
+    return this.#made(
+      { kind: "macro", at, name, target, variables, filter, body },
+      target,
+      ...(filter === undefined ? [body] : [filter, body]),
+    )
   }
 }
 
-const tooDeep = (at: number) => new SyntaxProblem(at, `the expression is nested more than ${EXPRESSION_DEPTH_MAX} deep`, "name parts of it with with(), or in customFunctions")
+const tooDeep = (at: number) =>
+  new SyntaxProblem(
+    at,
+    `the expression is nested more than ${EXPRESSION_DEPTH_MAX} deep`,
+    "name parts of it with with(), or in customFunctions",
+  )
 
 const isNumber = (value: CelValue): boolean => negated(value) !== undefined
 

@@ -3,7 +3,20 @@ import { type CelValue, Double, isInt, Uint } from "./CelValue.ts"
 import type { Expr } from "./Expr.ts"
 import { isName } from "./parse.ts"
 
-const levels: Readonly<Record<string, number>> = { "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4, "!=": 4, in: 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6 }
+const levels: Readonly<Record<string, number>> = {
+  "<": 4,
+  "<=": 4,
+  ">": 4,
+  ">=": 4,
+  "==": 4,
+  "!=": 4,
+  in: 4,
+  "+": 5,
+  "-": 5,
+  "*": 6,
+  "/": 6,
+  "%": 6,
+}
 const CHOICE = 1
 const OR = 2
 const AND = 3
@@ -47,7 +60,9 @@ const body = (expr: Expr): string => {
     }
     case "unary":
       // A sign directly before a number would become part of it.
-      return expr.operator === "-" && expr.operand.kind === "literal" ? `-(${body(expr.operand)})` : `${expr.operator}${write(expr.operand, UNARY)}`
+      return expr.operator === "-" && expr.operand.kind === "literal"
+        ? `-(${body(expr.operand)})`
+        : `${expr.operator}${write(expr.operand, UNARY)}`
     case "binary": {
       const level = levelOf(expr)
       return `${write(expr.left, level)} ${expr.operator} ${write(expr.right, level + 1)}`
@@ -63,7 +78,11 @@ const body = (expr: Expr): string => {
     case "message":
       return `${expr.name}{${expr.fields.map((one) => `${one.optional ? "?" : ""}${fieldName(one.name)}: ${write(one.value, 0)}`).join(", ")}}`
     case "macro": {
-      const args = [...expr.variables, ...(expr.filter === undefined ? [] : [write(expr.filter, 0)]), write(expr.body, 0)]
+      const args = [
+        ...expr.variables,
+        ...(expr.filter === undefined ? [] : [write(expr.filter, 0)]),
+        write(expr.body, 0),
+      ]
       return `${write(expr.target, MEMBER)}.${expr.name}(${args.join(", ")})`
     }
   }
@@ -75,10 +94,16 @@ const fieldName = (name: string): string =>
 
 export const printLiteral = (value: CelValue): string => {
   if (typeof value === "string") return quote(value)
-  if (typeof value === "number") return isInt(value) ? String(value) : Number.isInteger(value) && Math.abs(value) < 1e21 ? `${Object.is(value, -0) ? "-0" : value}.0` : String(value)
+  if (typeof value === "number")
+    return isInt(value)
+      ? String(value)
+      : Number.isInteger(value) && Math.abs(value) < 1e21
+        ? `${Object.is(value, -0) ? "-0" : value}.0`
+        : String(value)
   if (value instanceof Double) return `${value.value}.0`
   if (value instanceof Uint) return `${value.value}u`
-  if (value instanceof Uint8Array) return `b"${Array.from(value, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`
+  if (value instanceof Uint8Array)
+    return `b"${Array.from(value, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}"`
   return String(value)
 }
 

@@ -3,4 +3,5 @@ const escapes: Readonly<Record<string, string>> = {
   "\u0007": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", '"': '\\"', "\\": "\\\\"
 } // prettier-ignore
 
-export const quote = (text: string): string => `"${text.toWellFormed().replace(/[\u0007-\r"\\]/g, (one) => escapes[one] ?? one)}"`
+export const quote = (text: string): string =>
+  `"${text.toWellFormed().replace(/[\u0007-\r"\\]/g, (one) => escapes[one] ?? one)}"`

@@ -8,17 +8,25 @@ const typeNames: Readonly<Record<string, string>> = {
   "google.protobuf.Timestamp": "google.protobuf.Timestamp", "google.protobuf.Duration": "google.protobuf.Duration"
 } // prettier-ignore
 
-export type Resolved = { readonly kind: "variable"; readonly name: string } | { readonly kind: "type"; readonly name: string }
+export type Resolved =
+  | { readonly kind: "variable"; readonly name: string }
+  | { readonly kind: "type"; readonly name: string }
 
 /** `a.b.c` as written, when the expression is nothing but names. */
-export const spelled = (expr: Expr): { readonly root: string; readonly path: string; readonly absolute: boolean } | undefined => {
+export const spelled = (
+  expr: Expr,
+): { readonly root: string; readonly path: string; readonly absolute: boolean } | undefined => {
   if (expr.kind === "name") return { root: expr.name, path: expr.name, absolute: expr.absolute }
   if (expr.kind !== "select" || expr.optional) return undefined
   const target = spelled(expr.target)
   return target === undefined ? undefined : { ...target, path: `${target.path}.${expr.field}` }
 }
 
-export const resolve = (expr: Expr, environment: Environment, isLocal: (name: string) => boolean): Resolved | undefined => {
+export const resolve = (
+  expr: Expr,
+  environment: Environment,
+  isLocal: (name: string) => boolean,
+): Resolved | undefined => {
   const name = spelled(expr)
   if (name === undefined || (!name.absolute && isLocal(name.root))) return undefined
   let container = name.absolute ? "" : (environment.container ?? "")

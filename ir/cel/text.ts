@@ -19,7 +19,8 @@ export const slice = (text: string, from: number, to: number): string =>
   isBasic(text) ? text.slice(from, to) : Array.from(text).slice(from, to).join("")
 
 /** Units before code point `index`. */
-export const unitsBefore = (text: string, index: number): number => (isBasic(text) ? index : Array.from(text).slice(0, index).join("").length)
+export const unitsBefore = (text: string, index: number): number =>
+  isBasic(text) ? index : Array.from(text).slice(0, index).join("").length
 
 export const indexInPoints = (text: string, unit: number): number => (unit < 0 ? unit : length(text.slice(0, unit)))
 

@@ -44,13 +44,19 @@ export const parseTimestamp = (text: string): Timestamp | CelError => {
   const date = new Date(0)
   date.setUTCFullYear(fields[0], fields[1] - 1, fields[2])
   date.setUTCHours(fields[3], fields[4], fields[5])
-  const exists = date.getUTCMonth() === fields[1] - 1 && date.getUTCDate() === fields[2] && fields[3] < 24 && fields[4] < 60 && fields[5] < 60
+  const exists =
+    date.getUTCMonth() === fields[1] - 1 &&
+    date.getUTCDate() === fields[2] &&
+    fields[3] < 24 &&
+    fields[4] < 60 &&
+    fields[5] < 60
   if (!exists) return new CelError("invalid", `no such date or time: ${text}`)
   const offset = (Number(offsetHours) * 60 + Number(offsetMinutes)) * 60 * (sign === "-" ? -1 : 1)
   return makeTimestamp(date.getTime() / 1000 - offset, Number(fraction.padEnd(9, "0")))
 }
 
-const fractionText = (nanos: number): string => (nanos === 0 ? "" : `.${String(nanos).padStart(9, "0").replace(/0+$/, "")}`)
+const fractionText = (nanos: number): string =>
+  nanos === 0 ? "" : `.${String(nanos).padStart(9, "0").replace(/0+$/, "")}`
 
 export const printTimestamp = (value: Timestamp): string =>
   `${new Date(value.seconds * 1000).toISOString().slice(0, 19)}${fractionText(value.nanos)}Z`
@@ -60,7 +66,16 @@ export const printDuration = (value: Duration): string => {
   return value.nanos === 0 ? `${value.seconds}s` : `-${-value.seconds - 1}${fractionText(NANOS - value.nanos)}s`
 }
 
-const unitNanos: Readonly<Record<string, number>> = { h: 3600e9, m: 60e9, s: 1e9, ms: 1e6, us: 1e3, µs: 1e3, μs: 1e3, ns: 1 }
+const unitNanos: Readonly<Record<string, number>> = {
+  h: 3600e9,
+  m: 60e9,
+  s: 1e9,
+  ms: 1e6,
+  us: 1e3,
+  µs: 1e3,
+  μs: 1e3,
+  ns: 1,
+}
 
 /** Reads `1h30m`, `-1.5s`, `0`. */
 export const parseDuration = (text: string): Duration | CelError => {
@@ -88,7 +103,8 @@ export const addDuration = (value: Timestamp, by: Duration, sign: 1 | -1): Times
 export const sumDurations = (left: Duration, right: Duration, sign: 1 | -1): Duration | CelError =>
   makeDuration(left.seconds + sign * right.seconds, left.nanos + sign * right.nanos)
 
-export const between = (from: Timestamp, to: Timestamp): Duration | CelError => makeDuration(to.seconds - from.seconds, to.nanos - from.nanos)
+export const between = (from: Timestamp, to: Timestamp): Duration | CelError =>
+  makeDuration(to.seconds - from.seconds, to.nanos - from.nanos)
 
 export type CalendarField = "year" | "month" | "dayOfYear" | "date" | "dayOfWeek" | "hours" | "minutes" | "seconds"
 

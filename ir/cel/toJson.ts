@@ -98,14 +98,18 @@ export const toStatus = (value: Evaluated): number | undefined => {
 }
 
 /** Text and bytes as they are, anything else as JSON. */
-export const toBody = (value: CelValue): Uint8Array => (value instanceof Uint8Array ? value : utf8.encode(textOf(value) ?? toJsonText(value)))
+export const toBody = (value: CelValue): Uint8Array =>
+  value instanceof Uint8Array ? value : utf8.encode(textOf(value) ?? toJsonText(value))
 
 /** Rate-limit descriptors and tags: scalars only. */
 export const toDescriptor = (value: Evaluated): string | undefined => {
   if (isError(value)) return undefined
   if (value instanceof Uint8Array) return toBase64(value)
   const kind = kindOf(value)
-  return textOf(value) ?? (kind === "bool" || kind === "int" ? String(value) : value instanceof Uint ? String(value.value) : undefined)
+  return (
+    textOf(value) ??
+    (kind === "bool" || kind === "int" ? String(value) : value instanceof Uint ? String(value.value) : undefined)
+  )
 }
 
 /** A delay: a duration, or a number of milliseconds. */

@@ -10,10 +10,11 @@ const record = (name: string, fields: Readonly<Record<string, Type>>, rest?: Typ
   kind: "record",
   name,
   fields,
-  ...(rest === undefined ? {} : { rest })
+  ...(rest === undefined ? {} : { rest }),
 })
 
-const fieldsOf = (type: Type, names: string): Readonly<Record<string, Type>> => Object.fromEntries(names.split(" ").map((name) => [name, type]))
+const fieldsOf = (type: Type, names: string): Readonly<Record<string, Type>> =>
+  Object.fromEntries(names.split(" ").map((name) => [name, type]))
 
 const query = named("query")
 const headers = named("headers")
@@ -27,7 +28,7 @@ const requestFields = {
   headers,
   body: bytes,
   bodyPrefix: bytes,
-  startTime: timestamp
+  startTime: timestamp,
 }
 
 const request = record("request", requestFields)
@@ -40,7 +41,7 @@ const source = record("source", {
   identity: record("identity", fieldsOf(string, "trustDomain namespace serviceAccount")),
   subjectAltNames: list(string),
   unverifiedWorkload: record("workload", fieldsOf(string, "name namespace serviceAccount")),
-  connectHeaders: headers
+  connectHeaders: headers,
 })
 const destination = record("destination", { address: string, port: int, hostname: string })
 
@@ -53,7 +54,7 @@ const proxy = record("proxy", {
   gateway: record("gateway", fieldsOf(string, "namespace name")),
   listener: record("listener", { name: string }),
   route: record("route", fieldsOf(string, "namespace name kind rule")),
-  ...fieldsOf(duration, "requestProcessingDuration upstreamDuration responseProcessingDuration")
+  ...fieldsOf(duration, "requestProcessingDuration upstreamDuration responseProcessingDuration"),
 })
 const backend = record("backend", fieldsOf(string, "name type protocol"))
 const env = record("env", fieldsOf(string, "podName namespace gateway"))
@@ -64,7 +65,7 @@ const llm = record("llm", {
   ...fieldsOf(string, "requestModel responseModel provider serviceTier"),
   ...fieldsOf(
     uint,
-    "inputTokens providerInputTokens inputImageTokens inputTextTokens inputAudioTokens cachedInputTokens cacheCreationInputTokens outputTokens outputImageTokens outputTextTokens outputAudioTokens reasoningTokens totalTokens providerTotalTokens countTokens"
+    "inputTokens providerInputTokens inputImageTokens inputTextTokens inputAudioTokens cachedInputTokens cacheCreationInputTokens outputTokens outputImageTokens outputTextTokens outputAudioTokens reasoningTokens totalTokens providerTotalTokens countTokens",
   ),
   ...fieldsOf(duration, "timeToFirstToken timePerOutputToken"),
   prompt: list(record("message", { role: string, content: string })),
@@ -73,10 +74,10 @@ const llm = record("llm", {
   params: record("params", {
     ...fieldsOf(double, "temperature top_p frequency_penalty presence_penalty"),
     ...fieldsOf(int, "seed max_tokens dimensions"),
-    encoding_format: string
+    encoding_format: string,
   }),
   cost: record("cost", fieldsOf(double, `total ${rates}`)),
-  costRates: record("costRates", fieldsOf(double, rates))
+  costRates: record("costRates", fieldsOf(double, rates)),
 })
 
 const item = record("item", { target: string, name: string })
@@ -85,7 +86,7 @@ const mcpCall = record("mcp", {
   ...mcpItem.fields,
   methodName: string,
   sessionId: string,
-  tool: record("tool", { target: string, name: string, arguments: dyn, result: dyn, error: dyn })
+  tool: record("tool", { target: string, name: string, arguments: dyn, result: dyn, error: dyn }),
 })
 
 const identity = { jwt, apiKey, basicAuth }
@@ -125,7 +126,7 @@ export const contexts: Readonly<Record<Context, Readonly<Record<string, Type>>>>
   tokenCost: attempt,
   mcpAuthorization: { ...httpRequest, backend, mcp: mcpItem },
   log: { ...replied, request: finishedRequest, mcp: mcpCall },
-  tcpLog: { ...peers, proxy, backend, env }
+  tcpLog: { ...peers, proxy, backend, env },
 }
 
 /** What each context is called when an expression asks there for what it does not have. */
@@ -142,7 +143,7 @@ export const contextNames: Readonly<Record<Context, string>> = {
   tokenCost: "token costs of rate limits",
   mcpAuthorization: "MCP authorization",
   log: "access logs, metrics and traces",
-  tcpLog: "TCP access logs"
+  tcpLog: "TCP access logs",
 }
 
 const partNeeds = {
@@ -157,7 +158,7 @@ const partNeeds = {
   "llm.toolCalls": "llmToolCalls",
   "mcp.tool.arguments": "mcpArguments",
   "mcp.tool.result": "mcpResult",
-  "mcp.tool.error": "mcpError"
+  "mcp.tool.error": "mcpError",
 } as const
 
 type Root =
@@ -168,7 +169,7 @@ type Root =
 export type Need = Root | (typeof partNeeds)[keyof typeof partNeeds]
 
 export const roots: ReadonlySet<string> = new Set([
-  ...Object.values(contexts).flatMap((variables) => Object.keys(variables))
+  ...Object.values(contexts).flatMap((variables) => Object.keys(variables)),
 ])
 
 const parts = Object.entries(partNeeds)

@@ -69,7 +69,7 @@ export class HeaderView extends MapView {
     flat: ReadonlyArray<string>,
     sensitive: (name: string) => boolean = isSensitive,
     entries: Entries = "plain",
-    hidden?: (name: string) => boolean
+    hidden?: (name: string) => boolean,
   ) {
     super()
     this.#flat = flat

@@ -30,8 +30,13 @@ const toText = (value: CelValue): Evaluated => {
   return value instanceof TypeValue ? value.name : noOverload("string", value)
 }
 
-const truncated = (number: number, least: number, limit: number, make: (value: bigint) => Evaluated, to: string): Evaluated =>
-  number > least && number < limit ? make(BigInt(Math.trunc(number))) : outOfRange(to)
+const truncated = (
+  number: number,
+  least: number,
+  limit: number,
+  make: (value: bigint) => Evaluated,
+  to: string,
+): Evaluated => (number > least && number < limit ? make(BigInt(Math.trunc(number))) : outOfRange(to))
 
 const digits = (text: string, pattern: RegExp, make: (value: bigint) => Evaluated, to: string): Evaluated =>
   text.length <= 24 && pattern.test(text) ? make(BigInt(text)) : invalid(`not ${to}: ${text.slice(0, 64)}`)
@@ -97,10 +102,26 @@ const toDuration = (value: CelValue): Evaluated => {
   return text === undefined ? noOverload("duration", value) : parseDuration(text)
 }
 
-const each = (name: string, result: string, from: ReadonlyArray<string>): ReadonlyArray<string> => from.map((one) => `${name}(${one}) -> ${result}`)
+const each = (name: string, result: string, from: ReadonlyArray<string>): ReadonlyArray<string> =>
+  from.map((one) => `${name}(${one}) -> ${result}`)
 
 export const conversions: ReadonlyArray<CelFunction> = [
-  define(each("string", "string", ["string", "bool", "int", "uint", "double", "bytes", "timestamp", "duration", "ip", "cidr", "type<A>"]), toText),
+  define(
+    each("string", "string", [
+      "string",
+      "bool",
+      "int",
+      "uint",
+      "double",
+      "bytes",
+      "timestamp",
+      "duration",
+      "ip",
+      "cidr",
+      "type<A>",
+    ]),
+    toText,
+  ),
   define(each("int", "int", ["int", "uint", "double", "string", "timestamp"]), toInt),
   define(each("uint", "uint", ["uint", "int", "double", "string"]), toUint),
   define(each("double", "double", ["double", "int", "uint", "string"]), toDouble),
@@ -109,6 +130,5 @@ export const conversions: ReadonlyArray<CelFunction> = [
   define(each("timestamp", "timestamp", ["timestamp", "string", "int"]), toTimestamp, { readsLiteral: true }),
   define(each("duration", "duration", ["duration", "string"]), toDuration, { readsLiteral: true }),
   define(["type(A) -> type<A>"], typeOf),
-  define(["dyn(A) -> dyn"], (value) => value)
+  define(["dyn(A) -> dyn"], (value) => value),
 ]
-

@@ -19,7 +19,10 @@ export interface CelFunction {
   /** Steps for each 256 characters, bytes or elements of an argument; 1 unless told. */
   readonly work: number
   /** Does once what depends on constant arguments only; those that are not constant are undefined. */
-  readonly specialize?: (natives: Natives, args: ReadonlyArray<CelValue | undefined>) => Implementation | CelError | undefined
+  readonly specialize?: (
+    natives: Natives,
+    args: ReadonlyArray<CelValue | undefined>,
+  ) => Implementation | CelError | undefined
 }
 
 type Options = Partial<Pick<CelFunction, "constant" | "readsLiteral" | "work" | "specialize">>
@@ -30,15 +33,26 @@ export const define = (signatures: ReadonlyArray<string>, call: Implementation, 
 export const defineNative = (
   signatures: ReadonlyArray<string>,
   make: (natives: Natives) => Implementation,
-  options: Options = {}
+  options: Options = {},
 ): CelFunction => {
   const parsed = signatures.map(parseSignature)
-  return { name: parsed[0]?.name ?? "", signatures: parsed, make, constant: true, readsLiteral: false, work: 1, ...options }
+  return {
+    name: parsed[0]?.name ?? "",
+    signatures: parsed,
+    make,
+    constant: true,
+    readsLiteral: false,
+    work: 1,
+    ...options,
+  }
 }
 
-export const defineVariadic = (signatures: ReadonlyArray<string>, variadic: (args: ReadonlyArray<CelValue>) => Evaluated): CelFunction => ({
+export const defineVariadic = (
+  signatures: ReadonlyArray<string>,
+  variadic: (args: ReadonlyArray<CelValue>) => Evaluated,
+): CelFunction => ({
   ...define(signatures, () => null),
-  variadic
+  variadic,
 })
 
 export const noOverload = (name: string, ...args: ReadonlyArray<CelValue>): CelError =>

@@ -50,7 +50,10 @@ const jwtPayload = (text: string): Evaluated => {
 }
 
 const percentEncode = (text: string): string =>
-  encodeURIComponent(text.toWellFormed()).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
+  encodeURIComponent(text.toWellFormed()).replace(
+    /[!'()*]/g,
+    (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 
 const percentDecode = (text: string): Evaluated => {
   try {
@@ -100,11 +103,14 @@ const formDecode = (value: CelValue): Evaluated => {
 }
 
 const digest = (name: "sha1" | "sha256" | "md5"): CelFunction =>
-  defineNative([`${name}.encode(string) -> string`, `${name}.encode(bytes) -> string`], (natives: Natives) => (value) => {
-    const bytes = bytesOf(value)
-    if (bytes === undefined) return noOverload(`${name}.encode`, value)
-    return Array.from(natives[name](bytes), (byte) => byte.toString(16).padStart(2, "0")).join("")
-  })
+  defineNative(
+    [`${name}.encode(string) -> string`, `${name}.encode(bytes) -> string`],
+    (natives: Natives) => (value) => {
+      const bytes = bytesOf(value)
+      if (bytes === undefined) return noOverload(`${name}.encode`, value)
+      return Array.from(natives[name](bytes), (byte) => byte.toString(16).padStart(2, "0")).join("")
+    },
+  )
 
 const json = (name: string): CelFunction =>
   define([`${name}(A) -> string`], (value) => {
@@ -135,6 +141,5 @@ export const encoding: ReadonlyArray<CelFunction> = [
   define(["form.decode(string) -> map<string, dyn>", "form.decode(bytes) -> map<string, dyn>"], formDecode),
   digest("sha1"),
   digest("sha256"),
-  digest("md5")
+  digest("md5"),
 ]
-

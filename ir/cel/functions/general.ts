@@ -53,12 +53,16 @@ const matches: CelFunction = defineNative(
       if (typeof pattern !== "string") return undefined
       const regex = natives.compileRegex(pattern)
       return typeof regex === "string" ? badPattern(regex) : (value) => matching(regex, value)
-    }
-  }
+    },
+  },
 )
 
 /** `$1`, `${1}`, `${name}`; `$$` is a dollar. */
-const replacementOf = (template: string, match: ReadonlyArray<string | undefined>, named: Readonly<Record<string, string | undefined>>): string =>
+const replacementOf = (
+  template: string,
+  match: ReadonlyArray<string | undefined>,
+  named: Readonly<Record<string, string | undefined>>,
+): string =>
   template.replace(/\$(?:\$|(\d{1,3})|\{(\w+)\})/g, (whole, digits: string | undefined, name: string | undefined) => {
     if (whole === "$$") return "$"
     const group = digits ?? name ?? ""
@@ -73,7 +77,11 @@ const replacing = (regex: Regex, value: CelValue, replacement: CelValue): Evalua
   let out = ""
   let copied = 0
   let from = 0
-  for (let match = regex.exec(text, 0); match !== undefined; match = from > text.length ? undefined : regex.exec(text, from)) {
+  for (
+    let match = regex.exec(text, 0);
+    match !== undefined;
+    match = from > text.length ? undefined : regex.exec(text, from)
+  ) {
     out += text.slice(copied, match.index) + replacementOf(template, match.groups, match.named ?? {})
     if (out.length > VALUE_LENGTH_MAX) return tooLong
     copied = match.end
@@ -100,9 +108,11 @@ const regexReplace: CelFunction = defineNative(
       const [, pattern] = args
       if (typeof pattern !== "string") return undefined
       const regex = natives.compileRegex(pattern)
-      return typeof regex === "string" ? badPattern(regex) : (value, _, replacement) => replacing(regex, value, replacement)
-    }
-  }
+      return typeof regex === "string"
+        ? badPattern(regex)
+        : (value, _, replacement) => replacing(regex, value, replacement)
+    },
+  },
 )
 
 const merge: Implementation = (left, right) => {
@@ -158,7 +168,7 @@ export const flattened = (name: string, flat: Flattened): ReadonlyArray<readonly
 
 const flatten = (name: string, recursive: boolean): CelFunction =>
   define([`${name}(map<A, B>) -> map<string, dyn>`, `${name}(list<A>) -> map<string, dyn>`], (value) =>
-    isList(value) || isMap(value) ? new Flattened(value, recursive) : noOverload(name, value)
+    isList(value) || isMap(value) ? new Flattened(value, recursive) : noOverload(name, value),
   )
 
 const isZero = (value: CelValue): boolean => {
@@ -180,7 +190,11 @@ const optionals: ReadonlyArray<CelFunction> = [
   define(["optional.none() -> optional_type<A>"], () => none),
   define(["optional.ofNonZeroValue(A) -> optional_type<A>"], (value) => (isZero(value) ? none : new Optional(value))),
   onOptional("optional_type<A>.hasValue() -> bool", "hasValue", (value) => value.value !== undefined),
-  onOptional("optional_type<A>.value() -> A", "value", (value) => value.value ?? (value.value === null ? null : invalid("optional.none() dereference")))
+  onOptional(
+    "optional_type<A>.value() -> A",
+    "value",
+    (value) => value.value ?? (value.value === null ? null : invalid("optional.none() dereference")),
+  ),
 ]
 
 const onHeaders = (signature: string, name: string, call: (view: HeaderView) => Evaluated): CelFunction =>
@@ -199,6 +213,7 @@ const change = (name: "addQuery" | "setQuery"): CelFunction =>
   })
 
 export const views: ReadonlyArray<CelFunction> = [
+  onHeaders("headers.join() -> headers", "join", (view) => view.with("joined")),
   onHeaders("headers.raw() -> headers", "raw", (view) => view.with("raw")),
   onHeaders("headers.split() -> headers", "split", (view) => view.with("split")),
   onHeaders("headers.redacted() -> headers", "redacted", (view) => view.redacted()),
@@ -215,8 +230,8 @@ export const views: ReadonlyArray<CelFunction> = [
   change("addQuery"),
   change("setQuery"),
   define(["redacted.unredacted() -> string"], (value) =>
-    value instanceof RedactedText ? value.secret : typeof value === "string" ? value : noOverload("unredacted", value)
-  )
+    value instanceof RedactedText ? value.secret : typeof value === "string" ? value : noOverload("unredacted", value),
+  ),
 ]
 
 export const general: ReadonlyArray<CelFunction> = [
@@ -231,8 +246,7 @@ export const general: ReadonlyArray<CelFunction> = [
   define(
     ["fail(string) -> dyn"],
     (message) => new CelError("failed", `fail() called: ${textOf(message) ?? kindOf(message)}`),
-    { constant: false }
+    { constant: false },
   ),
   ...optionals,
-  ...views
 ]

@@ -23,10 +23,18 @@ export const ips: ReadonlyArray<CelFunction> = [
     const text = textOf(value)
     return text === undefined ? noOverload("isIP", value) : !isError(ip.parseIp(text))
   }),
-  define(["ip(string) -> ip", "ip(ip) -> ip"], (value) => (value instanceof ip.Ip ? value : read("ip", value, ip.parseIp)), { readsLiteral: true }),
-  define(["cidr(string) -> cidr", "cidr(cidr) -> cidr"], (value) => (value instanceof ip.Cidr ? value : read("cidr", value, ip.parseCidr)), {
-    readsLiteral: true
-  }),
+  define(
+    ["ip(string) -> ip", "ip(ip) -> ip"],
+    (value) => (value instanceof ip.Ip ? value : read("ip", value, ip.parseIp)),
+    { readsLiteral: true },
+  ),
+  define(
+    ["cidr(string) -> cidr", "cidr(cidr) -> cidr"],
+    (value) => (value instanceof ip.Cidr ? value : read("cidr", value, ip.parseCidr)),
+    {
+      readsLiteral: true,
+    },
+  ),
   define(["ip.family() -> int"], (value) => (value instanceof ip.Ip ? value.family : noOverload("family", value))),
   testIp("isUnspecified", ip.isUnspecified),
   testIp("isLoopback", ip.isLoopback),
@@ -34,7 +42,7 @@ export const ips: ReadonlyArray<CelFunction> = [
   testIp("isLinkLocalUnicast", ip.isLinkLocalUnicast),
   testIp("isGlobalUnicast", ip.isGlobalUnicast),
   define(["cidr.containsIP(string) -> bool", "cidr.containsIP(ip) -> bool"], (range, value) =>
-    range instanceof ip.Cidr ? addressIn(range, value) : noOverload("containsIP", range, value)
+    range instanceof ip.Cidr ? addressIn(range, value) : noOverload("containsIP", range, value),
   ),
   define(["cidr.containsCIDR(string) -> bool", "cidr.containsCIDR(cidr) -> bool"], (range, value) => {
     if (!(range instanceof ip.Cidr)) return noOverload("containsCIDR", range, value)
@@ -43,5 +51,7 @@ export const ips: ReadonlyArray<CelFunction> = [
   }),
   define(["cidr.ip() -> ip"], (range) => (range instanceof ip.Cidr ? range.ip : noOverload("ip", range))),
   define(["cidr.masked() -> cidr"], (range) => (range instanceof ip.Cidr ? range.masked : noOverload("masked", range))),
-  define(["cidr.prefixLength() -> int"], (range) => (range instanceof ip.Cidr ? range.prefix : noOverload("prefixLength", range)))
+  define(["cidr.prefixLength() -> int"], (range) =>
+    range instanceof ip.Cidr ? range.prefix : noOverload("prefixLength", range),
+  ),
 ]

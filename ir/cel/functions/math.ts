@@ -10,18 +10,20 @@ const isNumber = (value: CelValue): boolean => {
 }
 
 /** The least or greatest of several numbers, or of the one list given. */
-const extreme = (name: string, sign: 1 | -1, accepts: (value: CelValue) => boolean) => (args: ReadonlyArray<CelValue>): Evaluated => {
-  const [only] = args
-  const values = args.length === 1 && only !== undefined && isList(only) ? only : args
-  let best: CelValue | undefined
-  for (const value of values) {
-    if (!accepts(value)) return noOverload(name, ...args)
-    const compared = best === undefined ? sign : compare(value, best)
-    if (compared instanceof CelError) return compared
-    if (compared !== undefined && compared * sign > 0) best = value
+const extreme =
+  (name: string, sign: 1 | -1, accepts: (value: CelValue) => boolean) =>
+  (args: ReadonlyArray<CelValue>): Evaluated => {
+    const [only] = args
+    const values = args.length === 1 && only !== undefined && isList(only) ? only : args
+    let best: CelValue | undefined
+    for (const value of values) {
+      if (!accepts(value)) return noOverload(name, ...args)
+      const compared = best === undefined ? sign : compare(value, best)
+      if (compared instanceof CelError) return compared
+      if (compared !== undefined && compared * sign > 0) best = value
+    }
+    return best ?? new CelError("invalid", `${name}() of nothing`)
   }
-  return best ?? new CelError("invalid", `${name}() of nothing`)
-}
 
 const anything = () => true
 
@@ -37,7 +39,8 @@ const testDouble = (name: string, test: (value: number) => boolean): CelFunction
     return number === undefined ? noOverload(name, value) : test(number)
   })
 
-const roundAwayFromZero = (value: number): number => (Number.isFinite(value) ? Math.sign(value) * Math.floor(Math.abs(value) + 0.5) : value)
+const roundAwayFromZero = (value: number): number =>
+  Number.isFinite(value) ? Math.sign(value) * Math.floor(Math.abs(value) + 0.5) : value
 
 const abs = (value: CelValue): Evaluated => {
   if (value instanceof Uint) return value
@@ -58,21 +61,27 @@ const sign = (value: CelValue): Evaluated => {
 const BYTES_MAX = 32
 
 const onBits = (name: string, call: (left: bigint, right: bigint) => bigint): CelFunction =>
-  define([`${name}(int, int) -> int`, `${name}(uint, uint) -> uint`, `${name}(bytes, bytes) -> bytes`], (left, right) => {
-    if (left instanceof Uint && right instanceof Uint) return uint(call(BigInt(left.value), BigInt(right.value)))
-    const a = intOf(left)
-    const b = intOf(right)
-    if (a !== undefined && b !== undefined) return int(call(BigInt(a), BigInt(b)))
-    if (!(left instanceof Uint8Array && right instanceof Uint8Array)) return noOverload(name, left, right)
-    if (left.length !== right.length || left.length > BYTES_MAX) return new CelError("invalid", `${name}() needs bytes of one length, at most ${BYTES_MAX}`)
-    return Uint8Array.from(left, (byte, i) => Number(call(BigInt(byte), BigInt(right[i] ?? 0))))
-  })
+  define(
+    [`${name}(int, int) -> int`, `${name}(uint, uint) -> uint`, `${name}(bytes, bytes) -> bytes`],
+    (left, right) => {
+      if (left instanceof Uint && right instanceof Uint) return uint(call(BigInt(left.value), BigInt(right.value)))
+      const a = intOf(left)
+      const b = intOf(right)
+      if (a !== undefined && b !== undefined) return int(call(BigInt(a), BigInt(b)))
+      if (!(left instanceof Uint8Array && right instanceof Uint8Array)) return noOverload(name, left, right)
+      if (left.length !== right.length || left.length > BYTES_MAX)
+        return new CelError("invalid", `${name}() needs bytes of one length, at most ${BYTES_MAX}`)
+      return Uint8Array.from(left, (byte, i) => Number(call(BigInt(byte), BigInt(right[i] ?? 0))))
+    },
+  )
 
 const bitNot = (value: CelValue): Evaluated => {
   if (value instanceof Uint) return uint(BigInt.asUintN(64, ~BigInt(value.value)))
   const integer = intOf(value)
   if (integer !== undefined) return int(~BigInt(integer))
-  return value instanceof Uint8Array && value.length <= BYTES_MAX ? value.map((byte) => ~byte) : noOverload("math.bitNot", value)
+  return value instanceof Uint8Array && value.length <= BYTES_MAX
+    ? value.map((byte) => ~byte)
+    : noOverload("math.bitNot", value)
 }
 
 /** Shifts are of the 64 bits, without regard to the sign. */
@@ -87,7 +96,9 @@ const shift = (name: string, call: (bits: bigint, by: bigint) => bigint): CelFun
   })
 
 const extremeSignatures = (name: string): ReadonlyArray<string> =>
-  ["int", "uint", "double"].flatMap((type) => [`${name}(${type}...) -> ${type}`, `${name}(list<${type}>) -> ${type}`]).concat([`${name}(dyn...) -> dyn`])
+  ["int", "uint", "double"]
+    .flatMap((type) => [`${name}(${type}...) -> ${type}`, `${name}(list<${type}>) -> ${type}`])
+    .concat([`${name}(dyn...) -> dyn`])
 
 export const math: ReadonlyArray<CelFunction> = [
   defineVariadic(extremeSignatures("math.greatest"), extreme("math.greatest", 1, isNumber)),
@@ -104,12 +115,14 @@ export const math: ReadonlyArray<CelFunction> = [
   define(["math.abs(int) -> int", "math.abs(uint) -> uint", "math.abs(double) -> double"], abs),
   define(["math.sign(int) -> int", "math.sign(uint) -> uint", "math.sign(double) -> double"], sign),
   define(["math.sqrt(int) -> double", "math.sqrt(uint) -> double", "math.sqrt(double) -> double"], (value) =>
-    isNumber(value) ? double(Math.sqrt(Number(doubleOf(value) ?? (value instanceof Uint ? value.value : intOf(value))))) : noOverload("math.sqrt", value)
+    isNumber(value)
+      ? double(Math.sqrt(Number(doubleOf(value) ?? (value instanceof Uint ? value.value : intOf(value)))))
+      : noOverload("math.sqrt", value),
   ),
   onBits("math.bitAnd", (left, right) => left & right),
   onBits("math.bitOr", (left, right) => left | right),
   onBits("math.bitXor", (left, right) => left ^ right),
   define(["math.bitNot(int) -> int", "math.bitNot(uint) -> uint", "math.bitNot(bytes) -> bytes"], bitNot),
   shift("math.bitShiftLeft", (bits, by) => bits << by),
-  shift("math.bitShiftRight", (bits, by) => bits >> by)
+  shift("math.bitShiftRight", (bits, by) => bits >> by),
 ]

@@ -1,5 +1,16 @@
 /** Functions on strings. */
-import { CelError, type CelValue, type Evaluated, intOf, isList, isMap, keyOf, mapHas, mapSize, textOf } from "../CelValue.ts"
+import {
+  CelError,
+  type CelValue,
+  type Evaluated,
+  intOf,
+  isList,
+  isMap,
+  keyOf,
+  mapHas,
+  mapSize,
+  textOf,
+} from "../CelValue.ts"
 import { tooLong, VALUE_LENGTH_MAX } from "../limits.ts"
 import { contains } from "../operators.ts"
 import { quote } from "../quote.ts"
@@ -29,7 +40,8 @@ const search = (name: "indexOf" | "lastIndexOf") => (value: CelValue, part: CelV
   const from = start === undefined ? undefined : intOf(start)
   if (text === undefined || wanted === undefined || (start !== undefined && from === undefined))
     return start === undefined ? noOverload(name, value, part) : noOverload(name, value, part, start)
-  if (from === undefined) return indexInPoints(text, name === "indexOf" ? text.indexOf(wanted) : text.lastIndexOf(wanted))
+  if (from === undefined)
+    return indexInPoints(text, name === "indexOf" ? text.indexOf(wanted) : text.lastIndexOf(wanted))
   if (typeof from !== "number" || from < 0 || from > length(text)) return indexOutOfRange(from)
   const units = unitsBefore(text, from)
   return indexInPoints(text, name === "indexOf" ? text.indexOf(wanted, units) : text.lastIndexOf(wanted, units))
@@ -56,7 +68,9 @@ const CONTAINS_WORK_MAX = 64 * 1024 * 1024
 const contain = (value: CelValue, part: CelValue): Evaluated => {
   if (typeof value === "string" && typeof part === "string") return value.includes(part)
   if (value instanceof Uint8Array && part instanceof Uint8Array)
-    return value.length * part.length > CONTAINS_WORK_MAX ? new CelError("tooMuch", "contains() on bytes this long") : containsBytes(value, part)
+    return value.length * part.length > CONTAINS_WORK_MAX
+      ? new CelError("tooMuch", "contains() on bytes this long")
+      : containsBytes(value, part)
   if (isMap(value)) {
     const key = keyOf(part)
     return key !== undefined && mapHas(value, key)
@@ -74,7 +88,9 @@ const substring = (value: CelValue, start: CelValue, end?: CelValue): Evaluated 
   if (typeof from !== "number" || from < 0 || from > size) return indexOutOfRange(from)
   if (to === undefined) return slice(text, from, size)
   if (typeof to !== "number" || to < 0 || to > size) return indexOutOfRange(to)
-  return from > to ? new CelError("range", `invalid substring range. start: ${from}, end: ${to}`) : slice(text, from, to)
+  return from > to
+    ? new CelError("range", `invalid substring range. start: ${from}, end: ${to}`)
+    : slice(text, from, to)
 }
 
 const characters = (text: string): ReadonlyArray<string> => (isBasic(text) ? text.split("") : Array.from(text))
@@ -108,7 +124,8 @@ const replace = (value: CelValue, old: CelValue, by: CelValue, limit?: CelValue)
 
 const join = (value: CelValue, by?: CelValue): Evaluated => {
   const separator = by === undefined ? "" : textOf(by)
-  if (!isList(value) || separator === undefined) return by === undefined ? noOverload("join", value) : noOverload("join", value, by)
+  if (!isList(value) || separator === undefined)
+    return by === undefined ? noOverload("join", value) : noOverload("join", value, by)
   const parts: Array<string> = []
   let size = 0
   for (const one of value) {
@@ -132,14 +149,22 @@ const charAt = (value: CelValue, index: CelValue): Evaluated => {
 export const strings: ReadonlyArray<CelFunction> = [
   define(["size(string) -> int", "size(bytes) -> int", "size(list<A>) -> int", "size(map<A, B>) -> int",
     "string.size() -> int", "bytes.size() -> int", "list<A>.size() -> int", "map<A, B>.size() -> int"], (value) => size(value)), // prettier-ignore
-  define(["string.contains(string) -> bool", "bytes.contains(bytes) -> bool", "list<A>.contains(A) -> bool", "map<A, B>.contains(A) -> bool"], (value, part) =>
-    contain(value, part)
+  define(
+    [
+      "string.contains(string) -> bool",
+      "bytes.contains(bytes) -> bool",
+      "list<A>.contains(A) -> bool",
+      "map<A, B>.contains(A) -> bool",
+    ],
+    (value, part) => contain(value, part),
   ),
   onTwo("string.startsWith(string) -> bool", "startsWith", (text, part) => text.startsWith(part)),
   onTwo("string.endsWith(string) -> bool", "endsWith", (text, part) => text.endsWith(part)),
-  onTwo("string.stripPrefix(string) -> string", "stripPrefix", (text, part) => (text.startsWith(part) ? text.slice(part.length) : text)),
+  onTwo("string.stripPrefix(string) -> string", "stripPrefix", (text, part) =>
+    text.startsWith(part) ? text.slice(part.length) : text,
+  ),
   onTwo("string.stripSuffix(string) -> string", "stripSuffix", (text, part) =>
-    part !== "" && text.endsWith(part) ? text.slice(0, -part.length) : text
+    part !== "" && text.endsWith(part) ? text.slice(0, -part.length) : text,
   ),
   define(["string.charAt(int) -> string"], (value, index) => charAt(value, index)),
   define(["string.indexOf(string) -> int", "string.indexOf(string, int) -> int"], search("indexOf")),
@@ -150,17 +175,18 @@ export const strings: ReadonlyArray<CelFunction> = [
   onText("string.trim() -> string", "trim", trim),
   onText("string.reverse() -> string", "reverse", (text) => Array.from(text).toReversed().join("")),
   onText("strings.quote(string) -> string", "strings.quote", quote),
-  define(["string.replace(string, string) -> string", "string.replace(string, string, int) -> string"], (value, old, by, limit) =>
-    replace(value, old, by, limit)
+  define(
+    ["string.replace(string, string) -> string", "string.replace(string, string, int) -> string"],
+    (value, old, by, limit) => replace(value, old, by, limit),
   ),
   define(["string.split(string) -> list<string>", "string.split(string, int) -> list<string>"], (value, by, limit) =>
-    split(value, by, limit)
+    split(value, by, limit),
   ),
   define(["string.substring(int) -> string", "string.substring(int, int) -> string"], (value, from, to) =>
-    substring(value, from, to)
+    substring(value, from, to),
   ),
   define(["string.format(list<dyn>) -> string"], (value, args) => {
     const text = textOf(value)
     return text === undefined || !isList(args) ? noOverload("format", value, args) : format(text, args)
-  })
+  }),
 ]

@@ -3,12 +3,17 @@ import { Duration, textOf, Timestamp } from "../CelValue.ts"
 import { type CalendarField, calendar } from "../time.ts"
 import { type CelFunction, define, noOverload } from "./define.ts"
 
-const getter = (name: string, field: CalendarField | "millis", add: number, total?: (seconds: number, nanos: number) => number): CelFunction =>
+const getter = (
+  name: string,
+  field: CalendarField | "millis",
+  add: number,
+  total?: (seconds: number, nanos: number) => number,
+): CelFunction =>
   define(
     [
       `timestamp.${name}() -> int`,
       `timestamp.${name}(string) -> int`,
-      ...(total === undefined ? [] : [`duration.${name}() -> int`])
+      ...(total === undefined ? [] : [`duration.${name}() -> int`]),
     ],
     (value, zone?) => {
       const place = zone === undefined ? undefined : textOf(zone)
@@ -21,11 +26,12 @@ const getter = (name: string, field: CalendarField | "millis", add: number, tota
       return value instanceof Duration && total !== undefined && zone === undefined
         ? Math.trunc(total(value.seconds, value.nanos)) + 0
         : noOverload(name, value)
-    }
+    },
   )
 
 /** Toward zero, as whole seconds and nanoseconds are stored rounded down. */
-const inUnits = (perUnit: number) => (seconds: number, nanos: number) => Math.trunc((seconds < 0 && nanos > 0 ? seconds + 1 : seconds) / perUnit)
+const inUnits = (perUnit: number) => (seconds: number, nanos: number) =>
+  Math.trunc((seconds < 0 && nanos > 0 ? seconds + 1 : seconds) / perUnit)
 
 export const times: ReadonlyArray<CelFunction> = [
   getter("getFullYear", "year", 0),
@@ -37,5 +43,5 @@ export const times: ReadonlyArray<CelFunction> = [
   getter("getHours", "hours", 0, inUnits(3600)),
   getter("getMinutes", "minutes", 0, inUnits(60)),
   getter("getSeconds", "seconds", 0, inUnits(1)),
-  getter("getMilliseconds", "millis", 0, (_, nanos) => nanos / 1e6)
+  getter("getMilliseconds", "millis", 0, (_, nanos) => nanos / 1e6),
 ]
