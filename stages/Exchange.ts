@@ -77,6 +77,9 @@ export class Request {
   }
 }
 
+/** The parts of a request that say where it goes. */
+export type Destination = Readonly<Pick<Request, "scheme" | "authority" | "host" | "path" | "query">>
+
 export interface Reply {
   status: number
   readonly headers: Headers
@@ -127,6 +130,8 @@ export class Exchange implements Subject {
   listener: CompiledListener | undefined
   route: CompiledRoute | undefined
   match: Match | undefined
+  /** Where the client meant to go, once a policy has sent it elsewhere. */
+  original: Destination | undefined
   /** Takes interim replies of the upstream. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 
@@ -147,6 +152,7 @@ export class Exchange implements Subject {
     this.listener = undefined
     this.route = undefined
     this.match = undefined
+    this.original = undefined
     this.edits = undefined
     this.trail = {
       listener: undefined,

@@ -17,6 +17,18 @@ export interface Step<in X> {
 /** The verdict of a step that decided at once; a layer recognises it and does not suspend. */
 export const pass: Effect.Effect<Verdict> = Effect.succeed({ _tag: "Pass" })
 
+/** A policy that should never have come this far: no request may pass as if it had been applied. */
+export const broken = (kind: string, why: string): Step<unknown> => {
+  const defect = Effect.die(new Error(`the policy ${kind} cannot be applied: ${why}`))
+  return { kind, run: () => defect }
+}
+
+/** A policy with a value that cannot be used: every request it would act on is refused. */
+export const unusable = (kind: string, detail: string): Step<unknown> => {
+  const failed: Effect.Effect<Verdict, Refusal> = Effect.fail({ _tag: "FilterFailed", detail })
+  return { kind, run: () => failed }
+}
+
 export const answer = (reply: Reply): Effect.Effect<Verdict> => Effect.succeed({ _tag: "Answer", reply })
 
 /** Promises an edit of the reply in one slot of the reply order; a later attempt overwrites its own slot. */

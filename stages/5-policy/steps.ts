@@ -1,8 +1,21 @@
 /** From the policies in force at a place to the steps of its layer, in the order they run. */
 import type { BackendPolicies, TrafficPolicies } from "../../ir/effective.ts"
-import type { Attempt, Exchange, Routed } from "../Exchange.ts"
+import type { Expression } from "../../ir/Expression.ts"
+import type { BackendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
+import type { Attempt, Exchange, Routed, Subject } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
-import type { Step } from "./Step.ts"
+import * as buffer from "./buffer.ts"
+import { conditional, conditionOf } from "./condition.ts"
+import * as cors from "./cors.ts"
+import * as delay from "./delay.ts"
+import * as directResponse from "./directResponse.ts"
+import { type Layer, requestOrder } from "./order.ts"
+import * as requestHeaderModifier from "./requestHeaderModifier.ts"
+import * as requestRedirect from "./requestRedirect.ts"
+import * as responseHeaderModifier from "./responseHeaderModifier.ts"
+import { broken, type Step } from "./Step.ts"
+import * as timeout from "./timeout.ts"
+import * as urlRewrite from "./urlRewrite.ts"
 
 /** What compiled policies take from around them. */
 export interface PolicyPorts {
@@ -11,8 +24,86 @@ export interface PolicyPorts {
   readonly maxBufferBytes: number
 }
 
-export const gatewaySteps = (_ports: PolicyPorts, _policies: TrafficPolicies): ReadonlyArray<Step<Exchange>> => []
+type Policy = Exclude<TrafficPolicy | BackendPolicy, { readonly _tag: "Conditional" }>
 
-export const routeSteps = (_ports: PolicyPorts, _policies: TrafficPolicies): ReadonlyArray<Step<Routed>> => []
+/** What both families have in common. */
+interface Conditional {
+  readonly _tag: "Conditional"
+  readonly entries: ReadonlyArray<{ readonly condition?: Expression; readonly policy: Policy }>
+}
+type Policies = { readonly [kind: string]: Policy | ReadonlyArray<Policy> | Conditional | undefined }
 
-export const backendSteps = (_ports: PolicyPorts, _policies: BackendPolicies): ReadonlyArray<Step<Attempt>> => []
+/** Undefined: the policy asks for nothing. */
+const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subject> | undefined => {
+  switch (policy._tag) {
+    case "Cors":
+      return cors.compile(policy, ports, layer)
+    case "Timeout":
+      return timeout.compile(policy)
+    case "Buffer":
+      return buffer.compile(policy, ports, layer)
+    case "RequestHeaderModifier":
+      return requestHeaderModifier.compile(policy)
+    case "ResponseHeaderModifier":
+      return responseHeaderModifier.compile(policy, ports, layer)
+    case "UrlRewrite":
+      return urlRewrite.compile(policy)
+    case "RequestRedirect":
+      return requestRedirect.compile(policy)
+    case "Delay":
+      return delay.compile(policy, ports)
+    case "DirectResponse":
+      return directResponse.compile(policy)
+    default:
+      return broken(policy._tag, "it is not built")
+  }
+}
+
+const compileConditional = (
+  kind: string,
+  { entries }: Conditional,
+  ports: PolicyPorts,
+  layer: Layer,
+): Step<Subject> => {
+  try {
+    const alternatives = entries.map(({ condition, policy }) => ({
+      condition: condition === undefined ? undefined : conditionOf(condition),
+      step: compileOne(policy, ports, layer),
+    }))
+    return conditional(kind, alternatives)
+  } catch (error) {
+    // A route is compiled when the first exchange takes it: failing must cost that exchange, not the connection.
+    return broken(kind, error instanceof Error ? error.message : String(error))
+  }
+}
+
+const stepsOf = (ports: PolicyPorts, policies: Policies, layer: Layer): ReadonlyArray<Step<Subject>> => {
+  const steps: Array<Step<Subject>> = []
+  const known = new Set<string>()
+  for (const { by, kind } of requestOrder[layer]) {
+    known.add(kind)
+    const found = policies[kind]
+    if (by !== "step" || found === undefined) continue
+    const step =
+      "_tag" in found
+        ? found._tag === "Conditional"
+          ? compileConditional(kind, found, ports, layer)
+          : compileOne(found, ports, layer)
+        : broken(kind, "it is not built")
+    if (step !== undefined) steps.push(step)
+  }
+  // What does not stand in this layer must not be dropped without a word.
+  for (const kind of Object.keys(policies)) {
+    if (!known.has(kind)) steps.unshift(broken(kind, `it has no place in the ${layer} layer`))
+  }
+  return steps
+}
+
+export const gatewaySteps = (ports: PolicyPorts, policies: TrafficPolicies): ReadonlyArray<Step<Exchange>> =>
+  stepsOf(ports, policies, "gateway")
+
+export const routeSteps = (ports: PolicyPorts, policies: TrafficPolicies): ReadonlyArray<Step<Routed>> =>
+  stepsOf(ports, policies, "route")
+
+export const backendSteps = (ports: PolicyPorts, policies: BackendPolicies): ReadonlyArray<Step<Attempt>> =>
+  stepsOf(ports, policies, "backend")
