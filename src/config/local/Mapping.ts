@@ -14,6 +14,7 @@ import { error, type Problem, warning } from "./Problem.ts"
 export type Contents = ReadonlyMap<string, Result.Result<string, string>>
 
 export interface Mapping {
+  readonly names: Names
   readonly problems: Array<Problem>
   readonly backends: Map<BackendKey, Backend>
   /** Files asked for and not among the contents, with the places that ask. */
@@ -32,10 +33,14 @@ export interface Mapping {
 
 /** Names that exist, so that a reference to none of them is found where it is written. */
 export interface Names {
+  readonly gateways: ReadonlySet<string>
   readonly backends: ReadonlySet<string>
-  readonly services: ReadonlyMap<string, ReadonlySet<string>>
+  /** With their ports, where those are known. */
+  readonly services: ReadonlyMap<string, ReadonlySet<string> | undefined>
   readonly groups: ReadonlySet<string>
 }
+
+export const noNames: Names = { gateways: new Set(), backends: new Set(), services: new Map(), groups: new Set() }
 
 export const make = (names: Names, contents: Contents): Mapping => {
   const problems: Array<Problem> = []
@@ -46,6 +51,7 @@ export const make = (names: Names, contents: Contents): Mapping => {
     problems.push(error(path, message, remedy))
   }
   return {
+    names,
     problems,
     backends,
     needed,
@@ -90,11 +96,11 @@ export const make = (names: Names, contents: Contents): Mapping => {
     },
     service: (name, port, path) => {
       const ports = names.services.get(name)
-      if (ports === undefined) {
+      if (!names.services.has(name)) {
         const shape = name.includes("/") ? "Add it to `services`." : "A service is named `namespace/hostname`."
         return fail(path, `unknown service \`${name}\``, chooseFrom(name, [...names.services.keys()]) || shape)
       }
-      if (!ports.has(String(port))) {
+      if (ports !== undefined && !ports.has(String(port))) {
         return fail(path, `service \`${name}\` has no port ${port}`, `It has ${[...ports].join(", ") || "none"}.`)
       }
       return { _tag: "Service", service: name as ServiceKey, port }

@@ -1,0 +1,20 @@
+/** Host names that listeners and routes answer to: exact, `*.suffix`, or `*` for any. */
+import * as Result from "effect/Result"
+import { isIP } from "node:net"
+import { type Parsed, refuse } from "../Complaint.ts"
+import { isHostname } from "../target.ts"
+
+const remedy = "Write a name such as `www.example.com`, or `*.example.com` for everything below it."
+
+export const parse = (text: string): Parsed<string> => {
+  const name = text.toLowerCase()
+  if (name === "" || name === "*") return Result.succeed("*")
+  if (name.startsWith("[") && isIP(name.slice(1, -1)) === 6) return Result.succeed(name)
+  if (/:\d+$/.test(name) && isHostname(name.slice(0, name.lastIndexOf(":")))) {
+    return refuse(`${JSON.stringify(text)} names a port`, "Leave the port out: host names are compared without it.")
+  }
+  const rest = name.startsWith("*.") ? name.slice(2) : name
+  return isHostname(rest) && !rest.startsWith(".") && !rest.includes("..")
+    ? Result.succeed(name)
+    : refuse(`${JSON.stringify(text)} is not a host name`, remedy)
+}

@@ -1,0 +1,116 @@
+/** Text to everything the gateway is told: read, decode, resolve what it refers to, map, validate. */
+import * as Effect from "effect/Effect"
+import type { Issue } from "../../../ir/Issue.ts"
+import { placement } from "../../../ir/placement.ts"
+import type { PolicyKind } from "../../../ir/placement.ts"
+import type { Snapshot } from "../../../ir/Snapshot.ts"
+import { validate } from "../../../ir/validate.ts"
+import { type ConfigIssue, hasErrors, order, type Path } from "../ConfigIssue.ts"
+import { resolve as resolveStatic, type Static } from "../Static.ts"
+import { decoder } from "./decode.ts"
+import { originKey } from "./Draft.ts"
+import type { Environment } from "./expand.ts"
+import { type Problem, within } from "./Problem.ts"
+import { type Io, readAll } from "./resolve.ts"
+import { read } from "./read.ts"
+import { LocalConfig } from "./Schema.ts"
+import { toIr } from "./toIr.ts"
+
+export interface Options {
+  /** Name of the file, for messages. */
+  readonly file: string
+  readonly env: Environment
+  readonly io: Io
+  /** CPUs there are; asked of the system unless given. */
+  readonly cpus?: number
+}
+
+export interface Loaded {
+  readonly static: Static
+  readonly snapshot: Snapshot
+  /** Files to watch besides the configuration itself. */
+  readonly dependencies: ReadonlyArray<string>
+  readonly warnings: ReadonlyArray<ConfigIssue>
+}
+
+const decode = decoder(LocalConfig)
+
+export const load: (text: string, options: Options) => Effect.Effect<Loaded, ReadonlyArray<ConfigIssue>> =
+  Effect.fnUntraced(function* (text, { cpus, env, io }) {
+    const document = read(text, env)
+    if (document.value === undefined) return yield* Effect.fail(document.issues.toSorted(order))
+    const decoded = decode(document.value, document.unread)
+    const issues = [...document.issues, ...decoded.problems.map(document.issue)]
+    if (decoded.value === undefined) return yield* Effect.fail(issues.toSorted(order))
+    const config = decoded.value
+
+    // What was taken out because it could not be decoded must not be missed a second time.
+    const broken = [
+      ...document.unread,
+      ...decoded.problems.filter((problem) => problem.severity === "error").map((problem) => problem.path),
+    ]
+    const said = (problem: Problem): ReadonlyArray<ConfigIssue> => {
+      const path = decoded.original(problem.path)
+      return broken.some((one) => within(one, path)) ? [] : [document.issue({ ...problem, path })]
+    }
+
+    const { problems, static: settings } = resolveStatic(config.config ?? {}, {
+      env,
+      ...(cpus === undefined ? {} : { cpus }),
+    })
+    issues.push(...problems.flatMap(said))
+
+    let mapped = toIr(config)
+    const dependencies = [...mapped.needed.keys()]
+    if (dependencies.length > 0) mapped = toIr(config, yield* readAll(dependencies, io))
+    issues.push(...mapped.problems.flatMap(said))
+
+    if (!hasErrors(issues)) {
+      for (const found of validate(mapped.snapshot)) {
+        issues.push(document.issue(placed(found, mapped.snapshot, mapped.origins)))
+      }
+    }
+    issues.sort(order)
+    if (hasErrors(issues)) return yield* Effect.fail(issues)
+    return { static: settings, snapshot: mapped.snapshot, dependencies, warnings: issues }
+  })
+
+const sentence = (text: string): string =>
+  text === "" ? "" : `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`
+
+/** From a field of a resource to the place in the file where it is written. */
+const placed = (issue: Issue, snapshot: Snapshot, origins: ReadonlyMap<string, Path>): Problem => {
+  const { key, table } = issue.resource
+  const origin = origins.get(originKey(table, key)) ?? []
+  const resource = (snapshot[table] as ReadonlyMap<string, unknown>).get(key)
+  return {
+    severity: issue.severity,
+    path: [...origin, ...inFile(resource, issue.path)],
+    message: issue.message,
+    remedy: sentence(issue.remedy),
+  }
+}
+
+const inFile = (resource: unknown, path: Path): Path => {
+  const [first, second, ...rest] = path
+  if (first === "policies" && typeof second === "number") {
+    const policies = at(resource, [first])
+    const kind = Array.isArray(policies) ? at(policies[second], ["_tag"]) : undefined
+    return typeof kind === "string" && Object.hasOwn(placement, kind)
+      ? ["policies", placement[kind as PolicyKind].spelling]
+      : ["policies"]
+  }
+  if (first === "backends" && typeof second === "number") {
+    return [first, second, ...inFile(at(resource, [first, second]), rest)]
+  }
+  if ((first === "matches" || first === "hostnames") && typeof second === "number") return [first, second]
+  return first === "tls" || first === "hostname" || first === "matches" || first === "hostnames" || first === "backends"
+    ? [first]
+    : []
+}
+
+const at = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>(
+    (here, part) => (typeof here === "object" && here !== null ? Reflect.get(here, part) : undefined),
+    value,
+  )
