@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type { Path } from "../ConfigIssue.ts"
+import { formatPath, type Path } from "../ConfigIssue.ts"
 import { chooseFrom } from "../suggest.ts"
 import { error, type Problem, warning, within } from "./Problem.ts"
 
@@ -99,7 +99,7 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
       )
     }
     case "MissingKey":
-      return [{ ...error(path, `\`${String(path.at(-1))}\` is required`), at: "key" }]
+      return [{ ...error(path, `${formatPath(path)} is required`), at: "key" }]
     case "UnexpectedKey": {
       const key = String(path.at(-1))
       const known = fieldsOf(issue.ast)

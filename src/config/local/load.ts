@@ -10,6 +10,7 @@ import { resolve as resolveStatic, type Static } from "../Static.ts"
 import { decoder } from "./decode.ts"
 import { originKey } from "./Draft.ts"
 import type { Environment } from "./expand.ts"
+import { type Names, noNames } from "./Mapping.ts"
 import { type Problem, within } from "./Problem.ts"
 import { type Io, readAll } from "./resolve.ts"
 import { read } from "./read.ts"
@@ -39,19 +40,20 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
   Effect.fnUntraced(function* (text, { cpus, env, io }) {
     const document = read(text, env)
     if (document.value === undefined) return yield* Effect.fail(document.issues.toSorted(order))
+    const names = namesIn(document.value)
     const decoded = decode(document.value, document.unread)
     const issues = [...document.issues, ...decoded.problems.map(document.issue)]
     if (decoded.value === undefined) return yield* Effect.fail(issues.toSorted(order))
     const config = decoded.value
 
     // What was taken out because it could not be decoded must not be missed a second time.
-    const broken = [
+    const takenOut = [
       ...document.unread,
       ...decoded.problems.filter((problem) => problem.severity === "error").map((problem) => problem.path),
     ]
     const said = (problem: Problem): ReadonlyArray<ConfigIssue> => {
       const path = decoded.original(problem.path)
-      return broken.some((one) => within(one, path)) ? [] : [document.issue({ ...problem, path })]
+      return takenOut.some((one) => within(one, path)) ? [] : [document.issue({ ...problem, path })]
     }
 
     const { problems, static: settings } = resolveStatic(config.config ?? {}, {
@@ -60,9 +62,10 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     })
     issues.push(...problems.flatMap(said))
 
-    let mapped = toIr(config)
+    const broken = decoded.problems.length + document.unread.length > 0 ? names : noNames
+    let mapped = toIr(config, undefined, broken)
     const dependencies = [...mapped.needed.keys()]
-    if (dependencies.length > 0) mapped = toIr(config, yield* readAll(dependencies, io))
+    if (dependencies.length > 0) mapped = toIr(config, yield* readAll(dependencies, io), broken)
     issues.push(...mapped.problems.flatMap(said))
 
     if (!hasErrors(issues)) {
@@ -74,6 +77,21 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     if (hasErrors(issues)) return yield* Effect.fail(issues)
     return { static: settings, snapshot: mapped.snapshot, dependencies, warnings: issues }
   })
+
+const items = (value: unknown, section: string): ReadonlyArray<Record<string, unknown>> => {
+  const list = at(value, [section])
+  return Array.isArray(list) ? list.filter((one) => typeof one === "object" && one !== null) : []
+}
+
+/** What the file defines by name, decodable or not: a reference to it is no mistake of the reference. */
+const namesIn = (value: unknown): Names => ({
+  gateways: new Set(Object.keys(Object(at(value, ["gateways"])))),
+  backends: new Set(items(value, "backends").map((one) => `/${String(one["name"])}`)),
+  services: new Map(
+    items(value, "services").map((one) => [`${String(one["namespace"])}/${String(one["hostname"])}`, undefined]),
+  ),
+  groups: new Set(items(value, "routeGroups").map((one) => String(one["name"]))),
+})
 
 const sentence = (text: string): string =>
   text === "" ? "" : `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`

@@ -5,7 +5,7 @@
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Path } from "../ConfigIssue.ts"
 import * as Draft from "./Draft.ts"
-import { type Contents, make } from "./Mapping.ts"
+import { type Contents, make, type Names, noNames } from "./Mapping.ts"
 import type { Problem } from "./Problem.ts"
 import type { LocalConfig } from "./Schema.ts"
 import { shorthands } from "./shorthand.ts"
@@ -23,17 +23,21 @@ export interface Mapped {
   readonly needed: ReadonlyMap<string, ReadonlyArray<Path>>
 }
 
-export const toIr = (config: LocalConfig, contents: Contents = new Map()): Mapped => {
-  const to = make(
-    {
-      backends: new Set((config.backends ?? []).map((one) => `/${one.name}`)),
-      services: new Map(
-        (config.services ?? []).map((one) => [`${one.namespace}/${one.hostname}`, new Set(Object.keys(one.ports))]),
-      ),
-      groups: new Set((config.routeGroups ?? []).map((one) => one.name)),
-    },
-    contents,
-  )
+/** Names that are defined, together with those whose definitions could not be decoded. */
+const namesIn = (config: LocalConfig, broken: Names): Names => ({
+  gateways: broken.gateways,
+  backends: new Set([...broken.backends, ...(config.backends ?? []).map((one) => `/${one.name}`)]),
+  services: new Map([
+    ...broken.services,
+    ...(config.services ?? []).map(
+      (one) => [`${one.namespace}/${one.hostname}`, new Set(Object.keys(one.ports))] as const,
+    ),
+  ]),
+  groups: new Set([...broken.groups, ...(config.routeGroups ?? []).map((one) => one.name)]),
+})
+
+export const toIr = (config: LocalConfig, contents: Contents = new Map(), broken: Names = noNames): Mapped => {
+  const to = make(namesIn(config, broken), contents)
   const draft = Draft.make(to)
   binds(draft, config.binds ?? [])
   gateways(draft, config.gateways ?? {})

@@ -196,6 +196,8 @@ export const attachedTo = (
     const at = several ? [...path, i] : path
     const listeners = draft.attachable.get(ref)
     if (listeners === undefined) {
+      const [gateway = ""] = ref.split("/")
+      if (draft.to.names.gateways.has(gateway)) continue
       draft.to.fail(at, `unknown gateway reference ${ref}`, chooseFrom(ref, [...draft.attachable.keys()]))
       continue
     }
