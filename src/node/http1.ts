@@ -31,33 +31,33 @@ const connected = new WeakMap<Duplex, Connected>()
 class Response {
   private readonly incoming: http.IncomingMessage
   readonly response: http.ServerResponse
-  private finish: ((delivered: Delivered) => void) | undefined
-  private listener: (() => void) | undefined
   private source: Source | undefined
   private failure: FlowFailure | undefined
   private sent = 0
-  private closed = false
 
   constructor(incoming: http.IncomingMessage, response: http.ServerResponse) {
     this.incoming = incoming
     this.response = response
-    response.on("close", () => this.onClose())
   }
 
   onGone(listener: () => void): void {
-    if (this.closed) listener()
-    else this.listener = listener
+    const { response } = this
+    if (response.closed) return listener()
+    response.on("close", () => {
+      if (!response.writableFinished) listener()
+    })
   }
 
   send(reply: Reply): Effect.Effect<Delivered> {
+    const { response } = this
     return Effect.callback<Delivered>((resume) => {
-      if (this.closed) return resume(Effect.succeed({ outcome: "clientGone", bytes: 0, failure: undefined }))
-      this.finish = (delivered) => resume(Effect.succeed(delivered))
+      if (response.closed) return resume(Effect.succeed({ outcome: "clientGone", bytes: 0, failure: undefined }))
+      // The listener is added here, not with the response: kept in a field, what it holds would outlive every scavenge.
+      response.on("close", () => resume(Effect.succeed(this.delivered())))
       this.write(reply)
       return Effect.sync(() => {
-        this.finish = undefined
         this.source?.cancel()
-        this.response.destroy()
+        response.destroy()
       })
     })
   }
@@ -70,7 +70,7 @@ class Response {
     if (body._tag === "Flow") {
       response.writeHead(reply.status, flat)
       this.source = body.open(this.sink(body.length))
-      if (this.closed) this.source.cancel()
+      if (response.closed) this.source.cancel()
       return
     }
     if (body._tag === "Bytes") {
@@ -128,19 +128,14 @@ class Response {
     }
   }
 
-  private onClose(): void {
-    this.closed = true
+  private delivered(): Delivered {
     const finished = this.response.writableFinished
     if (!finished) this.source?.cancel()
-    const finish = this.finish
-    if (finish !== undefined) {
-      this.finish = undefined
-      finish({
-        outcome: finished ? "complete" : this.failure === undefined ? "clientGone" : "upstreamFailed",
-        bytes: this.sent,
-        failure: this.failure,
-      })
-    } else if (!finished) this.listener?.()
+    return {
+      outcome: finished ? "complete" : this.failure === undefined ? "clientGone" : "upstreamFailed",
+      bytes: this.sent,
+      failure: this.failure,
+    }
   }
 }
 
