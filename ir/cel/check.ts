@@ -6,9 +6,30 @@ import { type BinaryOperator, type Expr, type Issue, issue } from "./Expr.ts"
 import { type CelFunction, functions, specialForms } from "./functions.ts"
 import { resolve, spelled } from "./resolve.ts"
 import {
-  argument, bool, bytes, double, duration, dyn, int, isDyn, isNamed, list, map, named, nullType, optional, parseSignature, print, type Signature, string,
-  timestamp, type Type, typeOf, uint, Unifier
-} from "./Type.ts" // prettier-ignore
+  argument,
+  bool,
+  bytes,
+  double,
+  duration,
+  dyn,
+  int,
+  isDyn,
+  isNamed,
+  list,
+  map,
+  named,
+  nullType,
+  optional,
+  parseSignature,
+  print,
+  type Signature,
+  string,
+  timestamp,
+  type Type,
+  typeOf,
+  uint,
+  Unifier,
+} from "./Type.ts"
 
 export interface Checked {
   readonly type: Type
@@ -30,17 +51,17 @@ export const check = (
 
 const arithmeticSignatures: Readonly<Record<string, ReadonlyArray<Signature>>> = Object.fromEntries(
   Object.entries({
-    "+": ["int", "uint", "double", "string", "bytes", "list<A>", "duration"].map((one) => `op(${one}, ${one}) -> ${one}`).concat(
-      ["op(timestamp, duration) -> timestamp", "op(duration, timestamp) -> timestamp"]
-    ),
-    "-": ["int", "uint", "double", "duration"].map((one) => `op(${one}, ${one}) -> ${one}`).concat(
-      ["op(timestamp, duration) -> timestamp", "op(timestamp, timestamp) -> duration"]
-    ),
+    "+": ["int", "uint", "double", "string", "bytes", "list<A>", "duration"]
+      .map((one) => `op(${one}, ${one}) -> ${one}`)
+      .concat(["op(timestamp, duration) -> timestamp", "op(duration, timestamp) -> timestamp"]),
+    "-": ["int", "uint", "double", "duration"]
+      .map((one) => `op(${one}, ${one}) -> ${one}`)
+      .concat(["op(timestamp, duration) -> timestamp", "op(timestamp, timestamp) -> duration"]),
     "*": ["int", "uint", "double"].map((one) => `op(${one}, ${one}) -> ${one}`),
     "/": ["int", "uint", "double"].map((one) => `op(${one}, ${one}) -> ${one}`),
-    "%": ["int", "uint"].map((one) => `op(${one}, ${one}) -> ${one}`)
-  }).map(([operator, texts]) => [operator, texts.map(parseSignature)])
-) // prettier-ignore
+    "%": ["int", "uint"].map((one) => `op(${one}, ${one}) -> ${one}`),
+  }).map(([operator, texts]) => [operator, texts.map(parseSignature)]),
+)
 
 const numbers: ReadonlySet<string> = new Set(["int", "uint", "double"])
 const isNumber = (type: Type): boolean => type.kind === "named" && numbers.has(type.name)

@@ -20,16 +20,25 @@ export class Ip extends Network {
 export class Cidr extends Network {
   readonly ip: Ip
   readonly prefix: number
+  readonly #base: number
+  readonly #mask: number
   constructor(ip: Ip, prefix: number) {
     super()
     this.ip = ip
     this.prefix = prefix
+    this.#base = ip.family === 4 ? Number(ip.bits) : -1
+    this.#mask = prefix === 0 ? 0 : -1 << (32 - prefix)
   }
   get kind(): "cidr" {
     return "cidr"
   }
   get text(): string {
     return `${this.ip.text}/${this.prefix}`
+  }
+  /** Whether an IPv4 address in its usual form is inside; undefined for any other text or range. */
+  containsText(text: string): boolean | undefined {
+    const bits = this.#base < 0 || text.length > 15 ? -1 : parse4(text)
+    return bits < 0 ? undefined : ((bits ^ this.#base) & this.#mask) === 0
   }
   contains(ip: Ip): boolean {
     if (ip.family !== this.ip.family) return false
@@ -65,26 +74,34 @@ const print6 = (bits: bigint): string => {
   return best < 0 ? hex(groups) : `${hex(groups.slice(0, best))}::${hex(groups.slice(best + length))}`
 }
 
-const parse4 = (text: string): bigint | undefined => {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
-  if (match === null) return undefined
+/** Four decimal numbers without leading zeros; −1 for anything else. */
+const parse4 = (text: string): number => {
   let bits = 0
-  for (const part of match.slice(1)) {
-    const byte = Number(part)
-    if (byte > 255 || (part.length > 1 && part.startsWith("0"))) return undefined
-    bits = bits * 256 + byte
+  let byte = -1
+  let dots = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 46) {
+      if (byte < 0 || ++dots > 3) return -1
+      bits = bits * 256 + byte
+      byte = -1
+    } else {
+      if (code < 48 || code > 57 || byte === 0) return -1
+      byte = (byte < 0 ? 0 : byte * 10) + code - 48
+      if (byte > 255) return -1
+    }
   }
-  return BigInt(bits)
+  return dots === 3 && byte >= 0 ? bits * 256 + byte : -1
 }
 
 const parse6 = (text: string): bigint | undefined => {
   const lastColon = text.lastIndexOf(":")
-  const tail = lastColon >= 0 && text.includes(".") ? parse4(text.slice(lastColon + 1)) : undefined
-  if (text.includes(".") && tail === undefined) return undefined
-  const hex =
-    tail === undefined
-      ? text
-      : `${text.slice(0, lastColon + 1)}${(tail >> 16n).toString(16)}:${(tail & 0xffffn).toString(16)}`
+  const dotted = text.includes(".")
+  const tail = dotted ? parse4(text.slice(lastColon + 1)) : 0
+  if (tail < 0) return undefined
+  const hex = dotted
+    ? `${text.slice(0, lastColon + 1)}${(tail >>> 16).toString(16)}:${(tail & 0xffff).toString(16)}`
+    : text
   const halves = hex.split("::")
   if (halves.length > 2) return undefined
   const sides = halves.map((half) => (half === "" ? [] : half.split(":")))
@@ -98,8 +115,8 @@ const parse6 = (text: string): bigint | undefined => {
 }
 
 export const parseIp = (text: string): Ip | CelError => {
-  const four = text.length <= 15 ? parse4(text) : undefined
-  if (four !== undefined) return new Ip(4, four)
+  const four = text.length <= 15 ? parse4(text) : -1
+  if (four >= 0) return new Ip(4, BigInt(four))
   const six = text.length <= 45 && text.includes(":") ? parse6(text) : undefined
   if (six === undefined) return new CelError("invalid", `not an IP address: ${text.slice(0, 64)}`)
   return new Ip(6, six)

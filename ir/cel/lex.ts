@@ -114,8 +114,19 @@ const readNumber = (digits: string, offset: number): Token => {
 }
 
 const simpleEscapes: Readonly<Record<string, number>> = {
-  a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11, "\\": 92, "?": 63, '"': 34, "'": 39, "`": 96
-} // prettier-ignore
+  a: 7,
+  b: 8,
+  f: 12,
+  n: 10,
+  r: 13,
+  t: 9,
+  v: 11,
+  "\\": 92,
+  "?": 63,
+  '"': 34,
+  "'": 39,
+  "`": 96,
+}
 
 const readString = (source: string, offset: number, opening: string): Token => {
   const prefix = opening.replace(/["']+$/, "").toLowerCase()

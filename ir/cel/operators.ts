@@ -1,8 +1,31 @@
 /** The operators of the language over values. */
 import {
-  CelError, type CelValue, compare, Duration, double, doubleOf, equal, type Evaluated, int, intOf, isInt, isList, isMap, keyOf, kindOf, type Meter, mapGet, mapHas,
-  mapSelect, none, Optional, textOf, Timestamp, Uint, uint
-} from "./CelValue.ts" // prettier-ignore
+  CelError,
+  type CelValue,
+  compare,
+  Duration,
+  double,
+  doubleOf,
+  equal,
+  type Evaluated,
+  int,
+  intOf,
+  isInt,
+  isList,
+  isMap,
+  keyOf,
+  kindOf,
+  type Meter,
+  mapGet,
+  mapHas,
+  mapSelect,
+  none,
+  Optional,
+  textOf,
+  Timestamp,
+  Uint,
+  uint,
+} from "./CelValue.ts"
 import type { ArithmeticOperator } from "./Expr.ts"
 import { tooLong, tooManySteps, VALUE_LENGTH_MAX } from "./limits.ts"
 import { addDuration, between, sumDurations } from "./time.ts"
@@ -62,6 +85,15 @@ export const subtract = (left: CelValue, right: CelValue): Evaluated => {
   }
   if (left instanceof Duration && right instanceof Duration) return sumDurations(left, right, -1)
   return arithmetic("-", left, right)
+}
+
+export const multiply = (left: CelValue, right: CelValue): Evaluated => {
+  if (typeof left === "number" && typeof right === "number") {
+    // Adding zero makes −0 the int 0.
+    const product = left * right + 0
+    if (isInt(left) && isInt(right) && isInt(product)) return product
+  }
+  return arithmetic("*", left, right)
 }
 
 /** Numbers of the same type; ints and uints exactly, however large. */

@@ -35,8 +35,19 @@ const reserved: ReadonlySet<string> = new Set(
 export const isName = (text: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text) && !reserved.has(text)
 
 const precedence: Readonly<Record<string, number>> = {
-  "<": 1, "<=": 1, ">": 1, ">=": 1, "==": 1, "!=": 1, in: 1, "+": 2, "-": 2, "*": 3, "/": 3, "%": 3
-} // prettier-ignore
+  "<": 1,
+  "<=": 1,
+  ">": 1,
+  ">=": 1,
+  "==": 1,
+  "!=": 1,
+  in: 1,
+  "+": 2,
+  "-": 2,
+  "*": 3,
+  "/": 3,
+  "%": 3,
+}
 
 /** How many variables a macro binds for each number of arguments, and whether one of them is a filter. */
 const macros: Readonly<
@@ -137,11 +148,12 @@ class Parser {
   }
 
   #binary(level: number): Expr {
-    let left = level > 3 ? this.#unary() : this.#binary(level + 1)
-    while (level <= 3) {
+    if (level > 3) return this.#unary()
+    let left = this.#binary(level + 1)
+    while (true) {
       const token = this.#token
       const operator = token.kind === "symbol" || (token.kind === "name" && token.text === "in") ? token.text : ""
-      if (precedence[operator] !== level) break
+      if (precedence[operator] !== level) return left
       this.#index++
       const right = this.#binary(level + 1)
       left = this.#made(
@@ -150,7 +162,6 @@ class Parser {
         right,
       )
     }
-    return left
   }
 
   #unary(): Expr {

@@ -3,10 +3,22 @@ import type { Environment } from "./Environment.ts"
 import type { Expr } from "./Expr.ts"
 
 const typeNames: Readonly<Record<string, string>> = {
-  bool: "bool", int: "int", uint: "uint", double: "double", string: "string", bytes: "bytes", list: "list", map: "map", null_type: "null_type", type: "type",
-  optional_type: "optional_type", timestamp: "google.protobuf.Timestamp", duration: "google.protobuf.Duration",
-  "google.protobuf.Timestamp": "google.protobuf.Timestamp", "google.protobuf.Duration": "google.protobuf.Duration"
-} // prettier-ignore
+  bool: "bool",
+  int: "int",
+  uint: "uint",
+  double: "double",
+  string: "string",
+  bytes: "bytes",
+  list: "list",
+  map: "map",
+  null_type: "null_type",
+  type: "type",
+  optional_type: "optional_type",
+  timestamp: "google.protobuf.Timestamp",
+  duration: "google.protobuf.Duration",
+  "google.protobuf.Timestamp": "google.protobuf.Timestamp",
+  "google.protobuf.Duration": "google.protobuf.Duration",
+}
 
 export type Resolved =
   | { readonly kind: "variable"; readonly name: string }

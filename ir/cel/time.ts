@@ -145,8 +145,16 @@ const zoneFormat = (zone: string): Intl.DateTimeFormat | null => {
   let made: Intl.DateTimeFormat | null = null
   try {
     made = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone, hourCycle: "h23", era: "short", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric"
-    }) // prettier-ignore
+      timeZone: zone,
+      hourCycle: "h23",
+      era: "short",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    })
   } catch {
     made = null
   }

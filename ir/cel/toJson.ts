@@ -1,8 +1,26 @@
 /** What the gateway makes of a result: JSON, header values, text, probabilities, delays. `undefined` means: this use does not take such a value. */
 import {
-  CelError, type CelValue, Double, Duration, isInt, isList, keyOf, kindOf, mapGet, mapKeys, Network, Optional, TextView, textOf, Timestamp, type CelMap,
-  TypeValue, Uint, type Evaluated, isError
-} from "./CelValue.ts" // prettier-ignore
+  CelError,
+  type CelValue,
+  Double,
+  Duration,
+  isInt,
+  isList,
+  keyOf,
+  kindOf,
+  mapGet,
+  mapKeys,
+  Network,
+  Optional,
+  TextView,
+  textOf,
+  Timestamp,
+  type CelMap,
+  TypeValue,
+  Uint,
+  type Evaluated,
+  isError,
+} from "./CelValue.ts"
 import { VALUE_LENGTH_MAX } from "./limits.ts"
 import { durationMillis, printDuration, printTimestamp, timestampMillis } from "./time.ts"
 

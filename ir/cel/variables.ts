@@ -3,8 +3,21 @@
  * `Need` names what an expression makes its host capture; a host captures nothing else.
  */
 import {
-  bool, bytes, double, duration, dyn, int, list, map, named, type RecordType, string, timestamp, type Type, uint
-} from "./Type.ts" // prettier-ignore
+  bool,
+  bytes,
+  double,
+  duration,
+  dyn,
+  int,
+  list,
+  map,
+  named,
+  type RecordType,
+  string,
+  timestamp,
+  type Type,
+  uint,
+} from "./Type.ts"
 
 const record = (name: string, fields: Readonly<Record<string, Type>>, rest?: Type): RecordType => ({
   kind: "record",
@@ -162,15 +175,30 @@ const partNeeds = {
 } as const
 
 type Root =
-  | "request" | "response" | "source" | "destination" | "jwt" | "apiKey" | "basicAuth" | "proxy" | "backend" | "env" | "llm" | "llmRequest" | "mcp"
-  | "extauthz" | "extproc" | "mcpGuardrails" | "metadata" // prettier-ignore
+  | "request"
+  | "response"
+  | "source"
+  | "destination"
+  | "jwt"
+  | "apiKey"
+  | "basicAuth"
+  | "proxy"
+  | "backend"
+  | "env"
+  | "llm"
+  | "llmRequest"
+  | "mcp"
+  | "extauthz"
+  | "extproc"
+  | "mcpGuardrails"
+  | "metadata"
 
 /** A variable, or a part of one that is costly to have. */
 export type Need = Root | (typeof partNeeds)[keyof typeof partNeeds]
 
-export const roots: ReadonlySet<string> = new Set([
-  ...Object.values(contexts).flatMap((variables) => Object.keys(variables)),
-])
+export const roots: ReadonlySet<string> = new Set(
+  Object.values(contexts).flatMap((variables) => Object.keys(variables)),
+)
 
 const parts = Object.entries(partNeeds)
 

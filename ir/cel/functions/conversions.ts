@@ -1,7 +1,21 @@
 /** Conversions between types. */
 import {
-  CelError, type CelValue, double, doubleOf, Duration, type Evaluated, int, intOf, Network, textOf, Timestamp, typeOf, TypeValue, Uint, uint
-} from "../CelValue.ts" // prettier-ignore
+  CelError,
+  type CelValue,
+  double,
+  doubleOf,
+  Duration,
+  type Evaluated,
+  int,
+  intOf,
+  Network,
+  textOf,
+  Timestamp,
+  typeOf,
+  TypeValue,
+  Uint,
+  uint,
+} from "../CelValue.ts"
 import { makeTimestamp, parseDuration, parseTimestamp, printDuration, printTimestamp } from "../time.ts"
 import { type CelFunction, define, invalid, noOverload } from "./define.ts"
 

@@ -1,7 +1,17 @@
 /** JSON, base 64, URL and form encoding, digests. */
 import {
-  type CelMap, type CelValue, type Evaluated, isList, isMap, type Key, keyOf, mapGet, mapKeys, MapValue, textOf
-} from "../CelValue.ts" // prettier-ignore
+  type CelMap,
+  type CelValue,
+  type Evaluated,
+  isList,
+  isMap,
+  type Key,
+  keyOf,
+  mapGet,
+  mapKeys,
+  MapValue,
+  textOf,
+} from "../CelValue.ts"
 import { tooLong, VALUE_LENGTH_MAX } from "../limits.ts"
 import type { Natives } from "../Natives.ts"
 import { parseJson, toBase64, toDescriptor, toJsonText } from "../toJson.ts"

@@ -1,7 +1,22 @@
 /** `"%s is %d".format([…])`. */
 import {
-  CelError, type CelValue, doubleOf, Duration, type Evaluated, intOf, isList, isMap, keyOf, kindOf, mapGet, mapKeys, textOf, Timestamp, TypeValue, Uint
-} from "../CelValue.ts" // prettier-ignore
+  CelError,
+  type CelValue,
+  doubleOf,
+  Duration,
+  type Evaluated,
+  intOf,
+  isList,
+  isMap,
+  keyOf,
+  kindOf,
+  mapGet,
+  mapKeys,
+  textOf,
+  Timestamp,
+  TypeValue,
+  Uint,
+} from "../CelValue.ts"
 import { tooLong, VALUE_LENGTH_MAX } from "../limits.ts"
 import { printDuration, printTimestamp } from "../time.ts"
 

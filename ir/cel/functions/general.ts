@@ -1,8 +1,29 @@
 /** Regular expressions, maps, optionals, views of headers and queries, and what comes from the host. */
 import {
-  CelError, type CelValue, type Evaluated, intOf, isList, isMap, type Key, keyOf, kindOf, type CelMap, mapGet, mapKeys, mapSize, MapValue, MapView, none,
-  Optional, textOf, Timestamp, Duration, Uint, double as doubleValue, doubleOf
-} from "../CelValue.ts" // prettier-ignore
+  CelError,
+  type CelValue,
+  type Evaluated,
+  intOf,
+  isList,
+  isMap,
+  type Key,
+  keyOf,
+  kindOf,
+  type CelMap,
+  mapGet,
+  mapKeys,
+  mapSize,
+  MapValue,
+  MapView,
+  none,
+  Optional,
+  textOf,
+  Timestamp,
+  Duration,
+  Uint,
+  double as doubleValue,
+  doubleOf,
+} from "../CelValue.ts"
 import { tooLong, VALUE_LENGTH_MAX } from "../limits.ts"
 import type { Natives, Regex } from "../Natives.ts"
 import { HeaderView, QueryText, RedactedText } from "../views.ts"

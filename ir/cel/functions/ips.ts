@@ -12,6 +12,8 @@ const testIp = (name: string, test: (value: ip.Ip) => boolean): CelFunction =>
   define([`ip.${name}() -> bool`], (value) => (value instanceof ip.Ip ? test(value) : noOverload(name, value)))
 
 const addressIn = (range: ip.Cidr, value: CelValue): Evaluated => {
+  const inside = typeof value === "string" ? range.containsText(value) : undefined
+  if (inside !== undefined) return inside
   const address = value instanceof ip.Ip ? value : read("containsIP", value, ip.parseIp)
   if (!(address instanceof ip.Ip)) return address
   // Sockets that listen on both families report IPv4 peers as IPv6.

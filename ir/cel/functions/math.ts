@@ -1,7 +1,18 @@
 /** Functions on numbers. */
 import {
-  CelError, type CelValue, compare, double, doubleOf, type Evaluated, int, intOf, isList, kindOf, Uint, uint
-} from "../CelValue.ts" // prettier-ignore
+  CelError,
+  type CelValue,
+  compare,
+  double,
+  doubleOf,
+  type Evaluated,
+  int,
+  intOf,
+  isList,
+  kindOf,
+  Uint,
+  uint,
+} from "../CelValue.ts"
 import { type CelFunction, define, defineVariadic, noOverload } from "./define.ts"
 
 const isNumber = (value: CelValue): boolean => {

@@ -147,8 +147,19 @@ const charAt = (value: CelValue, index: CelValue): Evaluated => {
 }
 
 export const strings: ReadonlyArray<CelFunction> = [
-  define(["size(string) -> int", "size(bytes) -> int", "size(list<A>) -> int", "size(map<A, B>) -> int",
-    "string.size() -> int", "bytes.size() -> int", "list<A>.size() -> int", "map<A, B>.size() -> int"], (value) => size(value)), // prettier-ignore
+  define(
+    [
+      "size(string) -> int",
+      "size(bytes) -> int",
+      "size(list<A>) -> int",
+      "size(map<A, B>) -> int",
+      "string.size() -> int",
+      "bytes.size() -> int",
+      "list<A>.size() -> int",
+      "map<A, B>.size() -> int",
+    ],
+    (value) => size(value),
+  ),
   define(
     [
       "string.contains(string) -> bool",
