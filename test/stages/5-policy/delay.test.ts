@@ -1,0 +1,73 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import type { Expression } from "../../../ir/Expression.ts"
+import * as delay from "../../../stages/5-policy/delay.ts"
+import { pass } from "../../../stages/5-policy/Step.ts"
+import { FakeClock, makeExchange, verdict } from "../exchange.ts"
+
+const fixed = (millis: number, clock: FakeClock) =>
+  delay.compile({ _tag: "Delay", duration: { _tag: "Fixed", millis } }, { clock, maxBufferBytes: 0 })
+
+describe("a delay", () => {
+  it.effect("lets the request go on when its time has passed, and not before", () => {
+    const clock = new FakeClock()
+    const exchange = makeExchange()
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(fixed(100, clock)?.run(exchange) ?? Effect.die("no step"), {
+        startImmediately: true,
+      })
+      clock.advance(99)
+      yield* Effect.yieldNow
+      assert.isUndefined(fiber.pollUnsafe())
+      clock.advance(1)
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "Pass")
+    })
+  })
+
+  it.effect("ends at the deadline with a timeout", () => {
+    const clock = new FakeClock()
+    const exchange = makeExchange()
+    exchange.deadlineMillis = 1050
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(fixed(100, clock)?.run(exchange) ?? Effect.die("no step"), {
+        startImmediately: true,
+      })
+      clock.advance(50)
+      const refusal = yield* Effect.flip(Fiber.join(fiber))
+      assert.strictEqual(refusal._tag, "RequestTimeout")
+    })
+  })
+
+  it("refuses at once when the deadline has passed", () => {
+    const exchange = makeExchange()
+    exchange.deadlineMillis = 1000
+    assert.strictEqual(verdict(fixed(100, new FakeClock()), exchange)._tag, "RequestTimeout")
+  })
+
+  it.effect("leaves no timer behind when the client goes away", () => {
+    const clock = new FakeClock()
+    return Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(fixed(100, clock)?.run(makeExchange()) ?? Effect.die("no step"), {
+        startImmediately: true,
+      })
+      assert.strictEqual(clock.waiting, 1)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(clock.waiting, 0)
+    })
+  })
+
+  it("of nothing is no step", () => {
+    assert.isUndefined(fixed(0, new FakeClock()))
+  })
+
+  it("by expression is a defect, never a request let through", () => {
+    const step = delay.compile(
+      { _tag: "Delay", duration: { _tag: "Computed", expression: "1" as Expression } },
+      { clock: new FakeClock(), maxBufferBytes: 0 },
+    )
+    const exit = Effect.runSyncExit(step?.run(makeExchange()) ?? pass)
+    assert.isTrue(Exit.hasDies(exit))
+  })
+})
