@@ -196,6 +196,7 @@ export class Unifier {
     if (a.kind === "record") return isNamed(b, "map") && this.#assign(mapOfDyn, b)
     if (a.name === b.name && a.arguments.length === b.arguments.length)
       return a.arguments.every((one, i) => this.#assign(one, b.arguments[i] ?? dyn))
+    if (isNamed(b, "headers") && isNamed(a, "map")) return this.#assign(a, mapOfDyn)
     if (isNamed(b, "null_type")) return nullable.has(a.name)
     return isNamed(a, "string") && texts.has(b.name)
   }

@@ -49,7 +49,7 @@ export const parseFunctions = (source: string): Result.Result<CustomFunctions, R
 }
 
 const skip = (source: string, offset: number): number => {
-  const pattern = /(?:\s|#[^\n]*)*/y
+  const pattern = /(?:\s|(?:#|\/\/)[^\n]*)*/y
   pattern.lastIndex = offset
   return offset + (pattern.exec(source)?.[0].length ?? 0)
 }

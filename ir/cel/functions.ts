@@ -32,7 +32,11 @@ const shared = (ofValue: CelFunction, ofHeaders: CelFunction): CelFunction => ({
   },
 })
 
-const byName = new Map(values.map((one) => [one.name, one] as const))
+const byName = new Map<string, CelFunction>()
+for (const one of values) {
+  if (byName.has(one.name)) throw new Error(`Two functions are called ${one.name}`)
+  byName.set(one.name, one)
+}
 for (const one of views) {
   const known = byName.get(one.name)
   byName.set(one.name, known === undefined ? one : shared(known, one))

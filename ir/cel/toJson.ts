@@ -47,6 +47,7 @@ const toJsonAt = (value: CelValue, depth: number): Json => {
     default:
       if (value === null) return null
       if (isList(value)) return value.map((one) => toJsonAt(one, depth + 1))
+      if (value instanceof Optional) return value.value === undefined ? null : toJsonAt(value.value, depth + 1)
       return scalarJson(value) ?? mapJson(value as CelMap, depth)
   }
 }
@@ -58,8 +59,7 @@ const scalarJson = (value: object): Json | undefined => {
   if (value instanceof TextView || value instanceof Network) return value.text
   if (value instanceof Timestamp) return printTimestamp(value)
   if (value instanceof Duration) return printDuration(value)
-  if (value instanceof TypeValue) return value.name
-  return value instanceof Optional ? (value.value === undefined ? null : toJsonAt(value.value, 0)) : undefined
+  return value instanceof TypeValue ? value.name : undefined
 }
 
 const mapJson = (value: CelMap, depth: number): Json => {

@@ -26,8 +26,8 @@ export const ips: ReadonlyArray<CelFunction> = [
     return text === undefined ? noOverload("isIP", value) : !isError(ip.parseIp(text))
   }),
   define(
-    ["ip(string) -> ip", "ip(ip) -> ip"],
-    (value) => (value instanceof ip.Ip ? value : read("ip", value, ip.parseIp)),
+    ["ip(string) -> ip", "ip(ip) -> ip", "cidr.ip() -> ip"],
+    (value) => (value instanceof ip.Ip ? value : value instanceof ip.Cidr ? value.ip : read("ip", value, ip.parseIp)),
     { readsLiteral: true },
   ),
   define(
@@ -51,7 +51,6 @@ export const ips: ReadonlyArray<CelFunction> = [
     const inner = value instanceof ip.Cidr ? value : read("containsCIDR", value, ip.parseCidr)
     return inner instanceof ip.Cidr ? inner.prefix >= range.prefix && range.contains(inner.ip) : inner
   }),
-  define(["cidr.ip() -> ip"], (range) => (range instanceof ip.Cidr ? range.ip : noOverload("ip", range))),
   define(["cidr.masked() -> cidr"], (range) => (range instanceof ip.Cidr ? range.masked : noOverload("masked", range))),
   define(["cidr.prefixLength() -> int"], (range) =>
     range instanceof ip.Cidr ? range.prefix : noOverload("prefixLength", range),
