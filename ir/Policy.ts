@@ -134,10 +134,6 @@ export const TrafficPolicy: TrafficPolicySchema = trafficPolicy
 export type TrafficPolicy = typeof TrafficPolicy.Type
 export type TrafficKind = Exclude<TrafficPolicy["_tag"], "Conditional">
 
-/** The kind a policy is of, looking through its conditions. */
-export const trafficKind = (policy: TrafficPolicy): TrafficKind =>
-  policy._tag === "Conditional" ? policy.entries[0].policy._tag : policy._tag
-
 /** Per attempt at an upstream, also for calls the gateway makes on its own. */
 const backendPolicy = Schema.Union([
   BackendTls,

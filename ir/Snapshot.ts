@@ -33,14 +33,4 @@ export const Snapshot = Schema.Struct({
 })
 export type Snapshot = typeof Snapshot.Type
 
-export const empty: Snapshot = {
-  binds: new Map(),
-  listeners: new Map(),
-  routes: new Map(),
-  tcpRoutes: new Map(),
-  routeGroups: new Map(),
-  backends: new Map(),
-  services: new Map(),
-  workloads: new Map(),
-  attachments: new Map(),
-}
+export { empty } from "./emptySnapshot.ts"

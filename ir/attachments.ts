@@ -3,7 +3,7 @@ import type { Attachment } from "./Attachment.ts"
 import type { AttachmentKey } from "./Key.ts"
 import type { Listener } from "./Listener.ts"
 import type { BackendPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
-import { trafficKind } from "./Policy.ts"
+import { trafficKind } from "./trafficKind.ts"
 import type { RouteName } from "./Route.ts"
 import type { Target } from "./Target.ts"
 

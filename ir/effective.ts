@@ -40,7 +40,7 @@ import type {
   TrafficKind,
   TrafficPolicy,
 } from "./Policy.ts"
-import { trafficKind } from "./Policy.ts"
+import { trafficKind } from "./trafficKind.ts"
 import type { Ai } from "./policy/Ai.ts"
 import type { RouteName } from "./Route.ts"
 

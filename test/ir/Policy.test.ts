@@ -3,7 +3,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Expression } from "../../ir/Expression.ts"
-import { BackendPolicy, Conditional, conditionalEntriesMax, TrafficPolicy, trafficKind } from "../../ir/Policy.ts"
+import { BackendPolicy, Conditional, conditionalEntriesMax, TrafficPolicy } from "../../ir/Policy.ts"
+import { trafficKind } from "../../ir/trafficKind.ts"
 import type { ConditionalPolicy } from "../../ir/Policy.ts"
 
 const decode = Schema.decodeUnknownResult(Conditional)
