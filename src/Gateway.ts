@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
+import type { Snapshot } from "../ir/Snapshot.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
@@ -20,7 +21,7 @@ import { type HttpConnection, Network } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
 import * as bounds from "./config/bounds.ts"
-import type { Source, Unusable } from "./config/Source.ts"
+import type { Source, Told, Unusable } from "./config/Source.ts"
 import * as Publish from "./config/publish.ts"
 
 /** How often a drain looks whether everybody has left. */
@@ -33,6 +34,13 @@ export interface GatewayOptions {
   readonly drain?: { readonly minMillis: number; readonly maxMillis: number }
   readonly upstream?: Partial<CompilePorts["dispatch"]["defaults"]>
   readonly limits?: Partial<Limits>
+  /** Other workers that serve the same configuration: they change with us or not at all. */
+  readonly peers?: {
+    readonly prepare: (
+      snapshot: Snapshot,
+      addresses: ReadonlyMap<BindKey, Address>,
+    ) => Effect.Effect<Publish.Prepared, Unusable>
+  }
   /** Told of every configuration that was taken or refused. */
   readonly onConfig?: (result: { readonly version: number } | Unusable) => void
 }
@@ -147,8 +155,18 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
 
   let version = 0
   const tell = (result: { readonly version: number } | Unusable) => Effect.sync(() => options.onConfig?.(result))
-  const take = (update: Stream.Success<Source["updates"]>): Effect.Effect<void, Unusable> =>
-    (update._tag === "Unusable" ? Effect.fail(update) : publisher.publish(update.snapshot)).pipe(
+  /** The gateway's own part and every peer's, all or nothing. */
+  const change = Effect.fnUntraced(function* (snapshot: Snapshot) {
+    const own = yield* publisher.prepare(snapshot)
+    const others =
+      options.peers === undefined
+        ? undefined
+        : yield* Effect.tapError(options.peers.prepare(snapshot, publisher.addresses()), () => own.abort)
+    yield* own.commit
+    if (others !== undefined) yield* others.commit
+  }, Effect.uninterruptible)
+  const take = (update: Told | Unusable): Effect.Effect<void, Unusable> =>
+    (update._tag === "Unusable" ? Effect.fail(update) : change(update.snapshot)).pipe(
       Effect.matchEffect({
         onFailure: (unusable) => Effect.andThen(tell(unusable), Effect.fail(unusable)),
         onSuccess: () => tell({ version: ++version }),

@@ -54,6 +54,12 @@ const describe = (address: ListenAddress): string => {
   }
 }
 
+/** A change that can no longer fail. */
+export interface Prepared {
+  readonly commit: Effect.Effect<void>
+  readonly abort: Effect.Effect<void>
+}
+
 export const make = (ports: PublishPorts, live: Live) => {
   const opened = new Map<string, Opened>()
 
@@ -92,15 +98,19 @@ export const make = (ports: PublishPorts, live: Live) => {
       return one === undefined ? Effect.void : Scope.close(one.scope, Exit.void)
     })
 
-  const publish = Effect.fnUntraced(function* (snapshot: Snapshot) {
+  const prepare = Effect.fnUntraced(function* (snapshot: Snapshot) {
     const problems = validate(snapshot).filter(({ severity }) => severity === "error")
     if (problems.length > 0) {
       return yield* Effect.fail<Unusable>({
         _tag: "Unusable",
-        problems: problems.map(({ message, path, remedy }) => `${path.join(".")}: ${message}. ${remedy}`),
+        problems: problems.map(
+          ({ message, path, remedy, resource }) =>
+            `${resource.table}.${[resource.key, ...path].join(".")}: ${message}. ${remedy}`,
+        ),
       })
     }
-    const plan = yield* compile(ports.compile, snapshot, live.current)
+    const before = live.current
+    const plan = yield* compile(ports.compile, snapshot, before)
 
     const wanted = new Map<string, Bind>()
     for (const bind of snapshot.binds.values()) {
@@ -108,25 +118,31 @@ export const make = (ports: PublishPorts, live: Live) => {
       if (key !== undefined) wanted.set(key, bind)
     }
     const fresh: Array<string> = []
+    const abort = Effect.suspend(() => Effect.forEach(fresh, close, { discard: true }))
     for (const [key, bind] of wanted) {
       if (opened.has(key)) continue
+      yield* Effect.tapError(open(key, bind), () => abort)
       fresh.push(key)
-      yield* open(key, bind).pipe(
-        Effect.tapError(() => Effect.forEach(fresh, close, { discard: true })),
-        Effect.onInterrupt(() => Effect.forEach(fresh, close, { discard: true })),
-      )
     }
 
-    const before = live.current
-    live.current = plan
-    for (const [key, bind] of wanted) (opened.get(key) as Opened).bind = bind.key
-    for (const key of [...opened.keys()]) if (!wanted.has(key)) yield* close(key)
-    ports.onSwap(before, plan)
+    const commit = Effect.suspend(() => {
+      live.current = plan
+      for (const [key, bind] of wanted) {
+        const one = opened.get(key)
+        if (one !== undefined) one.bind = bind.key
+      }
+      const gone = [...opened.keys()].filter((key) => !wanted.has(key))
+      return Effect.andThen(
+        Effect.forEach(gone, close, { discard: true }),
+        Effect.sync(() => ports.onSwap(before, plan)),
+      )
+    })
+    return { commit, abort } satisfies Prepared
   })
 
   return {
-    /** All or nothing; the effect is not interrupted half-way through a swap. */
-    publish: (snapshot: Snapshot) => Effect.uninterruptible(publish(snapshot)),
+    /** Everything that can fail; what is prepared must be committed or aborted. */
+    prepare: (snapshot: Snapshot): Effect.Effect<Prepared, Unusable> => Effect.uninterruptible(prepare(snapshot)),
     /** Where each bind really listens. */
     addresses: (): ReadonlyMap<BindKey, Address> =>
       new Map([...opened.values()].map(({ bind, listening }) => [bind, listening.address])),
