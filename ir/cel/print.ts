@@ -58,11 +58,13 @@ const body = (expr: Expr): string => {
       const args = expr.arguments.map((one) => write(one, 0)).join(", ")
       return `${expr.target === undefined ? (expr.absolute ? "." : "") : `${write(expr.target, MEMBER)}.`}${expr.name}(${args})`
     }
-    case "unary":
+    case "unary": {
+      const operand = write(expr.operand, UNARY)
       // A sign directly before a number would become part of it.
-      return expr.operator === "-" && expr.operand.kind === "literal"
+      return expr.operator === "-" && /^[-.\d]/.test(operand)
         ? `-(${body(expr.operand)})`
-        : `${expr.operator}${write(expr.operand, UNARY)}`
+        : `${expr.operator}${operand}`
+    }
     case "binary": {
       const level = levelOf(expr)
       return `${write(expr.left, level)} ${expr.operator} ${write(expr.right, level + 1)}`

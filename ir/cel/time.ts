@@ -84,17 +84,14 @@ export const parseDuration = (text: string): Duration | CelError => {
   if (rest === "0") return new Duration(0, 0)
   if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+$/.test(rest))
     return new CelError("invalid", `not a duration: ${text.slice(0, 64)} (write 1h30m, 1.5s, 250ms)`)
-  let seconds = 0
-  let nanos = 0
+  let total = 0n
   for (const [, whole = "", fraction = "", unit = ""] of rest.matchAll(/(\d*)\.?(\d*)(h|ms|m|s|us|µs|μs|ns)/g)) {
-    const each = unitNanos[unit] ?? 0
-    const count = Number(whole)
-    seconds += each >= NANOS ? count * (each / NANOS) : Math.floor(count / (NANOS / each))
-    nanos += (each >= NANOS ? 0 : (count % (NANOS / each)) * each) + Math.trunc(Number(`0.${fraction}`) * each)
-    if (seconds > DURATION_SECONDS_MAX) return durationRange
-    ;[seconds, nanos] = normal(seconds, nanos)
+    if (whole.length + fraction.length > 40) return durationRange
+    total += (BigInt(whole + fraction) * BigInt(unitNanos[unit] ?? 0)) / 10n ** BigInt(fraction.length)
   }
-  return makeDuration(sign * seconds, sign * nanos)
+  const seconds = total / BigInt(NANOS)
+  if (seconds > BigInt(DURATION_SECONDS_MAX)) return durationRange
+  return makeDuration(sign * Number(seconds), sign * Number(total % BigInt(NANOS)))
 }
 
 export const addDuration = (value: Timestamp, by: Duration, sign: 1 | -1): Timestamp | CelError =>

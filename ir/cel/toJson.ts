@@ -96,11 +96,16 @@ export const toText = (value: Evaluated): string | undefined => (isError(value) 
 const utf8 = new TextEncoder()
 const lossy = new TextDecoder()
 
-/** One character per byte, as header values are written. */
+/** One character per byte, as header values are written; text that would end the field is refused. */
 export const toHeaderValue = (value: Evaluated): string | undefined => {
-  if (value instanceof Uint8Array) return binary(value)
-  const text = toText(value)
-  return text === undefined ? undefined : /^[\u0000-\u007f]*$/.test(text) ? text : binary(utf8.encode(text))
+  const text = value instanceof Uint8Array ? binary(value) : toText(value)
+  if (text === undefined || /[\r\n\0]/.test(text)) return undefined
+  return value instanceof Uint8Array || isAscii(text) ? text : binary(utf8.encode(text))
+}
+
+const isAscii = (text: string): boolean => {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
+  return true
 }
 
 const binary = (bytes: Uint8Array): string => {

@@ -153,6 +153,7 @@ describe("times", () => {
     ['timestamp("2023-02-29T00:00:00Z" + "")', "error: no such date or time: 2023-02-29T00:00:00Z"],
     ['timestamp("2024-01-01T00:00:00Z") + duration("1h30m")', "2024-01-01T01:30:00Z"],
     ['duration("-1.5s")', "-1.5s"],
+    ['duration("0.000000015s")', "0.000000015s"],
     ['duration("1h1m1s1ms").getMilliseconds()', 1],
     ['duration("90m").getHours()', 1],
     ['duration("-90s").getMinutes()', -1],

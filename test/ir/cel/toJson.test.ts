@@ -49,6 +49,8 @@ describe("what the gateway makes of a result", () => {
     expect(toHeaderValue("é")).toBe("\u00c3\u00a9")
     expect(toHeaderValue(Uint8Array.of(255))).toBe("\u00ff")
     expect(toHeaderValue(1)).toBeUndefined()
+    expect(toHeaderValue("a\r\nx-admin: true")).toBeUndefined()
+    expect(toHeaderValue(Uint8Array.of(97, 0))).toBeUndefined()
     expect(toHeaderValue(failed)).toBeUndefined()
   })
   it("a status is a number of that range", () =>
