@@ -42,6 +42,7 @@ export const notBuilt = {
     "health.unhealthyExpression",
     "directResponse.bodyExpression",
     "directResponse.headers",
+    "delay.conditional",
     "delay.duration as an expression",
     "dynamic.target",
     "sessionAffinity.source as an expression",

@@ -269,6 +269,7 @@ const tokenEndpoint = {
   ...refFields,
   policies: opt(tokenEndpointPolicies),
   path: opt(Schema.NonEmptyString),
+  tokenEndpointPath: opt(Schema.NonEmptyString),
   clientAuth: opt(clientAuth),
 }
 

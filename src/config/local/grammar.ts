@@ -46,6 +46,12 @@ export const parsed = <A>(
     ),
   )
 
+const anyCasePattern = (words: ReadonlyArray<string>): string => {
+  const letter = (c: string) =>
+    /[a-z]/i.test(c) ? `[${c.toUpperCase()}${c.toLowerCase()}]` : c.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")
+  return `^(?:${words.map((word) => [...word].map(letter).join("")).join("|")})$`
+}
+
 /** One of a few words, in any letter case, with other spellings of them. */
 export const anyCase = <const Words extends ReadonlyArray<string>>(
   words: Words,
@@ -63,17 +69,17 @@ export const anyCase = <const Words extends ReadonlyArray<string>>(
         : Result.succeed(word)
     },
     (word) => word,
-    { enum: [...words, ...Object.keys(others)] },
+    { anyOf: [{ enum: [...words, ...Object.keys(others)] }, { pattern: anyCasePattern([...known.keys()]) }] },
   )
 }
 
 /** A duration, in milliseconds once decoded; a bare `0` may go without a unit. */
 export const Millis: Schema.Codec<number, string | number> = Schema.Union([
   Schema.String.check(published({ pattern: Duration.pattern })),
-  Schema.Number.check(published({ const: 0 })),
+  Schema.Finite.check(published({ const: 0 })),
 ]).pipe(
   Schema.decodeTo(
-    Schema.Number.check(Schema.isGreaterThanOrEqualTo(0)),
+    Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
     SchemaTransformation.transformEffect<number, string | number>({
       decode: (text) => {
         const result = Duration.parse(String(text))
@@ -95,7 +101,7 @@ export const Texts = Schema.Array(Schema.String)
 export const TextMap = Schema.Record(Schema.String, Schema.String)
 
 const natural = (max: number, expected: string) =>
-  Schema.Number.check(
+  Schema.Finite.check(
     Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 0 && n <= max, {
       message: `expected ${expected}`,
       toJsonSchema: () => ({ type: "integer", minimum: 0, maximum: max }),
@@ -104,7 +110,7 @@ const natural = (max: number, expected: string) =>
   )
 
 export const Count = natural(0xffff_ffff, "a whole number, 0 or more")
-export const Port = Schema.Number.check(
+export const Port = Schema.Finite.check(
   Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 1 && n <= 65_535, {
     message: "expected a port number from 1 to 65535",
     toJsonSchema: () => ({ type: "integer", minimum: 1, maximum: 65_535 }),
@@ -114,7 +120,7 @@ export const Port = Schema.Number.check(
 /** 0 stands for “any” where a bind is only reachable from inside. */
 export const PortOrZero = natural(65_535, "a port number from 0 to 65535")
 
-export const Status = Schema.Number.check(
+export const Status = Schema.Finite.check(
   Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 100 && n <= 999, {
     message: "expected an HTTP status from 100 to 999",
     toJsonSchema: () => ({ type: "integer", minimum: 100, maximum: 999 }),
@@ -122,7 +128,7 @@ export const Status = Schema.Number.check(
 )
 
 /** A number from 0 to 1. */
-export const Fraction = Schema.Number.check(
+export const Fraction = Schema.Finite.check(
   Schema.makeFilter((n: number) => n >= 0 && n <= 1, {
     message: "expected a number from 0.0 to 1.0",
     toJsonSchema: () => ({ minimum: 0, maximum: 1 }),

@@ -106,6 +106,7 @@ const mcpAuthenticationShape = Schema.Struct({
   jwtValidationOptions: validation,
   clientId: opt(Schema.NonEmptyString),
   clientSecret: opt(FileOrInline),
+  relaySigningKey: opt(FileOrInline),
 }).annotate({ identifier: "McpAuthentication" })
 export interface McpAuthenticationSchema extends Named<typeof mcpAuthenticationShape> {}
 export const McpAuthentication: McpAuthenticationSchema = mcpAuthenticationShape
@@ -335,8 +336,8 @@ const Retry = Schema.Struct({
 }).annotate({ identifier: "Retry" })
 export type Retry = typeof Retry.Type
 
-const Delay = Schema.Struct({
-  duration: Schema.Union([Schema.NonEmptyString, Schema.Number]).annotateKey({
+const Delay = conditional({
+  duration: Schema.Union([Schema.NonEmptyString, Schema.Finite]).annotateKey({
     description: "A duration, or an expression that gives one.",
   }),
 }).annotate({ identifier: "Delay" })
@@ -597,7 +598,7 @@ export interface AccessLogSchema extends Named<typeof accessLogShape> {}
 export const AccessLog: AccessLogSchema = accessLogShape
 export type AccessLog = typeof AccessLog.Type
 
-const Sampling = Schema.Union([Schema.Boolean, Schema.Number, Schema.NonEmptyString])
+const Sampling = Schema.Union([Schema.Boolean, Schema.Finite, Schema.NonEmptyString])
 const tracingShape = Schema.Struct({
   ...calleeFields,
   attributes: opt(CelMap),

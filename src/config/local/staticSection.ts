@@ -8,7 +8,7 @@ const Text = Schema.NonEmptyString
 const Database = Schema.Struct({ url: Text, maxConnections: opt(Count) }).annotate({ identifier: "Database" })
 const LogFields = Schema.Struct({ add: opt(CelMap), remove: opt(Texts) })
 
-export const sampling = Schema.Union([Schema.Boolean, Schema.Number, Text])
+export const sampling = Schema.Union([Schema.Boolean, Schema.Finite, Text])
 
 const staticSectionShape = Schema.Struct({
   enableIpv6: opt(Schema.Boolean),
@@ -48,7 +48,7 @@ const staticSectionShape = Schema.Struct({
   customFunctions: opt(Schema.String),
   connectionMinTerminationDeadline: opt(Millis),
   connectionTerminationDeadline: opt(Millis),
-  workerThreads: opt(Schema.Union([Schema.Number, Text]), "A number, or a percentage of the CPUs."),
+  workerThreads: opt(Schema.Union([Schema.Finite, Text]), "A number, or a percentage of the CPUs."),
   tracing: opt(
     Schema.Struct({
       otlpEndpoint: opt(Text),

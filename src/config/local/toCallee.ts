@@ -404,7 +404,10 @@ const clientAuth = (
 
 const tokenEndpoint = (endpoint: TokenEndpoint, path: Path, to: Mapping) => {
   const found = reference(endpoint, path, to)
-  const at = endpoint.path ?? Defaults.defaults.tokenEndpointPath
+  if (endpoint.path !== undefined && endpoint.tokenEndpointPath !== undefined) {
+    to.fail([...path, "path"], "`path` and `tokenEndpointPath` are two spellings of one field; set one")
+  }
+  const at = endpoint.path ?? endpoint.tokenEndpointPath ?? Defaults.defaults.tokenEndpointPath
   if (!at.startsWith("/")) to.fail([...path, "path"], "a path starts with `/`")
   const { policies = {} } = endpoint
   const below = [...path, "policies"]

@@ -505,6 +505,10 @@ const retry = (policy: Retry, path: Path, to: Mapping): IrRetry => {
 const looksLikeDuration = /^[-+.\d][\d.]*\s*(?:[a-zµ]{0,12}[\d.]*)*$/i
 
 const delay = (policy: Delay, path: Path, to: Mapping): IrDelay | undefined => {
+  if ("conditional" in policy) {
+    to.refused("fields", "delay.conditional", [...path, "conditional"])
+    return undefined
+  }
   const at = [...path, "duration"]
   const text = String(policy.duration)
   const parsed = Duration.parse(text)

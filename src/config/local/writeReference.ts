@@ -1,0 +1,7 @@
+/** Writes the published JSON Schema: `node src/config/local/writeReference.ts`. */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { dirname } from "node:path"
+import { referencePath, referenceText } from "./reference.ts"
+
+mkdirSync(dirname(referencePath), { recursive: true })
+writeFileSync(referencePath, referenceText())
