@@ -41,6 +41,8 @@ export interface GatewayOptions {
       addresses: ReadonlyMap<BindKey, Address>,
     ) => Effect.Effect<Publish.Prepared, Unusable>
   }
+  /** Told when the end has begun. */
+  readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
   readonly onConfig?: (result: { readonly version: number } | Unusable) => void
 }
@@ -67,6 +69,8 @@ export class Gateway extends Context.Service<
     /** What is open right now; all zero after a drain. */
     readonly open: () => { readonly connections: number; readonly exchanges: number; readonly endpoints: number }
     readonly draining: () => boolean
+    /** First half of a change that somebody else decides about; see `Source` for the ordinary way. */
+    readonly prepare: (snapshot: Snapshot) => Effect.Effect<Publish.Prepared, Unusable>
     /** Completes when a first configuration serves; fails with what is wrong with it. */
     readonly ready: Effect.Effect<void, Unusable>
   }
@@ -108,7 +112,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     opened: (bound, connection) => {
       const entry = { bound, connection }
       http.add(entry)
-      run(Effect.ensuring(connection.closed, Effect.sync(() => http.delete(entry))))
+      run(
+        Effect.ensuring(
+          connection.closed,
+          Effect.sync(() => http.delete(entry)),
+        ),
+      )
       if (draining) connection.drain()
     },
   })
@@ -142,6 +151,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
       draining = true
+      options.onDrain?.()
       yield* Effect.sleep(drain.minMillis)
       publisher.stop()
       for (const { connection } of http) connection.drain()
@@ -200,6 +210,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       endpoints: endpoints.size,
     }),
     draining: () => draining,
+    prepare: publisher.prepare,
     ready: Deferred.await(ready),
   })
 })
@@ -212,6 +223,5 @@ const isStale = (bound: Bound, before: Plan, after: Plan): boolean => {
   return before.listeners.get(bound.listener)?.ir.tls !== after.listeners.get(bound.listener)?.ir.tls
 }
 
-export const layer = (
-  options: GatewayOptions,
-): Layer.Layer<Gateway, never, Network | Upstream | Journal | Timer> => Layer.effect(Gateway, make(options))
+export const layer = (options: GatewayOptions): Layer.Layer<Gateway, never, Network | Upstream | Journal | Timer> =>
+  Layer.effect(Gateway, make(options))
