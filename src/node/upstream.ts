@@ -1,10 +1,9 @@
-/** Sending requests with undici, one pool for each endpoint. */
+/**
+ * Sending requests. Each endpoint has a pool of HTTP/1.1 connections and one of HTTP/2 sessions, opened when they are
+ * first needed, and both get their connections from one place.
+ */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as undici from "undici"
-import type { Headers } from "../../protocols/http/headers.ts"
-import { relayReply, relayTrailers } from "../../protocols/http/hopByHop.ts"
-import { type Body, flowFailure, type Flow, HeldFlow, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply, Request } from "../../stages/Exchange.ts"
 import {
   type Endpoint,
@@ -13,164 +12,157 @@ import {
   Upstream,
   type UpstreamFailure,
 } from "../../stages/ports/Upstream.ts"
-import { toReadable } from "./flow.ts"
+import { type LookupFamily, type Query, Resolver, systemQuery } from "./resolver.ts"
+import { NodeSocket } from "./socket.ts"
+import { Connector, labelOf, type Purpose } from "./upstream/connect.ts"
+import { OtherVersion } from "./upstream/failure.ts"
+import { Http1Call } from "./upstream/Http1Call.ts"
+import { Http1Pool } from "./upstream/Http1Pool.ts"
+import { Http2Call } from "./upstream/Http2Call.ts"
+import { Http2Pool, PING_INTERVAL_MILLIS_MIN, PING_TIMEOUT_MILLIS, type PingSettings } from "./upstream/Http2Pool.ts"
 
-/** The body of a reply as undici pushes it. */
-class ReplyFlow implements Flow, Source {
-  readonly _tag = "Flow"
-  readonly length: number | undefined
-  private readonly controller: undici.Dispatcher.DispatchController
-  private sink: Sink | undefined
-  private held: HeldFlow | undefined
-  private over = false
+type Version = SendOptions["version"]
+type Sent = Effect.Effect<Reply, UpstreamFailure | OtherVersion>
 
-  constructor(controller: undici.Dispatcher.DispatchController, length: number | undefined) {
-    this.controller = controller
-    this.length = length
-  }
+class NodeEndpoint implements Endpoint {
+  readonly spec: EndpointSpec
+  readonly label: string
+  private readonly connector: Connector
+  private readonly ping: PingSettings
+  /** Both versions are offered, and the peer chooses. */
+  private readonly negotiates: boolean
+  private negotiated: Version | undefined
+  private http1: Http1Pool | undefined
+  private http2: Http2Pool | undefined
+  private readonly upgrade: Purpose
+  private closed = false
 
-  open(sink: Sink): Source {
-    if (this.held === undefined) {
-      this.sink = sink
-      return this
+  constructor(spec: EndpointSpec, resolver: Resolver, ping: PingSettings) {
+    this.spec = spec
+    this.label = labelOf(spec.target)
+    this.connector = new Connector(spec, resolver)
+    this.ping = ping
+    const alpn = spec.tls?.alpn
+    this.negotiates = alpn !== undefined && alpn.includes("h2") && alpn.includes("http/1.1")
+    if (alpn !== undefined && !this.negotiates) {
+      if (alpn.includes("h2")) this.negotiated = "2"
+      else if (alpn.includes("http/1.1")) this.negotiated = "1.1"
     }
-    this.held.source = this
-    return this.held.open(sink)
+    this.upgrade = { alpn: ["http/1.1"], halfOpen: false, throughTunnel: true }
   }
 
-  /** Nobody opened it while the head was handled: what comes now is kept, and the source held back. */
-  private hold(): HeldFlow {
-    return this.held ?? (this.held = new HeldFlow(this.length))
+  readonly send = (request: Request, options: SendOptions): Effect.Effect<Reply, UpstreamFailure> => {
+    // An upgrade exists only in HTTP/1.1.
+    const version = request.upgrade === undefined ? (this.negotiated ?? options.version) : "1.1"
+    const sent = version === "2" ? this.send2(request, options) : this.send1(request, options)
+    if (!this.negotiates) return sent as Effect.Effect<Reply, UpstreamFailure>
+    return Effect.catch(sent, (failure) =>
+      failure instanceof OtherVersion
+        ? ((version === "2" ? this.send1(request, options) : this.send2(request, options)) as Effect.Effect<
+            Reply,
+            UpstreamFailure
+          >)
+        : Effect.fail(failure),
+    )
   }
 
-  data(chunk: Uint8Array): void {
-    const target = this.sink ?? this.hold()
-    if (!target.write(chunk)) this.controller.pause()
-  }
-
-  end(trailers: Headers | undefined): void {
-    this.over = true
-    const target = this.sink ?? this.hold()
-    target.end(trailers)
-  }
-
-  fail(message: string): void {
-    this.over = true
-    const target = this.sink ?? this.hold()
-    target.fail(flowFailure("gone", message))
-  }
-
-  resume(): void {
-    if (!this.over) this.controller.resume()
-  }
-
-  cancel(): void {
-    if (!this.over) this.controller.abort(cancelled)
-  }
-}
-
-const cancelled = new Error("cancelled")
-
-/** Undici gives the fields of a reply as bytes, or already parsed from HTTP/2. */
-const toFlat = (raw: unknown): Array<string> => {
-  const flat: Array<string> = []
-  if (!Array.isArray(raw)) return flat
-  for (const part of raw as ReadonlyArray<Buffer | string>) {
-    flat.push(typeof part === "string" ? part : part.latin1Slice())
-  }
-  return flat
-}
-
-const failureOf = (error: NodeJS.ErrnoException, started: boolean): UpstreamFailure => {
-  const message = error.message
-  switch (error.code) {
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return { _tag: "ResolutionFailed", message }
-    case "ECONNREFUSED":
-    case "EHOSTUNREACH":
-    case "ENETUNREACH":
-    case "ENOENT":
-      return { _tag: "ConnectFailed", message }
-    case "UND_ERR_CONNECT_TIMEOUT":
-      return { _tag: "ConnectTimeout", message }
-    default:
-      return { _tag: "Reset", message, sent: started }
-  }
-}
-
-const bodyFor = (body: Body): undici.Dispatcher.DispatchOptions["body"] =>
-  body._tag === "Empty" ? null : body._tag === "Bytes" ? body.bytes : toReadable(body)
-
-const send =
-  (pool: undici.Dispatcher, origin: string) =>
-  (request: Request, options: SendOptions): Effect.Effect<Reply, UpstreamFailure> =>
-    Effect.callback<Reply, UpstreamFailure>((resume) => {
-      let controller: undici.Dispatcher.DispatchController | undefined
-      let flow: ReplyFlow | undefined
-      let started = false
-      const headers = request.headers.flat.slice()
-      headers.push("host", request.authority)
-      pool.dispatch(
-        {
-          origin,
-          path: request.target,
-          method: request.method as undici.Dispatcher.HttpMethod,
-          headers,
-          body: bodyFor(request.body),
-        },
-        {
-          onRequestStart(c) {
-            started = true
-            controller = c
-          },
-          onResponseStart(c, status) {
-            const flat = toFlat(c.rawHeaders)
-            if (status < 200) return options.inform?.(status, flat)
-            const head = relayReply(flat)
-            if (head.malformed !== undefined) {
-              c.abort(cancelled)
-              return resume(Effect.fail({ _tag: "MalformedReply", message: head.malformed }))
-            }
-            flow = new ReplyFlow(c, head.contentLength)
-            resume(Effect.succeed({ status, headers: head.headers, body: flow, origin: "upstream" }))
-          },
-          onResponseData(_c, chunk) {
-            flow?.data(chunk)
-          },
-          onResponseEnd(c) {
-            const trailers = toFlat(c.rawTrailers)
-            flow?.end(trailers.length > 0 ? relayTrailers(trailers) : undefined)
-          },
-          onResponseError(_c, error) {
-            if (flow !== undefined) flow.fail(error.message)
-            else resume(Effect.fail(failureOf(error, started)))
-          },
-        },
-      )
-      return Effect.sync(() => {
-        controller?.abort(cancelled)
-      })
+  readonly dial: Effect.Effect<NodeSocket, UpstreamFailure> = Effect.callback((resume) => {
+    const purpose: Purpose = { alpn: this.spec.tls?.alpn ?? [], halfOpen: true, throughTunnel: true }
+    const cancel = this.connector.connect(purpose, (failed, socket) => {
+      if (socket !== undefined) resume(Effect.succeed(new NodeSocket(socket)))
+      else if (failed !== undefined) resume(Effect.fail(failed.failure))
     })
-
-const open = (spec: EndpointSpec): Endpoint => {
-  const { target } = spec
-  const origin = target._tag === "Host" ? `http://${target.host}:${target.port}` : "http://localhost"
-  const pool = new undici.Pool(origin, {
-    ...(target._tag === "Unix" ? { socketPath: target.path } : {}),
-    pipelining: 1,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    keepAliveTimeout: spec.poolIdleMillis,
-    connectTimeout: spec.connectTimeoutMillis,
+    return Effect.sync(cancel)
   })
-  return {
-    spec,
-    label: target._tag === "Host" ? `${target.host}:${target.port}` : `unix:${target.path}`,
-    send: send(pool, origin),
-    dial: Effect.fail({ _tag: "ConnectFailed", message: "raw connections are not built yet" }),
-    close: () => void pool.close(),
+
+  readonly close = (): void => {
+    this.closed = true
+    this.http1?.close()
+    this.http2?.close()
+  }
+
+  private send1(request: Request, options: SendOptions): Sent {
+    return Effect.callback((resume) => {
+      const call = new Http1Call(this.pool1(), request, options, resume, this.upgrade)
+      call.start()
+      return Effect.sync(() => call.abort())
+    })
+  }
+
+  private send2(request: Request, options: SendOptions): Sent {
+    return Effect.callback((resume) => {
+      const call = new Http2Call(this.pool2(), request, options, resume)
+      call.start()
+      return Effect.sync(() => call.abort())
+    })
+  }
+
+  private pool1(): Http1Pool {
+    if (this.http1 !== undefined) return this.http1
+    const { tls, tunnel } = this.spec
+    const purpose: Purpose = {
+      alpn: tls?.alpn ?? ["http/1.1"],
+      halfOpen: false,
+      throughTunnel: tunnel !== undefined && tls !== undefined,
+    }
+    this.http1 = new Http1Pool(this.connector, purpose, (socket) => {
+      this.negotiated = "2"
+      this.pool2().adopt(socket)
+    })
+    if (this.closed) this.http1.close()
+    return this.http1
+  }
+
+  private pool2(): Http2Pool {
+    if (this.http2 !== undefined) return this.http2
+    const purpose: Purpose = { alpn: this.spec.tls?.alpn ?? ["h2"], halfOpen: false, throughTunnel: true }
+    this.http2 = new Http2Pool(this.connector, purpose, this.ping, () => {
+      this.negotiated = "1.1"
+    })
+    if (this.closed) this.http2.close()
+    return this.http2
   }
 }
 
-export const layer: Layer.Layer<Upstream> = Layer.succeed(Upstream, { open })
+export interface UpstreamOptions {
+  readonly lookupFamily: LookupFamily
+  /** What the family `Auto` means. */
+  readonly ipv6: boolean
+  readonly query: Query
+  /** Pings on sessions with calls; derived from the keep-alive of the endpoint where absent. */
+  readonly ping: PingSettings | undefined
+}
+
+const defaults: UpstreamOptions = { lookupFamily: "Auto", ipv6: true, query: systemQuery(), ping: undefined }
+
+/** Waiting for the next query must not keep the process alive. */
+const clock = {
+  nowMillis: () => performance.now(),
+  after: (millis: number, callback: () => void) => {
+    const timer = setTimeout(callback, millis)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+const pingOf = (spec: EndpointSpec): PingSettings => ({
+  intervalMillis: Math.max(spec.keepAlive.timeMillis, PING_INTERVAL_MILLIS_MIN),
+  timeoutMillis: PING_TIMEOUT_MILLIS,
+})
+
+export const layerWith = (options: Partial<UpstreamOptions>): Layer.Layer<Upstream> =>
+  Layer.effect(
+    Upstream,
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const { lookupFamily, ipv6, query } = { ...defaults, ...options }
+          return new Resolver({ family: lookupFamily, ipv6, query, clock })
+        }),
+        (resolver) => Effect.sync(() => resolver.close()),
+      ),
+      (resolver) => ({ open: (spec) => new NodeEndpoint(spec, resolver, options.ping ?? pingOf(spec)) }),
+    ),
+  )
+
+export const layer: Layer.Layer<Upstream> = layerWith({})

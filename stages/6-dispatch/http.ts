@@ -17,6 +17,8 @@ export const toRefusal = (failure: UpstreamFailure, deadlinePassed: boolean): Re
       return { _tag: "ResolutionFailed", detail: failure.message }
     case "RequestAborted":
       return { _tag: "InvalidRequest", detail: failure.message }
+    case "UpgradeRefused":
+      return { _tag: "UpgradeFailed", detail: failure.message }
     default:
       return { _tag: "UpstreamFailed", detail: failure.message }
   }

@@ -17,6 +17,8 @@ export type UpstreamFailure =
   | { readonly _tag: "Reset"; readonly message: string; readonly sent: boolean }
   | { readonly _tag: "ReplyTimeout"; readonly message: string }
   | { readonly _tag: "MalformedReply"; readonly message: string }
+  /** The upstream switched to another protocol than it was asked to. */
+  | { readonly _tag: "UpgradeRefused"; readonly message: string }
   /** The request body broke off on the client's side. */
   | { readonly _tag: "RequestAborted"; readonly message: string }
 

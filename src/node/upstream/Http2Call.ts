@@ -1,0 +1,313 @@
+/** One request over HTTP/2 and its reply. */
+import * as Effect from "effect/Effect"
+import * as http2 from "node:http2"
+import type { Headers } from "../../../protocols/http/headers.ts"
+import { relayReply, relayTrailers } from "../../../protocols/http/hopByHop.ts"
+import { empty, flowFailure, type Flow, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
+import type { Reply, Request } from "../../../stages/Exchange.ts"
+import type { SendOptions, UpstreamFailure } from "../../../stages/ports/Upstream.ts"
+import { describe, Failed, OtherVersion } from "./failure.ts"
+import type { Http2Pool, Http2Session, Waiting } from "./Http2Pool.ts"
+
+type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
+
+const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = http2.constants
+
+const names: Readonly<Record<number, string>> = {
+  0: "NO_ERROR",
+  1: "PROTOCOL_ERROR",
+  2: "INTERNAL_ERROR",
+  3: "FLOW_CONTROL_ERROR",
+  5: "STREAM_CLOSED",
+  6: "FRAME_SIZE_ERROR",
+  7: "REFUSED_STREAM",
+  8: "CANCEL",
+  9: "COMPRESSION_ERROR",
+  11: "ENHANCE_YOUR_CALM",
+  12: "INADEQUATE_SECURITY",
+  13: "HTTP_1_1_REQUIRED",
+}
+
+const expire = (call: Http2Call): void => call.expire()
+
+/** The request body on its way out. */
+class Upload implements Sink {
+  private readonly call: Http2Call
+  private readonly stream: http2.ClientHttp2Stream
+  private source: Source | undefined
+  private trailers: Headers | undefined
+  private over = false
+
+  constructor(call: Http2Call, stream: http2.ClientHttp2Stream) {
+    this.call = call
+    this.stream = stream
+  }
+
+  begin(flow: Flow): void {
+    this.stream.on("drain", () => {
+      if (!this.over) this.source?.resume()
+    })
+    this.stream.on("wantTrailers", () => {
+      // Until the end was seen this is the stream being torn down, and trailers would make it look whole.
+      if (this.over && !this.stream.closed) this.stream.sendTrailers(toFields(this.trailers))
+    })
+    this.source = flow.open(this)
+    if (this.over) this.source.cancel()
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.over || this.stream.destroyed) return true
+    return this.stream.write(chunk)
+  }
+
+  end(trailers: Headers | undefined): void {
+    if (this.over) return
+    this.over = true
+    this.trailers = trailers
+    this.stream.end()
+  }
+
+  fail(failure: FlowFailure): void {
+    if (this.over) return
+    this.over = true
+    this.call.uploadFailed(failure)
+  }
+
+  stop(): void {
+    if (this.over) return
+    this.over = true
+    this.source?.cancel()
+  }
+}
+
+const toFields = (headers: Headers | undefined): http2.OutgoingHttpHeaders => {
+  const fields: Record<string, Array<string>> = {}
+  for (const [name, value] of headers ?? []) (fields[name] ??= []).push(value)
+  return fields
+}
+
+export class Http2Call implements Flow, Source, Waiting {
+  readonly _tag = "Flow"
+  length: number | undefined = undefined
+  private readonly pool: Http2Pool
+  private readonly request: Request
+  private readonly options: SendOptions
+  private readonly resumeFiber: Resume
+  private withdraw: (() => void) | undefined
+  private stream: http2.ClientHttp2Stream | undefined
+  private upload: Upload | undefined
+  private timer: NodeJS.Timeout | undefined
+  private waiting = true
+  private over = false
+  private repeated = false
+  /** The END_STREAM flag was seen; a reset makes Node end the stream as well. */
+  private complete = false
+  private sink: Sink | undefined
+  private trailers: Headers | undefined
+  private broken: FlowFailure | undefined
+
+  constructor(pool: Http2Pool, request: Request, options: SendOptions, resumeFiber: Resume) {
+    this.pool = pool
+    this.request = request
+    this.options = options
+    this.resumeFiber = resumeFiber
+  }
+
+  start(): void {
+    const { replyTimeoutMillis } = this.options
+    if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, replyTimeoutMillis, this)
+    this.withdraw = this.pool.acquire(this, false)
+  }
+
+  expire(): void {
+    this.timer = undefined
+    this.settle({ _tag: "ReplyTimeout", message: `no reply within ${this.options.replyTimeoutMillis} ms` })
+  }
+
+  /** Nobody waits for the reply any more. */
+  abort(): void {
+    if (!this.waiting) return
+    this.waiting = false
+    this.drop()
+  }
+
+  failed(error: Error): void {
+    this.withdraw = undefined
+    if (error instanceof OtherVersion) this.settle(error)
+    else if (error instanceof Failed) this.settle(error.failure)
+    else this.settle({ _tag: "ConnectFailed", message: "connection failed" })
+  }
+
+  /** Ends the wait without a reply. */
+  private settle(failure: UpstreamFailure | OtherVersion): void {
+    if (!this.waiting) return
+    this.waiting = false
+    this.drop()
+    this.resumeFiber(Effect.fail(failure))
+  }
+
+  private drop(): void {
+    this.over = true
+    clearTimeout(this.timer)
+    this.withdraw?.()
+    this.withdraw = undefined
+    this.upload?.stop()
+    const { stream } = this
+    if (stream !== undefined && !stream.closed) stream.close(NGHTTP2_CANCEL)
+  }
+
+  opened(session: Http2Session): void {
+    this.withdraw = undefined
+    const { request } = this
+    const { body } = request
+    const flat = [
+      ":method",
+      request.method,
+      ":scheme",
+      this.pool.spec.tls === undefined ? "http" : "https",
+      ":authority",
+      request.authority,
+      ":path",
+      request.target,
+    ]
+    for (const part of request.headers.flat) flat.push(part)
+    let stream: http2.ClientHttp2Stream
+    try {
+      stream = session.session.request(flat, {
+        endStream: body._tag === "Empty",
+        waitForTrailers: body._tag === "Flow",
+      })
+    } catch (error) {
+      session.give()
+      const name = (error as NodeJS.ErrnoException).code ?? ""
+      if (/SESSION/.test(name)) return this.refused(name)
+      return this.settle({ _tag: "RequestAborted", message: describe(error as Error, "request cannot be sent") })
+    }
+    this.stream = stream
+    this.listen(session, stream)
+    if (body._tag === "Bytes") stream.end(body.bytes)
+    else if (body._tag === "Flow") {
+      const upload = new Upload(this, stream)
+      this.upload = upload
+      // Before the stream has a number the session may still turn out to be going away, and the body must be whole.
+      if (stream.pending) {
+        stream.once("ready", () => {
+          if (!this.over) upload.begin(body)
+        })
+      } else upload.begin(body)
+    }
+  }
+
+  private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
+    let error: NodeJS.ErrnoException | undefined
+    const { push } = stream
+    stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+      if (chunk === null && !stream.closed) this.complete = true
+      return push.call(stream, chunk, encoding)
+    }
+    stream.on("headers", (headers, _flags, raw) => this.inform(Number(headers[":status"]), raw))
+    stream.on("response", (headers, flags, raw) => this.replied(stream, Number(headers[":status"]), flags, raw))
+    stream.on("trailers", (_headers, _flags, raw) => {
+      const trailers = relayTrailers(raw)
+      if (trailers.flat.length > 0) this.trailers = trailers
+    })
+    stream.on("error", (failure) => (error = failure))
+    stream.once("close", () => {
+      session.give()
+      this.upload?.stop()
+      this.closed(stream, error)
+    })
+  }
+
+  private inform(status: number, raw: Array<string>): void {
+    const { inform } = this.options
+    if (inform === undefined || !this.waiting) return
+    const head = relayReply(raw, "2.0")
+    if (head.malformed === undefined) inform(status, head.headers.flat)
+  }
+
+  private replied(stream: http2.ClientHttp2Stream, status: number, flags: number, raw: Array<string>): void {
+    if (!this.waiting) return
+    const head = relayReply(raw, "2.0")
+    if (head.malformed !== undefined) return this.settle({ _tag: "MalformedReply", message: head.malformed })
+    this.waiting = false
+    clearTimeout(this.timer)
+    this.length = head.contentLength
+    const bodyless = (flags & NGHTTP2_FLAG_END_STREAM) !== 0 || this.request.method === "HEAD"
+    if (bodyless) {
+      this.complete = true
+      stream.resume()
+    }
+    const body = bodyless ? empty : this
+    this.resumeFiber(Effect.succeed({ status, headers: head.headers, body, origin: "upstream" }))
+  }
+
+  /** The stream is gone, in whichever way. */
+  private closed(stream: http2.ClientHttp2Stream, error: NodeJS.ErrnoException | undefined): void {
+    const code = stream.rstCode
+    if (this.waiting) {
+      if (code === NGHTTP2_REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
+        return this.refused(error?.code ?? "REFUSED_STREAM")
+      }
+      const name = error?.code
+      if (name?.startsWith("ERR_SSL_") === true) {
+        return this.settle({ _tag: "TlsFailed", message: describe(error as Error, "TLS failed") })
+      }
+      return this.settle({ _tag: "Reset", message: resetMessage(code), sent: true })
+    }
+    if (this.over || this.complete) return
+    this.broken = flowFailure("gone", resetMessage(code))
+    if (this.sink !== undefined) this.finish(this.sink)
+  }
+
+  /** The upstream says that it did nothing with this request (RFC 9113 §8.7), so any request may go elsewhere. */
+  private refused(name: string): void {
+    const untouched = this.request.body._tag !== "Flow" || this.upload === undefined
+    if (this.repeated || !untouched) {
+      return this.settle({ _tag: "Reset", message: `stream refused (${name})`, sent: false })
+    }
+    this.repeated = true
+    this.stream = undefined
+    this.withdraw = this.pool.acquire(this, true)
+  }
+
+  uploadFailed(failure: FlowFailure): void {
+    const { stream } = this
+    if (this.waiting) this.settle({ _tag: "RequestAborted", message: failure.message })
+    else if (stream !== undefined && !stream.closed) stream.close(NGHTTP2_CANCEL)
+  }
+
+  open(sink: Sink): Source {
+    this.sink = sink
+    const { stream } = this
+    if (this.broken !== undefined || stream === undefined) {
+      queueMicrotask(() => this.finish(sink))
+      return this
+    }
+    stream.on("data", (chunk: Uint8Array) => {
+      if (!this.over && !sink.write(chunk)) stream.pause()
+    })
+    stream.once("end", () => {
+      if (!this.complete) this.broken = flowFailure("gone", resetMessage(stream.rstCode))
+      this.finish(sink)
+    })
+    return this
+  }
+
+  resume(): void {
+    if (!this.over) this.stream?.resume()
+  }
+
+  cancel(): void {
+    if (!this.over) this.drop()
+  }
+
+  private finish(sink: Sink): void {
+    if (this.over) return
+    this.over = true
+    if (this.broken !== undefined) sink.fail(this.broken)
+    else sink.end(this.trailers)
+  }
+}
+
+const resetMessage = (code: number): string => `stream broken off (${names[code] ?? code})`

@@ -1,0 +1,259 @@
+/**
+ * Sessions that speak HTTP/2. A request takes the first session with a free stream; another session is opened only
+ * when all are full or are going away.
+ */
+import * as http2 from "node:http2"
+import type * as net from "node:net"
+import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
+import type { Connector, Purpose } from "./connect.ts"
+import { Failed, OtherVersion } from "./failure.ts"
+
+/** Our side of flow control: how much of one reply, and of all replies on a session, may be under way. */
+const STREAM_WINDOW_BYTES = 262_144
+const SESSION_WINDOW_BYTES = 1_048_576
+const HEADERS_MAX = 1_000
+/** More streams than this on one session wait for each other. */
+export const STREAMS_MAX = 250
+/** Servers of gRPC end connections that are pinged more often than every five minutes. */
+export const PING_INTERVAL_MILLIS_MIN = 300_000
+export const PING_TIMEOUT_MILLIS = 20_000
+
+export interface PingSettings {
+  readonly intervalMillis: number
+  readonly timeoutMillis: number
+}
+
+const ignore = (): void => {}
+
+/** A call that waits for a session. */
+export interface Waiting {
+  readonly opened: (session: Http2Session) => void
+  readonly failed: (error: Error) => void
+}
+
+export class Http2Session {
+  readonly session: http2.ClientHttp2Session
+  private readonly pool: Http2Pool
+  private readonly ping: PingSettings
+  streams = 0
+  /** Until the server says how many it takes, it gets one. */
+  streamsMax = 1
+  ready = false
+  /** Takes no further streams. */
+  leaving = false
+  private idleTimer: NodeJS.Timeout | undefined
+  private pingTimer: NodeJS.Timeout | undefined
+  private pongTimer: NodeJS.Timeout | undefined
+
+  constructor(pool: Http2Pool, socket: net.Socket, ping: PingSettings) {
+    this.pool = pool
+    this.ping = ping
+    const session = http2.connect("http://upstream", {
+      createConnection: () => socket,
+      maxHeaderListPairs: HEADERS_MAX,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+    })
+    this.session = session
+    session.once("connect", () => session.setLocalWindowSize(SESSION_WINDOW_BYTES))
+    const { connectTimeoutMillis } = pool.spec
+    const settingsTimer = setTimeout(() => {
+      const message = `no HTTP/2 settings within ${connectTimeoutMillis} ms`
+      pool.refuse(new Failed({ _tag: "ConnectTimeout", message }))
+      session.destroy()
+    }, connectTimeoutMillis)
+    session.on("remoteSettings", ({ maxConcurrentStreams }) => {
+      clearTimeout(settingsTimer)
+      this.ready = true
+      this.streamsMax = Math.min(maxConcurrentStreams ?? STREAMS_MAX, STREAMS_MAX)
+      pool.serve()
+    })
+    session.on("goaway", () => this.leave())
+    session.on("error", ignore)
+    session.once("close", () => {
+      clearTimeout(settingsTimer)
+      this.stopTimers()
+      this.leave()
+    })
+  }
+
+  get isFree(): boolean {
+    return !this.leaving && this.streams < this.streamsMax
+  }
+
+  /** Counts a stream in. */
+  take(): void {
+    this.streams++
+    clearTimeout(this.idleTimer)
+    this.idleTimer = undefined
+    if (this.pingTimer === undefined && !this.leaving) this.pingLater()
+  }
+
+  /** Counts a stream out, when it is closed. */
+  give(): void {
+    this.streams--
+    if (this.streams === 0) {
+      this.stopTimers()
+      if (this.leaving) this.session.close()
+      else if (!this.pool.keeps(this)) this.leave()
+      else {
+        this.idleTimer = setTimeout(() => this.leave(), this.pool.spec.poolIdleMillis)
+        this.idleTimer.unref()
+      }
+    }
+    this.pool.serve()
+  }
+
+  /** Takes nothing new, and closes when its streams have ended. */
+  leave(): void {
+    if (!this.leaving) {
+      this.leaving = true
+      this.pool.forget(this)
+    }
+    if (!this.session.closed && !this.session.destroyed) this.session.close()
+  }
+
+  private pingLater(): void {
+    this.pingTimer = setTimeout(() => {
+      this.pingTimer = undefined
+      if (this.session.destroyed) return
+      this.pongTimer = setTimeout(() => this.session.destroy(), this.ping.timeoutMillis)
+      this.pongTimer.unref()
+      this.session.ping((error) => {
+        clearTimeout(this.pongTimer)
+        this.pongTimer = undefined
+        if (error === null && this.streams > 0) this.pingLater()
+      })
+    }, this.ping.intervalMillis)
+    this.pingTimer.unref()
+  }
+
+  private stopTimers(): void {
+    clearTimeout(this.idleTimer)
+    clearTimeout(this.pingTimer)
+    clearTimeout(this.pongTimer)
+    this.idleTimer = undefined
+    this.pingTimer = undefined
+    this.pongTimer = undefined
+  }
+}
+
+export class Http2Pool {
+  readonly spec: EndpointSpec
+  private readonly connector: Connector
+  private readonly purpose: Purpose
+  private readonly ping: PingSettings
+  private readonly otherVersion: () => void
+  private readonly sessions = new Set<Http2Session>()
+  private readonly waiting = new Set<Waiting>()
+  private readonly cancels = new Set<() => void>()
+  private closed = false
+
+  constructor(connector: Connector, purpose: Purpose, ping: PingSettings, otherVersion: () => void) {
+    this.connector = connector
+    this.spec = connector.spec
+    this.purpose = purpose
+    this.ping = ping
+    this.otherVersion = otherVersion
+  }
+
+  /** Gives a session at once, or later; the result withdraws the wish. */
+  acquire(wish: Waiting, fresh: boolean): () => void {
+    if (!fresh) {
+      for (const session of this.sessions) {
+        if (!session.isFree) continue
+        session.take()
+        wish.opened(session)
+        return ignore
+      }
+    }
+    this.waiting.add(wish)
+    this.open()
+    return () => {
+      this.waiting.delete(wish)
+      // Connecting for nobody is given up, too.
+      if (this.waiting.size === 0) for (const cancel of this.cancels) this.stop(cancel)
+    }
+  }
+
+  /** Lets those that wait have what became free. */
+  serve(): void {
+    for (const session of this.sessions) {
+      while (session.isFree) {
+        const wish = this.next()
+        if (wish === undefined) return
+        session.take()
+        wish.opened(session)
+      }
+    }
+    this.open()
+  }
+
+  forget(session: Http2Session): void {
+    this.sessions.delete(session)
+    if (!this.closed || this.waiting.size > 0) this.open()
+  }
+
+  /** Whether a session may stay without streams. */
+  keeps(session: Http2Session): boolean {
+    if (this.closed) return false
+    const { poolSizeMax } = this.spec
+    if (poolSizeMax === undefined) return true
+    let idle = 0
+    for (const other of this.sessions) if (other !== session && other.streams === 0) idle++
+    return idle < poolSizeMax
+  }
+
+  /** A connection somebody else made, whose peer turned out to speak HTTP/2. */
+  adopt(socket: net.Socket): void {
+    this.sessions.add(new Http2Session(this, socket, this.ping))
+    this.serve()
+  }
+
+  close(): void {
+    this.closed = true
+    for (const session of this.sessions) session.leave()
+  }
+
+  /** Tells everybody who waits that there is no connection. */
+  refuse(error: Error): void {
+    const wishes = [...this.waiting]
+    this.waiting.clear()
+    for (const wish of wishes) wish.failed(error)
+  }
+
+  get size(): number {
+    return this.sessions.size
+  }
+
+  private next(): Waiting | undefined {
+    for (const wish of this.waiting) {
+      this.waiting.delete(wish)
+      return wish
+    }
+    return undefined
+  }
+
+  private stop(cancel: () => void): void {
+    this.cancels.delete(cancel)
+    cancel()
+  }
+
+  /** One connection attempt for as many as one session may serve; a session that just opened is waited for. */
+  private open(): void {
+    if (this.waiting.size === 0) return
+    for (const session of this.sessions) if (!session.ready) return
+    if (this.waiting.size <= this.cancels.size * STREAMS_MAX) return
+    let done = false
+    const cancel = this.connector.connect(this.purpose, (failed, socket) => {
+      done = true
+      this.cancels.delete(cancel)
+      if (socket !== undefined) {
+        if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== "http/1.1") return this.adopt(socket)
+        socket.destroy()
+        this.otherVersion()
+      }
+      this.refuse(failed ?? new OtherVersion())
+    })
+    if (!done) this.cancels.add(cancel)
+  }
+}

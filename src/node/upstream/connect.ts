@@ -1,0 +1,217 @@
+/**
+ * One connection to an endpoint, by whatever it takes: a name looked up, addresses tried, a proxy asked for a tunnel,
+ * a TLS handshake. All of it within one deadline.
+ */
+import * as net from "node:net"
+import type { HostTarget } from "../../../ir/Backend.ts"
+import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
+import type { Resolver } from "../resolver.ts"
+import { connectFailed, Failed } from "./failure.ts"
+import { Securer } from "./secure.ts"
+import { requestTunnel } from "./tunnel.ts"
+
+export type Connected = (failed: Failed | undefined, socket: net.Socket | undefined) => void
+
+export interface Purpose {
+  readonly alpn: ReadonlyArray<string>
+  /** Whether one direction may end before the other. */
+  readonly halfOpen: boolean
+  /** False only for plaintext HTTP, which a proxy takes in absolute form. */
+  readonly throughTunnel: boolean
+}
+
+/** After how long the next address gets its chance beside the one that has not answered (RFC 8305 §5). */
+const STAGGER_MILLIS = 250
+
+const ignore = (): void => {}
+
+const bracketed = (host: string): string => (net.isIPv6(host) ? `[${host}]` : host)
+
+export const authorityOf = (target: { readonly host: string; readonly port: number }): string =>
+  `${bracketed(target.host)}:${target.port}`
+
+export const labelOf = (target: HostTarget): string =>
+  target._tag === "Host" ? authorityOf(target) : `unix:${target.path}`
+
+export class Connector {
+  readonly spec: EndpointSpec
+  private readonly resolver: Resolver
+  private readonly securer: Securer | undefined
+
+  constructor(spec: EndpointSpec, resolver: Resolver) {
+    this.spec = spec
+    this.resolver = resolver
+    const { target, tls } = spec
+    this.securer = tls === undefined ? undefined : new Securer(tls, target._tag === "Host" ? target.host : "localhost")
+  }
+
+  /** The result cancels; the callback is called once, and never after that. */
+  connect(purpose: Purpose, connected: Connected): () => void {
+    const attempt = new Attempt(this.spec, this.resolver, this.securer, purpose, connected)
+    attempt.start()
+    return () => attempt.cancel()
+  }
+}
+
+class Attempt {
+  private readonly spec: EndpointSpec
+  private readonly resolver: Resolver
+  private readonly securer: Securer | undefined
+  private readonly purpose: Purpose
+  private readonly connected: Connected
+  private readonly sockets = new Set<net.Socket>()
+  private over = false
+  private deadline: NodeJS.Timeout | undefined
+  private stagger: NodeJS.Timeout | undefined
+  private forget: (() => void) | undefined
+
+  constructor(
+    spec: EndpointSpec,
+    resolver: Resolver,
+    securer: Securer | undefined,
+    purpose: Purpose,
+    connected: Connected,
+  ) {
+    this.spec = spec
+    this.resolver = resolver
+    this.securer = securer
+    this.purpose = purpose
+    this.connected = connected
+  }
+
+  start(): void {
+    const { connectTimeoutMillis, tunnel, target } = this.spec
+    this.deadline = setTimeout(() => {
+      const message = `no connection within ${connectTimeoutMillis} ms`
+      this.fail(new Failed({ _tag: "ConnectTimeout", message }))
+    }, connectTimeoutMillis)
+    const first = tunnel === undefined ? target : tunnel.proxy
+    if (first._tag === "Unix") return this.tryPath(first.path)
+    const { port } = first
+    this.forget = this.resolver.lookup(first.host, (unresolved, addresses) => {
+      if (this.over) return
+      if (unresolved === undefined) return this.tryAddresses(addresses, port)
+      // A callback that comes at once would find its caller unprepared.
+      const message = `name cannot be resolved (${unresolved.code})`
+      queueMicrotask(() => this.fail(new Failed({ _tag: "ResolutionFailed", message })))
+    })
+  }
+
+  cancel(): void {
+    if (this.over) return
+    this.release()
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  private release(): void {
+    this.over = true
+    clearTimeout(this.deadline)
+    clearTimeout(this.stagger)
+    this.forget?.()
+  }
+
+  private fail(failed: Failed): void {
+    if (this.over) return
+    this.cancel()
+    this.connected(failed, undefined)
+  }
+
+  private options(): net.SocketConstructorOpts & {
+    keepAlive: boolean
+    keepAliveInitialDelay: number
+    noDelay: boolean
+  } {
+    const { keepAlive } = this.spec
+    return {
+      allowHalfOpen: this.purpose.halfOpen,
+      noDelay: true,
+      keepAlive: keepAlive.enabled,
+      keepAliveInitialDelay: keepAlive.timeMillis,
+    }
+  }
+
+  private tryPath(path: string): void {
+    const socket = net.connect({ ...this.options(), path })
+    this.sockets.add(socket)
+    const failed = (error: Error): void => this.fail(connectFailed(error))
+    socket.once("error", failed)
+    socket.once("connect", () => {
+      socket.off("error", failed)
+      this.reached(socket)
+    })
+    socket.on("error", ignore)
+  }
+
+  /** The next address starts when the one before failed or was slow; the first to answer wins. */
+  private tryAddresses(addresses: ReadonlyArray<string>, port: number): void {
+    let next = 0
+    let trying = 0
+    let last: Error | undefined
+    const tryNext = (): void => {
+      clearTimeout(this.stagger)
+      const address = addresses[next++]
+      if (this.over) return
+      if (address === undefined) {
+        if (trying === 0) this.fail(connectFailed(last ?? new Error("no address")))
+        return
+      }
+      trying++
+      const socket = net.connect({ ...this.options(), host: address, port, family: net.isIP(address) })
+      this.sockets.add(socket)
+      const failed = (error: Error): void => {
+        last = error
+        trying--
+        this.sockets.delete(socket)
+        tryNext()
+      }
+      socket.once("error", failed)
+      socket.once("connect", () => {
+        if (this.over) return
+        socket.off("error", failed)
+        clearTimeout(this.stagger)
+        this.sockets.delete(socket)
+        for (const loser of this.sockets) {
+          loser.removeAllListeners("connect")
+          loser.removeAllListeners("error")
+          loser.on("error", ignore)
+          loser.destroy()
+        }
+        this.sockets.clear()
+        this.sockets.add(socket)
+        this.reached(socket)
+      })
+      socket.on("error", ignore)
+      if (next < addresses.length) this.stagger = setTimeout(tryNext, STAGGER_MILLIS)
+    }
+    tryNext()
+  }
+
+  /** A socket to the target, or to the proxy in front of it. */
+  private reached(socket: net.Socket): void {
+    const { tunnel, target } = this.spec
+    if (tunnel === undefined || !this.purpose.throughTunnel) return this.secure(socket)
+    if (target._tag === "Unix") {
+      return this.fail(new Failed({ _tag: "TunnelRefused", message: "no tunnel to a unix socket", status: 0 }))
+    }
+    requestTunnel(socket, authorityOf(target), tunnel.authorization, (failed) => {
+      if (this.over) return
+      if (failed === undefined) this.secure(socket)
+      else this.fail(failed)
+    })
+  }
+
+  private secure(socket: net.Socket): void {
+    if (this.securer === undefined) return this.finish(socket)
+    this.securer.secure(socket, this.purpose.alpn, this.purpose.halfOpen, (failed, secured) => {
+      if (this.over) return void secured?.destroy()
+      if (secured !== undefined) this.finish(secured)
+      else this.fail(failed ?? new Failed({ _tag: "TlsFailed", message: "TLS handshake failed" }))
+    })
+  }
+
+  private finish(socket: net.Socket): void {
+    if (this.over) return void socket.destroy()
+    this.release()
+    this.connected(undefined, socket)
+  }
+}
