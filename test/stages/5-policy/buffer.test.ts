@@ -141,6 +141,8 @@ describe("buffering a request", () => {
       timed.advance(100)
       assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "RequestTimeout")
       assert.isTrue(flow.isCancelled)
+      flow.write("what still comes is dropped, not kept")
+      assert.isFalse(flow.isPaused)
       const late = makeExchange({ body: new ScriptedFlow() })
       late.deadlineMillis = 1100
       assert.strictEqual(verdict(hold, late)._tag, "RequestTimeout")

@@ -40,6 +40,11 @@ describe("a delay", () => {
     })
   })
 
+  it("that ends at the very deadline is late", () => {
+    assert.deepStrictEqual(delay.decide(100, 100), { millis: 100, isLate: true })
+    assert.deepStrictEqual(delay.decide(100, 101), { millis: 100, isLate: false })
+  })
+
   it("refuses at once when the deadline has passed", () => {
     const exchange = makeExchange()
     exchange.deadlineMillis = 1000
