@@ -1,7 +1,7 @@
 /** Every bound of our own: nothing that is counted, queued or buffered is without one, and each has its name here. */
 
 /** Values in one configuration document, those reached through aliases counted each time. */
-export const documentNodesMax = 5_000_000
+export const documentNodesMax = 2_000_000
 /** Bytes of one certificate, key set or other document that the configuration refers to. */
 export const referencedBytesMax = 16 * 1024 * 1024
 /** Milliseconds to fetch one of them from a URL. */

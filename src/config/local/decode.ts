@@ -178,9 +178,11 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
       const translated = found.map((problem) => ({ problem, path: original(problem.path) }))
       const before = known.length
       for (const { problem, path } of translated) {
-        if (!known.slice(0, before).some((one) => within(one, path))) problems.push({ ...problem, path })
-        known.push(path)
         const isMissing = at(input, problem.path) === undefined
+        // What is missing only since something beside it was taken out was never wrong.
+        const place = isMissing && round > 0 ? path.slice(0, -1) : path
+        if (!known.slice(0, before).some((one) => within(one, place))) problems.push({ ...problem, path })
+        known.push(path)
         const target = isMissing ? problem.path.slice(0, -1) : problem.path
         const last = target.at(-1)
         if (last === undefined) continue

@@ -158,7 +158,6 @@ export const read = (source: string, environment: Environment): Document => {
   root = document.contents
 
   const anchors = new Map<string, unknown>()
-  const open = new Set<unknown>()
   let visited = 0
 
   const scalar = (at: Scalar, path: Path): unknown => {
@@ -222,35 +221,47 @@ export const read = (source: string, environment: Environment): Document => {
     return out
   }
 
+  /** What anchored nodes became: an alias shares it, and counts as many values as it stands for. */
+  const shared = new Map<unknown, { readonly value: unknown; readonly size: number }>()
+
+  const count = (values: number, at: unknown, path: Path): boolean => {
+    const before = visited
+    visited += values
+    if (visited <= documentNodesMax) return true
+    if (before <= documentNodesMax) {
+      complain(startOf(at) ?? 0, path, `the document holds more than ${documentNodesMax} values, aliases included`)
+    }
+    return false
+  }
+
+  const alias = (at: Alias, path: Path): unknown => {
+    const target = anchors.get(at.source)
+    const known = shared.get(target)
+    aliases.set(at, target)
+    if (known !== undefined) return count(known.size, at, path) ? known.value : null
+    complain(
+      startOf(at) ?? 0,
+      path,
+      target === undefined ? `unknown alias \`*${at.source}\`` : `the alias \`*${at.source}\` contains itself`,
+    )
+    unread.push(path)
+    return null
+  }
+
   const convert = (at: unknown, path: Path): unknown => {
-    if (++visited > documentNodesMax) {
-      if (visited === documentNodesMax + 1) {
-        complain(startOf(at) ?? 0, path, `the document holds more than ${documentNodesMax} values, aliases included`)
-      }
-      return null
-    }
-    if (isAlias(at)) {
-      const target = anchors.get(at.source)
-      aliases.set(at, target)
-      if (target === undefined || open.has(target)) {
-        complain(
-          startOf(at) ?? 0,
-          path,
-          target === undefined ? `unknown alias \`*${at.source}\`` : `the alias \`*${at.source}\` contains itself`,
-        )
-        unread.push(path)
-        return null
-      }
-      return convert(target, path)
-    }
-    if (at !== null && typeof at === "object" && "anchor" in at && typeof at.anchor === "string") {
-      anchors.set(at.anchor, at)
-    }
-    if (isScalar(at)) return scalar(at, path)
-    if (!isMap(at) && !isSeq(at)) return null
-    open.add(at)
-    const value = isMap(at) ? map(at, path) : at.items.map((item, i) => convert(item, [...path, i]))
-    open.delete(at)
+    if (isAlias(at)) return alias(at, path)
+    if (!count(1, at, path)) return null
+    const before = visited
+    const anchored = at !== null && typeof at === "object" && "anchor" in at && typeof at.anchor === "string"
+    if (anchored) anchors.set(String(at.anchor), at)
+    const value = isScalar(at)
+      ? scalar(at, path)
+      : isMap(at)
+        ? map(at, path)
+        : isSeq(at)
+          ? at.items.map((item, i) => convert(item, [...path, i]))
+          : null
+    if (anchored) shared.set(at, { value, size: visited - before + 1 })
     return value
   }
 

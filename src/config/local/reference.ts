@@ -3,10 +3,6 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import { LocalConfig } from "./Schema.ts"
 
-/** Where it is published, and how a file beside an installed package names it. */
-export const referencePath = "docs/reference/config.schema.json"
-export const packagedReference = "node_modules/sluice/docs/reference/config.schema.json"
-
 type Json = Record<string, unknown>
 
 const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)

@@ -20,7 +20,7 @@ import {
 } from "yaml"
 import { type Parsed, refuse } from "../Complaint.ts"
 import { formatPath, type Path } from "../ConfigIssue.ts"
-import { packagedReference } from "./reference.ts"
+import { packagedReference } from "./published.ts"
 
 export type Edit =
   | { readonly _tag: "Set"; readonly path: Path; readonly value: unknown }
@@ -90,7 +90,7 @@ const get = (document: Document, path: Path): unknown =>
 const scalarText = (old: Scalar, value: string | number | boolean): string => {
   const quoted = old.type === Scalar.QUOTE_DOUBLE || old.type === Scalar.QUOTE_SINGLE
   const scalar = new Scalar(value)
-  if (typeof value === "string" && quoted) scalar.type = old.type
+  if (typeof value === "string" && quoted && old.type !== undefined) scalar.type = old.type
   return stringify(scalar, { lineWidth: 0 }).trimEnd()
 }
 

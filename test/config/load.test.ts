@@ -1,0 +1,613 @@
+import { describe, expect, it } from "vitest"
+import { notBuilt } from "../../src/config/local/built.ts"
+import { format, formatAll, toJson } from "../../src/config/ConfigIssue.ts"
+import { issuesOf, linesOf, loadedOf } from "./memoryIo.ts"
+import { certificate, key, strangerKey } from "./pem.ts"
+
+const files = {
+  "cert.pem": certificate,
+  "key.pem": key,
+  "both.pem": `${key}${certificate}`,
+  "two-keys.pem": `${key}${strangerKey}`,
+  "stranger.pem": strangerKey,
+  "empty.pem": "",
+}
+
+/** Text of the file, then what is said about it, line by line. */
+type Case = readonly [name: string, text: string, said: ReadonlyArray<string>]
+
+const table = (cases: ReadonlyArray<Case>) =>
+  it.each(cases)("%s", async (_name, text, said) => {
+    expect(await linesOf(text, { files })).toEqual(said)
+  })
+
+const route = "routes: [{backends: [{host: 'a:1'}]}]"
+
+describe("structure", () => {
+  table([
+    ["an unknown key suggests the one that was meant", "gatewys: {}", ["1:1 gatewys: unknown field `gatewys`"]],
+    ["a missing port is named", "gateways:\n  web: {}", ["2:8 gateways.web.port: gateways.web.port is required"]],
+    [
+      "the wrong kind of value",
+      "gateways: {a: {port: '80'}}",
+      ["1:22 gateways.a.port: expected a number, found a string"],
+    ],
+    ["a list where a map belongs", "gateways: []", ["1:11 gateways: expected a map, found a list"]],
+    [
+      "a number where text belongs",
+      "gateways: {default: {port: 1}}\nroutes: [{name: 5, policies: {directResponse: {status: 200}}}]",
+      ["2:17 routes[0].name: expected a string, found a number"],
+    ],
+    [
+      "a port out of range",
+      "gateways: {a: {port: 65536}}",
+      ["1:22 gateways.a.port: expected a port number from 1 to 65535"],
+    ],
+    [
+      "an enum lists what there is",
+      "gateways: {a: {port: 1, protocol: htps}}",
+      ['1:35 gateways.a.protocol: unknown value "htps"'],
+    ],
+    [
+      "an empty value is said aloud and left out",
+      `gateways: {default: {port: 1, cors: }}\n${route}`,
+      ["1:31 gateways.default.cors: is empty and has no effect"],
+    ],
+    ["not a map at all", "- a", ["1:1 : expected a map, found a list"]],
+  ])
+
+  it("says everything at once, whichever step finds it", async () => {
+    const text = `
+gateways:
+  web: {port: 80800}
+  api: {port: 8080, listners: []}
+routes:
+  - name: a
+    gateways: nowhere
+    policies:
+      timeout: {requestTimeout: 10}
+    backends:
+      - host: localhost
+      - host: \${UNSET}:80
+  - gateways: web
+    backends: [{backend: missing}]
+  - gateways: api
+    policies: {oidc: {issuer: x, clientId: y, clientSecret: z, redirectURI: https://a/b}}
+config: {adminAddr: nonsense}
+`
+    expect(await linesOf(text)).toEqual([
+      "3:15 gateways.web.port: expected a port number from 1 to 65535",
+      "4:21 gateways.api.listners: unknown field `listners`",
+      "7:15 routes[0].gateways: unknown gateway reference nowhere",
+      '9:33 routes[0].policies.timeout.requestTimeout: the duration "10" has no unit',
+      "11:15 routes[0].backends[0].host: invalid host:port: localhost",
+      "12:15 routes[0].backends[1].host: environment variable not found: UNSET",
+      "14:26 routes[1].backends[0].backend: unknown backend `missing`",
+      "16:16 routes[2].policies.oidc: `oidc` policies are not built yet",
+      '17:21 config.adminAddr: "nonsense" is not an address',
+    ])
+  })
+
+  it("does not blame a reference for what it refers to", async () => {
+    const text =
+      "gateways: {web: {port: x}}\nbackends: [{name: b}]\nroutes: [{gateways: web, backends: [{backend: /b}]}]"
+    expect(await linesOf(text)).toEqual([
+      "1:24 gateways.web.port: expected a number, found a string",
+      "2:12 backends[0]: exactly one of `host`, `internal`, `mcp`, `ai`, `aws` must be set",
+    ])
+  })
+
+  it("keeps indexes right after something was taken out", async () => {
+    const text =
+      "gateways: {default: {port: 1}}\nroutes:\n- backends: [{host: bad}, {host: 'a:1', weight: -1}, {host: 'b:1', backend: /x}, {backend: /nope}]"
+    expect(await linesOf(text)).toEqual([
+      "3:21 routes[0].backends[0].host: invalid host:port: bad",
+      "3:49 routes[0].backends[1].weight: expected a whole number, 0 or more",
+      expect.stringMatching(/^3:54 routes\[0\]\.backends\[2\]: exactly one of .*; found `backend` and `host`$/),
+      "3:92 routes[0].backends[3].backend: unknown backend `/nope`",
+    ])
+  })
+})
+
+describe("gateways", () => {
+  table([
+    [
+      "HTTP with tls",
+      `gateways: {default: {port: 1, protocol: HTTP, tls: {cert: cert.pem, key: key.pem}}}\n${route}`,
+      ["1:52 gateways.default.tls: protocol HTTP cannot have 'tls'"],
+    ],
+    [
+      "TCP with tls",
+      "gateways: {default: {port: 1, protocol: TCP, tls: {cert: cert.pem, key: key.pem}}}",
+      ["1:51 gateways.default.tls: protocol TCP cannot have 'tls'"],
+    ],
+    [
+      "HTTPS without tls",
+      `gateways: {default: {port: 1, protocol: HTTPS}}\n${route}`,
+      ["1:21 gateways.default: protocol HTTPS requires 'tls'"],
+    ],
+    [
+      "listeners beside fields of the gateway",
+      `gateways: {default: {port: 1, protocol: HTTP, cors: {}, listeners: [{}]}}\n${route}`,
+      [
+        "1:41 gateways.default.protocol: `protocol` cannot be set beside `listeners`",
+        "1:53 gateways.default.cors: `cors` cannot be set beside `listeners`",
+      ],
+    ],
+    [
+      "TLS beside plaintext",
+      `gateways: {default: {port: 1, listeners: [{protocol: HTTP}, {protocol: TLS}]}}\n${route}`,
+      ["1:42 gateways.default.listeners: cannot mix TLS and plaintext listeners on one gateway"],
+    ],
+    [
+      "HTTP beside TCP",
+      `gateways: {default: {port: 1, listeners: [{protocol: HTTP}, {protocol: TCP}]}}\n${route}`,
+      ["1:42 gateways.default.listeners: cannot mix HTTP and TCP protocols on one gateway"],
+    ],
+    [
+      "two listeners of one name",
+      `gateways: {default: {port: 1, listeners: [{name: a, hostname: x.com}, {name: a, hostname: y.com}]}}\n${route}`,
+      ["1:78 gateways.default.listeners[1].name: two listeners of the gateway are called `a`"],
+    ],
+    [
+      "an unknown reference",
+      "gateways: {web: {port: 1}}\nroutes: [{gateways: [wep], backends: [{host: 'a:1'}]}]",
+      ["2:22 routes[0].gateways[0]: unknown gateway reference wep"],
+    ],
+    [
+      "a reference to listeners of the other kind",
+      "gateways: {web: {port: 1, protocol: TCP}}\nroutes: [{gateways: web, backends: [{host: 'a:1'}]}]\ntcpRoutes: [{gateways: web, backends: [{host: 'a:1'}]}]",
+      ["2:21 routes[0].gateways: gateway reference web has no HTTP listeners"],
+    ],
+    [
+      "a TCP route on HTTP listeners",
+      `gateways: {default: {port: 1}}\n${route}\ntcpRoutes: [{gateways: default, backends: [{host: 'a:1'}]}]`,
+      ["3:24 tcpRoutes[0].gateways: gateway reference default has no TCP listeners"],
+    ],
+    [
+      "a route that is attached nowhere",
+      "gateways: {web: {port: 1}}\nroutes: [{backends: [{host: 'a:1'}]}, {name: b, backends: [{host: 'a:1'}]}]",
+      ["2:10 routes[0]: routes.<unnamed> must set gateways", "2:39 routes[1]: routes.b must set gateways"],
+    ],
+    [
+      "ui that is attached nowhere",
+      "ui: {}",
+      ["1:1 ui: the `ui` section is not built yet", "1:5 ui: ui.gateways must be set"],
+    ],
+  ])
+})
+
+describe("ports", () => {
+  const both = (a: string, b: string) =>
+    `port 4000 is configured by both ${a} and ${b}; binds, llm, and mcp must use unique ports`
+  table([
+    [
+      "of two binds",
+      "binds: [{port: 4000, listeners: [{routes: []}]}, {port: 4000, listeners: [{routes: []}]}]",
+      [`1:57 binds[1].port: ${both("binds[0]", "binds[1]")}`],
+    ],
+    [
+      "of a bind and a gateway",
+      `binds: [{port: 4000, listeners: [{routes: []}]}]\ngateways: {default: {port: 4000}}\n${route}`,
+      [`2:28 gateways.default.port: ${both("binds[0]", "gateways.default")}`],
+    ],
+    [
+      "of a bind and the standalone llm",
+      "binds: [{port: 4000, listeners: [{routes: []}]}]\nllm: {models: []}",
+      ["2:1 llm: the `llm` section is not built yet", `2:6 llm: ${both("binds[0]", "llm")}`],
+    ],
+    [
+      "of a bind and the standalone mcp",
+      "binds: [{port: 4000, listeners: [{routes: []}]}]\nmcp: {port: 4000, targets: []}",
+      ["2:1 mcp: the `mcp` section is not built yet", `2:13 mcp.port: ${both("binds[0]", "mcp")}`],
+    ],
+  ])
+})
+
+describe("binds", () => {
+  const bind = (listener: string) => `binds: [{port: 1, listeners: [${listener}]}]`
+  table([
+    [
+      "without a port",
+      "binds: [{listeners: [{routes: []}]}]",
+      ["1:9 binds[0]: a bind without a port must set mode: internal"],
+    ],
+    [
+      "internal without a port, twice",
+      "binds: [{mode: internal, listeners: [{routes: []}]}, {mode: internal, listeners: [{routes: []}]}]",
+      ["1:54 binds[1]: only one bind may be internal without a port"],
+    ],
+    ["HTTP without routes", bind("{}"), ["1:31 binds[0].listeners[0]: protocol HTTP requires 'routes'"]],
+    [
+      "TCP without tcpRoutes",
+      bind("{protocol: tcp}"),
+      ["1:31 binds[0].listeners[0]: protocol TCP requires 'tcpRoutes'"],
+    ],
+    [
+      "TLS with routes",
+      bind("{protocol: TLS, routes: []}"),
+      ["1:31 binds[0].listeners[0]: protocol TLS requires 'tcpRoutes'"],
+    ],
+    [
+      "HTTPS without tls",
+      bind("{protocol: HTTPS, routes: []}"),
+      ["1:31 binds[0].listeners[0]: protocol HTTPS requires 'tls'"],
+    ],
+    [
+      "both kinds of routes",
+      bind("{routes: [], tcpRoutes: []}"),
+      ["1:31 binds[0].listeners[0]: only 'routes' or 'tcpRoutes' may be set"],
+    ],
+    ["HBONE", bind("{protocol: hbone}"), ["1:32 binds[0].listeners[0].protocol: HBONE listeners are not built yet"]],
+    [
+      "HBONE tunnels",
+      "binds: [{port: 1, tunnelProtocol: hboneWaypoint, listeners: [{routes: []}]}]",
+      ["1:19 binds[0].tunnelProtocol: the tunnel protocol `hboneWaypoint` is not built yet"],
+    ],
+    [
+      "two routes of one name",
+      bind(
+        "{routes: [{name: a, backends: [{host: 'a:1'}]}, {name: a, matches: [{path: {exact: /x}}], backends: [{host: 'a:1'}]}]}",
+      ),
+      ["1:86 binds[0].listeners[0].routes[1].name: two routes of one listener are called `default/a`"],
+    ],
+    [
+      "two listeners for one host",
+      "binds: [{port: 1, listeners: [{routes: []}, {routes: []}]}]",
+      ["1:45 binds[0].listeners[1].hostname: listener default/default/bind/1/listener0 already takes * on bind bind/1"],
+    ],
+  ])
+})
+
+describe("routes", () => {
+  const one = (fields: string) => `gateways: {default: {port: 1}}\nroutes:\n- ${fields}`
+  table([
+    [
+      "a path that cannot match",
+      one("{matches: [{path: {exact: foo}}], backends: [{host: 'a:1'}]}"),
+      ["3:29 routes[0].matches[0].path.exact: a path starts with `/`, or no request can match it"],
+    ],
+    [
+      "two kinds of path",
+      one("{matches: [{path: {exact: /a, pathPrefix: /b}}], backends: [{host: 'a:1'}]}"),
+      [
+        "3:21 routes[0].matches[0].path: exactly one of `exact`, `pathPrefix`, `regex` must be set; found `exact` and `pathPrefix`",
+      ],
+    ],
+    [
+      "no match at all",
+      one("{matches: [], backends: [{host: 'a:1'}]}"),
+      ["3:13 routes[0].matches: a route without matches never takes a request"],
+    ],
+    [
+      "no backend and no answer is a warning",
+      one("{name: a}"),
+      ["3:3 routes[0].backends: every request of this route is refused: no backend can be chosen and no policy answers"],
+    ],
+    [
+      "a lower-case method is a warning",
+      one("{matches: [{method: get}], backends: [{host: 'a:1'}]}"),
+      ["3:23 routes[0].matches[0].method: `get` is not `GET`: methods keep their letter case"],
+    ],
+    [
+      "a host name with a port",
+      one("{hostnames: ['a.com:80'], backends: [{host: 'a:1'}]}"),
+      ['3:16 routes[0].hostnames[0]: "a.com:80" names a port'],
+    ],
+    [
+      "a backend without its slash",
+      `backends: [{name: b, host: 'a:1'}]\n${one("{backends: [{backend: b}]}")}`,
+      ["4:25 routes[0].backends[0].backend: unknown backend `b`"],
+    ],
+    [
+      "an unknown service",
+      one("{backends: [{service: {name: default/x, port: 80}}]}"),
+      ["3:25 routes[0].backends[0].service: unknown service `default/x`"],
+    ],
+    [
+      "an unknown port of a service",
+      `services: [{name: x, namespace: default, hostname: x, vips: [], ports: {80: 80}}]\n${one("{backends: [{service: {name: default/x, port: 81}}]}")}`,
+      ["4:25 routes[0].backends[0].service: service `default/x` has no port 81"],
+    ],
+    [
+      "an unknown group",
+      one("{backends: [{routeGroup: g}]}"),
+      ["3:28 routes[0].backends[0].routeGroup: unknown route group `g`"],
+    ],
+    [
+      "inferenceRouting without a service",
+      one("{backends: [{host: 'a:1', policies: {inferenceRouting: {endpointPicker: {host: 'p:1'}}}}]}"),
+      [
+        "3:40 routes[0].backends[0].policies.inferenceRouting: `inferenceRouting` policies are not built yet",
+        expect.stringMatching(/`inferenceRouting` is only legal on a `service` backend/),
+      ] as ReadonlyArray<string>,
+    ],
+    [
+      "a header that is none",
+      one("{policies: {requestHeaderModifier: {set: {'a b': x}}}, backends: [{host: 'a:1'}]}"),
+      ['3:52 routes[0].policies.requestHeaderModifier.set["a b"]: "a b" is not a header name'],
+    ],
+    [
+      "a header value that would become two",
+      one("{policies: {requestHeaderModifier: {set: {a: \"x\\r\\nb: y\"}}}, backends: [{host: 'a:1'}]}"),
+      ["3:48 routes[0].policies.requestHeaderModifier.set.a: a header value cannot contain line breaks or null bytes"],
+    ],
+    [
+      "a mirror of more than everything",
+      one("{policies: {requestMirror: {backend: {host: 'm:1'}, percentage: 50}}, backends: [{host: 'a:1'}]}"),
+      ["3:67 routes[0].policies.requestMirror.percentage: expected a number from 0.0 to 1.0"],
+    ],
+    [
+      "both bodies",
+      one("{policies: {directResponse: {status: 200, body: a, bodyExpression: b}}}"),
+      [
+        "3:31 routes[0].policies.directResponse: `body` and `bodyExpression` cannot be set together",
+        "3:54 routes[0].policies.directResponse.bodyExpression: `directResponse.bodyExpression` is not built yet",
+      ],
+    ],
+    [
+      "a delay that is neither duration nor expression",
+      one("{policies: {delay: {duration: 5 seconds}}, backends: [{host: 'a:1'}]}"),
+      ['3:33 routes[0].policies.delay.duration: "5 seconds" is not a duration'],
+    ],
+  ])
+})
+
+describe("conditional policies", () => {
+  it("put the fallback last", async () => {
+    const text =
+      "gateways: {default: {port: 1}}\nroutes: [{policies: {directResponse: {conditional: [{status: 200}, {condition: a, status: 201}]}}}]"
+    expect(await linesOf(text)).toEqual([
+      "2:53 routes[0].policies.directResponse.conditional[0]: conditional policy entries without condition must be last",
+    ])
+  })
+  it("have 64 entries at most", async () => {
+    const entries = Array(65).fill("{condition: a, status: 200}").join(", ")
+    const said = await linesOf(`routes: [{policies: {directResponse: {conditional: [${entries}]}}}]`)
+    expect(said).toContain(
+      "1:52 routes[0].policies.directResponse.conditional: conditional policies have 64 entries at most",
+    )
+  })
+  it("report mistakes in an entry, not in the form that was not used", async () => {
+    expect(
+      await linesOf("routes: [{policies: {directResponse: {conditional: [{condition: a, stats: 200}]}}}]"),
+    ).toEqual([
+      "1:53 routes[0].policies.directResponse.conditional[0].status: routes[0].policies.directResponse.conditional[0].status is required",
+      "1:68 routes[0].policies.directResponse.conditional[0].stats: unknown field `stats`",
+    ])
+  })
+})
+
+describe("tls", () => {
+  const tls = (fields: string) => `gateways: {default: {port: 1, tls: {${fields}}}}\n${route}`
+  table([
+    ["without cert", tls("root: cert.pem"), ["1:36 gateways.default.tls: tls requires 'cert' (or 'spiffe')"]],
+    ["without key", tls("cert: cert.pem"), ["1:36 gateways.default.tls: tls requires 'key'"]],
+    [
+      "files that are not there",
+      tls("cert: nope.pem, key: nope.key"),
+      [
+        "1:43 gateways.default.tls.cert: cannot read nope.pem: there is no such file",
+        "1:58 gateways.default.tls.key: cannot read nope.key: there is no such file",
+      ],
+    ],
+    [
+      "several keys in a file",
+      tls("cert: cert.pem, key: two-keys.pem"),
+      ["1:58 gateways.default.tls.key: multiple private keys in two-keys.pem"],
+    ],
+    [
+      "no key in a file",
+      tls("cert: cert.pem, key: cert.pem"),
+      ["1:58 gateways.default.tls.key: no private key in cert.pem"],
+    ],
+    [
+      "no certificate in a file",
+      tls("cert: empty.pem, key: key.pem"),
+      ["1:43 gateways.default.tls.cert: no certificate in empty.pem"],
+    ],
+    [
+      "the key of another certificate",
+      tls("cert: cert.pem, key: stranger.pem"),
+      ["1:58 gateways.default.tls.key: the key in stranger.pem is not that of the certificate in cert.pem"],
+    ],
+    ["certificate and key in one file", tls("cert: both.pem, key: both.pem"), []],
+    [
+      "a version that is too old",
+      tls("cert: cert.pem, key: key.pem, minTLSVersion: TLS_V1_1"),
+      ["1:82 gateways.default.tls.minTLSVersion: unsupported TLS version TLS_V1_1"],
+    ],
+    [
+      "an impossible range",
+      tls("cert: cert.pem, key: key.pem, minTLSVersion: TLS_V1_3, maxTlsVersion: tls_v1_2"),
+      ["1:36 gateways.default.tls: invalid TLS version range"],
+    ],
+    [
+      "one field in two spellings",
+      tls("cert: cert.pem, key: key.pem, minTLSVersion: TLS_V1_3, minTlsVersion: TLS_V1_3"),
+      ["1:36 gateways.default.tls: `minTLSVersion` and `minTlsVersion` are two spellings of one field; set one"],
+    ],
+    [
+      "an unknown cipher suite",
+      tls("cert: cert.pem, key: key.pem, cipherSuites: [TLS_RSA_WITH_RC4]"),
+      ['1:82 gateways.default.tls.cipherSuites[0]: unknown cipher suite "TLS_RSA_WITH_RC4"'],
+    ],
+    [
+      "minted leaves",
+      tls("cert: cert.pem, key: key.pem, mode: dynamicca, root: cert.pem"),
+      [
+        "1:67 gateways.default.tls.mode: `tls.mode: dynamicCa` is not built yet",
+        "1:90 gateways.default.tls.root: `root` cannot be combined with `mode: dynamicCa`",
+      ],
+    ],
+    [
+      "spiffe beside files",
+      tls("spiffe: {}, cert: cert.pem"),
+      [
+        "1:37 gateways.default.tls.spiffe: `tls.spiffe` is not built yet",
+        "1:55 gateways.default.tls.cert: `cert` cannot be combined with `spiffe`",
+      ],
+    ],
+    [
+      "towards a backend, half an identity",
+      "gateways: {default: {port: 1}}\nroutes: [{backends: [{host: 'a:1', policies: {backendTLS: {cert: cert.pem}}}]}]",
+      ["2:59 routes[0].backends[0].policies.backendTLS: `cert` and `key` are set together, or neither is"],
+    ],
+  ])
+  it("names the files to watch", async () => {
+    const loaded = await loadedOf(tls("cert: both.pem, key: both.pem, root: cert.pem"), { files })
+    expect(loaded.dependencies).toEqual(["both.pem", "cert.pem"])
+  })
+})
+
+describe("policies attached by name", () => {
+  const attached = (target: string, policy: string, more = "") =>
+    `gateways: {default: {port: 1}}\nbackends: [{name: b, host: 'a:1'}]\nroutes: [{name: r, backends: [{backend: /b}]}]\npolicies:\n- {name: {name: p, namespace: ns}, target: ${target}, ${more}policy: ${policy}}`
+  const gateway = "{gateway: {gatewayName: default, gatewayNamespace: default}}"
+  const backend = "{backend: {backend: {name: b, namespace: ''}}}"
+  table([
+    [
+      "one policy exactly",
+      attached(gateway, "{}"),
+      [expect.stringMatching(/policy: 'policies' must contain exactly 1 policy$/)] as ReadonlyArray<string>,
+    ],
+    [
+      "a listener or a port",
+      attached("{gateway: {gatewayName: default, gatewayNamespace: default, listenerName: a, port: 1}}", "{csrf: {}}"),
+      [expect.stringMatching(/`listenerName` and `port` cannot be set together$/)] as ReadonlyArray<string>,
+    ],
+    [
+      "traffic policies are not for backends",
+      attached(backend, "{cors: {}}"),
+      [expect.stringMatching(/policy\.cors: `cors` has no effect on a backend$/)] as ReadonlyArray<string>,
+    ],
+    [
+      "not every policy runs before routing",
+      attached(gateway, "{timeout: {requestTimeout: 1s}}", "phase: gateway, "),
+      [
+        expect.stringMatching(/policy\.timeout: `timeout` has no effect in the gateway phase$/),
+      ] as ReadonlyArray<string>,
+    ],
+    [
+      "targets that do not exist",
+      attached("{route: {name: other, namespace: default}}", "{timeout: {requestTimeout: 1s}}"),
+      [expect.stringMatching(/^5:3 policies\[0\]: there is no route for ns\/p/)] as ReadonlyArray<string>,
+    ],
+    ["a route", attached("{route: {name: r, namespace: default}}", "{timeout: {requestTimeout: 1s}}"), []],
+    ["a backend", attached(backend, "{http: {version: '2'}}"), []],
+    ["a backend policy on a gateway", attached(gateway, "{tcp: {connectTimeout: 1s}}"), []],
+  ])
+})
+
+describe("what is not built", () => {
+  const inRoute = (policy: string) =>
+    `gateways: {default: {port: 1}}\nroutes: [{policies: {${policy}}, backends: [{host: 'a:1'}]}]`
+  it.each([
+    ["oidc", "oidc: {issuer: a, clientId: b, clientSecret: c, redirectURI: 'http://a/b'}"],
+    ["jwtAuth", "jwtAuth: {issuer: a, jwks: {url: 'http://a/'}}"],
+    ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
+    ["basicAuth", "basicAuth: {htpasswd: a}"],
+    ["apiKey", "apiKey: {keys: []}"],
+    ["extAuthz", "extAuthz: {host: 'a:1'}"],
+    ["authorization", "authorization: {rules: []}"],
+    ["extProc", "extProc: {host: 'a:1'}"],
+    ["transformations", "transformations: {request: {set: {a: b}}}"],
+    ["localRateLimit", "localRateLimit: [{maxTokens: 1, fillInterval: 1s}]"],
+    ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
+    ["csrf", "csrf: {}"],
+    ["ai", "ai: {}"],
+    ["backendAuth", "backendAuth: {key: abc}"],
+    ["a2a", "a2a: {}"],
+    ["mcpAuthorization", "mcpAuthorization: {rules: []}"],
+    ["mcpGuardrails", "mcpGuardrails: {processors: []}"],
+  ])("%s is refused by name", async (kind, policy) => {
+    const issues = await issuesOf(inRoute(policy))
+    expect(issues.map((issue) => [issue.path, issue.message])).toEqual([
+      [`routes[0].policies.${kind}`, `\`${kind}\` policies are not built yet`],
+    ])
+  })
+  it.each([
+    ["mcp", "mcp: {targets: []}"],
+    ["ai", "ai: {name: a, provider: {anthropic: {}}}"],
+    ["aws", "aws: {agentCore: {agentRuntimeArn: 'arn:aws:bedrock-agentcore:r:1:runtime/x'}}"],
+  ])("%s backends are refused by name", async (kind, backend) => {
+    expect(await linesOf(`gateways: {default: {port: 1}}\nroutes: [{backends: [{${backend}}]}]`)).toEqual([
+      `2:23 routes[0].backends[0].${kind}: \`${kind}\` backends are not built yet`,
+    ])
+    expect(await linesOf(`backends: [{name: x, ${backend}}]`)).toEqual([
+      `1:22 backends[0].${kind}: \`${kind}\` backends are not built yet`,
+    ])
+  })
+  it.each(notBuilt.config.filter((name) => !name.includes(": ")))("config.%s", async (name) => {
+    const values: Record<string, string> = {
+      modelCatalog: "[]",
+      database: "{url: a}",
+      spiffe: "{}",
+      standardAttributes: "{}",
+      "session.key": "abc",
+      "logging.fields": "{}",
+      "logging.database": "{url: a}",
+      "metrics.fields": "{}",
+    }
+    const [outer, inner] = name.split(".")
+    const value = values[name] ?? "x"
+    const text = inner === undefined ? `config: {${outer}: ${value}}` : `config: {${outer}: {${inner}: ${value}}}`
+    const issues = await issuesOf(text)
+    expect(issues.map((issue) => issue.message)).toContain(`\`config.${name}\` is not built yet`)
+  })
+})
+
+describe("the documented sample", () => {
+  const text = `
+binds: [{port: 3000, listeners: [{hostname: "*.example.com", protocol: http, routes: [{matches: [{path: {pathPrefix: /api}}], backends: [{host: "api-service:8080"}]}]}]}]
+config: {logging: {format: json, level: info}, adminAddr: "0.0.0.0:9901", statsAddr: "0.0.0.0:9902", tracing: {otlpEndpoint: "http://otel-collector:4317"}}
+`
+  it("loads, and says that traces come later", async () => {
+    const loaded = await loadedOf(text)
+    expect([...loaded.snapshot.binds.keys()]).toEqual(["bind/3000"])
+    expect(loaded.static.logging).toEqual({ format: "json", level: "info", targets: [] })
+    expect(loaded.static.adminAddress).toEqual({ _tag: "Ip", host: "0.0.0.0", port: 9901 })
+    expect(loaded.warnings.map((issue) => [issue.severity, issue.path])).toEqual([["warning", "config.tracing"]])
+  })
+})
+
+describe("an issue", () => {
+  const issue = {
+    severity: "error",
+    line: 12,
+    column: 7,
+    path: "routes[0].policies",
+    message: "unknown field `cros`",
+    remedy: "Did you mean `cors`?",
+  } as const
+  it("reads as one line", () => {
+    expect(format(issue, "a.yaml")).toBe("a.yaml:12:7 routes[0].policies: unknown field `cros`. Did you mean `cors`?")
+    expect(formatAll([issue, { ...issue, severity: "warning", path: "", remedy: "" }], "a.yaml").split("\n")[1]).toBe(
+      "a.yaml:12:7: warning: unknown field `cros`.",
+    )
+  })
+  it("is also JSON", () => {
+    expect(JSON.parse(toJson([issue], "a.yaml"))).toEqual([{ file: "a.yaml", ...issue }])
+  })
+  it("suggests the nearest name", async () => {
+    const remedies = async (text: string) => (await issuesOf(text)).map((one) => one.remedy)
+    expect(await remedies("gatewys: {}")).toEqual(["Did you mean `gateways`?"])
+    expect(await remedies("routes: [{policies: {requestheadermodifier: {}}}]")).toEqual([
+      "Did you mean `requestHeaderModifier`?",
+    ])
+    expect(
+      await remedies(
+        "backends: [{name: web, host: 'a:1'}]\ngateways: {default: {port: 1}}\nroutes: [{backends: [{backend: web}]}]",
+      ),
+    ).toEqual(["Write `/web`."])
+  })
+  it("never shows a secret", async () => {
+    const secret = "hunter2hunter2"
+    const said = JSON.stringify([
+      await issuesOf(`config: {session: {key: ${secret}}}`),
+      await issuesOf("a: 1", { env: { SESSION_KEY: secret } }),
+      await issuesOf(`routes: [{policies: {backendAuth: {key: {value: ${secret}, locaton: {}}}}}]`),
+    ])
+    expect(said).not.toContain(secret)
+  })
+})
