@@ -93,6 +93,8 @@ export class Http1Call implements Flow, Source {
   private chunks: Array<Uint8Array> | undefined
   private sink: Sink | undefined
   private ended = false
+  /** The end of the connection is the end of the body. */
+  private endsByClose = false
   private trailers: Headers | undefined
   private broken: FlowFailure | undefined
 
@@ -239,6 +241,7 @@ export class Http1Call implements Flow, Source {
     this.status = status
     this.headers = head.headers
     this.length = this.isBodyless(status) ? 0 : head.contentLength
+    this.endsByClose = this.length === undefined && !head.chunked
     this.state = SETTLED
     later(this)
   }
@@ -279,6 +282,8 @@ export class Http1Call implements Flow, Source {
 
   onResponseEnd(controller: Controller): void {
     const { connection } = this
+    // Undici takes a reset for an end where only the end of the connection ends a body.
+    if (this.endsByClose && connection?.error !== undefined) return this.onResponseError(controller, connection.error)
     this.connection = undefined
     // One made for an upgrade may take another way than those of the pool.
     if (this.isTunnelling) connection?.close()
@@ -323,8 +328,9 @@ export class Http1Call implements Flow, Source {
     later(this)
   }
 
-  onResponseError(_controller: Controller | null, error: Error): void {
+  onResponseError(_controller: Controller | null, reported: Error): void {
     const { connection } = this
+    const error = connection?.error ?? reported
     this.connection = undefined
     connection?.close()
     const aborted = this.requestBody?.failure

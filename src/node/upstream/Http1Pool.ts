@@ -23,6 +23,8 @@ export class Http1Connection {
   private cancel: (() => void) | undefined
   /** Requests written to the socket in use; more than one means that the server may have closed it meanwhile. */
   served = 0
+  /** What broke the socket; undici may report only the consequence. */
+  error: Error | undefined
   idle = false
   newer: Http1Connection | undefined
   older: Http1Connection | undefined
@@ -39,10 +41,14 @@ export class Http1Connection {
       maxHeaderSize: REPLY_HEAD_BYTES_MAX,
       connect: (_options: undici.buildConnector.Options, connected: undici.buildConnector.Callback) => {
         this.served = 0
+        this.error = undefined
         this.cancel = pool.connect(purpose, (error, socket) => {
           this.cancel = undefined
           if (socket === undefined) connected(error ?? new Error("no socket"), null)
-          else connected(null, socket)
+          else {
+            socket.once("error", (reason: Error) => (this.error = reason))
+            connected(null, socket)
+          }
         })
       },
     })

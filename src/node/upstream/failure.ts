@@ -74,7 +74,10 @@ export const failureOf = (error: Error, sent: boolean): UpstreamFailure => {
       return { _tag: "RequestAborted", message: describe(error, "request cannot be sent") }
     default:
   }
-  if (name.startsWith("HPE_")) return { _tag: "MalformedReply", message: describe(error, "malformed reply") }
+  if (error.name === "HTTPParserError") {
+    // The parser's own words for what it found, without any of it.
+    return { _tag: "MalformedReply", message: /\((.{1,80})\)$/.exec(error.message)?.[1] ?? "not HTTP/1.1" }
+  }
   // The alert about a refused client certificate arrives after the handshake of TLS 1.3.
   if (name.startsWith("ERR_SSL_")) return { _tag: "TlsFailed", message: describe(error, "TLS failed") }
   return { _tag: "Reset", message: describe(error, "connection broke"), sent }

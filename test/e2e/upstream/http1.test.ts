@@ -366,7 +366,7 @@ describe("a reply over HTTP/1.1", () => {
       const end = (): void => {
         response.addTrailers([
           ["X-Sum", "1"],
-          ["content-length", "9"],
+          ["Set-Cookie", "a=1"],
         ])
         response.end()
       }
@@ -384,7 +384,7 @@ describe("a reply over HTTP/1.1", () => {
   it("may follow interim replies, which are passed on", async () => {
     const { port } = await bench.listen(
       raw((socket) => {
-        socket.write("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nConnection: close\r\n\r\n")
+        socket.write("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nKeep-Alive: a\r\n\r\n")
         socket.write("HTTP/1.1 102 Processing\r\n\r\n")
         setTimeout(() => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx"), 10)
       }),
