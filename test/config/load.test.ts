@@ -282,7 +282,9 @@ describe("routes", () => {
     [
       "no backend and no answer is a warning",
       one("{name: a}"),
-      ["3:3 routes[0].backends: every request of this route is refused: no backend can be chosen and no policy answers"],
+      [
+        "3:3 routes[0].backends: every request of this route is refused: no backend can be chosen and no policy answers",
+      ],
     ],
     [
       "a lower-case method is a warning",

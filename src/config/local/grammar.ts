@@ -52,6 +52,11 @@ const anyCasePattern = (words: ReadonlyArray<string>): string => {
   return `^(?:${words.map((word) => [...word].map(letter).join("")).join("|")})$`
 }
 
+/** For the published JSON Schema: these words for completion, and any letter case of them. */
+export const wordsFragment = (words: ReadonlyArray<string>): Record<string, unknown> => ({
+  anyOf: [{ enum: [...words] }, { pattern: anyCasePattern(words) }],
+})
+
 /** One of a few words, in any letter case, with other spellings of them. */
 export const anyCase = <const Words extends ReadonlyArray<string>>(
   words: Words,
@@ -69,7 +74,7 @@ export const anyCase = <const Words extends ReadonlyArray<string>>(
         : Result.succeed(word)
     },
     (word) => word,
-    { anyOf: [{ enum: [...words, ...Object.keys(others)] }, { pattern: anyCasePattern([...known.keys()]) }] },
+    wordsFragment([...words, ...Object.keys(others)]),
   )
 }
 

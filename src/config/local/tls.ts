@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Parsed, refuse } from "../Complaint.ts"
 import { chooseFrom } from "../suggest.ts"
-import { anyCase, FileName, oneSpelling, opt, parsed, Texts } from "./grammar.ts"
+import { anyCase, FileName, oneSpelling, opt, parsed, Texts, wordsFragment } from "./grammar.ts"
 
 /** OpenSSL's name for each cipher suite, by every name it has in files. */
 const suites: Record<string, string> = {}
@@ -31,7 +31,7 @@ const parseSuite = (text: string): Parsed<string> => {
     : Result.succeed(suite)
 }
 
-const CipherSuite = parsed(Schema.String, parseSuite, (suite) => suite, { enum: Object.keys(suites) })
+const CipherSuite = parsed(Schema.String, parseSuite, (suite) => suite, wordsFragment(Object.keys(suites)))
 
 const groups = { X25519: "X25519", "P-256": "P-256", "P-384": "P-384", X25519_MLKEM768: "X25519MLKEM768" }
 
@@ -46,7 +46,7 @@ const KeyExchangeGroup = parsed(
       : Result.succeed(found[1])
   },
   (group) => Object.entries(groups).find(([, openssl]) => openssl === group)?.[0] ?? group,
-  { enum: Object.keys(groups) },
+  wordsFragment(Object.keys(groups)),
 )
 
 const versions = { TLS_V1_2: "TLSv1.2", TLS_V1_3: "TLSv1.3" } as const
@@ -65,7 +65,7 @@ const Version = parsed(
     )
   },
   (version) => (version === "TLSv1.2" ? "TLS_V1_2" : "TLS_V1_3"),
-  { enum: Object.keys(versions) },
+  wordsFragment(Object.keys(versions)),
 )
 
 export const versionSpellings = [

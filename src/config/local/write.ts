@@ -87,11 +87,12 @@ const isBlock = (node: unknown): node is YAMLMap | YAMLSeq => isCollection(node)
 const get = (document: Document, path: Path): unknown =>
   path.length === 0 ? document.contents : document.getIn(path, true)
 
+/** In the quotes of the old value, and safe between braces too. */
 const scalarText = (old: Scalar, value: string | number | boolean): string => {
   const quoted = old.type === Scalar.QUOTE_DOUBLE || old.type === Scalar.QUOTE_SINGLE
   const scalar = new Scalar(value)
   if (typeof value === "string" && quoted && old.type !== undefined) scalar.type = old.type
-  return stringify(scalar, { lineWidth: 0 }).trimEnd()
+  return flow([scalar]).slice(1, -1)
 }
 
 const isPlain = (value: unknown): value is string | number | boolean =>
@@ -219,6 +220,13 @@ const append = (document: Document, text: string, path: Path, value: unknown): S
 const splice = (document: Document, text: string, edit: Edit): Splice | undefined => {
   const above = flowAbove(document, edit.path)
   const before = get(document, edit.path)
+  if (edit._tag === "Set" && isScalar(before) && before.value !== null && isPlain(edit.value)) {
+    const range = rangeOf(before)
+    const isBlockText = before.type === Scalar.BLOCK_LITERAL || before.type === Scalar.BLOCK_FOLDED
+    if (range !== undefined && !isBlockText) {
+      return { start: range[0], end: range[1], text: scalarText(before, edit.value) }
+    }
+  }
   const whole =
     above ?? (edit._tag === "Append" && isCollection(before) && before.flow === true ? edit.path : undefined)
   if (whole !== undefined) {
@@ -235,15 +243,10 @@ const splice = (document: Document, text: string, edit: Edit): Splice | undefine
         : before === undefined
           ? add(document, text, edit.path, [edit.value])
           : fill(document, text, edit.path, [edit.value])
-    case "Set": {
-      if (before === undefined) return add(document, text, edit.path, edit.value)
-      const range = rangeOf(before)
-      if (range !== undefined && isScalar(before) && before.value !== null && isPlain(edit.value)) {
-        const isLiteral = before.type === Scalar.BLOCK_LITERAL || before.type === Scalar.BLOCK_FOLDED
-        if (!isLiteral) return { start: range[0], end: range[1], text: scalarText(before, edit.value) }
-      }
-      return fill(document, text, edit.path, edit.value)
-    }
+    case "Set":
+      return before === undefined
+        ? add(document, text, edit.path, edit.value)
+        : fill(document, text, edit.path, edit.value)
   }
 }
 
