@@ -57,7 +57,19 @@ const limitsByDefault: Limits = {
   headBytesMax: bounds.headerBytesMax,
   headTimeoutMillis: 30_000,
   bodyIdleTimeoutMillis: 60_000,
+  writeStallTimeoutMillis: 60_000,
   http2StreamsMax: bounds.http2StreamsMax,
+}
+
+export interface ConfigState {
+  /** The configuration told last is the one that serves. */
+  readonly synchronized: boolean
+  /** How many were taken; 0 before the first. */
+  readonly version: number
+  /** By the wall clock; absent before the first. */
+  readonly takenMillis: number | undefined
+  /** Why the last one was refused, if it was. */
+  readonly problems: ReadonlyArray<string>
 }
 
 export class Gateway extends Context.Service<
@@ -69,6 +81,10 @@ export class Gateway extends Context.Service<
     /** What is open right now; all zero after a drain. */
     readonly open: () => { readonly connections: number; readonly exchanges: number; readonly endpoints: number }
     readonly draining: () => boolean
+    /** Takes leave of every client; done once, however often it is asked for, and at the latest when the scope closes. */
+    readonly drain: Effect.Effect<void>
+    /** What became of the configurations told so far. */
+    readonly config: () => ConfigState
     /** First half of a change that somebody else decides about; see `Source` for the ordinary way. */
     readonly prepare: (snapshot: Snapshot) => Effect.Effect<Publish.Prepared, Unusable>
     /** Completes when a first configuration serves; fails with what is wrong with it. */
@@ -106,6 +122,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   let connectionCount = 0
 
   const pipeline = Pipeline.make({
+    context: yield* Effect.context<never>(),
     live,
     clock,
     journal,
@@ -148,7 +165,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     live,
   )
 
-  yield* Effect.addFinalizer(() =>
+  const leave = yield* Effect.cached(
     Effect.gen(function* () {
       draining = true
       options.onDrain?.()
@@ -160,11 +177,19 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* FiberSet.clear(connections)
       yield* publisher.close
       endpoints.close()
-    }),
+    }).pipe(Effect.uninterruptible),
   )
+  yield* Effect.addFinalizer(() => leave)
 
-  let version = 0
-  const tell = (result: { readonly version: number } | Unusable) => Effect.sync(() => options.onConfig?.(result))
+  let config: ConfigState = { synchronized: false, version: 0, takenMillis: undefined, problems: [] }
+  const tell = (result: { readonly version: number } | Unusable) =>
+    Effect.sync(() => {
+      config =
+        "version" in result
+          ? { synchronized: true, version: result.version, takenMillis: clock.wallMillis(), problems: [] }
+          : { ...config, synchronized: false, problems: result.problems }
+      options.onConfig?.(result)
+    })
   /** The gateway's own part and every peer's, all or nothing. */
   const change = Effect.fnUntraced(function* (snapshot: Snapshot) {
     const own = yield* publisher.prepare(snapshot)
@@ -179,7 +204,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     (update._tag === "Unusable" ? Effect.fail(update) : change(update.snapshot)).pipe(
       Effect.matchEffect({
         onFailure: (unusable) => Effect.andThen(tell(unusable), Effect.fail(unusable)),
-        onSuccess: () => tell({ version: ++version }),
+        onSuccess: () => tell({ version: config.version + 1 }),
       }),
     )
 
@@ -210,6 +235,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       endpoints: endpoints.size,
     }),
     draining: () => draining,
+    drain: leave,
+    config: () => config,
     prepare: publisher.prepare,
     ready: Deferred.await(ready),
   })

@@ -1,5 +1,6 @@
 /** What is known of a connection, one fact after the other: Accepted → Secured → Bound. */
 import type { BindKey, ListenerKey } from "../ir/Key.ts"
+import type { Headers } from "../protocols/http/headers.ts"
 import type { Socket, TlsFacts } from "./ports/Network.ts"
 
 export interface Address {
@@ -18,6 +19,8 @@ export interface Accepted {
   /** The peer on the wire, where a PROXY header named another. */
   readonly rawPeer: Address
   readonly acceptedMillis: number
+  /** The fields of the CONNECT request whose tunnel this connection came through. */
+  readonly connectHeaders?: Headers
 }
 
 /** TLS was terminated, was found absent, or passes through unread. */

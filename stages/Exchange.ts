@@ -9,7 +9,7 @@ import type { Body } from "./Body.ts"
 import type { Bound } from "./Connection.ts"
 import type { CompiledListener, CompiledRoute, Plan } from "./Plan.ts"
 import type { Endpoint } from "./ports/Upstream.ts"
-import type { Socket } from "./ports/Network.ts"
+import type { Relayed, Socket } from "./ports/Network.ts"
 import type { Inquiry } from "./Inquiry.ts"
 import type { Refusal } from "./Refusal.ts"
 
@@ -86,9 +86,12 @@ export interface Reply {
   body: Body
   /** Whether an upstream said this, or the gateway itself. */
   readonly origin: "upstream" | "gateway"
-  /** The raw stream behind a 101, or a 2xx to CONNECT. */
-  readonly tunnel?: Socket
+  /** What is behind a 101, or a 2xx to CONNECT. */
+  readonly tunnel?: Tunnel
 }
+
+/** The raw stream the client is connected with, or whoever takes the client's side over inside the gateway. */
+export type Tunnel = Socket | { readonly handOver: (client: Socket) => Effect.Effect<Relayed> }
 
 /** Changes a reply in place; an effect is returned only by an edit that has to wait. */
 export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
@@ -107,6 +110,8 @@ export interface Trail {
   /** When the first upstream call began and when its head came back; 0 until then. */
   upstreamStartMillis: number
   upstreamHeadMillis: number
+  /** When our own reply was ready to be sent; 0 until then. */
+  replyMillis: number
 }
 
 /** Whatever a policy step can look at and change: an exchange, or one attempt of it. */
@@ -163,6 +168,7 @@ export class Exchange implements Subject {
       refusal: undefined,
       upstreamStartMillis: 0,
       upstreamHeadMillis: 0,
+      replyMillis: 0,
     }
   }
 

@@ -12,7 +12,7 @@ import type { Hosts } from "./4-route/host.ts"
 import type { TcpTable } from "./4-route/tcp.ts"
 import type { RouteTree } from "./4-route/tree.ts"
 import type { Exchange, Routed, Service } from "./Exchange.ts"
-import type { HttpSettings, TlsContext } from "./ports/Network.ts"
+import type { HttpSettings, KeepAlive, TlsContext } from "./ports/Network.ts"
 import type { TcpTarget } from "./6-dispatch/tcp.ts"
 
 /** A route that is ready to serve. */
@@ -51,7 +51,7 @@ export interface FrontendSettings {
   readonly maxBufferBytes: number
   readonly handshakeTimeoutMillis: number
   readonly alpn: ReadonlyArray<string>
-  readonly keepAlive: { readonly enabled: boolean; readonly timeMillis: number }
+  readonly keepAlive: KeepAlive
   readonly proxyProtocol: { readonly version: "v1" | "v2" | "all"; readonly mode: "strict" | "optional" } | undefined
   readonly connect: "deny" | "route" | "tunnel"
 }

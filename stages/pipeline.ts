@@ -5,22 +5,27 @@
  *
  * The first three make a connection; the rest is compiled into each listener of a plan and runs once per exchange.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { BindKey } from "../ir/Key.ts"
 import { detectPreface } from "../protocols/net/preface.ts"
 import { accept } from "./1-accept/accept.ts"
 import { terminate } from "./2-tls/terminate.ts"
 import * as http from "./3-listener/http.ts"
-import { serve } from "./3-listener/match.ts"
+import type { Through } from "./3-listener/connect.ts"
+import { make as serve } from "./3-listener/match.ts"
 import { relay } from "./3-listener/tcp.ts"
 import type { Accepted, Bound, Secured } from "./Connection.ts"
 import type { CompiledBind, CompiledListener, Live } from "./Plan.ts"
 import type { Journal } from "./ports/Journal.ts"
 import type { HttpConnection, Socket } from "./ports/Network.ts"
 import type { Clock } from "./ports/Timer.ts"
+import { needMore, peek, seen } from "./peek.ts"
 import { rejected, type Rejected } from "./Rejected.ts"
 
 export interface PipelinePorts {
+  /** What every fiber of an exchange starts with. */
+  readonly context: Context.Context<never>
   readonly live: Live
   readonly clock: Clock
   readonly journal: Journal["Service"]
@@ -32,6 +37,7 @@ export const make = (ports: PipelinePorts) => {
   const { clock, journal, live } = ports
   const engine = http.make(
     {
+      context: ports.context,
       live,
       clock,
       journal: {
@@ -40,24 +46,15 @@ export const make = (ports: PipelinePorts) => {
           journal.malformed(bound.secured.accepted.bind, bound.secured.accepted.peer, status, message),
       },
     },
-    serve,
+    serve((key, socket, through) => connection(key, socket, through)),
   )
 
   /** What the first bytes are decides who reads them; an HTTP/1 connection is the common case. */
-  const detect = (socket: Socket, timeoutMillis: number): Effect.Effect<"tls" | "http1" | "http2", Rejected> => {
-    const look = (known: number): Effect.Effect<"tls" | "http1" | "http2", Rejected> =>
-      Effect.matchEffect(socket.peek(known, timeoutMillis), {
-        onFailure: (closed) => Effect.fail(rejected("listener", closed.message)),
-        onSuccess: (bytes) => {
-          const preface = detectPreface(bytes)
-          if (preface !== "needMore") return Effect.succeed(preface)
-          return bytes.byteLength > known
-            ? look(bytes.byteLength)
-            : Effect.fail(rejected("listener", "closed by the peer"))
-        },
-      })
-    return look(0)
-  }
+  const detect = (socket: Socket, timeoutMillis: number): Effect.Effect<"tls" | "http1" | "http2", Rejected> =>
+    peek("listener", clock, socket, timeoutMillis, (bytes) => {
+      const preface = detectPreface(bytes)
+      return preface === "needMore" ? needMore(bytes.byteLength + 1) : seen(preface)
+    })
 
   const serveHttp = (bound: Bound, bind: CompiledBind, version: "1" | "2"): Effect.Effect<void> =>
     Effect.suspend(() => {
@@ -65,7 +62,7 @@ export const make = (ports: PipelinePorts) => {
       ports.opened(bound, connection)
       const { maxConnectionDurationMillis } = bind.frontend
       if (maxConnectionDurationMillis === undefined) return connection.closed
-      const cancel = clock.after(maxConnectionDurationMillis, connection.drain)
+      const cancel = clock.after(maxConnectionDurationMillis, () => connection.drain())
       return Effect.ensuring(connection.closed, Effect.sync(cancel))
     })
 
@@ -76,11 +73,14 @@ export const make = (ports: PipelinePorts) => {
     relay(clock, (ending) => journal.relay(bound.secured.accepted, ending), bound, listener)
 
   const sealed = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> =>
-    Effect.flatMap(terminate(bind, accepted), ({ listener, secured }) => {
+    Effect.flatMap(terminate(clock, bind, accepted), ({ listener, secured }) => {
       journal.handshake(accepted.bind, clock.nowMillis() - accepted.acceptedMillis, secured.tls)
       const bound: Bound = { secured, listener: listener.ir.key }
       if (listener.ir.protocol !== "HTTPS") return raw(bound, listener)
-      return serveHttp(bound, bind, secured.tls?.alpn === "h2" ? "2" : "1")
+      if (secured.tls?.alpn !== undefined) return serveHttp(bound, bind, secured.tls.alpn === "h2" ? "2" : "1")
+      return Effect.flatMap(detect(secured.socket, bind.frontend.http.headTimeoutMillis), (seen) =>
+        serveHttp(bound, bind, seen === "http2" ? "2" : "1"),
+      )
     })
 
   const bound = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> => {
@@ -94,22 +94,24 @@ export const make = (ports: PipelinePorts) => {
       case "tls":
         return sealed(bind, accepted)
       case "http":
+        return Effect.flatMap(detect(socket, bind.frontend.http.headTimeoutMillis), (seen) =>
+          plaintext(bind, unsealed, seen === "http2" ? "http2" : "http1"),
+        )
       case "auto":
-        return Effect.flatMap(detect(socket, bind.frontend.http.headTimeoutMillis), (seen) => {
-          if (seen !== "tls") return plaintext(bind, unsealed, seen)
-          return bind.ir.protocol === "auto" ? sealed(bind, accepted) : plaintext(bind, unsealed, "http1")
-        })
+        return Effect.flatMap(detect(socket, bind.frontend.handshakeTimeoutMillis), (seen) =>
+          seen === "tls" ? sealed(bind, accepted) : plaintext(bind, unsealed, seen),
+        )
     }
   }
 
   /** The life of one connection, from accept to close; the socket never outlives it. */
-  const connection = (key: BindKey, socket: Socket): Effect.Effect<void> =>
+  const connection = (key: BindKey, socket: Socket, through?: Through): Effect.Effect<void> =>
     Effect.suspend(() => {
       const bind = live.current.binds.get(key)
       journal.accepted(key, socket.peer)
       if (bind === undefined) return Effect.void
       return Effect.catch(
-        Effect.flatMap(accept(clock, key, bind, socket), (accepted) => bound(bind, accepted)),
+        Effect.flatMap(accept(clock, key, bind, socket, through), (accepted) => bound(bind, accepted)),
         (cause) => Effect.sync(() => journal.rejected(key, socket.peer, cause.stage, cause.reason)),
       )
     }).pipe(Effect.ensuring(Effect.sync(() => socket.destroy())))

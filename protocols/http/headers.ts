@@ -5,6 +5,8 @@
 export class Headers {
   /** Mutable on purpose: an exchange owns its headers and edits them in place. */
   readonly flat: Array<string>
+  /** How the sender spelled the names, by the name in lower case; only where that is to be kept. */
+  spelled: ReadonlyMap<string, string> | undefined = undefined
 
   constructor(flat: Array<string> = []) {
     this.flat = flat
@@ -57,7 +59,21 @@ export class Headers {
   }
 
   copy(): Headers {
-    return new Headers(this.flat.slice())
+    const copy = new Headers(this.flat.slice())
+    copy.spelled = this.spelled
+    return copy
+  }
+
+  /** The list as it goes on an HTTP/1 wire: the one list, or a copy of it with the names as they were spelled. */
+  get written(): Array<string> {
+    const { flat, spelled } = this
+    if (spelled === undefined) return flat
+    const written = flat.slice()
+    for (let i = 0; i < written.length; i += 2) {
+      const name = written[i] as string
+      written[i] = spelled.get(name) ?? name
+    }
+    return written
   }
 
   *[Symbol.iterator](): Generator<readonly [name: string, value: string]> {
@@ -76,4 +92,15 @@ export class Headers {
     }
     flat.length = kept
   }
+}
+
+/** The spelling of the names in a list as it was received; the first one counts. */
+export const spellingOf = (flat: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+  const spelled = new Map<string, string>()
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = flat[i] as string
+    const lower = name.toLowerCase()
+    if (!spelled.has(lower)) spelled.set(lower, name)
+  }
+  return spelled
 }

@@ -1,27 +1,26 @@
-/** Flows over Node streams, in both directions. */
-import { Readable } from "node:stream"
-import { Headers } from "../../protocols/http/headers.ts"
-import { type Flow, flowFailure, type Sink, type Source } from "../../stages/Body.ts"
+/** Request bodies as flows. */
+import type { Readable } from "node:stream"
+import { relayTrailers } from "../../protocols/http/hopByHop.ts"
+import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 
 /** What a readable has in common with the messages of the HTTP parsers. */
 export interface Message extends Readable {
   readonly rawTrailers?: ReadonlyArray<string>
-  readonly complete?: boolean
+  readonly aborted?: boolean
 }
 
-const lowerCased = (flat: ReadonlyArray<string>): Headers => {
-  const copy = flat.slice()
-  for (let i = 0; i < copy.length; i += 2) copy[i] = (copy[i] as string).toLowerCase()
-  return new Headers(copy)
-}
-
-/** A Node readable as a flow; a writer that takes Node streams may use the readable itself. */
+/** A message of a parser as a flow. It never destroys the message: that would take the connection along. */
 export class ReadableFlow implements Flow, Source {
   readonly _tag = "Flow"
   readonly length: number | undefined
-  readonly readable: Message
+  private readonly readable: Message
   private readonly onOpen: (() => void) | undefined
-  private ended = false
+  private sink: Sink | undefined
+  /** Bytes so far. */
+  received = 0
+  private held = false
+  private over = false
+  private failure: FlowFailure | undefined
 
   constructor(readable: Message, length: number | undefined, onOpen?: () => void) {
     this.readable = readable
@@ -29,67 +28,66 @@ export class ReadableFlow implements Flow, Source {
     this.onOpen = onOpen
   }
 
-  /** The readable, for somebody who consumes it as such. */
-  take(): Message {
-    this.onOpen?.()
-    return this.readable
+  /** Whether somebody reads it and waits for the sender. */
+  get waiting(): boolean {
+    return this.sink !== undefined && !this.over && !this.held
+  }
+
+  get opened(): boolean {
+    return this.sink !== undefined
   }
 
   open(sink: Sink): Source {
-    const readable = this.take()
+    this.sink = sink
+    if (this.failure !== undefined) {
+      const failure = this.failure
+      this.over = true
+      queueMicrotask(() => sink.fail(failure))
+      return this
+    }
+    this.onOpen?.()
+    const { readable } = this
     readable.on("data", (chunk: Uint8Array) => {
-      if (!sink.write(chunk)) readable.pause()
+      this.received += chunk.byteLength
+      if (this.over || sink.write(chunk) || this.over) return
+      this.held = true
+      readable.pause()
     })
     readable.once("end", () => {
-      if (this.ended) return
-      this.ended = true
+      if (readable.aborted === true) return this.broken("the sender went away")
+      if (this.over) return
+      this.over = true
       const trailers = readable.rawTrailers
-      sink.end(trailers !== undefined && trailers.length > 0 ? lowerCased(trailers) : undefined)
+      sink.end(trailers !== undefined && trailers.length > 0 ? relayTrailers(trailers) : undefined)
     })
-    const broken = (error?: Error): void => {
-      if (this.ended) return
-      this.ended = true
-      sink.fail(flowFailure("gone", error?.message ?? "the sender went away"))
-    }
-    readable.once("error", broken)
-    readable.once("close", () => broken())
-    if (readable.destroyed) queueMicrotask(broken)
+    readable.once("error", (error: Error) => this.broken(error.message))
+    readable.once("close", () => this.broken("the sender went away"))
+    if (readable.destroyed) queueMicrotask(() => this.broken("the sender went away"))
     return this
   }
 
   resume(): void {
+    if (this.over || !this.held) return
+    this.held = false
     this.readable.resume()
   }
 
+  /** Reads no further; whoever owns the connection decides what becomes of the rest. */
   cancel(): void {
-    this.ended = true
-    this.readable.resume()
+    this.over = true
+    this.readable.pause()
   }
-}
 
-/** A flow as a Node readable, for consumers that take nothing else. */
-export const toReadable = (flow: Flow): Readable => {
-  if (flow instanceof ReadableFlow) return flow.take()
-  let source: Source | undefined
-  let trailers: Headers | undefined
-  return new Readable({
-    read() {
-      if (source !== undefined) return source.resume()
-      source = flow.open({
-        write: (chunk) => this.push(chunk),
-        end: (last) => {
-          trailers = last
-          Object.defineProperty(this, "rawTrailers", { value: trailers?.flat ?? [] })
-          this.push(null)
-        },
-        fail: (failure) => {
-          this.destroy(new Error(failure.message))
-        },
-      })
-    },
-    destroy(error, done) {
-      source?.cancel()
-      done(error)
-    },
-  })
+  /** Ends it from the side of the sender, before its end. */
+  abandon(failure: FlowFailure): void {
+    if (this.over) return
+    this.failure = failure
+    if (this.sink === undefined) return
+    this.over = true
+    this.sink.fail(failure)
+  }
+
+  private broken(message: string): void {
+    if (!this.over) this.abandon(flowFailure("gone", message))
+  }
 }

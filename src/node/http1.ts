@@ -1,329 +1,676 @@
 /**
  * HTTP/1 on one connection. The parser and serialiser are node:http, fed with sockets that our own accept stage took;
- * this file is the only one that writes such a socket.
+ * this file is the only one that writes such a socket. Requests are served one after the other: a client may send
+ * ahead, but nothing it sent begins before the reply before it is on its way.
  */
 import * as Effect from "effect/Effect"
 import * as http from "node:http"
-import type { Socket as NetSocket } from "node:net"
+import * as net from "node:net"
 import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
-import { type Body, empty, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
+import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply } from "../../stages/Exchange.ts"
-import type {
-  Delivered,
-  HttpConnection,
-  HttpEvents,
-  HttpSettings,
-  Incoming,
-  Socket,
-} from "../../stages/ports/Network.ts"
+import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
 import { ReadableFlow } from "./flow.ts"
+import { lookEveryMillis, queuedOf } from "./queued.ts"
+import type { NodeSocket } from "./socket.ts"
+import { takeOver } from "./tunnel.ts"
 
-/** What this file remembers of a connection. */
-interface Connected {
-  readonly events: HttpEvents
-  readonly asSocket: (stream: Duplex) => Socket
-  draining: boolean
-}
+/** How long what a client still sends is read and thrown away, so that closing does not destroy its reply on the way. */
+export const LINGER_MILLIS = 1_000
 
-const connected = new WeakMap<Duplex, Connected>()
+/** A body of at most so many bytes that nobody read is thrown away for the sake of the connection. */
+export const UNREAD_BYTES_MAX = 65_536
 
-class Response {
-  private readonly incoming: http.IncomingMessage
+/** How many requests a client may send ahead of their replies. */
+export const PIPELINED_MAX = 1_024
+
+/** How long a begun reply may be silent towards a client that has closed its own half. */
+export const HALF_CLOSED_SILENCE_MILLIS = 5_000
+
+/** When an interim reply is repeated to a client that has closed its own half. */
+const PROBE_MILLIS = 100
+
+/** How many idle parsers with settings of their own are kept. */
+const SERVERS_MAX = 16
+
+const gone: Delivered = { outcome: "clientGone", bytes: 0, failure: undefined }
+
+/** A request, and the reply that is owed for it. */
+class Call implements Incoming, Sink {
+  readonly method: string
+  readonly target: string
+  readonly version: "1.0" | "1.1"
+  readonly flat: Array<string>
+  readonly authority = undefined
+  readonly scheme = undefined
+  readonly protocol = undefined
+  readonly body: Body
+  readonly flow: ReadableFlow | undefined
+  readonly incoming: http.IncomingMessage
   readonly response: http.ServerResponse
+  protected readonly connection: Connection
+  private readonly expects: boolean
+  private finish: ((delivered: Effect.Effect<Delivered>) => void) | undefined
+  private listener: (() => void) | undefined
   private source: Source | undefined
   private failure: FlowFailure | undefined
   private sent = 0
+  /** Bytes that the head announced. */
+  private declared = Infinity
+  private bodiless = false
+  private wrote = false
+  private waitsForDrain = false
+  private closed = false
 
-  constructor(incoming: http.IncomingMessage, response: http.ServerResponse) {
+  constructor(connection: Connection, incoming: http.IncomingMessage, response: http.ServerResponse, expects: boolean) {
+    this.connection = connection
     this.incoming = incoming
     this.response = response
+    this.expects = expects
+    this.method = incoming.method as string
+    this.target = incoming.url as string
+    this.version = incoming.httpVersionMinor === 0 ? "1.0" : "1.1"
+    this.flat = incoming.rawHeaders
+    this.flow = this.flowOf(incoming)
+    this.body = this.flow ?? empty
+    response.on("close", () => this.onClose())
   }
 
-  onGone(listener: () => void): void {
-    const { response } = this
-    if (response.closed) return listener()
-    response.on("close", () => {
-      if (!response.writableFinished) listener()
-    })
+  private flowOf(incoming: http.IncomingMessage): ReadableFlow | undefined {
+    const flat = this.flat
+    let length: number | undefined
+    let has = false
+    for (let i = 0; i < flat.length; i += 2) {
+      const name = flat[i] as string
+      if (name.length === 14 && name.toLowerCase() === "content-length") {
+        length = Number(flat[i + 1])
+        has = true
+      } else if (name.length === 17 && name.toLowerCase() === "transfer-encoding") {
+        length = undefined
+        has = true
+        break
+      }
+    }
+    if (!has || length === 0) return undefined
+    return new ReadableFlow(incoming, length, this.expects ? () => this.invite() : undefined)
   }
 
-  send(reply: Reply): Effect.Effect<Delivered> {
+  /** The body is wanted: a client that waits to hear so is told. */
+  private invite(): void {
     const { response } = this
+    if (!response.headersSent && !response.destroyed) response.writeContinue()
+  }
+
+  gone(listener: () => void): void {
+    if (this.closed) listener()
+    else this.listener = listener
+  }
+
+  readonly inform = (status: number, flat: Array<string>): void => {
+    const { response } = this
+    // 100 is between us and the client, 101 is no interim reply, and HTTP/1.0 knows neither.
+    if (status < 102 || status > 199 || this.version === "1.0") return
+    if (response.headersSent || response.destroyed) return
+    try {
+      response.writeInformation(status, flat)
+    } catch {
+      // A field that cannot be written is not worth an interim reply.
+    }
+  }
+
+  respond(reply: Reply): Effect.Effect<Delivered> {
     return Effect.callback<Delivered>((resume) => {
-      if (response.closed) return resume(Effect.succeed({ outcome: "clientGone", bytes: 0, failure: undefined }))
-      // The listener is added here, not with the response: kept in a field, what it holds would outlive every scavenge.
-      response.on("close", () => resume(Effect.succeed(this.delivered())))
-      this.write(reply)
-      return Effect.sync(() => {
-        this.source?.cancel()
-        response.destroy()
-      })
+      if (this.closed) {
+        discard(reply.body)
+        return resume(Effect.succeed(gone))
+      }
+      this.finish = resume
+      try {
+        this.begin(reply)
+      } catch (error) {
+        this.replace(reply, error instanceof Error ? error.message : String(error))
+      }
+      return Effect.sync(() => this.abort())
     })
   }
 
-  private write(reply: Reply): void {
+  private abort(): void {
+    this.finish = undefined
+    this.source?.cancel()
+    this.connection.breakOff(this)
+  }
+
+  private begin(reply: Reply): void {
     const { response } = this
-    const { body, headers } = reply
-    const flat = headers.flat
-    if (this.mustClose(body)) response.shouldKeepAlive = false
-    if (body._tag === "Flow") {
-      response.writeHead(reply.status, flat)
-      this.source = body.open(this.sink(body.length))
-      if (response.closed) this.source.cancel()
-      return
+    const { body, headers, status } = reply
+    if (this.connection.draining || this.leavesUnread()) response.shouldKeepAlive = false
+    if (this.version === "1.0") response.useChunkedEncodingByDefault = false
+    this.bodiless = this.method === "HEAD" || status === 204 || status === 304
+    if (status === 204) headers.remove("content-length")
+    switch (body._tag) {
+      case "Flow":
+        return this.stream(reply, body.length)
+      case "Bytes":
+        if (!this.bodiless) headers.set("content-length", String(body.bytes.byteLength))
+        response.writeHead(status, headers.written)
+        this.sent = body.bytes.byteLength
+        response.end(body.bytes)
+        return
+      case "Empty":
+        if (!this.bodiless) headers.set("content-length", "0")
+        response.writeHead(status, headers.written)
+        response.end()
     }
-    if (body._tag === "Bytes") {
-      if (!headers.has("content-length")) flat.push("content-length", String(body.bytes.byteLength))
-      response.writeHead(reply.status, flat)
-      this.sent = body.bytes.byteLength
-      response.end(body.bytes)
-      return
+  }
+
+  private stream(reply: Reply, length: number | undefined): void {
+    const { response } = this
+    const { headers } = reply
+    const declared = headers.get("content-length")
+    if (declared !== undefined) this.declared = Number(declared)
+    else if (length !== undefined && !this.bodiless) {
+      this.declared = length
+      headers.append("content-length", String(length))
     }
-    if (this.hasNoBody(reply.status) || headers.has("content-length") || headers.has("transfer-encoding")) {
-      response.writeHead(reply.status, flat)
-    } else {
-      flat.push("content-length", "0")
-      response.writeHead(reply.status, flat)
+    response.writeHead(reply.status, headers.written)
+    const source = (reply.body as Extract<Body, { readonly _tag: "Flow" }>).open(this)
+    this.source = source
+    if (this.closed) source.cancel()
+    else if (!this.wrote && !response.writableEnded) process.nextTick(flushHead, this)
+  }
+
+  /** The head must not wait for a body that takes its time. */
+  flush(): void {
+    const { response } = this
+    if (!this.wrote && !response.writableEnded && !response.destroyed) response.flushHeaders()
+  }
+
+  /** The reply cannot be written as it is. */
+  private replace(reply: Reply, message: string): void {
+    const { response } = this
+    discard(reply.body)
+    this.failure = flowFailure("malformed", message)
+    if (response.headersSent) return void response.destroy()
+    reply.status = 500
+    response.writeHead(500, ["content-type", "text/plain", "content-length", "14"])
+    response.end("internal error")
+  }
+
+  /** A body that nobody reads would be taken for the next request. */
+  private leavesUnread(): boolean {
+    const { flow } = this
+    if (flow === undefined || this.incoming.complete || flow.waiting) return false
+    return this.expects || flow.length === undefined || flow.length > UNREAD_BYTES_MAX
+  }
+
+  /** Whether the client has yet to send the rest of its body. */
+  get unfinished(): boolean {
+    return this.flow !== undefined && !this.incoming.complete
+  }
+
+  /** Whether the end of the reply is only told by closing. */
+  get endsByClosing(): boolean {
+    return this.response.headersSent && this.declared === Infinity && !this.response.chunkedEncoding && !this.bodiless
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.closed) return false
+    this.wrote = true
+    if (this.bodiless) return true
+    const { response } = this
+    this.sent += chunk.byteLength
+    if (this.sent >= this.declared) {
+      if (this.sent > this.declared) {
+        this.fail(flowFailure("malformed", "the body is longer than its head announced"))
+        this.source?.cancel()
+        return false
+      }
+      response.end(chunk)
+      return true
+    }
+    if (response.write(chunk)) return true
+    if (!this.waitsForDrain) {
+      this.waitsForDrain = true
+      response.on("drain", () => this.source?.resume())
+    }
+    return false
+  }
+
+  end(trailers: Headers | undefined): void {
+    const { response } = this
+    if (response.writableEnded) return
+    if (this.declared !== Infinity && this.sent < this.declared && !this.bodiless) {
+      return this.fail(flowFailure("gone", "the body is shorter than its head announced"))
+    }
+    if (trailers !== undefined && trailers.flat.length > 0) {
+      try {
+        response.addTrailers([...trailers] as unknown as Array<[string, string]>)
+      } catch {
+        // Trailers that cannot be written are left out; the body is whole without them.
+      }
     }
     response.end()
   }
 
-  private hasNoBody(status: number): boolean {
-    return this.incoming.method === "HEAD" || status === 204 || status === 304
+  fail(failure: FlowFailure): void {
+    this.failure = failure
+    this.connection.breakOff(this)
   }
 
-  /** A request body that nobody read would be taken for the next request. */
-  private mustClose(_body: Body): boolean {
-    const state = connected.get(this.incoming.socket)
-    return state?.draining === true
+  /** The socket has taken what was written, where node:http no longer says so. */
+  drained(): void {
+    this.source?.resume()
   }
 
-  private sink(length: number | undefined): Sink {
-    const { response } = this
-    return {
-      write: (chunk) => {
-        this.sent += chunk.byteLength
-        if (this.sent === length) {
-          response.end(chunk)
-          return true
-        }
-        if (response.write(chunk)) return true
-        if (response.listenerCount("drain") === 0) response.on("drain", () => this.source?.resume())
-        return false
-      },
-      end: (trailers: Headers | undefined) => {
-        if (response.writableEnded) return
-        if (trailers !== undefined) {
-          const pairs: Array<[string, string]> = []
-          for (const [name, value] of trailers) pairs.push([name, value])
-          response.addTrailers(pairs)
-        }
-        response.end()
-      },
-      fail: (failure) => {
-        this.failure = failure
-        response.destroy()
-      },
-    }
-  }
-
-  private delivered(): Delivered {
+  private onClose(): void {
+    this.closed = true
     const finished = this.response.writableFinished
     if (!finished) this.source?.cancel()
-    return {
-      outcome: finished ? "complete" : this.failure === undefined ? "clientGone" : "upstreamFailed",
-      bytes: this.sent,
-      failure: this.failure,
+    const finish = this.finish
+    if (finish !== undefined) {
+      this.finish = undefined
+      const { failure, sent: bytes } = this
+      const outcome =
+        finished && failure === undefined ? "complete" : failure === undefined ? "clientGone" : "upstreamFailed"
+      finish(Effect.succeed({ outcome, bytes, failure }))
+    } else if (!finished) this.listener?.()
+    if (finished) this.connection.finished(this)
+  }
+}
+
+const flushHead = (call: Call): void => call.flush()
+
+/** A request that wants the connection itself: an upgrade, or CONNECT. The parser has let go of the socket. */
+class TunnelCall extends Call {
+  private readonly socket: net.Socket
+  /** Nobody reads until the tunnel stands, so the end of the stream is looked for here. */
+  private readonly look = (): void => {
+    if (this.socket.readableLength === 0) this.socket.destroy()
+  }
+
+  constructor(connection: Connection, incoming: http.IncomingMessage, socket: net.Socket, head: Buffer) {
+    const response = new http.ServerResponse(incoming)
+    response.shouldKeepAlive = false
+    super(connection, incoming, response, false)
+    this.socket = socket
+    response.once("finish", () => {
+      response.detachSocket(socket)
+      response.destroy()
+    })
+    socket.setTimeout(0)
+    if (head.byteLength > 0) socket.unshift(head)
+    socket.once("readable", this.look)
+  }
+
+  /** Its turn has come: no earlier reply is on the socket any more. */
+  attach(): void {
+    this.response.assignSocket(this.socket)
+  }
+
+  override respond(reply: Reply): Effect.Effect<Delivered> {
+    const { tunnel } = reply
+    if (tunnel === undefined) return super.respond(reply)
+    return Effect.suspend(() => {
+      const { response, socket } = this
+      if (socket.destroyed) {
+        if ("destroy" in tunnel) tunnel.destroy()
+        return Effect.succeed(gone)
+      }
+      response.detachSocket(socket)
+      socket.off("readable", this.look)
+      return takeOver(reply, tunnel, this.connection.owner, this.incoming.headers.upgrade)
+    })
+  }
+}
+
+interface Malformed {
+  readonly status: number
+  readonly message: string
+}
+
+const describe = (error: NodeJS.ErrnoException): Malformed | undefined => {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return { status: 431, message: "request header fields too large" }
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return { status: 413, message: "request body too large: chunk extensions" }
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return { status: 408, message: "request head timeout" }
+    default:
+      if (error.code?.startsWith("HPE_") !== true) return undefined
+      return { status: 400, message: `invalid request: ${error.message.replace(/^Parse Error: /, "")}` }
+  }
+}
+
+/** One connection, its calls in order, and what is watched about it. */
+class Connection implements HttpConnection {
+  readonly owner: NodeSocket
+  readonly socket: net.Socket
+  readonly events: HttpEvents
+  readonly settings: HttpSettings
+  draining = false
+  private current: Call | undefined
+  private readonly waiting: Array<Call> = []
+  /** Answered when everything before it is. */
+  private malformed: Malformed | undefined
+  private served = 0
+  private closing = false
+  private halfClosed = false
+  private watched: Call | undefined
+  private lastReceived = 0
+  private readMillis = 0
+  private lastQueued = 0
+  private writeMillis = 0
+  private lastWritten = 0
+  private silentMillis = 0
+
+  constructor(owner: NodeSocket, socket: net.Socket, settings: HttpSettings, events: HttpEvents) {
+    this.owner = owner
+    this.socket = socket
+    this.settings = settings
+    this.events = events
+    // node:http closes with this after the last reply.
+    socket.destroySoon = () => this.closeSoon()
+    socket.on("end", () => this.onEnd())
+    // The parser resumes reading at the end of every message, also when there is enough to do.
+    socket.on("resume", () => {
+      if (this.waiting.length > 0) socket.pause()
+    })
+  }
+
+  get closed(): Effect.Effect<void> {
+    return this.owner.closed
+  }
+
+  arrived(call: Call): void {
+    if (this.closing || this.malformed !== undefined) return
+    if (this.current === undefined) return this.start(call)
+    if (this.waiting.length >= PIPELINED_MAX) return void this.socket.destroy()
+    this.waiting.push(call)
+    this.socket.pause()
+  }
+
+  private start(call: Call): void {
+    this.current = call
+    if (call instanceof TunnelCall) call.attach()
+    try {
+      this.events.request(call)
+    } catch (error) {
+      this.socket.destroy(error instanceof Error ? error : undefined)
     }
   }
-}
 
-const bodyOf = (incoming: http.IncomingMessage, response: http.ServerResponse, expectsContinue: boolean): Body => {
-  const length = incoming.headers["content-length"]
-  if (length === undefined && incoming.headers["transfer-encoding"] === undefined) return empty
-  const declared = length === undefined ? undefined : Number(length)
-  if (declared === 0) return empty
-  return new ReadableFlow(incoming, declared, expectsContinue ? () => response.writeContinue() : undefined)
-}
+  /** The reply is with the kernel. */
+  finished(call: Call): void {
+    if (this.current !== call) return
+    this.served++
+    this.current = undefined
+    if (this.closing || this.socket.destroyed) return
+    if (call instanceof TunnelCall) return this.closeSoon()
+    if (call.unfinished) this.skipRest(call)
+    if (!this.draining) {
+      const next = this.waiting.shift()
+      if (next !== undefined) {
+        if (this.waiting.length === 0) this.socket.resume()
+        return this.start(next)
+      }
+    }
+    if (this.malformed !== undefined) this.refuse(this.malformed)
+    else if (this.draining || this.halfClosed) this.closeSoon()
+  }
 
-const versionOf = (incoming: http.IncomingMessage): "1.0" | "1.1" => (incoming.httpVersionMinor === 0 ? "1.0" : "1.1")
+  /** More requests than we serve arrived in one head: the list is cut and says nothing reliable. */
+  tooManyHeaders(response: http.ServerResponse): void {
+    if (this.closing) return
+    const status = 431
+    this.events.malformed(status, "too many request header fields")
+    if (this.current !== undefined) {
+      this.malformed ??= { status, message: "request header fields too large" }
+      return
+    }
+    this.closing = true
+    response.shouldKeepAlive = false
+    const text = "request header fields too large"
+    response.writeHead(status, ["content-type", "text/plain", "content-length", String(text.length)])
+    response.end(text)
+  }
 
-const toIncoming = (
-  incoming: http.IncomingMessage,
-  response: http.ServerResponse,
-  expectsContinue: boolean,
-): Incoming => {
-  const answer = new Response(incoming, response)
-  return {
-    method: incoming.method ?? "",
-    target: incoming.url ?? "",
-    version: versionOf(incoming),
-    flat: incoming.rawHeaders,
-    authority: undefined,
-    scheme: undefined,
-    body: bodyOf(incoming, response, expectsContinue),
-    respond: (reply) => answer.send(reply),
-    inform: (status, flat) => inform(response, status, flat),
-    gone: (listener) => answer.onGone(listener),
+  failed(error: NodeJS.ErrnoException): void {
+    const malformed = describe(error)
+    if (malformed === undefined || this.closing) return void this.socket.destroy()
+    if (this.malformed !== undefined) return
+    this.events.malformed(malformed.status, malformed.message)
+    const { current } = this
+    if (current === undefined) return this.refuse(malformed)
+    this.malformed = malformed
+    const last = this.waiting.at(-1) ?? current
+    if (last.unfinished) last.flow?.abandon(flowFailure("malformed", malformed.message))
+  }
+
+  private refuse({ message, status }: Malformed): void {
+    this.closing = true
+    const { socket } = this
+    const date = new Date().toUTCString()
+    const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ""}\r\ndate: ${date}\r\nconnection: close\r\n`
+    const length = Buffer.byteLength(message)
+    socket.end(`${head}content-type: text/plain\r\ncontent-length: ${length}\r\n\r\n${message}`)
+    this.linger()
+  }
+
+  /** Ends the connection where a reply cannot go on; the client must not take what it has for the whole. */
+  breakOff(call: Call): void {
+    if (call.endsByClosing) this.owner.reset()
+    call.response.destroy()
+    this.socket.destroy()
+  }
+
+  /** Reads the little that is left of a body nobody wanted, but not for long. */
+  private skipRest(call: Call): void {
+    call.incoming.resume()
+    setTimeout(() => {
+      if (call.unfinished) this.socket.destroy()
+    }, LINGER_MILLIS).unref()
+  }
+
+  private closeSoon(): void {
+    if (this.closing && this.socket.writableEnded) return
+    this.closing = true
+    const { current, socket } = this
+    socket.end()
+    if (current?.unfinished === true) {
+      current.incoming.once("end", () => socket.destroy())
+      current.incoming.resume()
+      return this.linger()
+    }
+    if (socket.writableFinished) socket.destroy()
+    else socket.once("finish", () => socket.destroy())
+  }
+
+  /** Our side is ended; the client gets a moment to read its reply. */
+  private linger(): void {
+    const { socket } = this
+    if (socket.destroyed) return
+    setTimeout(() => socket.destroy(), LINGER_MILLIS).unref()
+    socket.resume()
+  }
+
+  /**
+   * The client sends nothing more: it waits for its reply, or it has left; both look alike until something is written.
+   * An interim reply is written twice: the first one makes a host without that connection reset it, the second notices.
+   */
+  private onEnd(): void {
+    const { current, socket } = this
+    if (current instanceof TunnelCall) return
+    if (this.closing) return void socket.destroy()
+    this.halfClosed = true
+    this.silentMillis = performance.now()
+    if (current === undefined) return
+    if (this.waiting.length === 0) current.response.shouldKeepAlive = false
+    this.probe()
+    setTimeout(() => this.probe(), PROBE_MILLIS).unref()
+  }
+
+  private probe(): void {
+    this.current?.inform(102, [])
+  }
+
+  drain(): void {
+    if (this.draining) return
+    this.draining = true
+    // A connection that carried nothing yet was opened for a request that is on its way.
+    if (this.current === undefined && this.served > 0 && !this.closing) this.closeSoon()
+  }
+
+  /** Looks for clients that neither send what is waited for nor read what is ready. */
+  watch(nowMillis: number): void {
+    const { current, settings, socket } = this
+    if (current === undefined || current instanceof TunnelCall) return
+    if (this.watched !== current) {
+      this.watched = current
+      this.readMillis = nowMillis
+      this.writeMillis = nowMillis
+      this.lastReceived = 0
+    }
+    const { flow } = current
+    if (flow?.waiting !== true || flow.received !== this.lastReceived) {
+      this.lastReceived = flow?.received ?? 0
+      this.readMillis = nowMillis
+    } else if (nowMillis - this.readMillis >= settings.bodyIdleTimeoutMillis) {
+      flow.abandon(flowFailure("stalled", "request body timeout"))
+    }
+    const queued = queuedOf(socket)
+    if (queued === 0 || queued !== this.lastQueued) {
+      this.lastQueued = queued
+      this.writeMillis = nowMillis
+    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) socket.destroy()
+    if (!this.halfClosed) return
+    if (socket.bytesWritten !== this.lastWritten) {
+      this.lastWritten = socket.bytesWritten
+      this.silentMillis = nowMillis
+    } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
+      if (current.response.headersSent) socket.destroy()
+      else this.probe()
+    }
+  }
+
+  /** The parser is gone, and with it the one who told the reply in progress that the socket drained. */
+  released(): void {
+    const { current } = this
+    if (current !== undefined) this.socket.on("drain", () => current.drained())
   }
 }
 
-const inform = (response: http.ServerResponse, status: number, flat: ReadonlyArray<string>): void => {
-  if (response.headersSent || response.req.httpVersionMinor === 0) return
-  if (status === 102) return response.writeProcessing()
-  if (status !== 103) return
-  const hints: Record<string, string | Array<string>> = {}
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = flat[i] as string
-    const value = flat[i + 1] as string
-    const before = hints[name]
-    hints[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value]
-  }
-  if (hints["link"] !== undefined) response.writeEarlyHints(hints)
-}
+/** Protocols that would carry HTTP past every policy, or that only the hop itself could speak. */
+const neverUpgraded = /(?:^|,)\s*(?:h2c?|http|tls)\s*(?:[,/]|$)/i
 
-/** A request that wants the connection itself: an upgrade, or CONNECT. */
-const toTunnelling = (
-  incoming: http.IncomingMessage,
-  socket: NetSocket,
-  head: Buffer,
-  asSocket: (stream: Duplex) => Socket,
-): Incoming => {
-  const response = new http.ServerResponse(incoming)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket)
-  response.once("finish", () => {
-    response.detachSocket(socket)
-    if (!taken) socket.end()
-  })
-  socket.on("error", () => {})
-  socket.once("close", () => {
-    if (!response.writableFinished) response.destroy()
-  })
-  let taken = false
-  const answer = new Response(incoming, response)
-  const tunnel = (reply: Reply, other: NonNullable<Reply["tunnel"]>): Effect.Effect<Delivered> =>
-    Effect.suspend(() => {
-      taken = true
-      response.detachSocket(socket)
-      let text = `HTTP/1.1 ${reply.status} ${http.STATUS_CODES[reply.status] ?? ""}\r\n`
-      for (const [name, value] of reply.headers) text += `${name}: ${value}\r\n`
-      socket.write(`${text}\r\n`, "latin1")
-      if (head.byteLength > 0) socket.unshift(head)
-      return Effect.map(asSocket(socket).relay(other), (relayed) => ({
-        outcome: "complete" as const,
-        bytes: relayed.sentBytes,
-        failure: undefined,
-      }))
-    })
-  return {
-    method: incoming.method ?? "",
-    target: incoming.url ?? "",
-    version: versionOf(incoming),
-    flat: incoming.rawHeaders,
-    authority: undefined,
-    scheme: undefined,
-    body: empty,
-    respond: (reply) => (reply.tunnel === undefined ? answer.send(reply) : tunnel(reply, reply.tunnel)),
-    inform: (status, flat) => inform(response, status, flat),
-    gone: (listener) => answer.onGone(listener),
-  }
-}
-
-/** Only a request without a body may take over its connection; h2c upgrades are passed by, as their standard allows. */
+/** Only a request without a body may take over its connection. */
 const mayUpgrade = (incoming: http.IncomingMessage): boolean =>
   incoming.headers["content-length"] === undefined &&
   incoming.headers["transfer-encoding"] === undefined &&
-  !/(^|,)\s*h2c\s*(,|$)/i.test(incoming.headers.upgrade ?? "")
+  incoming.httpVersionMinor === 1 &&
+  !neverUpgraded.test(incoming.headers.upgrade ?? "")
 
-const malformed = (error: NodeJS.ErrnoException, socket: Duplex): { status: number; message: string } | undefined => {
-  switch (error.code) {
-    case "HPE_HEADER_OVERFLOW":
-    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
-      return { status: error.code === "HPE_HEADER_OVERFLOW" ? 431 : 413, message: error.message }
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return { status: 408, message: "request head timeout" }
-    case "ECONNRESET":
-    case "EPIPE":
-      return undefined
-    default:
-      return socket.writable ? { status: 400, message: error.message } : undefined
+/** A parser with its settings, for all connections that share them. */
+class Server {
+  private readonly connections = new Map<Duplex, Connection>()
+  private readonly server: http.Server
+  private readonly watching: NodeJS.Timeout
+
+  constructor(settings: HttpSettings) {
+    const server = http.createServer({
+      maxHeaderSize: settings.headBytesMax,
+      headersTimeout: settings.headTimeoutMillis,
+      requestTimeout: 0,
+      keepAliveTimeout: settings.idleTimeoutMillis,
+      connectionsCheckingInterval: lookEveryMillis(settings.headTimeoutMillis),
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+      noDelay: true,
+      shouldUpgradeCallback: mayUpgrade,
+    })
+    // One more than allowed, so that too many are seen.
+    server.maxHeadersCount = settings.headersMax + 1
+    const { connections } = this
+    const receive = (expects: boolean) => (incoming: http.IncomingMessage, response: http.ServerResponse) => {
+      const connection = connections.get(incoming.socket)
+      if (connection === undefined) return
+      if (incoming.rawHeaders.length > settings.headersMax * 2) return connection.tooManyHeaders(response)
+      connection.arrived(new Call(connection, incoming, response, expects))
+    }
+    server.on("request", receive(false))
+    server.on("checkContinue", receive(true))
+    server.on("checkExpectation", receive(false))
+    const take = (incoming: http.IncomingMessage, socket: Duplex, head: Buffer): void => {
+      const connection = connections.get(incoming.socket)
+      if (connection === undefined || !(socket instanceof net.Socket) || !incoming.complete)
+        return void socket.destroy()
+      if (incoming.rawHeaders.length > settings.headersMax * 2) return void socket.destroy()
+      connection.released()
+      connection.arrived(new TunnelCall(connection, incoming, socket, head))
+    }
+    server.on("upgrade", take)
+    server.on("connect", take)
+    server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+      const connection = connections.get(socket)
+      if (connection === undefined) socket.destroy()
+      else connection.failed(error)
+    })
+    // A client that only sends may still read.
+    ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
+    // The server never listens; this starts its watch over slow heads.
+    server.emit("listening")
+    this.server = server
+    this.watching = setInterval(
+      () => this.watch(),
+      lookEveryMillis(Math.min(settings.bodyIdleTimeoutMillis, settings.writeStallTimeoutMillis)),
+    ).unref()
+  }
+
+  get idle(): boolean {
+    return this.connections.size === 0
+  }
+
+  take(connection: Connection): void {
+    const { socket } = connection
+    this.connections.set(socket, connection)
+    socket.once("close", () => this.connections.delete(socket))
+    this.server.emit("connection", socket)
+    socket.resume()
+  }
+
+  close(): void {
+    clearInterval(this.watching)
+    this.server.close()
+  }
+
+  private watch(): void {
+    const now = performance.now()
+    for (const connection of this.connections.values()) connection.watch(now)
   }
 }
 
-const makeServer = (settings: HttpSettings): http.Server => {
-  const server = http.createServer({
-    maxHeaderSize: settings.headBytesMax,
-    headersTimeout: settings.headTimeoutMillis,
-    requestTimeout: 0,
-    keepAliveTimeout: settings.idleTimeoutMillis,
-    connectionsCheckingInterval: Math.min(1_000, Math.max(50, settings.headTimeoutMillis / 4)),
-    requireHostHeader: false,
-    insecureHTTPParser: false,
-    noDelay: true,
-    shouldUpgradeCallback: mayUpgrade,
-  })
-  server.maxHeadersCount = settings.headersMax + 1
-  server.on("request", (incoming, response) => {
-    connected.get(incoming.socket)?.events.request(toIncoming(incoming, response, false))
-  })
-  server.on("checkContinue", (incoming, response) => {
-    connected.get(incoming.socket)?.events.request(toIncoming(incoming, response, true))
-  })
-  server.on("upgrade", (incoming: http.IncomingMessage, socket: Duplex, head: Buffer) => {
-    const state = connected.get(socket)
-    state?.events.request(toTunnelling(incoming, socket as NetSocket, head, state.asSocket))
-  })
-  server.on("connect", (incoming: http.IncomingMessage, socket: Duplex, head: Buffer) => {
-    const state = connected.get(socket)
-    state?.events.request(toTunnelling(incoming, socket as NetSocket, head, state.asSocket))
-  })
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    const refusal = malformed(error, socket)
-    if (refusal === undefined || !socket.writable) return void socket.destroy()
-    connected.get(socket)?.events.malformed(refusal.status, refusal.message)
-    const reason = http.STATUS_CODES[refusal.status] ?? ""
-    socket.end(
-      `HTTP/1.1 ${refusal.status} ${reason}\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: ${reason.length}\r\n\r\n${reason}`,
-      "latin1",
-      () => socket.destroy(),
-    )
-  })
-  // The server never listens; this starts its watch over slow heads.
-  server.emit("listening")
-  return server
-}
+const servers = new Map<string, Server>()
 
-const servers = new Map<string, http.Server>()
-
-const serverOf = (settings: HttpSettings): http.Server => {
+const serverOf = (settings: HttpSettings): Server => {
   const key = JSON.stringify(settings)
   const known = servers.get(key)
   if (known !== undefined) return known
-  const server = makeServer(settings)
+  if (servers.size >= SERVERS_MAX) {
+    for (const [other, server] of servers) {
+      if (!server.idle) continue
+      server.close()
+      servers.delete(other)
+    }
+  }
+  const server = new Server(settings)
   servers.set(key, server)
   return server
 }
 
-export const serve = (
-  socket: Duplex,
-  settings: HttpSettings,
-  events: HttpEvents,
-  asSocket: (stream: Duplex) => Socket,
-): HttpConnection => {
-  const state: Connected = { events, asSocket, draining: false }
-  connected.set(socket, state)
-  const closed = Effect.callback<void>((resume) => {
-    if (socket.destroyed) return resume(Effect.void)
-    socket.once("close", () => resume(Effect.void))
-  })
-  serverOf(settings).emit("connection", socket)
-  socket.resume()
-  return {
-    closed,
-    drain: () => {
-      state.draining = true
-    },
-  }
+export const serve = (owner: NodeSocket, settings: HttpSettings, events: HttpEvents): HttpConnection => {
+  const socket = owner.release() as net.Socket
+  const connection = new Connection(owner, socket, settings, events)
+  if (!socket.destroyed) serverOf(settings).take(connection)
+  return connection
 }

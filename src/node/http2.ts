@@ -1,12 +1,454 @@
-/** HTTP/2 on one connection. */
+/**
+ * HTTP/2 on one connection, over TLS or in plaintext by prior knowledge. Framing, header compression and flow control
+ * are node:http2; what it refuses by itself (malformed pseudo-headers, connection fields, floods) never gets here.
+ */
+import * as Effect from "effect/Effect"
+import * as http2 from "node:http2"
 import type { Duplex } from "node:stream"
-import type { HttpConnection, HttpEvents, HttpSettings, Socket } from "../../stages/ports/Network.ts"
+import type { Headers } from "../../protocols/http/headers.ts"
+import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
+import type { Reply, Tunnel } from "../../stages/Exchange.ts"
+import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
+import { ReadableFlow } from "./flow.ts"
+import { lookEveryMillis, queuedOf } from "./queued.ts"
+import type { NodeSocket } from "./socket.ts"
+import { join } from "./tunnel.ts"
 
-export const serve = (
-  _socket: Duplex,
-  _settings: HttpSettings,
-  _events: HttpEvents,
-  _asSocket: (stream: Duplex) => Socket,
-): HttpConnection => {
-  throw new Error("HTTP/2 is not built yet")
+const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants
+
+/** Tells the client that nobody wants the stream any more. */
+export const cancelCode = NGHTTP2_CANCEL
+
+export const isStream = (stream: Duplex): stream is http2.Http2Stream => "rstCode" in stream
+
+/** Where no window is configured: enough for a long way, little enough for many connections. */
+const streamWindowBytes = 256 * 1024
+const connectionWindowBytes = 1024 * 1024
+
+/** A client may open and reset so many streams at once, and then so many each second. */
+export const RESETS_BURST = 500
+export const RESETS_PER_SECOND = 50
+
+/** How many frames that make no sense, and streams beyond what was allowed, end the connection. */
+export const INVALID_FRAMES_MAX = 100
+export const REJECTED_STREAMS_MAX = 200
+
+/** How long a client may take to answer a keepalive ping where nothing else is configured. */
+const keepaliveTimeoutMillis = 20_000
+
+/** How long a connection that is done waits for the client to close its side. */
+const LINGER_MILLIS = 1_000
+
+/** Pseudo-headers a request can have. */
+const pseudoHeadersMax = 5
+
+const lastStreamId = 2 ** 31 - 1
+
+const optionsOf = ({ headBytesMax, headersMax, http2: own }: HttpSettings): http2.ServerOptions => ({
+  settings: {
+    initialWindowSize: own.windowBytes ?? streamWindowBytes,
+    maxHeaderListSize: own.headBytesMax ?? headBytesMax,
+    maxConcurrentStreams: own.streamsMax,
+    enableConnectProtocol: true,
+    ...(own.frameBytes === undefined ? {} : { maxFrameSize: own.frameBytes }),
+  },
+  // Room above what we serve, so that a client that goes a little too far is told why.
+  maxHeaderListPairs: 2 * headersMax + pseudoHeadersMax,
+  maxSessionInvalidFrames: INVALID_FRAMES_MAX,
+  maxSessionRejectedStreams: REJECTED_STREAMS_MAX,
+  maxOutstandingPings: 10,
+  streamResetBurst: RESETS_BURST,
+  streamResetRate: RESETS_PER_SECOND,
+  // An upstream that repeats a field is not ours to judge here.
+  strictSingleValueFields: false,
+})
+
+const gone: Delivered = { outcome: "clientGone", bytes: 0, failure: undefined }
+
+/** Fields of a handshake that HTTP/2 makes without them. */
+const switching = new Set(["connection", "upgrade", "sec-websocket-accept", "keep-alive", "transfer-encoding"])
+
+/** A request, and the reply that is owed for it. */
+class Call implements Incoming, Sink {
+  readonly method: string
+  readonly target: string
+  readonly version = "2"
+  readonly flat: Array<string>
+  readonly authority: string | undefined
+  readonly scheme: string | undefined
+  readonly protocol: string | undefined
+  readonly body: Body
+  readonly flow: ReadableFlow | undefined
+  private readonly stream: http2.ServerHttp2Stream
+  private readonly connection: Connection
+  private finish: ((delivered: Effect.Effect<Delivered>) => void) | undefined
+  private listener: (() => void) | undefined
+  private source: Source | undefined
+  private failure: FlowFailure | undefined
+  private trailers: Headers | undefined
+  private sent = 0
+  private declared = Infinity
+  private bodiless = false
+  private waitsForDrain = false
+  private ended = false
+  private closed = false
+  private lastReceived = 0
+  private readMillis = 0
+  private lastQueued = 0
+  private writeMillis = 0
+
+  constructor(connection: Connection, stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>) {
+    this.connection = connection
+    this.stream = stream
+    let method = ""
+    let path: string | undefined
+    let authority: string | undefined
+    let scheme: string | undefined
+    let protocol: string | undefined
+    let length: number | undefined
+    let expects = false
+    const flat: Array<string> = []
+    for (let i = 0; i + 1 < raw.length; i += 2) {
+      const name = raw[i] as string
+      const value = raw[i + 1] as string
+      if (name.charCodeAt(0) !== 0x3a) {
+        flat.push(name, value)
+        if (name === "content-length") length = Number(value)
+        else if (name === "expect") expects = value.toLowerCase() === "100-continue"
+      } else if (name === ":method") method = value
+      else if (name === ":path") path = value
+      else if (name === ":authority") authority = value
+      else if (name === ":scheme") scheme = value
+      else if (name === ":protocol") protocol = value
+    }
+    this.method = method
+    this.target = path ?? authority ?? ""
+    this.authority = authority
+    this.scheme = scheme
+    this.protocol = protocol
+    this.flat = flat
+    this.flow =
+      stream.endAfterHeaders || method === "CONNECT"
+        ? undefined
+        : new ReadableFlow(stream, length, () => this.onOpen(expects))
+    this.body = this.flow ?? empty
+    // Without a listener it would end the process; what is to be done is done when the stream closes.
+    stream.on("error", () => {})
+    stream.on("close", () => this.onClose())
+  }
+
+  private onOpen(expects: boolean): void {
+    const { stream } = this
+    stream.on("trailers", (_headers: unknown, _flags: unknown, raw?: ReadonlyArray<string>) => {
+      Object.defineProperty(stream, "rawTrailers", { value: raw })
+    })
+    if (expects) this.interim(100, [])
+  }
+
+  gone(listener: () => void): void {
+    if (this.closed) listener()
+    else this.listener = listener
+  }
+
+  readonly inform = (status: number, flat: Array<string>): void => {
+    if (status >= 102 && status <= 199) this.interim(status, flat)
+  }
+
+  private interim(status: number, flat: ReadonlyArray<string>): void {
+    const { stream } = this
+    if (stream.headersSent || stream.closed || stream.destroyed) return
+    try {
+      stream.additionalHeaders({ ":status": status, ...fieldsOf(flat) })
+    } catch {
+      // A field that cannot be written is not worth an interim reply.
+    }
+  }
+
+  respond(reply: Reply): Effect.Effect<Delivered> {
+    const { tunnel } = reply
+    if (tunnel !== undefined) return Effect.suspend(() => this.join(reply, tunnel))
+    return Effect.callback<Delivered>((resume) => {
+      if (this.closed || this.stream.closed || this.stream.destroyed) {
+        discard(reply.body)
+        return resume(Effect.succeed(gone))
+      }
+      this.finish = resume
+      try {
+        this.begin(reply)
+      } catch (error) {
+        this.replace(reply, error instanceof Error ? error.message : String(error))
+      }
+      return Effect.sync(() => {
+        this.finish = undefined
+        this.source?.cancel()
+        this.stream.close(NGHTTP2_CANCEL)
+      })
+    })
+  }
+
+  private begin(reply: Reply): void {
+    const { stream } = this
+    const { body, headers, status } = reply
+    this.bodiless = this.method === "HEAD" || status === 204 || status === 205 || status === 304
+    if (status === 204) headers.remove("content-length")
+    switch (body._tag) {
+      case "Flow": {
+        const declared = headers.get("content-length")
+        if (declared !== undefined) this.declared = Number(declared)
+        else if (body.length !== undefined && !this.bodiless) {
+          this.declared = body.length
+          headers.append("content-length", String(body.length))
+        }
+        const waitForTrailers = this.declared === Infinity && !this.bodiless
+        if (waitForTrailers) stream.on("wantTrailers", () => this.sendTrailers())
+        stream.respond([":status", String(status), ...headers.flat], { waitForTrailers })
+        const source = body.open(this)
+        this.source = source
+        if (this.closed) source.cancel()
+        return
+      }
+      case "Bytes":
+        if (!this.bodiless) headers.set("content-length", String(body.bytes.byteLength))
+        stream.respond([":status", String(status), ...headers.flat], { endStream: this.bodiless })
+        if (!this.bodiless) {
+          this.sent = body.bytes.byteLength
+          stream.end(body.bytes)
+        }
+        return this.settle()
+      case "Empty":
+        if (!this.bodiless && !headers.has("grpc-status")) headers.set("content-length", "0")
+        stream.respond([":status", String(status), ...headers.flat], { endStream: true })
+        return this.settle()
+    }
+  }
+
+  /** The reply cannot be written as it is. */
+  private replace(reply: Reply, message: string): void {
+    const { stream } = this
+    discard(reply.body)
+    this.failure = flowFailure("malformed", message)
+    if (stream.headersSent || stream.destroyed) return stream.close(NGHTTP2_INTERNAL_ERROR)
+    reply.status = 500
+    stream.respond({ ":status": 500, "content-type": "text/plain" })
+    stream.end("internal error")
+    this.settle()
+  }
+
+  private join(reply: Reply, tunnel: Tunnel): Effect.Effect<Delivered> {
+    const { stream } = this
+    try {
+      const status = reply.status === 101 ? 200 : reply.status
+      const flat: Array<string> = [":status", String(status)]
+      for (const [name, value] of reply.headers) if (!switching.has(name)) flat.push(name, value)
+      stream.respond(flat)
+    } catch {
+      if ("destroy" in tunnel) tunnel.destroy()
+      stream.close(NGHTTP2_INTERNAL_ERROR)
+      return Effect.succeed(gone)
+    }
+    return join(this.connection.owner.above(stream), tunnel)
+  }
+
+  private sendTrailers(): void {
+    const { stream } = this
+    const fields = this.trailers === undefined ? {} : fieldsOf(this.trailers.flat)
+    try {
+      stream.sendTrailers(fields)
+    } catch {
+      if (!stream.closed && !stream.destroyed) stream.sendTrailers({})
+    }
+    this.settle()
+  }
+
+  /** When the reply is complete the client is told not to send the rest of its body. */
+  private settle(): void {
+    this.ended = true
+    const { flow, stream } = this
+    if (flow === undefined) return
+    const stop = (): void => {
+      setImmediate(() => {
+        if (!stream.readableEnded && !stream.closed) stream.close(NGHTTP2_NO_ERROR)
+      })
+    }
+    if (stream.writableFinished) stop()
+    else stream.once("finish", stop)
+  }
+
+  write(chunk: Uint8Array): boolean {
+    const { stream } = this
+    if (this.closed || stream.closed) return false
+    if (this.bodiless) return true
+    this.sent += chunk.byteLength
+    if (this.sent > this.declared) {
+      this.fail(flowFailure("malformed", "the body is longer than its head announced"))
+      this.source?.cancel()
+      return false
+    }
+    if (stream.write(chunk)) return true
+    if (!this.waitsForDrain) {
+      this.waitsForDrain = true
+      stream.on("drain", () => this.source?.resume())
+    }
+    return false
+  }
+
+  end(trailers: Headers | undefined): void {
+    const { stream } = this
+    if (this.ended || stream.closed) return
+    if (this.declared !== Infinity && this.sent < this.declared && !this.bodiless) {
+      return this.fail(flowFailure("gone", "the body is shorter than its head announced"))
+    }
+    this.trailers = trailers
+    stream.end()
+    if (this.declared !== Infinity || this.bodiless) this.settle()
+  }
+
+  fail(failure: FlowFailure): void {
+    this.failure = failure
+    this.stream.close(NGHTTP2_INTERNAL_ERROR)
+  }
+
+  private onClose(): void {
+    this.closed = true
+    this.connection.closedCall(this)
+    const { failure, finish, sent: bytes, stream } = this
+    const complete = this.ended && failure === undefined && stream.rstCode === NGHTTP2_NO_ERROR
+    if (!complete) this.source?.cancel()
+    if (finish !== undefined) {
+      this.finish = undefined
+      const outcome = complete ? "complete" : failure === undefined ? "clientGone" : "upstreamFailed"
+      finish(Effect.succeed({ outcome, bytes, failure }))
+    } else if (!complete) this.listener?.()
+  }
+
+  /** Looks whether the client sends what is waited for and reads what is ready. */
+  watch(nowMillis: number, settings: HttpSettings): void {
+    const { flow, stream } = this
+    if (flow?.waiting !== true || flow.received !== this.lastReceived) {
+      this.lastReceived = flow?.received ?? 0
+      this.readMillis = nowMillis
+    } else if (nowMillis - this.readMillis >= settings.bodyIdleTimeoutMillis) {
+      flow.abandon(flowFailure("stalled", "request body timeout"))
+    }
+    const queued = stream.writableLength
+    if (queued === 0 || queued !== this.lastQueued) {
+      this.lastQueued = queued
+      this.writeMillis = nowMillis
+    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) this.connection.stalled(stream)
+  }
 }
+
+const fieldsOf = (flat: ReadonlyArray<string>): Record<string, Array<string>> => {
+  const fields: Record<string, Array<string>> = Object.create(null)
+  for (let i = 0; i < flat.length; i += 2) (fields[flat[i] as string] ??= []).push(flat[i + 1] as string)
+  return fields
+}
+
+class Connection implements HttpConnection {
+  readonly owner: NodeSocket
+  private readonly socket: Duplex
+  private readonly session: http2.ServerHttp2Session
+  private readonly settings: HttpSettings
+  private readonly events: HttpEvents
+  private readonly calls = new Set<Call>()
+  private readonly timers: Array<NodeJS.Timeout> = []
+  private draining = false
+  private doneMillis = 0
+
+  constructor(owner: NodeSocket, settings: HttpSettings, events: HttpEvents) {
+    this.owner = owner
+    this.settings = settings
+    this.events = events
+    const socket = owner.release()
+    this.socket = socket
+    const session = http2.performServerHandshake(socket, optionsOf(settings))
+    this.session = session
+    session.on("error", () => {})
+    session.on("stream", (stream, _headers, _flags, raw) => this.arrived(stream, raw))
+    const { connectionWindowBytes: configured, keepaliveIntervalMillis } = settings.http2
+    session.setLocalWindowSize(configured ?? connectionWindowBytes)
+    session.setTimeout(settings.idleTimeoutMillis, () => {
+      if (this.calls.size === 0) session.close()
+    })
+    this.every(
+      lookEveryMillis(Math.min(settings.bodyIdleTimeoutMillis, settings.writeStallTimeoutMillis)),
+      this.watch.bind(this),
+    )
+    if (keepaliveIntervalMillis !== undefined) this.every(keepaliveIntervalMillis, () => this.ping())
+    socket.once("close", () => {
+      for (const timer of this.timers) clearInterval(timer)
+      session.destroy()
+    })
+  }
+
+  private every(millis: number, action: () => void): void {
+    this.timers.push(setInterval(action, millis).unref())
+  }
+
+  get closed(): Effect.Effect<void> {
+    return this.owner.closed
+  }
+
+  private arrived(stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>): void {
+    if (stream.destroyed) return
+    const call = new Call(this, stream, raw)
+    if (call.flat.length > this.settings.headersMax * 2) {
+      this.events.malformed(431, "too many request header fields")
+      stream.respond({ ":status": 431, "content-type": "text/plain" })
+      return void stream.end("request header fields too large")
+    }
+    this.calls.add(call)
+    try {
+      this.events.request(call)
+    } catch {
+      stream.close(NGHTTP2_INTERNAL_ERROR)
+    }
+  }
+
+  closedCall(call: Call): void {
+    this.calls.delete(call)
+  }
+
+  /** A client that reads nothing at all loses the connection, one that starves a single stream loses that. */
+  stalled(stream: http2.ServerHttp2Stream): void {
+    if (queuedOf(this.socket) > 0) this.session.destroy()
+    else stream.close(NGHTTP2_CANCEL)
+  }
+
+  private ping(): void {
+    const { session } = this
+    if (session.destroyed || session.closed) return
+    const timer = setTimeout(
+      () => session.destroy(),
+      this.settings.http2.keepaliveTimeoutMillis ?? keepaliveTimeoutMillis,
+    )
+    const sent = session.ping(() => clearTimeout(timer))
+    if (sent === false) clearTimeout(timer)
+  }
+
+  /** First says that the end is near, and closes when the client must have heard it: no stream is refused in flight. */
+  drain(): void {
+    const { session } = this
+    if (this.draining || session.destroyed) return
+    this.draining = true
+    const close = (): void => {
+      clearTimeout(timer)
+      if (!session.destroyed) session.close()
+    }
+    const timer = setTimeout(close, LINGER_MILLIS).unref()
+    session.goaway(NGHTTP2_NO_ERROR, lastStreamId)
+    session.ping(close)
+  }
+
+  private watch(): void {
+    const { session, settings, socket } = this
+    const now = performance.now()
+    for (const call of this.calls) call.watch(now, settings)
+    if (!session.destroyed) return
+    if (this.doneMillis === 0) this.doneMillis = now
+    else if (now - this.doneMillis >= LINGER_MILLIS) socket.destroy()
+  }
+}
+
+export const serve = (owner: NodeSocket, settings: HttpSettings, events: HttpEvents): HttpConnection =>
+  new Connection(owner, settings, events)

@@ -1,38 +1,69 @@
-/** Copies bytes both ways between two sockets, half-closes included. */
+/** Copies bytes both ways between two sockets: half-closes are passed on as such, and resets as resets. */
 import * as Effect from "effect/Effect"
 import type { Duplex } from "node:stream"
 import type { Relayed } from "../../stages/ports/Network.ts"
 
-const copy = (from: Duplex, to: Duplex, count: (bytes: number) => void): void => {
-  from.on("data", (chunk: Uint8Array) => {
-    count(chunk.byteLength)
-    if (!to.write(chunk)) from.pause()
-  })
-  to.on("drain", () => from.resume())
-  from.once("end", () => to.end())
-  from.resume()
+/** One end of a relay. */
+export interface End {
+  readonly stream: Duplex
+  /** Breaks the connection off so that the other side cannot take it for a proper end. */
+  readonly reset: () => void
 }
 
-export const relay = (a: Duplex, b: Duplex): Effect.Effect<Relayed> =>
+const forget = (): void => {}
+
+export const relay = (client: End, other: End): Effect.Effect<Relayed> =>
   Effect.callback<Relayed>((resume) => {
     let sentBytes = 0
     let receivedBytes = 0
+    let error: string | undefined
     let open = 2
-    const closed = (other: Duplex) => () => {
+
+    const closed = (): void => {
       open--
-      if (open === 1) other.destroy()
-      if (open === 0) resume(Effect.succeed({ sentBytes, receivedBytes }))
+      if (open === 0) resume(Effect.succeed({ sentBytes, receivedBytes, error }))
     }
-    // A close without an end is a reset: the other side must not believe it saw the whole stream.
-    const failed = (other: Duplex) => () => other.destroy()
-    a.on("error", failed(b))
-    b.on("error", failed(a))
-    a.once("close", closed(b))
-    b.once("close", closed(a))
-    copy(a, b, (bytes) => (receivedBytes += bytes))
-    copy(b, a, (bytes) => (sentBytes += bytes))
+
+    const connect = (from: End, to: End, count: (bytes: number) => void): void => {
+      const source = from.stream
+      const sink = to.stream
+      source.on("data", (chunk: Uint8Array) => {
+        count(chunk.byteLength)
+        if (!sink.writableEnded && !sink.write(chunk)) source.pause()
+      })
+      sink.on("drain", () => source.resume())
+      source.once("end", () => sink.end())
+      source.once("error", (cause: Error) => {
+        error ??= cause.message
+        to.reset()
+      })
+      source.once("close", () => {
+        if (!source.readableEnded || !source.writableFinished) {
+          error ??= "the connection was reset"
+          to.reset()
+        }
+        closed()
+      })
+      source.on("error", forget)
+    }
+
+    connect(client, other, (bytes) => (receivedBytes += bytes))
+    connect(other, client, (bytes) => (sentBytes += bytes))
+    // What happened before anybody listened must count as well.
+    for (const [one, another] of [
+      [client, other],
+      [other, client],
+    ] as const) {
+      if (!one.stream.destroyed) {
+        one.stream.resume()
+        continue
+      }
+      error ??= one.stream.errored?.message ?? "the connection was closed"
+      another.reset()
+      if (one.stream.closed) closed()
+    }
     return Effect.sync(() => {
-      a.destroy()
-      b.destroy()
+      client.reset()
+      other.reset()
     })
   })

@@ -2,12 +2,14 @@
 import * as Effect from "effect/Effect"
 import * as net from "node:net"
 import type { Duplex } from "node:stream"
+import { TLSSocket } from "node:tls"
 import type { Address } from "../../stages/Connection.ts"
 import type {
   HandshakeFailed,
   HttpConnection,
   HttpEvents,
   HttpSettings,
+  KeepAlive,
   Relayed,
   SecuredSocket,
   Socket,
@@ -16,7 +18,7 @@ import type {
 } from "../../stages/ports/Network.ts"
 import * as http1 from "./http1.ts"
 import * as http2 from "./http2.ts"
-import { relay } from "./relay.ts"
+import { type End, relay } from "./relay.ts"
 import * as tls from "./tls.ts"
 
 const addressOf = (host: string | undefined, port: number | undefined): Address => ({
@@ -26,17 +28,33 @@ const addressOf = (host: string | undefined, port: number | undefined): Address 
 
 const none = new Uint8Array(0)
 
-export class NodeSocket implements Socket {
+/** The connection that a TLS session was opened on. */
+const resetBelow = (stream: TLSSocket): void => {
+  const { _parent: parent } = stream as unknown as { readonly _parent?: net.Socket }
+  if (parent !== undefined && parent.remotePort !== undefined && !(parent instanceof TLSSocket)) {
+    parent.resetAndDestroy()
+  }
+}
+
+export class NodeSocket implements Socket, End {
   readonly stream: Duplex
   readonly peer: Address
   readonly local: Address
+  /** The connection below a TLS session or an HTTP/2 stream. */
+  private readonly under: NodeSocket | undefined
   private held: Uint8Array = none
 
-  constructor(stream: Duplex) {
+  constructor(stream: Duplex, under?: NodeSocket) {
     this.stream = stream
-    const socket = stream instanceof net.Socket ? stream : undefined
-    this.peer = addressOf(socket?.remoteAddress, socket?.remotePort)
-    this.local = addressOf(socket?.localAddress, socket?.localPort)
+    this.under = under
+    if (under === undefined) {
+      const socket = stream instanceof net.Socket ? stream : undefined
+      this.peer = addressOf(socket?.remoteAddress, socket?.remotePort)
+      this.local = addressOf(socket?.localAddress, socket?.localPort)
+    } else {
+      this.peer = under.peer
+      this.local = under.local
+    }
   }
 
   peek(known: number, timeoutMillis: number): Effect.Effect<Uint8Array, SocketClosed> {
@@ -69,6 +87,7 @@ export class NodeSocket implements Socket {
         stream.pause()
       }
       if (stream.destroyed) return onClose()
+      if (stream.readableEnded) return onEnd()
       stream.on("data", onData)
       stream.on("end", onEnd)
       stream.on("error", onError)
@@ -97,31 +116,54 @@ export class NodeSocket implements Socket {
     timeoutMillis: number,
   ): Effect.Effect<SecuredSocket, HandshakeFailed> {
     return Effect.map(tls.secure(this.release(), context, alpn, timeoutMillis), (secured) => ({
-      socket: new NodeSocket(secured.stream),
+      socket: this.above(secured.stream),
       tls: secured.tls,
     }))
   }
 
   http(version: "1" | "2", settings: HttpSettings, events: HttpEvents): HttpConnection {
-    const engine = version === "1" ? http1 : http2
-    return engine.serve(this.release(), settings, events, asSocket)
+    return version === "1" ? http1.serve(this, settings, events) : http2.serve(this, settings, events)
   }
 
   relay(other: Socket): Effect.Effect<Relayed> {
     if (!(other instanceof NodeSocket)) return Effect.die(new Error("both ends of a relay come from one platform"))
-    return relay(this.release(), other.release())
+    this.release()
+    other.release()
+    return relay(this, other)
+  }
+
+  keepAlive({ enabled, intervalMillis, retries, timeMillis }: KeepAlive): void {
+    if (this.stream instanceof net.Socket) {
+      this.stream.setKeepAlive(enabled, timeMillis, intervalMillis, retries)
+    }
+  }
+
+  /** A stream that runs over this connection, as a connection of its own. */
+  above(stream: Duplex): NodeSocket {
+    return new NodeSocket(stream, this)
   }
 
   get closed(): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      if (this.stream.destroyed) return resume(Effect.void)
-      this.stream.once("close", () => resume(Effect.void))
+      if (this.stream.closed) return resume(Effect.void)
+      const done = (): void => resume(Effect.void)
+      this.stream.once("close", done)
+      return Effect.sync(() => this.stream.off("close", done))
     })
   }
 
   destroy(): void {
     this.stream.destroy()
   }
-}
 
-const asSocket = (stream: Duplex): Socket => new NodeSocket(stream)
+  reset(): void {
+    const { stream, under } = this
+    if (stream.destroyed) return
+    if (http2.isStream(stream)) stream.close(http2.cancelCode)
+    else if (under !== undefined) under.reset()
+    else if (stream instanceof TLSSocket) resetBelow(stream)
+    // Only TCP knows resets; a unix socket has no remote port.
+    else if (stream instanceof net.Socket && stream.remotePort !== undefined) stream.resetAndDestroy()
+    stream.destroy()
+  }
+}

@@ -3,34 +3,32 @@ import * as Effect from "effect/Effect"
 import { readClientHello, type ClientHello } from "../../protocols/net/clientHello.ts"
 import { findHost } from "../4-route/host.ts"
 import type { Accepted, Secured } from "../Connection.ts"
+import { needMore, peek, seen } from "../peek.ts"
 import type { CompiledBind, CompiledListener } from "../Plan.ts"
+import type { Clock } from "../ports/Timer.ts"
 import { rejected, type Rejected } from "../Rejected.ts"
 
 const stage = "tls"
 
 /** Waits for a whole ClientHello and leaves it in place. */
-export const readHello = (accepted: Accepted, timeoutMillis: number): Effect.Effect<ClientHello, Rejected> => {
-  const read = (known: number): Effect.Effect<ClientHello, Rejected> =>
-    Effect.matchEffect(accepted.socket.peek(known, timeoutMillis), {
-      onFailure: (closed) => Effect.fail(rejected(stage, `no ClientHello: ${closed.message}`)),
-      onSuccess: (bytes) => {
-        const hello = readClientHello(bytes)
-        switch (hello._tag) {
-          case "ClientHello":
-            return Effect.succeed(hello)
-          case "NeedMore":
-            return bytes.byteLength > known
-              ? read(bytes.byteLength)
-              : Effect.fail(rejected(stage, "incomplete ClientHello"))
-          case "NotTls":
-            return Effect.fail(rejected(stage, "not TLS"))
-          default:
-            return Effect.fail(rejected(stage, "malformed ClientHello"))
-        }
-      },
-    })
-  return read(0)
-}
+export const readHello = (
+  clock: Clock,
+  accepted: Accepted,
+  timeoutMillis: number,
+): Effect.Effect<ClientHello, Rejected> =>
+  peek(stage, clock, accepted.socket, timeoutMillis, (bytes) => {
+    const hello = readClientHello(bytes)
+    switch (hello._tag) {
+      case "ClientHello":
+        return seen(hello)
+      case "NeedMore":
+        return needMore(hello.bytes)
+      case "NotTls":
+        return rejected(stage, "not TLS")
+      case "Malformed":
+        return rejected(stage, `malformed ClientHello: ${hello.reason}`)
+    }
+  })
 
 export interface Terminated {
   readonly secured: Secured
@@ -38,22 +36,29 @@ export interface Terminated {
 }
 
 /** Finds the listener of a connection by its server name and completes the handshake with its certificate. */
-export const terminate = (bind: CompiledBind, accepted: Accepted): Effect.Effect<Terminated, Rejected> => {
-  const { handshakeTimeoutMillis } = bind.frontend
-  return Effect.flatMap(readHello(accepted, handshakeTimeoutMillis), (hello) => {
-    const serverName = (hello.serverName ?? "").toLowerCase()
-    const listener = findHost(bind.sealed, serverName)
-    if (listener === undefined) return Effect.fail(rejected(stage, "no TLS listener match"))
-    const { tls } = listener
-    if (typeof tls === "string") return Effect.fail(rejected(stage, tls))
-    if (tls === undefined) {
-      const facts = { serverName, alpn: undefined, version: undefined, client: undefined }
-      return Effect.succeed({ secured: { accepted, socket: accepted.socket, tls: facts }, listener })
-    }
-    const alpn = listener.ir.protocol === "HTTPS" ? bind.frontend.alpn : []
-    return Effect.matchEffect(accepted.socket.secure(tls, alpn, handshakeTimeoutMillis), {
-      onFailure: (failure) => Effect.fail(rejected(stage, `failed to terminate TLS: ${failure.message}`)),
-      onSuccess: (opened) => Effect.succeed({ secured: { accepted, ...opened }, listener }),
+export const terminate = (clock: Clock, bind: CompiledBind, accepted: Accepted): Effect.Effect<Terminated, Rejected> =>
+  Effect.suspend(() => {
+    const deadline = clock.nowMillis() + bind.frontend.handshakeTimeoutMillis
+    return Effect.flatMap(readHello(clock, accepted, bind.frontend.handshakeTimeoutMillis), (hello) => {
+      const serverName = hello.serverName ?? ""
+      const listener = findHost(bind.sealed, serverName)
+      if (listener === undefined) return Effect.fail(rejected(stage, "no TLS listener match"))
+      const { tls } = listener
+      if (typeof tls === "string") return Effect.fail(rejected(stage, tls))
+      if (tls === undefined) {
+        const facts = { serverName, alpn: undefined, version: undefined, client: undefined }
+        return Effect.succeed({ secured: { accepted, socket: accepted.socket, tls: facts }, listener })
+      }
+      const alpn = listener.ir.protocol === "HTTPS" ? bind.frontend.alpn : []
+      const left = Math.max(0, deadline - clock.nowMillis())
+      return Effect.matchEffect(accepted.socket.secure(tls, alpn, left), {
+        onFailure: (failure) => Effect.fail(rejected(stage, `failed to terminate TLS: ${failure.message}`)),
+        // The name is taken as the listener was chosen by it; it is not what the TLS library made of it.
+        onSuccess: (opened) =>
+          Effect.succeed({
+            secured: { accepted, socket: opened.socket, tls: { ...opened.tls, serverName } },
+            listener,
+          }),
+      })
     })
   })
-}

@@ -3,7 +3,7 @@
  * and one line in the journal. A client that goes away interrupts the fiber, and with it everything it owns.
  */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { isGrpc } from "../../protocols/http/grpc.ts"
 import { Headers } from "../../protocols/http/headers.ts"
@@ -20,6 +20,8 @@ import { normalize } from "./normalize.ts"
 
 /** What serving an exchange needs from around it. */
 export interface Around {
+  /** The scheduler and the clock of the world we are in. */
+  readonly context: Context.Context<never>
   readonly live: Live
   readonly clock: Clock
   readonly journal: {
@@ -31,8 +33,6 @@ export interface Around {
 /** Serves one exchange by the plan it belongs to. */
 export type Serve = (exchange: Exchange) => Effect.Effect<Reply, Refusal>
 
-const runFork = Effect.runForkWith(Context.empty())
-
 const defect: Refusal = { _tag: "Defect" }
 
 /** The reply for a request that could not be made an exchange's. */
@@ -43,6 +43,7 @@ const refused = (refusal: Refusal): Serve => {
 
 export const make = (around: Around, serve: Serve) => {
   const { clock, journal, live } = around
+  const runFork = Effect.runForkWith(around.context)
 
   const replyTo = (exchange: Exchange, refusal: Refusal): Reply => {
     exchange.trail.refusal = refusal
@@ -71,15 +72,19 @@ export const make = (around: Around, serve: Serve) => {
 
   /** Settles the promised edits over the reply and sends it. */
   const deliver = (exchange: Exchange, incoming: Incoming, reply: Reply): Effect.Effect<Delivered> => {
+    const send = (): Effect.Effect<Delivered> => {
+      exchange.trail.replyMillis = clock.nowMillis()
+      return incoming.respond(reply)
+    }
     const waiting = settle(exchange, reply)
-    return waiting === undefined ? incoming.respond(reply) : Effect.flatMap(waiting, () => incoming.respond(reply))
+    return waiting === undefined ? send() : Effect.flatMap(waiting, send)
   }
 
   const run = (exchange: Exchange, incoming: Incoming, service: Serve): Effect.Effect<void> => {
     let reply: Reply | undefined
     return Effect.onExit(
       Effect.flatMap(
-        Effect.catchCause(service(exchange), (cause): Effect.Effect<Reply> => {
+        Effect.catchCause(Effect.suspend(() => service(exchange)), (cause): Effect.Effect<Reply> => {
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
           const refusal = Cause.findErrorOption(cause)
           if (refusal._tag === "Some") return Effect.succeed(replyTo(exchange, refusal.value))
@@ -107,9 +112,10 @@ export const make = (around: Around, serve: Serve) => {
   /** Runs HTTP on a connection whose bind is known. */
   const connection = (bound: Bound, bind: CompiledBind, version: "1" | "2"): HttpConnection => {
     const secure = bound.secured.tls !== undefined
+    const keepsSpelling = bind.frontend.http.headerCase === "preserve"
     const events: HttpEvents = {
       request: (incoming) => {
-        const request = normalize(incoming, secure)
+        const request = normalize(incoming, secure, keepsSpelling)
         const plan = live.current
         plan.use.enter()
         const understood = request instanceof Request

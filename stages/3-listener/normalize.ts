@@ -1,5 +1,6 @@
 /** From what a parser gives to a request that every later stage can rely on; what two readers could read differently is refused. */
 import { parseAuthority } from "../../protocols/http/authority.ts"
+import { spellingOf } from "../../protocols/http/headers.ts"
 import { relayRequest } from "../../protocols/http/hopByHop.ts"
 import { parseTarget } from "../../protocols/http/target.ts"
 import { Request } from "../Exchange.ts"
@@ -31,9 +32,13 @@ const authorityOf = (text: string): Known | undefined => {
 
 const invalid = (detail: string): Refusal => ({ _tag: "InvalidRequest", detail })
 
-/** `secure` tells whether the request came over TLS. */
-export const normalize = (incoming: Incoming, secure: boolean): Request | Refusal => {
-  const { method, version } = incoming
+/**
+ * `secure` tells whether the request came over TLS; `keepsSpelling` whether names go on as they were written.
+ * An extended CONNECT (RFC 8441) becomes the upgrade it stands for.
+ */
+export const normalize = (incoming: Incoming, secure: boolean, keepsSpelling: boolean): Request | Refusal => {
+  const { protocol, version } = incoming
+  const method = protocol === undefined ? incoming.method : "GET"
   const head = relayRequest(incoming.flat, version === "2" ? "2.0" : version)
   if (head.malformed !== undefined) return invalid(head.malformed)
   const target = parseTarget(method, incoming.target)
@@ -42,20 +47,29 @@ export const normalize = (incoming: Incoming, secure: boolean): Request | Refusa
     return { _tag: "ExpectationFailed", detail: "only 100-continue is understood" }
   }
   if (version === "1.1" && head.host === undefined) return invalid("missing host")
+  if (
+    incoming.authority !== undefined &&
+    head.host !== undefined &&
+    incoming.authority.toLowerCase() !== head.host.toLowerCase()
+  ) {
+    return invalid("host differs from authority")
+  }
   const named = target.authority ?? incoming.authority ?? head.host
   if (named === undefined) return invalid("no authority or host")
   const authority = authorityOf(named)
   if (authority === undefined) return invalid("malformed authority")
+  if (keepsSpelling && version !== "2") head.headers.spelled = spellingOf(incoming.flat)
   return new Request(
     method,
     secure ? "https" : "http",
     authority.authority,
     authority.host,
-    target.path,
+    target.form === "authority" ? "/" : target.path,
     target.query,
     version,
     head.headers,
     incoming.body,
-    head.upgrade,
+    // With a body to come first the connection cannot change hands.
+    protocol ?? (incoming.body._tag === "Empty" ? head.upgrade : undefined),
   )
 }

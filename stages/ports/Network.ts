@@ -59,7 +59,10 @@ export interface HttpSettings {
   readonly headBytesMax: number
   readonly headersMax: number
   readonly headTimeoutMillis: number
+  /** How long a client may pause in the middle of a body that is waited for. */
   readonly bodyIdleTimeoutMillis: number
+  /** How long a client may leave a reply unread that is ready for it. */
+  readonly writeStallTimeoutMillis: number
   readonly idleTimeoutMillis: number
   readonly headerCase: "lowercase" | "preserve"
   readonly http2: {
@@ -91,12 +94,14 @@ export interface Incoming {
   /** `:authority` and `:scheme`, where the version has them. */
   readonly authority: string | undefined
   readonly scheme: string | undefined
+  /** The protocol that an extended CONNECT asks for (RFC 8441). */
+  readonly protocol: string | undefined
   readonly body: Body
   /** Sends the reply and waits until its last byte is handed over; interruption aborts it. */
   readonly respond: (reply: Reply) => Effect.Effect<Delivered>
   /** An interim answer (1xx) ahead of the reply. */
   readonly inform: (status: number, flat: Array<string>) => void
-  /** Takes over the connection after a 2xx to CONNECT or a 101. */
+  /** Calls back when the client leaves before the reply has begun. */
   readonly gone: (listener: () => void) => void
 }
 
@@ -129,16 +134,20 @@ export interface Socket {
     timeoutMillis: number,
   ) => Effect.Effect<SecuredSocket, HandshakeFailed>
   readonly http: (version: "1" | "2", settings: HttpSettings, events: HttpEvents) => HttpConnection
-  /** Copies both ways until both sides have ended; an end on one side is passed on. */
+  /** Copies both ways until both sides have ended; an end on one side is passed on, and a reset as a reset. */
   readonly relay: (other: Socket) => Effect.Effect<Relayed>
+  readonly keepAlive: (keepAlive: KeepAlive) => void
   /** Completes when the connection is closed. */
   readonly closed: Effect.Effect<void>
   readonly destroy: () => void
 }
 
 export interface Relayed {
+  /** To this socket, and from it. */
   readonly sentBytes: number
   readonly receivedBytes: number
+  /** Why it ended before both sides had ended. */
+  readonly error: string | undefined
 }
 
 export interface SecuredSocket {
@@ -146,9 +155,12 @@ export interface SecuredSocket {
   readonly tls: TlsFacts
 }
 
+/** When to probe an idle connection, how often, and when to give it up. */
 export interface KeepAlive {
   readonly enabled: boolean
   readonly timeMillis: number
+  readonly intervalMillis: number
+  readonly retries: number
 }
 
 export interface ListenOptions {

@@ -1,0 +1,10 @@
+import type { Duplex } from "node:stream"
+
+/** What the kernel has not yet taken; the queue below the stream shrinks within one write, so it tells progress. */
+export const queuedOf = (stream: Duplex): number => {
+  const { _handle: handle } = stream as { readonly _handle?: { readonly writeQueueSize?: number } | null }
+  return stream.writableLength + (handle?.writeQueueSize ?? 0)
+}
+
+/** How often to look for something that may take so long: often enough to notice in time, at most a second apart. */
+export const lookEveryMillis = (millis: number): number => Math.min(1_000, Math.max(10, Math.floor(millis / 4)))
