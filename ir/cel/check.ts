@@ -244,8 +244,9 @@ class Checker {
   }
 
   #mustBe(wanted: Type, expr: Expr, why: string): void {
-    const type = this.typed(expr)
-    if (!this.#unifier.accepts([wanted], [type])) this.#report(expr.at, `${why}, not ${print(this.resolved(type))}`)
+    const type = this.#unifier.follow(this.typed(expr))
+    if (type.kind !== "variable" && !this.#unifier.accepts([wanted], [type]))
+      this.#report(expr.at, `${why}, not ${print(this.resolved(type))}`)
   }
 
   #name(expr: Extract<Expr, { kind: "name" }>): Type {
@@ -418,6 +419,7 @@ class Checker {
   #comparable(left: Type, right: Type): boolean {
     const a = this.#unifier.follow(left)
     const b = this.#unifier.follow(right)
+    if (a.kind === "variable" || b.kind === "variable") return true
     if ((isNumber(a) && isNumber(b)) || isNamed(a, "null_type") || isNamed(b, "null_type")) return true
     if (this.#unifier.accepts([a], [b]) || this.#unifier.accepts([b], [a])) return true
     if (a.kind !== "named" || b.kind !== "named" || a.name !== b.name || a.arguments.length === 0) return false
@@ -441,7 +443,9 @@ class Checker {
   }
 
   /** The result of the forms that fit the arguments, or undefined when none does. */
-  #overload(signatures: ReadonlyArray<Signature>, args: ReadonlyArray<Type>): Type | undefined {
+  #overload(signatures: ReadonlyArray<Signature>, given: ReadonlyArray<Type>): Type | undefined {
+    // What an empty list holds is not known; the first form that is tried must not decide it.
+    const args = given.map((one) => (this.#unifier.follow(one).kind === "variable" ? dyn : one))
     let result: Type | undefined
     for (const signature of signatures) {
       const names = new Map<number, Type>()

@@ -179,8 +179,9 @@ export const select = (value: CelValue, field: string, missing: CelError): Evalu
   return found === undefined ? missing : found
 }
 
-/** `value.?field`. */
+/** `value.?field`; an absent variable has no fields. */
 export const selectOptional = (value: CelValue, field: string): Evaluated => {
+  if (value === null) return none
   const inner = value instanceof Optional ? value.value : value
   if (inner === undefined) return none
   if (!isMap(inner)) return noField(inner, field)
@@ -209,6 +210,7 @@ export const indexInto = (value: CelValue, index: CelValue): Evaluated => {
 
 /** `value[?index]`. */
 export const indexOptional = (value: CelValue, index: CelValue): Evaluated => {
+  if (value === null) return none
   const inner = value instanceof Optional ? value.value : value
   if (inner === undefined) return none
   const found = lookUp(inner, index)

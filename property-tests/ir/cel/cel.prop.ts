@@ -32,7 +32,19 @@ import * as T from "../../../ir/cel/Type.ts"
 import { needsOf } from "../../../ir/cel/variables.ts"
 import { children } from "../../../ir/cel/walk.ts"
 import { natives } from "../../../test/ir/cel/natives.ts"
-import { activationOf, activations, bigInts, doubles, expressions, texts, values, variables } from "./expressions.ts"
+import {
+  activationOf,
+  activations,
+  bigInts,
+  conditions,
+  doubles,
+  either,
+  expressions,
+  meaningful,
+  texts,
+  values,
+  variables,
+} from "./expressions.ts"
 
 const runs = { numRuns: 1_500 }
 const where = environmentOf("the property", variables)
@@ -79,6 +91,8 @@ const kinds = new Set([
   "cidr",
 ])
 
+const runtimeOnly: ReadonlySet<string> = new Set(["noSuchKey", "divideByZero", "overflow", "range", "tooMuch"])
+
 describe("expressions", () => {
   it("any text is an expression or an issue inside it", () =>
     fc.assert(
@@ -108,7 +122,7 @@ describe("expressions", () => {
 
   it("what is printed is read as the same tree", () =>
     fc.assert(
-      fc.property(expressions, (expr) => {
+      fc.property(either, (expr) => {
         const parsed = parse(print(expr))
         expect(Result.isSuccess(parsed) ? textual(parsed.success) : parsed.failure.message).toBe(textual(expr))
       }),
@@ -117,7 +131,7 @@ describe("expressions", () => {
 
   it("evaluating gives a value or an error, never an exception", () =>
     fc.assert(
-      fc.property(expressions, activations, (expr, given) => {
+      fc.property(either, activations, (expr, given) => {
         const result = evaluated(expr, given)
         expect(result instanceof CelError || kinds.has(kindOf(result))).toBe(true)
         if (!isError(result)) expect(typeof toJsonText(result)).toBe("string")
@@ -127,7 +141,7 @@ describe("expressions", () => {
 
   it("computing constants beforehand changes nothing", () =>
     fc.assert(
-      fc.property(expressions, activations, (expr, given) => {
+      fc.property(either, activations, (expr, given) => {
         const constants: Record<string, CelValue> = {}
         const unfolded = hoisted(expr, constants)
         const names = Object.fromEntries(Object.keys(constants).map((name) => [name, T.dyn]))
@@ -141,7 +155,7 @@ describe("expressions", () => {
 
   it("what is checked has the type that was found, or is an error", () =>
     fc.assert(
-      fc.property(expressions, activations, (expr, given) => {
+      fc.property(either, activations, (expr, given) => {
         const { type, issues } = check(expr, "", where)
         fc.pre(issues.length === 0)
         const result = evaluated(expr, given)
@@ -153,9 +167,21 @@ describe("expressions", () => {
       { numRuns: 4_000 },
     ))
 
+  it("what means something is accepted and has a value of its type, or fails while it runs", () =>
+    fc.assert(
+      fc.property(meaningful, activations, (expr, given) => {
+        const { type, issues } = check(expr, "", where)
+        expect(issues).toEqual([])
+        const result = evaluated(expr, given)
+        if (isError(result)) expect(runtimeOnly.has(result.code)).toBe(true)
+        else expect(kindOf(result)).toBe(type.kind === "named" ? type.name : "")
+      }),
+      { numRuns: 4_000 },
+    ))
+
   it("no variable is read that is not named", () =>
     fc.assert(
-      fc.property(expressions, activations, (expr, given) => {
+      fc.property(either, activations, (expr, given) => {
         const named = new Set(mentioned(expr))
         compileTree(expr, where, natives).evaluate({ get: (name) => (expect(named.has(name)).toBe(true), given[name]) })
       }),
@@ -164,7 +190,7 @@ describe("expressions", () => {
 
   it("what is needed covers what is read", () =>
     fc.assert(
-      fc.property(expressions, (expr) => {
+      fc.property(either, (expr) => {
         const route = environment("log")
         const renamed = rename(expr, { b: "request", i: "response", s: "jwt", n: "llm", m: "mcp" })
         const needed = needs(renamed, route)
@@ -180,7 +206,7 @@ describe("expressions", () => {
 })
 
 describe("logic", () => {
-  const both = fc.tuple(expressions, expressions, activations)
+  const both = fc.tuple(conditions, conditions, activations)
   const and = (a: Expr, b: Expr): Expr => ({ kind: "logic", at: 0, operator: "&&", operands: [a, b] })
   const or = (a: Expr, b: Expr): Expr => ({ kind: "logic", at: 0, operator: "||", operands: [a, b] })
   const not = (a: Expr): Expr => ({ kind: "unary", at: 0, operator: "!", operand: a })
@@ -205,7 +231,7 @@ describe("logic", () => {
     ))
   it("grouping does not matter", () =>
     fc.assert(
-      fc.property(both, expressions, ([a, b, given], c) => {
+      fc.property(both, conditions, ([a, b, given], c) => {
         const flat: Expr = { kind: "logic", at: 0, operator: "||", operands: [a, b, c] }
         return (
           same(evaluated(flat, given), evaluated(or(or(a, b), c), given)) &&

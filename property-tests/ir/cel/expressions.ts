@@ -2,6 +2,7 @@
 import * as fc from "fast-check"
 import { type CelValue, double, type Key, keyOf, MapValue, Uint } from "../../../ir/cel/CelValue.ts"
 import type { BinaryOperator, Expr, MacroName } from "../../../ir/cel/Expr.ts"
+import { children } from "../../../ir/cel/walk.ts"
 import * as T from "../../../ir/cel/Type.ts"
 
 export const variables: Readonly<Record<string, T.Type>> = {
@@ -293,3 +294,204 @@ export const expressions: fc.Arbitrary<Expr> = fc.letrec<{ expr: Expr }>((tie) =
     ),
   }
 }).expr
+
+const literal = (value: CelValue): Expr => ({ kind: "literal", at, value })
+const member = (target: Expr, called: string, ...args: ReadonlyArray<Expr>): Expr => ({
+  kind: "call",
+  at,
+  name: called,
+  target,
+  arguments: args,
+  absolute: false,
+})
+const global = (called: string, ...args: ReadonlyArray<Expr>): Expr => ({
+  kind: "call",
+  at,
+  name: called,
+  target: undefined,
+  arguments: args,
+  absolute: false,
+})
+const binary = (left: Expr, operator: BinaryOperator, right: Expr): Expr => ({
+  kind: "binary",
+  at,
+  operator,
+  left,
+  right,
+})
+const choice = (condition: Expr, yes: Expr, no: Expr): Expr => ({ kind: "choice", at, condition, yes, no })
+const macro = (called: MacroName, target: Expr, bound: string, body: Expr, filter?: Expr): Expr => ({
+  kind: "macro",
+  at,
+  name: called,
+  target,
+  variables: [bound],
+  filter,
+  body,
+})
+
+type Typed = {
+  readonly bool: Expr
+  readonly int: Expr
+  readonly text: Expr
+  readonly ints: Expr
+  readonly texts: Expr
+  readonly map: Expr
+  readonly any: Expr
+}
+
+/** Deep trees that mean something: operands and arguments have the types they should. `x` is an int and `t` a text inside macros. */
+const typed = fc.letrec<Typed>((tie) => {
+  const {
+    bool,
+    int,
+    text,
+    ints: intList,
+    texts: textList,
+    map: intMap,
+    any,
+  } = {
+    bool: tie("bool"),
+    int: tie("int"),
+    text: tie("text"),
+    ints: tie("ints"),
+    texts: tie("texts"),
+    map: tie("map"),
+    any: tie("any"),
+  }
+  const depth = { depthSize: "small", maxDepth: 4 } as const
+  const equalities = fc.constantFrom<BinaryOperator>("==", "!=")
+  const orders = fc.constantFrom<BinaryOperator>("<", "<=", ">", ">=", "==", "!=")
+  const sums = fc.constantFrom<BinaryOperator>("+", "-", "*", "/", "%")
+  const quantifiers = fc.constantFrom<MacroName>("all", "exists", "existsOne")
+  return {
+    bool: fc.oneof(
+      depth,
+      fc.oneof(fc.boolean().map(literal), fc.constant(name("b"))),
+      fc
+        .tuple(fc.constantFrom<"&&" | "||">("&&", "||"), fc.array(bool, { minLength: 2, maxLength: 4 }))
+        .map(([operator, operands]): Expr => ({ kind: "logic", at, operator, operands })),
+      bool.map((operand): Expr => ({ kind: "unary", at, operator: "!", operand })),
+      fc.tuple(int, orders, int).map(([a, op, b]) => binary(a, op, b)),
+      fc.tuple(text, orders, text).map(([a, op, b]) => binary(a, op, b)),
+      fc.tuple(intList, equalities, intList).map(([a, op, b]) => binary(a, op, b)),
+      fc.tuple(int, intList).map(([a, b]) => binary(a, "in", b)),
+      fc.tuple(text, fc.oneof(textList, intMap, text)).map(([a, b]) => binary(a, "in", b)),
+      fc
+        .tuple(text, fc.constantFrom("startsWith", "endsWith", "contains"), text)
+        .map(([a, called, b]) => member(a, called, b)),
+      fc.tuple(quantifiers, intList, bool).map(([called, over, body]) => macro(called, over, "x", body)),
+      fc.tuple(quantifiers, textList, bool).map(([called, over, body]) => macro(called, over, "t", body)),
+      fc
+        .tuple(intMap, fc.constantFrom(...fields))
+        .map(([target, field]): Expr => ({ kind: "has", at, target, field, optional: false })),
+      fc.tuple(bool, bool, bool).map(([a, b, c]) => choice(a, b, c)),
+    ),
+    int: fc.oneof(
+      depth,
+      fc.oneof(ints.map(literal), fc.constantFrom("i", "i", "x").map(name)),
+      fc.tuple(int, sums, int).map(([a, op, b]) => binary(a, op, b)),
+      int.map((operand): Expr => ({ kind: "unary", at, operator: "-", operand })),
+      fc.oneof(text, intList, textList, intMap).map((one) => global("size", one)),
+      fc.tuple(intList, int).map(([target, index]): Expr => ({ kind: "index", at, target, index, optional: false })),
+      fc
+        .tuple(intMap, fc.constantFrom("a", "b", "ab"))
+        .map(([target, field]): Expr => ({ kind: "select", at, target, field, optional: false })),
+      fc
+        .tuple(intMap, fc.constantFrom("a", "b"), int)
+        .map(([target, field, other]) =>
+          global("default", { kind: "select", at, target, field, optional: false }, other),
+        ),
+      fc
+        .tuple(intMap, fc.constantFrom("a", "b"), int)
+        .map(([target, field, other]) =>
+          member({ kind: "select", at, target, field, optional: true }, "orValue", other),
+        ),
+      fc.tuple(text, text).map(([a, b]) => member(a, "indexOf", b)),
+      fc.tuple(intList, int).map(([value, body]) => macro("with", global("size", value), "x", body)),
+      fc.tuple(bool, int, int).map(([a, b, c]) => choice(a, b, c)),
+    ),
+    text: fc.oneof(
+      depth,
+      fc.oneof(words.map(literal), fc.constantFrom("s", "s", "t").map(name)),
+      fc.tuple(text, text).map(([a, b]) => binary(a, "+", b)),
+      fc.oneof(int, bool).map((one) => global("string", one)),
+      fc
+        .tuple(text, fc.constantFrom("lowerAscii", "upperAscii", "trim", "reverse"))
+        .map(([a, called]) => member(a, called)),
+      fc.tuple(text, int).map(([a, b]) => member(a, "charAt", b)),
+      fc.tuple(text, text, text).map(([a, b, c]) => member(a, "replace", b, c)),
+      fc.tuple(textList, text).map(([a, b]) => member(a, "join", b)),
+      any.map((one) => global("toJson", one)),
+      fc.tuple(bool, text, text).map(([a, b, c]) => choice(a, b, c)),
+    ),
+    ints: fc.oneof(
+      depth,
+      fc.constant(name("li")),
+      fc.array(int, { maxLength: 3 }).map((elements): Expr => ({
+        kind: "list",
+        at,
+        elements: elements.map((value) => ({ value, optional: false })),
+      })),
+      fc.tuple(intList, intList).map(([a, b]) => binary(a, "+", b)),
+      fc.tuple(intList, int).map(([over, body]) => macro("map", over, "x", body)),
+      fc.tuple(intList, bool, int).map(([over, filter, body]) => macro("map", over, "x", body, filter)),
+      fc.tuple(intList, bool).map(([over, body]) => macro("filter", over, "x", body)),
+    ),
+    texts: fc.oneof(
+      depth,
+      fc.constant(name("ls")),
+      fc.array(text, { maxLength: 3 }).map((elements): Expr => ({
+        kind: "list",
+        at,
+        elements: elements.map((value) => ({ value, optional: false })),
+      })),
+      fc.tuple(text, text).map(([a, b]) => member(a, "split", b)),
+      fc.tuple(intList, text).map(([over, body]) => macro("map", over, "x", body)),
+      intMap.map((over) => macro("map", over, "t", name("t"))),
+    ),
+    map: fc.oneof(
+      depth,
+      fc.constant(name("m")),
+      fc.tuple(int, int).map(([a, b]): Expr => ({
+        kind: "map",
+        at,
+        entries: [
+          { key: literal("a"), value: a, optional: false },
+          { key: literal("b"), value: b, optional: false },
+        ],
+      })),
+      fc.tuple(intMap, intMap).map(([a, b]) => member(a, "merge", b)),
+      fc.tuple(intMap, int).map(([over, body]) => macro("mapValues", over, "x", body)),
+      fc.tuple(intMap, bool).map(([over, body]) => macro("filterKeys", over, "t", body)),
+    ),
+    any: fc.oneof(depth, bool, int, text, intList, textList, intMap),
+  }
+})
+
+const onlyBound = (expr: Expr, bound: ReadonlySet<string>): boolean => {
+  if (expr.kind === "name") return bound.has(expr.name)
+  if (expr.kind !== "macro") return children(expr).every((one) => onlyBound(one, bound))
+  const inner = new Set([...bound, ...expr.variables])
+  return (
+    onlyBound(expr.target, bound) &&
+    (expr.filter === undefined || onlyBound(expr.filter, inner)) &&
+    onlyBound(expr.body, inner)
+  )
+}
+
+/** Trees without type errors, whose values are mostly values. */
+export const meaningful: fc.Arbitrary<Expr> = typed.any.map((expr) =>
+  // What uses a macro's variable outside of it gets one around it.
+  onlyBound(expr, new Set(Object.keys(variables)))
+    ? expr
+    : macro("with", literal(2), "x", macro("with", literal("ab"), "t", expr)),
+)
+
+export const either: fc.Arbitrary<Expr> = fc.oneof(expressions, meaningful)
+
+/** Mostly booleans, errors and what is no boolean among them. */
+export const conditions: fc.Arbitrary<Expr> = fc.oneof(
+  { weight: 3, arbitrary: typed.bool },
+  { weight: 1, arbitrary: expressions },
+)

@@ -93,6 +93,11 @@ describe("what cannot work is refused with its place", () => {
   })
 })
 
+it("what an empty list holds is not guessed from its first use", () => {
+  expect(problems("[].all(x, size(x) == 1 && x > 2 && x == 'a' && x + 1 == 2)", "route")).toEqual([])
+  expect(problems("[].map(x, x) + [1] == [2]", "route")).toEqual([])
+})
+
 describe("a variable of another place", () => {
   it("counts as absent inside default, coalesce and has", () => {
     expect(problems("default(llm.requestModel, 'none') == 'x'", "route")).toEqual([])

@@ -104,7 +104,8 @@ describe("absent variables", () => {
     expect(valueIn("route", "jwt.sub", {})).toBe("error: no such key: sub")
     expect(valueIn("route", "has(jwt.sub)", {})).toBe(false)
     expect(valueIn("route", 'default(jwt.sub, "anonymous")', {})).toBe("anonymous")
-    expect(valueIn("route", "jwt.?sub.orValue('x')", {})).toBe("error: no such key: null_type has no field sub")
+    expect(valueIn("route", "jwt.?sub.orValue('x')", {})).toBe("x")
+    expect(valueIn("route", "jwt[?'sub'].orValue('x')", {})).toBe("x")
   })
   it("are left out of variables()", () =>
     expect(valueIn("networkAuthorization", "variables()", { env: { namespace: "n" } })).toEqual({
