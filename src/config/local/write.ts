@@ -116,6 +116,7 @@ const valueIn = (value: unknown, path: Path): unknown =>
 /** What the change makes of the value, so that the text can be compared with it. */
 const changed = (root: unknown, edit: Edit): unknown => {
   const copy: unknown = structuredClone(root) ?? {}
+  const value: unknown = edit._tag === "Delete" ? undefined : structuredClone(edit.value)
   let here: unknown = copy
   for (const [i, part] of edit.path.slice(0, -1).entries()) {
     const below: unknown = valueIn(here, [part])
@@ -124,14 +125,10 @@ const changed = (root: unknown, edit: Edit): unknown => {
     here = next
   }
   const last = edit.path.at(-1) ?? ""
-  if (edit._tag === "Set") Reflect.set(Object(here), last, edit.value)
+  if (edit._tag === "Set") Reflect.set(Object(here), last, value)
   else if (edit._tag === "Append") {
     const list = valueIn(here, [last])
-    Reflect.set(
-      Object(here),
-      last,
-      Array.isArray(list) ? [...(list as ReadonlyArray<unknown>), edit.value] : [edit.value],
-    )
+    Reflect.set(Object(here), last, Array.isArray(list) ? [...(list as ReadonlyArray<unknown>), value] : [value])
   } else if (Array.isArray(here)) here.splice(Number(last), 1)
   else Reflect.deleteProperty(Object(here), last)
   return copy
@@ -161,6 +158,15 @@ const add = (document: Document, text: string, path: Path, value: unknown): Spli
 /** A value for a key that has none, or another for one that has a block. */
 const fill = (document: Document, text: string, path: Path, value: unknown): Splice | undefined => {
   const parent = get(document, path.slice(0, -1))
+  if (isSeq(parent) && isBlock(parent)) {
+    const item: unknown = parent.items[Number(path.at(-1))]
+    const range = rangeOf(item)
+    if (range === undefined) return undefined
+    const dash = dashOf(text, item, range[0])
+    const end = endOf(item)
+    const written = block(value, columnOf(text, dash) + 2)
+    return { start: dash, end: text[end - 1] === "\n" ? end - 1 : end, text: `- ${written}` }
+  }
   const pair = isMap(parent)
     ? parent.items.find((item) => isScalar(item.key) && String(item.key.value) === String(path.at(-1)))
     : undefined
