@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { type ConfigIssue, formatAll, hasErrors, toJson } from "../config/ConfigIssue.ts"
 import { load, type Loaded } from "../config/local/load.ts"
 import { nodeIo } from "../config/local/nodeIo.ts"
+import type { Input } from "./input.ts"
 
 export type Read =
   | { readonly _tag: "Loaded"; readonly loaded: Loaded }
@@ -23,6 +24,14 @@ const unreadable = (file: string, error: unknown): Read => ({
   ],
 })
 
+const readText = (text: string, file: string, env: NodeJS.ProcessEnv): Promise<Read> =>
+  Effect.runPromise(
+    Effect.match(load(text, { file, env, io: nodeIo }), {
+      onFailure: (issues): Read => ({ _tag: "Refused", issues }),
+      onSuccess: (loaded): Read => ({ _tag: "Loaded", loaded }),
+    }),
+  )
+
 /** Loads a file (or `-` for standard input) for a command that runs once. */
 export const readFor = (file: string, env: NodeJS.ProcessEnv): Promise<Read> => {
   let text: string
@@ -31,12 +40,7 @@ export const readFor = (file: string, env: NodeJS.ProcessEnv): Promise<Read> => 
   } catch (error) {
     return Promise.resolve(unreadable(file, error))
   }
-  return Effect.runPromise(
-    Effect.match(load(text, { file, env, io: nodeIo }), {
-      onFailure: (issues): Read => ({ _tag: "Refused", issues }),
-      onSuccess: (loaded): Read => ({ _tag: "Loaded", loaded }),
-    }),
-  )
+  return readText(text, file, env)
 }
 
 export interface Printed {
@@ -47,23 +51,34 @@ export interface Printed {
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
-export const validate = async (file: string, json: boolean, env: NodeJS.ProcessEnv): Promise<Printed> => {
-  const read = await readFor(file, env)
+const summary = ({ backends, binds, listeners, routes }: Loaded["snapshot"]): string =>
+  [
+    counted(binds.size, "bind"),
+    counted(listeners.size, "listener"),
+    counted(routes.size, "route"),
+    counted(backends.size, "backend"),
+  ].join(", ")
+
+const verdict = (read: Read, file: string, json: boolean): Printed => {
   const issues = read._tag === "Refused" ? read.issues : read.loaded.warnings
   const failed = hasErrors(issues)
   if (json) return { out: `${toJson(issues, file)}\n`, error: "", exitCode: failed ? 1 : 0 }
-  const errors = issues.filter(({ severity }) => severity === "error").length
   const text = issues.length === 0 ? "" : `${formatAll(issues, file)}\n`
-  if (failed) {
-    return {
-      out: "",
-      error: `${text}${counted(errors, "error")}, ${counted(issues.length - errors, "warning")}\n`,
-      exitCode: 1,
-    }
+  if (read._tag === "Refused") {
+    const errors = issues.filter(({ severity }) => severity === "error").length
+    const counts = `${counted(errors, "error")}, ${counted(issues.length - errors, "warning")}`
+    return { out: "", error: `${text}${counts}\n`, exitCode: 1 }
   }
-  const summary =
-    read._tag === "Loaded"
-      ? ` (${counted(read.loaded.snapshot.binds.size, "bind")}, ${counted(read.loaded.snapshot.listeners.size, "listener")}, ${counted(read.loaded.snapshot.routes.size, "route")}, ${counted(read.loaded.snapshot.backends.size, "backend")})`
-      : ""
-  return { out: `Configuration is valid!${summary}\n`, error: text, exitCode: 0 }
+  return { out: `Configuration is valid! (${summary(read.loaded.snapshot)})\n`, error: text, exitCode: 0 }
+}
+
+/** `sluice validate FILE`. */
+export const validate = async (file: string, json: boolean, env: NodeJS.ProcessEnv): Promise<Printed> =>
+  verdict(await readFor(file, env), file, json)
+
+/** `sluice --validate-only`. */
+export const validateText = async (input: Input, env: NodeJS.ProcessEnv): Promise<Printed> => {
+  const read = input.text === undefined ? readFor(input.path, env) : readText(input.text, input.path, env)
+  const printed = verdict(await read, input.path, false)
+  return input.isEmbedded ? { ...printed, out: `No local configuration\n${printed.out}` } : printed
 }

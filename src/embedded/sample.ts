@@ -54,7 +54,7 @@ const answer = (request: http.IncomingMessage, response: http.ServerResponse): v
 }
 
 /** Serves until the scope closes; the result is its port. */
-export const serve: Effect.Effect<number, Error, Scope> = Effect.map(
+export const sample: Effect.Effect<number, Error, Scope> = Effect.map(
   Effect.acquireRelease(
     Effect.callback<http.Server, Error>((resume) => {
       const server = http.createServer(answer)

@@ -12,6 +12,7 @@ import { seal } from "../../ir/transfer.ts"
 import type { Address } from "../../stages/Connection.ts"
 import type { Prepared } from "../config/publish.ts"
 import type { Unusable } from "../config/Source.ts"
+import type { Setting } from "../telemetry/Levels.ts"
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts"
 
 /** A worker that dies is replaced after this long, so that one that cannot live does not spin. */
@@ -42,7 +43,7 @@ export interface PoolOptions {
 export interface Pool {
   readonly prepare: (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>) => Effect.Effect<Prepared, Unusable>
   readonly ask: (what: "metrics" | "open") => Promise<ReadonlyArray<unknown>>
-  readonly tellLogLevel: (directive: string) => void
+  readonly tellLevels: (setting: Setting) => void
   readonly drain: () => void
   readonly size: () => number
 }
@@ -104,7 +105,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
       )
 
     const spawn = (number: number): void => {
-      const thread = new Worker(threadUrl, { workerData: options.start })
+      const thread = new Worker(threadUrl, { workerData: seal(options.start) })
       const exited = new Promise<void>((resolve) => {
         thread.once("exit", () => resolve())
       })
@@ -188,8 +189,8 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
         )
         return answers.flatMap((answer) => (answer?._tag === "Answer" ? [answer.value] : []))
       },
-      tellLogLevel: (directive) => {
-        for (const member of all) post(member, { _tag: "LogLevel", directive })
+      tellLevels: (setting) => {
+        for (const member of all) post(member, { _tag: "LogLevels", setting })
       },
       drain,
       size: () => members.size,

@@ -2,10 +2,13 @@
 import type { BindKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Static } from "../config/Static.ts"
+import type { Setting } from "../telemetry/Levels.ts"
 
-/** Everything a worker is started with. */
+/** Everything a worker is started with; sealed. */
 export interface WorkerStart {
   readonly static: Static
+  /** Lets a TLS session be resumed by any worker. */
+  readonly ticketSecret: Uint8Array
 }
 
 export type ToWorker =
@@ -19,7 +22,7 @@ export type ToWorker =
   | { readonly _tag: "Commit"; readonly id: number }
   | { readonly _tag: "Abort"; readonly id: number }
   | { readonly _tag: "Ask"; readonly id: number; readonly what: "metrics" | "open" }
-  | { readonly _tag: "LogLevel"; readonly directive: string }
+  | { readonly _tag: "LogLevels"; readonly setting: Setting }
   | { readonly _tag: "Drain" }
 
 export type FromWorker =

@@ -1,0 +1,33 @@
+/** Runs the gateway until a signal: the first asks it to finish, the second ends it. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Input } from "./input.ts"
+import { serve } from "../serve.ts"
+
+export const run = (input: Input): void => {
+  // Expected failures carry no stacks, and the others need only their top.
+  Error.stackTraceLimit = 10
+  let asked = false
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (asked && signal === "SIGINT") process.exit(130)
+      asked = true
+    })
+  }
+  NodeRuntime.runMain(
+    Effect.catch(serve(input, process.env), (failure) =>
+      Effect.sync(() => {
+        process.stderr.write(`${failure.text}\n`)
+        process.exitCode = 1
+      }),
+    ),
+    {
+      disableErrorReporting: false,
+      // Being told to stop is not a failure.
+      teardown: (exit, onExit) =>
+        onExit(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? 1 : Number(process.exitCode ?? 0)),
+    },
+  )
+}
