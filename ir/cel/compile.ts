@@ -84,12 +84,26 @@ export interface CompileOptions {
 export const compile = (source: string, options: CompileOptions): Result.Result<Program, ReadonlyArray<Issue>> => {
   const parsed = parse(source)
   if (Result.isFailure(parsed)) return Result.fail([parsed.failure])
+  try {
+    return compileParsed(parsed.success, source, options)
+  } catch (problem) {
+    // Each tree is shallow, but a long chain of custom functions that call each other may not be.
+    if (!(problem instanceof RangeError)) throw problem
+    return Result.fail([issue(source, 0, "the custom functions that this expression calls are nested too deep")])
+  }
+}
+
+const compileParsed = (
+  expr: Expr,
+  source: string,
+  options: CompileOptions,
+): Result.Result<Program, ReadonlyArray<Issue>> => {
   const { environment, natives, expected } = options
-  const { type, issues } = check(parsed.success, source, environment, expected)
+  const { type, issues } = check(expr, source, environment, expected)
   if (issues.length > 0) return Result.fail(issues)
-  const { evaluate, constant, literals } = compileTree(parsed.success, environment, natives)
+  const { evaluate, constant, literals } = compileTree(expr, environment, natives)
   if (literals.length > 0) return Result.fail(literals.map((one) => issue(source, one.at, one.error.message)))
-  return Result.succeed({ source, type, needs: needs(parsed.success, environment), constant, evaluate })
+  return Result.succeed({ source, type, needs: needs(expr, environment), constant, evaluate })
 }
 
 /** A program for an expression that could not be compiled: it always fails, so that a rule that asks for it decides as for an error. */

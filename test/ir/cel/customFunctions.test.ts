@@ -56,6 +56,14 @@ describe("custom functions", () => {
   })
 })
 
+it("a chain of functions too long to follow is an issue, not an exception", () => {
+  const deep = (inner: string) => "(".repeat(60) + "-".repeat(120) + inner + ")".repeat(60)
+  const chain = Array.from({ length: 900 }, (_, i) => `f${i}() { ${i === 899 ? "1" : deep(`f${i + 1}()`)} }`)
+  expect(problems("f0()", "route", functions(chain.join("\n")))).toEqual([
+    "1:1 the custom functions that this expression calls are nested too deep",
+  ])
+})
+
 describe("definitions that cannot work are refused", () => {
   const table: ReadonlyArray<readonly [string, string]> = [
     ["f() { g() }\ng() { f() }", "1:1 f calls itself"],
