@@ -2,7 +2,7 @@
  * Text to values: YAML (and so JSON) with every position kept, and the environment expanded inside scalar values only.
  * Nothing here knows what a configuration looks like; nothing here throws.
  */
-import { Alias, isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, Scalar, type YAMLMap } from "yaml"
+import { Alias, isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, type YAMLMap } from "yaml"
 import type { ConfigIssue, Path } from "../ConfigIssue.ts"
 import { formatPath } from "../ConfigIssue.ts"
 import { documentNodesMax } from "../bounds.ts"
@@ -127,7 +127,6 @@ export const read = (source: string, environment: Environment): Document => {
       logLevel: "silent",
       version: "1.2",
       schema: "core",
-      lineCounter: new LineCounter(),
     })
   } catch {
     complain(0, [], "the document is nested too deeply to be read")
