@@ -1,0 +1,138 @@
+/**
+ * The gateway's own three interfaces: readiness, metrics, admin. They open after the gateway and stay until it has taken
+ * leave of its clients, so that whoever asks during a drain is told of it.
+ */
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type { Static } from "../config/Static.ts"
+import { Gateway } from "../Gateway.ts"
+import type { Exported } from "../telemetry/Registry.ts"
+import type { Setting } from "../telemetry/Levels.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
+import { api } from "./api.ts"
+import { dump } from "./dump.ts"
+import * as Guard from "./guard.ts"
+import { ready } from "./ready.ts"
+import { type AdminUnavailable, serve, type Served } from "./serve.ts"
+import { stats } from "./stats.ts"
+
+export interface AdminOptions {
+  /** Addresses, sensitive header names, and what the dump shows of the process. */
+  readonly settings: Static
+  readonly version: string
+  /** The other threads of the process. */
+  readonly pool?: Others | undefined
+  /** What changes need to show; from the environment unless given. */
+  readonly token?: Redacted.Redacted
+  /** What else must be there before traffic is welcome. */
+  readonly pending?: () => ReadonlyArray<string>
+  /** The upstream endpoints and how they are, for the dump. */
+  readonly endpoints?: () => Iterable<unknown>
+}
+
+/** Threads that count for themselves and follow the levels of the main thread. */
+export interface Others {
+  readonly ask: (what: "metrics") => Promise<ReadonlyArray<unknown>>
+  readonly tellLevels: (setting: Setting) => void
+}
+
+export class Admin extends Context.Service<
+  Admin,
+  {
+    /** Where each interface can be found; empty where it is off. */
+    readonly admin: ReadonlyArray<Served>
+    readonly stats: ReadonlyArray<Served>
+    readonly readiness: ReadonlyArray<Served>
+    /** Completes when somebody has asked for the end. */
+    readonly stopAsked: Effect.Effect<void>
+  }
+>()("sluice/src/admin/Admin") {}
+
+/** How often readiness is refused in a row before it is worth a word, and before it is worth a warning. */
+const quietRefusals = 5
+const mildRefusals = 30
+
+const tokenOf = (environment: Readonly<Record<string, string | undefined>>): Redacted.Redacted | undefined => {
+  const token = environment[Guard.tokenVariable]?.trim()
+  return token === undefined || token === "" ? undefined : Redacted.make(token)
+}
+
+const isExported = (answer: unknown): answer is Exported => Array.isArray(answer)
+
+const make = Effect.fnUntraced(function* (options: AdminOptions) {
+  const { settings } = options
+  const gateway = yield* Gateway
+  const { levels, metrics, watch } = yield* Telemetry
+  const runFork = Effect.runForkWith(yield* Effect.context())
+  const log = (effect: Effect.Effect<void>): void => void runFork(Effect.annotateLogs(effect, "target", "admin"))
+  const stop = yield* Deferred.make<void>()
+  watch(gateway)
+
+  const pending = (): ReadonlyArray<string> => [
+    ...(gateway.config().version > 0 ? [] : ["configuration"]),
+    ...(options.pending?.() ?? []),
+    ...(gateway.draining() ? ["drain"] : []),
+  ]
+
+  const readiness = yield* serve({
+    setting: "readinessAddr",
+    variable: "READINESS_ADDR",
+    address: settings.readinessAddress,
+    answer: ready({
+      pending,
+      onRefused: (count, missing) => {
+        const say =
+          count <= quietRefusals ? Effect.logDebug : count <= mildRefusals ? Effect.logInfo : Effect.logWarning
+        log(say("Not ready", { pending: missing, count }))
+      },
+    }),
+  })
+
+  const statsServed = yield* serve({
+    setting: "statsAddr",
+    variable: "STATS_ADDR",
+    address: settings.statsAddress,
+    answer: stats(async () => {
+      const others = (await options.pool?.ask("metrics")) ?? []
+      return [metrics.registry.export(), ...others.filter(isExported)]
+    }),
+  })
+
+  const admin = yield* serve({
+    setting: "adminAddr",
+    variable: "ADMIN_ADDR",
+    address: settings.adminAddress,
+    answer: api({
+      guard: Guard.make(settings.adminAddress, options.token ?? tokenOf(process.env)),
+      levels,
+      version: options.version,
+      dump: () =>
+        dump({
+          snapshot: gateway.live.current.snapshot,
+          version: gateway.config().version,
+          config: settings,
+          sensitiveHeaders: settings.sensitiveHeaders,
+          endpoints: options.endpoints?.(),
+        }),
+      onLevels: () => {
+        options.pool?.tellLevels(levels.setting)
+        log(Effect.logInfo("The log level was changed", { level: levels.describe() }))
+      },
+      quit: () => {
+        log(Effect.logInfo("Asked to shut down"))
+        Deferred.doneUnsafe(stop, Effect.void)
+      },
+    }),
+  })
+
+  // Runs before the servers close: what was opened last is let go first.
+  yield* Effect.addFinalizer(() => gateway.drain)
+
+  return Admin.of({ admin, stats: statsServed, readiness, stopAsked: Deferred.await(stop) })
+})
+
+export const layer = (options: AdminOptions): Layer.Layer<Admin, AdminUnavailable, Gateway | Telemetry> =>
+  Layer.effect(Admin, make(options))

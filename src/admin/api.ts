@@ -1,0 +1,74 @@
+/** The admin interface: what is configured, how much is logged, and the end. */
+import * as Result from "effect/Result"
+import { type Levels, parse } from "../telemetry/Levels.ts"
+import type { Guard } from "./guard.ts"
+import { type Answer, type Answering, type Asked, isRead, json, methodNotAllowed, notFound, text } from "./serve.ts"
+
+export interface ApiOptions {
+  readonly guard: Guard
+  readonly levels: Levels
+  readonly version: string
+  readonly dump: () => Iterable<string>
+  /** Told when the levels have changed. */
+  readonly onLevels: () => void
+  readonly quit: () => void
+}
+
+const index = `Sluice admin
+
+GET  /config_dump            the configuration that serves, without secrets
+POST /logging                the log level: ?level=<level>, ?level=<target>=<level>,…, ?reset
+POST /quitquitquit           shut down
+GET  /memory                 memory of the process
+GET  /version                which build this is
+`
+
+const usage = `usage: POST /logging                            show the current level
+       POST /logging?level=<level>              set it
+       POST /logging?level=<target>=<level>,…   set it for single targets
+       POST /logging?reset                      back to what was configured (together with level: then change it)
+
+levels: off, error, warn, info, debug, trace
+`
+
+const logging = ({ levels, onLevels }: ApiOptions, { query }: Asked): Answer => {
+  const wanted = query.get("level")
+  const directive = wanted === null ? undefined : parse(wanted)
+  if (directive !== undefined && Result.isFailure(directive)) {
+    return text(400, `invalid level ${JSON.stringify(directive.failure)}\n\n${usage}`)
+  }
+  const isReset = query.has("reset")
+  if (isReset) levels.reset()
+  if (directive !== undefined && !levels.set(directive.success)) return text(400, `too many targets\n\n${usage}`)
+  if (isReset || directive !== undefined) onLevels()
+  return text(200, `current log level is ${levels.describe()}\n`)
+}
+
+const memory = (): Answer => json(process.memoryUsage())
+
+export const api = (options: ApiOptions): Answering => {
+  const { dump, guard, quit, version } = options
+  const reads: Readonly<Record<string, () => Answer>> = {
+    "/": () => text(200, index),
+    "/config_dump": () => ({ status: 200, headers: { "content-type": "application/json" }, body: dump() }),
+    "/memory": memory,
+    "/version": () => json({ version, node: process.version, platform: `${process.platform}-${process.arch}` }),
+  }
+  const changes: Readonly<Record<string, (asked: Asked) => Answer>> = {
+    "/logging": (asked) => logging(options, asked),
+    "/quitquitquit": () => {
+      quit()
+      return text(200, "shutdown now\n")
+    },
+  }
+  return (asked) => {
+    const read = Object.hasOwn(reads, asked.path) ? reads[asked.path] : undefined
+    if (read !== undefined) {
+      return guard.read(asked) ?? (isRead(asked.method) ? read() : methodNotAllowed("GET, HEAD"))
+    }
+    const change = Object.hasOwn(changes, asked.path) ? changes[asked.path] : undefined
+    if (change === undefined) return guard.read(asked) ?? notFound
+    if (asked.method !== "POST") return guard.read(asked) ?? methodNotAllowed("POST")
+    return guard.change(asked) ?? change(asked)
+  }
+}

@@ -1,0 +1,229 @@
+/** A small HTTP server of the gateway's own, where its settings say: one address, both loopback addresses, or a unix socket. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as fs from "node:fs"
+import * as http from "node:http"
+import * as net from "node:net"
+import * as Address from "../config/Address.ts"
+
+export interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly headers: http.IncomingHttpHeaders
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** In pieces where it may be long: other work goes on between them. */
+  readonly body: string | Iterable<string>
+}
+
+export type Answering = (asked: Asked) => Answer | Promise<Answer>
+
+export const text = (status: number, body: string, headers?: Readonly<Record<string, string>>): Answer => ({
+  status,
+  headers: { "content-type": "text/plain; charset=utf-8", ...headers },
+  body,
+})
+
+export const json = (value: unknown): Answer => ({
+  status: 200,
+  headers: { "content-type": "application/json" },
+  body: `${JSON.stringify(value, null, 2)}\n`,
+})
+
+export const notFound = text(404, "not found\n")
+
+export const methodNotAllowed = (allow: string): Answer =>
+  text(405, `method not allowed, use ${allow.replace(", HEAD", "")}\n`, { allow })
+
+/** Only to be read. */
+export const isRead = (method: string): boolean => method === "GET" || method === "HEAD"
+
+/** Where a server may be found. */
+export type Served = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** A server of the gateway's own that cannot be opened. */
+export interface AdminUnavailable {
+  readonly _tag: "AdminUnavailable"
+  readonly message: string
+}
+
+/** Connections to one of these servers. */
+export const connectionsMax = 256
+const headBytesMax = 16 * 1024
+const requestTimeoutMillis = 10_000
+/** How long the end waits for answers on their way. */
+const closeMillis = 1_000
+
+export interface ServeOptions {
+  /** The setting, for messages. */
+  readonly setting: string
+  readonly variable: string
+  readonly address: Address.Address
+  readonly answer: Answering
+}
+
+/** Opens the server; it closes with the scope. Nothing is opened where the address is `off`. */
+export const serve = (options: ServeOptions): Effect.Effect<ReadonlyArray<Served>, AdminUnavailable, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.tryPromise({
+        try: () => open(options.address, options.answer),
+        catch: (error): AdminUnavailable => ({
+          _tag: "AdminUnavailable",
+          message: `cannot listen on ${Address.format(options.address)}: ${error instanceof Error ? error.message : String(error)}. Free the address, or set \`config.${options.setting}\` or ${options.variable} to another one or to \`off\`.`,
+        }),
+      }),
+      (servers) => Effect.promise(() => Promise.all(servers.map(close))),
+    ),
+    (servers) => servers.map(servedBy),
+  )
+
+const servedBy = (server: http.Server): Served => {
+  const address = server.address()
+  return address === null || typeof address === "string"
+    ? { path: address ?? "" }
+    : { host: address.address, port: address.port }
+}
+
+const open = async (address: Address.Address, answer: Answering): Promise<ReadonlyArray<http.Server>> => {
+  switch (address._tag) {
+    case "Off":
+      return []
+    case "Unix":
+      return [await openUnix(address.path, answer)]
+    case "Ip":
+      return [await openIp(address.host, address.port, answer)]
+    case "Localhost": {
+      const first = await listen({ host: "127.0.0.1", port: address.port }, answer)
+      const { port } = first.address() as net.AddressInfo
+      try {
+        return [first, await listen({ host: "::1", port, ipv6Only: true }, answer)]
+      } catch (error) {
+        // A port the system chose may be taken on the other address, and that address need not exist.
+        if (address.port === 0 || withoutIpv6.has(codeOf(error))) return [first]
+        await close(first)
+        throw error
+      }
+    }
+  }
+}
+
+/** Errors by which a host says that it has no IPv6. */
+const withoutIpv6 = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL", "EPROTONOSUPPORT"])
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ""
+
+const openIp = async (host: string, port: number, answer: Answering): Promise<http.Server> => {
+  try {
+    return await listen({ host, port }, answer)
+  } catch (error) {
+    if (host === "::" && withoutIpv6.has(codeOf(error))) return listen({ host: "0.0.0.0", port }, answer)
+    throw error
+  }
+}
+
+const openUnix = async (path: string, answer: Answering): Promise<http.Server> => {
+  try {
+    return await listen({ path }, answer)
+  } catch (error) {
+    if (codeOf(error) !== "EADDRINUSE" || !(await isStale(path))) throw error
+    fs.unlinkSync(path)
+    return listen({ path }, answer)
+  }
+}
+
+/** A socket file that nobody answers on was left by a process that is gone. */
+const isStale = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = net.connect({ path })
+    probe.once("connect", () => {
+      probe.destroy()
+      resolve(false)
+    })
+    probe.once("error", (error) => resolve(codeOf(error) === "ECONNREFUSED"))
+  })
+
+const listen = (where: net.ListenOptions, answer: Answering): Promise<http.Server> =>
+  new Promise((resolve, reject) => {
+    const server = http.createServer(
+      { maxHeaderSize: headBytesMax, headersTimeout: requestTimeoutMillis, requestTimeout: requestTimeoutMillis },
+      (request, response) => void respond(request, response, answer),
+    )
+    server.maxConnections = connectionsMax
+    server.once("error", reject)
+    server.listen(where, () => {
+      server.off("error", reject)
+      server.on("error", () => {})
+      resolve(server)
+    })
+  })
+
+const close = (server: http.Server): Promise<void> =>
+  new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), closeMillis)
+    server.close(() => {
+      clearTimeout(force)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+
+const respond = async (
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  answering: Answering,
+): Promise<void> => {
+  // Nothing here reads a body; one that comes all the same does not keep the connection.
+  if (request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0) {
+    response.shouldKeepAlive = false
+    request.resume()
+  }
+  let answer: Answer
+  try {
+    const [path = "/", ...query] = (request.url ?? "/").split("?")
+    answer = await answering({
+      method: request.method ?? "GET",
+      path,
+      query: new URLSearchParams(query.join("?")),
+      headers: request.headers,
+    })
+  } catch {
+    answer = text(500, "internal error\n")
+  }
+  const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff", ...answer.headers }
+  const { body } = answer
+  if (typeof body === "string") {
+    response.writeHead(answer.status, { ...headers, "content-length": Buffer.byteLength(body) })
+    response.end(body)
+    return
+  }
+  response.writeHead(answer.status, headers)
+  try {
+    await sendPieces(response, body)
+    response.end()
+  } catch {
+    // Half an answer must not pass for a whole one.
+    response.destroy()
+  }
+}
+
+const sendPieces = async (response: http.ServerResponse, pieces: Iterable<string>): Promise<void> => {
+  for (const piece of pieces) {
+    if (response.destroyed) return
+    const goesOn = response.write(piece)
+    await new Promise<void>((resolve) => {
+      if (goesOn || response.destroyed) return void setImmediate(resolve)
+      const done = (): void => {
+        response.off("drain", done)
+        response.off("close", done)
+        resolve()
+      }
+      response.on("drain", done)
+      response.on("close", done)
+    })
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * Lines on their way out. They are gathered for a moment and written together, without waiting for whoever reads them;
+ * only when more wait than the bound allows does the writer stop and wait, so that none is lost. A reader that is gone
+ * ends the writing, never the gateway.
+ */
+import * as fs from "node:fs"
+import type { Clock } from "../../stages/ports/Timer.ts"
+
+/** Lines that may wait before the writer waits with them. */
+export const waitingLinesMax = 10_000
+/** Bytes that may wait, for the sake of very long lines. */
+export const waitingBytesMax = 16 * 1024 * 1024
+
+/** Lines are written when so many bytes are there, about. */
+const batchLength = 16 * 1024
+/** … or after so long. */
+const delayMillis = 10
+/** How soon a reader that takes nothing is tried again. */
+const retryMillis = 5
+/** How long the end of the process waits for a reader that takes nothing. */
+const farewellMillis = 2_000
+
+/** Takes some of the bytes and says how many; throws `EAGAIN` when it cannot take any yet. */
+export type Out = (bytes: Uint8Array) => number
+
+export const toDescriptor =
+  (descriptor: number): Out =>
+  (bytes) =>
+    fs.writeSync(descriptor, bytes)
+
+const nap = new Int32Array(new SharedArrayBuffer(4))
+
+/** Holds up the thread: it is only called where going on would lose lines. */
+const sleep = (millis: number): void => void Atomics.wait(nap, 0, 0, millis)
+
+export interface LineSinkOptions {
+  readonly out: Out
+  readonly clock: Pick<Clock, "after" | "nowMillis">
+  readonly linesMax?: number
+  /** Told how many lines were lost, when there is no way to write them. */
+  readonly onDropped?: (lines: number) => void
+}
+
+export class LineSink {
+  private readonly out: Out
+  private readonly clock: Pick<Clock, "after" | "nowMillis">
+  private readonly linesMax: number
+  private readonly onDropped: (lines: number) => void
+  private text = ""
+  private lines = 0
+  /** What was handed out already but not all taken. */
+  private rest: Uint8Array = new Uint8Array(0)
+  private restLines = 0
+  private cancel: (() => void) | undefined
+  private closed = false
+
+  constructor({ clock, linesMax = waitingLinesMax, onDropped = () => {}, out }: LineSinkOptions) {
+    this.out = out
+    this.clock = clock
+    this.linesMax = linesMax
+    this.onDropped = onDropped
+  }
+
+  /** Takes one line, with the end of line it comes with. */
+  write(line: string): void {
+    if (this.closed) return this.onDropped(1)
+    this.text += line
+    this.lines++
+    if (this.text.length >= batchLength && this.rest.byteLength === 0) this.push()
+    else if (this.cancel === undefined) this.later(delayMillis)
+    if (this.lines + this.restLines > this.linesMax || this.text.length > waitingBytesMax) this.flush(Infinity)
+  }
+
+  /** Writes everything now and waits for the reader, at most so long. */
+  flush(waitMillis = farewellMillis): void {
+    const giveUpAt = this.clock.nowMillis() + waitMillis
+    while (!this.push()) {
+      if (this.clock.nowMillis() >= giveUpAt) return
+      sleep(1)
+    }
+  }
+
+  /** How many lines wait. */
+  get waiting(): number {
+    return this.lines + this.restLines
+  }
+
+  /** Writes what can be written without waiting; says whether nothing is left. */
+  private push(): boolean {
+    this.cancel?.()
+    this.cancel = undefined
+    while (this.rest.byteLength > 0 || this.text !== "") {
+      if (this.rest.byteLength === 0) {
+        this.rest = Buffer.from(this.text, "utf8")
+        this.restLines = this.lines
+        this.text = ""
+        this.lines = 0
+      }
+      try {
+        this.rest = this.rest.subarray(this.out(this.rest))
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code
+        if (code === "EINTR") continue
+        if (code === "EAGAIN") {
+          this.later(retryMillis)
+          return false
+        }
+        this.lose(code)
+      }
+    }
+    this.restLines = 0
+    return true
+  }
+
+  private lose(code: string | undefined): void {
+    const lost = this.restLines
+    this.rest = new Uint8Array(0)
+    this.restLines = 0
+    this.onDropped(lost)
+    // Nobody will ever read again; anything else, such as a full disk, may pass.
+    if (code === "EPIPE" || code === "EBADF" || code === "ECONNRESET") {
+      this.closed = true
+      this.onDropped(this.lines)
+      this.text = ""
+      this.lines = 0
+    }
+  }
+
+  private later(millis: number): void {
+    this.cancel?.()
+    this.cancel = this.clock.after(millis, () => {
+      this.cancel = undefined
+      this.push()
+    })
+  }
+}

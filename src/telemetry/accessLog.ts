@@ -1,0 +1,237 @@
+/** The access log: one line for each exchange, whichever way it ended, and one for each raw connection. */
+import type { TlsFacts } from "../../stages/ports/Network.ts"
+import type { Address } from "../../stages/Connection.ts"
+
+/** Fields in the order in which they are written. */
+export const fieldNames = [
+  "connection.id",
+  "request.id",
+  "gateway",
+  "listener",
+  "route_rule",
+  "route",
+  "endpoint",
+  "src.addr",
+  "src.identity",
+  "http.method",
+  "http.host",
+  "http.path",
+  "http.version",
+  "http.status",
+  "grpc.status",
+  "tls.sni",
+  "protocol",
+  "retry.attempt",
+  "error",
+  "reason",
+  "duration",
+] as const
+export type FieldName = (typeof fieldNames)[number]
+
+const bit = (name: FieldName): number => 1 << fieldNames.indexOf(name)
+
+/** Every field is written. */
+export const everyField = 2 ** fieldNames.length - 1
+
+/** Which fields are written when some are not to be; names of others mean nothing here. */
+export const fieldsWithout = (removed: Iterable<string>): number => {
+  let fields = everyField
+  for (const name of removed) {
+    const at = (fieldNames as ReadonlyArray<string>).indexOf(name)
+    if (at >= 0) fields &= ~(1 << at)
+  }
+  return fields
+}
+
+const at = {
+  connection: bit("connection.id"),
+  request: bit("request.id"),
+  endpoint: bit("endpoint"),
+  source: bit("src.addr"),
+  identity: bit("src.identity"),
+  method: bit("http.method"),
+  host: bit("http.host"),
+  path: bit("http.path"),
+  version: bit("http.version"),
+  status: bit("http.status"),
+  grpc: bit("grpc.status"),
+  serverName: bit("tls.sni"),
+  protocol: bit("protocol"),
+  retry: bit("retry.attempt"),
+  error: bit("error"),
+  reason: bit("reason"),
+  duration: bit("duration"),
+} as const
+
+/** Where something happened, as users named it. */
+export interface Place {
+  readonly gateway: string | undefined
+  readonly listener: string | undefined
+  readonly rule: string | undefined
+  readonly route: string | undefined
+}
+
+/** What is told of an exchange; absent is what there is none of. */
+export interface Line {
+  connection: number
+  request: number
+  endpoint: string | undefined
+  peer: Address
+  tls: TlsFacts | undefined
+  method: string | undefined
+  host: string | undefined
+  path: string | undefined
+  query: string | undefined
+  version: "1.0" | "1.1" | "2" | undefined
+  /** 0 when nothing was answered. */
+  status: number
+  grpcStatus: string | undefined
+  protocol: string
+  attempts: number
+  error: string | undefined
+  reason: string | undefined
+  durationMillis: number
+}
+
+/** What would end a value, a line, or a terminal's patience. */
+const unsafe = /[\s"\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/
+
+const controls = /[\u007f-\u009f\u2028\u2029]/g
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** A JSON string that no terminal acts upon. */
+export const quoted = (value: string): string =>
+  unsafe.test(value) || value.includes("\\") ? JSON.stringify(value).replace(controls, escaped) : `"${value}"`
+
+/** As it is where it can be read back, quoted where it could not. */
+export const plain = (value: string): string =>
+  value === "" || unsafe.test(value) ? JSON.stringify(value).replace(controls, escaped) : value
+
+/** How a line is written. */
+export interface Format {
+  readonly name: "text" | "json"
+  /** Before the fields of a line with this time. */
+  readonly begin: (time: string, level: string, target: string) => string
+  readonly key: (name: string) => string
+  readonly value: (value: string) => string
+  readonly end: string
+}
+
+export const text: Format = {
+  name: "text",
+  begin: (time, level, target) => `${time}\t${level}\t${target}`,
+  key: (name) => ` ${name}=`,
+  value: plain,
+  end: "\n",
+}
+
+export const json: Format = {
+  name: "json",
+  begin: (time, level, target) => `{"level":"${level}","time":"${time}","scope":${quoted(target)}`,
+  key: (name) => `,${quoted(name)}:`,
+  value: quoted,
+  end: "}\n",
+}
+
+export const formats: { readonly [K in "text" | "json"]: Format } = { text, json }
+
+/** Parameters by which credentials travel in a query; their values are not written. */
+const credentials =
+  /(^|&)((?:access|id|refresh|auth|session|security)_?token|token|jwt|api[-_]?key|key|client_secret|secret|password|passwd|code|sig|signature|x-amz-(?:signature|security-token|credential)|x-goog-(?:signature|credential))=[^&]*/gi
+
+const credentialHint = /token|key|secret|passw|code|sig|jwt|credential/i
+
+/** A query without what must not be read by whoever reads logs. */
+export const withoutCredentials = (query: string): string =>
+  credentialHint.test(query) ? query.replace(credentials, "$1$2=<redacted>") : query
+
+const versions = { "1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2.0" } as const
+
+export const addressText = ({ host, port }: Address): string =>
+  port === 0 ? host : host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+
+/** The SPIFFE identity of a client certificate. */
+const identityOf = (tls: TlsFacts | undefined): string | undefined =>
+  tls?.client?.subjectAltNames.find((name) => name.startsWith("spiffe://"))
+
+/** Writes lines in one format; everything that does not depend on the exchange is prepared here. */
+export class LineWriter {
+  private readonly format: Format
+  private readonly keys: { readonly [K in keyof typeof at]: string }
+  private readonly protocols = new Map<string, string>()
+  private readonly statuses: Array<string> = []
+
+  constructor(format: Format) {
+    this.format = format
+    const names = Object.entries(at).map(([key, mask]) => {
+      const name = fieldNames[Math.log2(mask)] as FieldName
+      return [key, format.key(name)] as const
+    })
+    this.keys = Object.fromEntries(names) as { readonly [K in keyof typeof at]: string }
+  }
+
+  /** The part of a line that all exchanges of one place share. */
+  place({ gateway, listener, route, rule }: Place, fields: number): string {
+    const { format } = this
+    let part = ""
+    const add = (name: FieldName, value: string | undefined): void => {
+      if (value !== undefined && (fields & bit(name)) !== 0) part += format.key(name) + format.value(value)
+    }
+    add("gateway", gateway)
+    add("listener", listener)
+    add("route_rule", rule)
+    add("route", route)
+    return part
+  }
+
+  /** One whole line, end of line included. */
+  line(time: string, place: string, fields: number, told: Line): string {
+    const { format, keys } = this
+    const { endpoint, error, grpcStatus, host, method, path, reason, tls } = told
+    const value = format.value
+    let line = format.begin(time, "info", "request")
+    if (told.connection !== 0) {
+      if ((fields & at.connection) !== 0) line += keys.connection + told.connection
+      if ((fields & at.request) !== 0 && told.request !== 0) line += keys.request + told.request
+    }
+    line += place
+    if (endpoint !== undefined && (fields & at.endpoint) !== 0) line += keys.endpoint + value(endpoint)
+    if ((fields & at.source) !== 0) line += keys.source + value(addressText(told.peer))
+    if (tls?.client !== undefined && (fields & at.identity) !== 0) {
+      const identity = identityOf(tls)
+      if (identity !== undefined) line += keys.identity + value(identity)
+    }
+    if (method !== undefined && (fields & at.method) !== 0) line += keys.method + value(method)
+    if (host !== undefined && (fields & at.host) !== 0) line += keys.host + value(host)
+    if (path !== undefined && (fields & at.path) !== 0) {
+      const { query } = told
+      line += keys.path + value(query === undefined ? path : `${path}?${withoutCredentials(query)}`)
+    }
+    if (told.version !== undefined && (fields & at.version) !== 0) line += keys.version + value(versions[told.version])
+    if (told.status !== 0 && (fields & at.status) !== 0) line += this.status(told.status)
+    if (grpcStatus !== undefined && (fields & at.grpc) !== 0) line += keys.grpc + value(grpcStatus)
+    if (tls !== undefined && host === undefined && tls.serverName !== "" && (fields & at.serverName) !== 0) {
+      line += keys.serverName + value(tls.serverName)
+    }
+    if ((fields & at.protocol) !== 0) line += this.protocol(told.protocol)
+    if (told.attempts > 1 && (fields & at.retry) !== 0) line += keys.retry + (told.attempts - 1)
+    if (error !== undefined && (fields & at.error) !== 0) line += keys.error + quoted(error)
+    if (reason !== undefined && (fields & at.reason) !== 0) line += keys.reason + value(reason)
+    if ((fields & at.duration) !== 0) line += keys.duration + value(`${Math.max(0, Math.trunc(told.durationMillis))}ms`)
+    return line + format.end
+  }
+
+  private status(status: number): string {
+    return (this.statuses[status] ??= this.keys.status + status)
+  }
+
+  private protocol(protocol: string): string {
+    let part = this.protocols.get(protocol)
+    if (part === undefined) {
+      part = this.keys.protocol + this.format.value(protocol)
+      this.protocols.set(protocol, part)
+    }
+    return part
+  }
+}

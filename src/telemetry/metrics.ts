@@ -1,0 +1,167 @@
+/** The metrics of the gateway: their names, labels and buckets in one table, which the reference page is made from. */
+import { type Counter, type Definition, type Family, type Gauge, type Histogram, Registry } from "./Registry.ts"
+
+export const prefix = "agentgateway_"
+
+const route = ["bind", "gateway", "listener", "route", "route_rule"] as const
+const http = ["backend", "protocol", "method", "status", "reason", ...route] as const
+const processing = ["backend", ...route] as const
+const transport = ["bind", "gateway", "listener", "protocol"] as const
+
+const requestSeconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 80]
+const processingSeconds = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25]
+const connectSeconds = [0.0005, 0.0015, 0.0043, 0.0126, 0.0368, 0.108, 0.316, 0.924, 2.71, 8]
+
+const counter = (name: string, labels: ReadonlyArray<string>, help: string) =>
+  ({ name: `${prefix}${name}`, kind: "counter", help, labels }) as const satisfies Definition
+
+const gauge = (name: string, labels: ReadonlyArray<string>, help: string, across: Definition["across"] = "sum") =>
+  ({ name: `${prefix}${name}`, kind: "gauge", help, labels, across }) as const satisfies Definition
+
+const histogram = (name: string, labels: ReadonlyArray<string>, buckets: ReadonlyArray<number>, help: string) =>
+  ({ name: `${prefix}${name}`, kind: "histogram", help, labels, buckets }) as const satisfies Definition
+
+export const definitions = {
+  buildInfo: gauge("build_info", ["tag"], "Always 1; the label says which build this is.", "max"),
+  requests: counter("requests_total", http, "HTTP requests, whichever way they ended."),
+  requestDuration: histogram(
+    "request_duration_seconds",
+    http,
+    requestSeconds,
+    "From the head of a request to the end of its reply's body.",
+  ),
+  requestProcessing: histogram(
+    "request_processing_seconds",
+    processing,
+    processingSeconds,
+    "From the head of a request to the first call of an upstream.",
+  ),
+  responseProcessing: histogram(
+    "response_processing_seconds",
+    processing,
+    processingSeconds,
+    "From the head of an upstream's reply to the sending of ours.",
+  ),
+  responseBytes: counter("response_bytes_total", http, "Bytes of reply bodies sent to clients."),
+  retries: counter("retries_total", http, "Further attempts at requests."),
+  downstreamConnections: counter("downstream_connections_total", transport, "Accepted connections."),
+  downstreamRejected: counter(
+    "downstream_connections_rejected_total",
+    ["bind", "stage"],
+    "Connections that ended before they carried anything, by the stage that ended them.",
+  ),
+  downstreamReceivedBytes: counter(
+    "downstream_received_bytes_total",
+    transport,
+    "Bytes received from clients on raw connections.",
+  ),
+  downstreamSentBytes: counter("downstream_sent_bytes_total", transport, "Bytes sent to clients on raw connections."),
+  tlsHandshake: histogram(
+    "tls_handshake_duration_seconds",
+    transport,
+    connectSeconds,
+    "From the arrival of a connection to the end of its TLS handshake.",
+  ),
+  upstreamCall: histogram(
+    "upstream_call_duration_seconds",
+    ["kind", "subtype"],
+    requestSeconds,
+    "From the first call of an upstream to the head of the reply that was used, or to the failure.",
+  ),
+  configSynchronized: gauge(
+    "config_synchronized",
+    [],
+    "1 when the configuration told last is the one that serves, 0 when it was refused.",
+    "max",
+  ),
+  connectionsOpen: gauge("downstream_connections_open", [], "Client connections that are open."),
+  exchangesOpen: gauge("exchanges_open", [], "Requests that are being served."),
+  endpointsOpen: gauge("upstream_endpoints_open", [], "Upstream endpoints with a pool of connections."),
+  eventLoopDelay: gauge(
+    "event_loop_delay_seconds",
+    ["quantile"],
+    "How late the event loop was since the last reading; the worst thread.",
+    "max",
+  ),
+  eventLoopUtilization: gauge(
+    "event_loop_utilization_ratio",
+    [],
+    "Share of time the event loop was busy since the last reading; the busiest thread.",
+    "max",
+  ),
+  heapUsed: gauge("heap_used_bytes", [], "Memory of live and not yet collected objects."),
+  heapTotal: gauge("heap_total_bytes", [], "Memory set aside for objects."),
+  residentMemory: gauge("resident_memory_bytes", [], "Memory of the process, everything counted.", "max"),
+  logLinesDropped: counter("log_lines_dropped_total", [], "Log lines that could not be written anywhere."),
+  seriesOverflow: counter(
+    "metric_series_overflow_total",
+    ["metric"],
+    "Label sets that found no room of their own and share the series `overflow`.",
+  ),
+} as const
+
+export interface Metrics {
+  readonly registry: Registry
+  readonly requests: Family<Counter>
+  readonly requestDuration: Family<Histogram>
+  readonly requestProcessing: Family<Histogram>
+  readonly responseProcessing: Family<Histogram>
+  readonly responseBytes: Family<Counter>
+  readonly retries: Family<Counter>
+  readonly downstreamConnections: Family<Counter>
+  readonly downstreamRejected: Family<Counter>
+  readonly downstreamReceivedBytes: Family<Counter>
+  readonly downstreamSentBytes: Family<Counter>
+  readonly tlsHandshake: Family<Histogram>
+  readonly upstreamCall: Family<Histogram>
+  readonly configSynchronized: Family<Gauge>
+  readonly connectionsOpen: Family<Gauge>
+  readonly exchangesOpen: Family<Gauge>
+  readonly endpointsOpen: Family<Gauge>
+  readonly eventLoopDelay: Family<Gauge>
+  readonly eventLoopUtilization: Family<Gauge>
+  readonly heapUsed: Family<Gauge>
+  readonly heapTotal: Family<Gauge>
+  readonly residentMemory: Family<Gauge>
+  readonly logLinesDropped: Family<Counter>
+}
+
+export interface MetricsOptions {
+  readonly version: string
+  readonly remove?: ReadonlyArray<string>
+  readonly seriesMax?: number
+}
+
+export const make = ({ version, ...options }: MetricsOptions): Metrics => {
+  const registry = new Registry({ ...options, prefix })
+  const at = definitions
+  registry.gauge(at.buildInfo).with(version).set(1)
+  const metrics: Metrics = {
+    registry,
+    requests: registry.counter(at.requests),
+    requestDuration: registry.histogram(at.requestDuration),
+    requestProcessing: registry.histogram(at.requestProcessing),
+    responseProcessing: registry.histogram(at.responseProcessing),
+    responseBytes: registry.counter(at.responseBytes),
+    retries: registry.counter(at.retries),
+    downstreamConnections: registry.counter(at.downstreamConnections),
+    downstreamRejected: registry.counter(at.downstreamRejected),
+    downstreamReceivedBytes: registry.counter(at.downstreamReceivedBytes),
+    downstreamSentBytes: registry.counter(at.downstreamSentBytes),
+    tlsHandshake: registry.histogram(at.tlsHandshake),
+    upstreamCall: registry.histogram(at.upstreamCall),
+    configSynchronized: registry.gauge(at.configSynchronized),
+    connectionsOpen: registry.gauge(at.connectionsOpen),
+    exchangesOpen: registry.gauge(at.exchangesOpen),
+    endpointsOpen: registry.gauge(at.endpointsOpen),
+    eventLoopDelay: registry.gauge(at.eventLoopDelay),
+    eventLoopUtilization: registry.gauge(at.eventLoopUtilization),
+    heapUsed: registry.gauge(at.heapUsed),
+    heapTotal: registry.gauge(at.heapTotal),
+    residentMemory: registry.gauge(at.residentMemory),
+    logLinesDropped: registry.counter(at.logLinesDropped),
+  }
+  const overflowed = registry.counter(at.seriesOverflow)
+  registry.onOverflow = (metric) => overflowed.with(metric).add(1)
+  return metrics
+}
