@@ -121,5 +121,8 @@ const withWorkers = Effect.fnUntraced(function* (
     )
     yield* admin.stopAsked
   })
-  yield* Effect.provide(started, Layer.provideMerge(admin, gateway))
+  yield* started.pipe(
+    Effect.provide(Layer.provideMerge(admin, gateway)),
+    Effect.mapError((failure) => (failure._tag === "Unservable" ? failure : unservable(failure.message))),
+  )
 })
