@@ -12,6 +12,7 @@ import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
+import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
 import * as Pipeline from "../stages/pipeline.ts"
@@ -109,7 +110,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     ...options.upstream,
   }
   const compilePorts: CompilePorts = {
-    dispatch: { endpoints, clock, defaults },
+    dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make },
     tlsContext: network.tlsContext,
     limits,
   }

@@ -106,6 +106,8 @@ export interface Trail {
   backend: string | undefined
   endpoint: Endpoint | undefined
   attempts: number
+  /** How many copies of the request were sent elsewhere. */
+  mirrors: number
   refusal: Refusal | undefined
   /** When the first upstream call began and when its head came back; 0 until then. */
   upstreamStartMillis: number
@@ -165,6 +167,7 @@ export class Exchange implements Subject {
       backend: undefined,
       endpoint: undefined,
       attempts: 0,
+      mirrors: 0,
       refusal: undefined,
       upstreamStartMillis: 0,
       upstreamHeadMillis: 0,

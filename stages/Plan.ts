@@ -3,14 +3,16 @@
  * An exchange reads the current plan once, on arrival, and keeps it to its end.
  */
 import type { Bind } from "../ir/Bind.ts"
-import type { BindKey, ListenerKey, RouteKey } from "../ir/Key.ts"
+import type { BindKey, ListenerKey } from "../ir/Key.ts"
 import type { Listener } from "../ir/Listener.ts"
 import type { Route } from "../ir/Route.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import type { TcpRoute } from "../ir/TcpRoute.ts"
 import type { Hosts } from "./4-route/host.ts"
 import type { TcpTable } from "./4-route/tcp.ts"
+import type { RouteCell } from "./4-route/RouteCell.ts"
 import type { RouteTree } from "./4-route/tree.ts"
+import type { Heritage } from "./compile.ts"
 import type { Exchange, Routed, Service } from "./Exchange.ts"
 import type { HttpSettings, KeepAlive, TlsContext } from "./ports/Network.ts"
 import type { TcpTarget } from "./6-dispatch/tcp.ts"
@@ -36,12 +38,6 @@ export interface CompiledListener {
   readonly tcpRoutes: TcpTable<CompiledTcpRoute>
   /** Absent: plaintext, or TLS that passes through. A text says why the certificate cannot be used. */
   readonly tls: TlsContext | string | undefined
-}
-
-/** A route as it stands in the table: compiled when it is first taken. */
-export interface RouteCell {
-  readonly ir: Route
-  readonly get: () => CompiledRoute
 }
 
 /** What the frontend policies of a bind say. */
@@ -72,9 +68,10 @@ export interface Plan {
   readonly snapshot: Snapshot
   readonly binds: ReadonlyMap<BindKey, CompiledBind>
   readonly listeners: ReadonlyMap<ListenerKey, CompiledListener>
-  readonly cells: ReadonlyMap<RouteKey, RouteCell>
   /** Exchanges and connections that still use this plan; its resources are let go when it is 0 and a newer one serves. */
   readonly use: PlanUse
+  /** What the next plan takes over; absent where a plan was not compiled. */
+  readonly heritage?: Heritage
 }
 
 /** Counts who is still inside. */

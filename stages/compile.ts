@@ -5,156 +5,209 @@
 import * as Effect from "effect/Effect"
 import * as Attachments from "../ir/attachments.ts"
 import type { Bind } from "../ir/Bind.ts"
-import { defaults, keepalive } from "../ir/defaults.ts"
-import { type FrontendPolicies, frontendPolicies, gatewayPolicies, routePolicies } from "../ir/effective.ts"
-import type { BindKey, ListenerKey, RouteKey } from "../ir/Key.ts"
+import { type Changes, diff, size, updateAttachments } from "../ir/diff.ts"
+import { type FrontendPolicies, frontendPolicies, gatewayPolicies } from "../ir/effective.ts"
+import type { BindKey, ListenerKey, RouteGroupKey, RouteKey } from "../ir/Key.ts"
 import type { Listener } from "../ir/Listener.ts"
 import type { Route } from "../ir/Route.ts"
-import type { Snapshot } from "../ir/Snapshot.ts"
+import { empty, type Snapshot } from "../ir/Snapshot.ts"
 import type { ServerTls } from "../ir/Tls.ts"
 import { named } from "./3-listener/match.ts"
 import { makeHosts } from "./4-route/host.ts"
 import { route } from "./4-route/route.ts"
-import { makeTcp } from "./4-route/tcp.ts"
+import { RouteCell } from "./4-route/RouteCell.ts"
+import { makeTcp, type TcpTable } from "./4-route/tcp.ts"
 import * as Tree from "./4-route/tree.ts"
 import { layer } from "./5-policy/layer.ts"
-import { gatewaySteps, type PolicyPorts, routeSteps } from "./5-policy/steps.ts"
-import { dispatch, type DispatchPorts } from "./6-dispatch/dispatch.ts"
+import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
+import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
+import { Services } from "./6-dispatch/Services.ts"
+import { compileTcp } from "./6-dispatch/tcp.ts"
+import { type ConnectionLimits, frontendOf, overridden } from "./frontend.ts"
 import {
   type CompiledBind,
   type CompiledListener,
-  type CompiledRoute,
+  type CompiledTcpRoute,
   type FrontendSettings,
   type Plan,
   PlanUse,
-  type RouteCell,
 } from "./Plan.ts"
 import type { Network, TlsContext } from "./ports/Network.ts"
+import type { Setting } from "./Setting.ts"
+
+export type { ConnectionLimits } from "./frontend.ts"
 
 export interface CompilePorts {
   readonly dispatch: DispatchPorts
   readonly tlsContext: Network["Service"]["tlsContext"]
   /** Limits of connections that no policy sets. */
   readonly limits: ConnectionLimits
+  /** Told of every route that is compiled. */
+  readonly compiled?: (route: Route) => void
 }
 
-export interface ConnectionLimits {
-  readonly headBytesMax: number
-  readonly headTimeoutMillis: number
-  readonly bodyIdleTimeoutMillis: number
-  readonly writeStallTimeoutMillis: number
-  readonly http2StreamsMax: number
+/** What a plan hands on to the one after it. */
+export interface Heritage {
+  readonly attachments: Attachments.Attachments
+  readonly services: Services
+  readonly groups: Groups
+  readonly binds: ReadonlyMap<BindKey, BoundPolicies>
+  readonly listeners: ReadonlyMap<ListenerKey, CompiledFrom>
 }
+
+type Groups = ReadonlyMap<RouteGroupKey, Tree.RouteTree<Route>>
+
+interface BoundPolicies {
+  readonly policies: FrontendPolicies
+  readonly frontend: FrontendSettings
+}
+
+/** What a listener was compiled from, beside its own description. */
+interface CompiledFrom {
+  readonly setting: Setting
+  readonly tls: FrontendPolicies["Tls"]
+  readonly compiled: CompiledListener
+}
+
+/** What happened to the routes of one listener or one group. */
+interface RouteEdits {
+  readonly remove: Array<RouteKey>
+  readonly add: Array<Route>
+}
+
+/** No two settings share a number, so none is taken for another. */
+let settingCount = 0
 
 const portOf = (bind: Bind): number | undefined => (bind.address._tag === "Unix" ? undefined : bind.address.port)
-
-const frontendOf = (limits: ConnectionLimits, bind: Bind, policies: FrontendPolicies): FrontendSettings => {
-  const http = policies.Http
-  const idleTimeoutMillis = http?.http1IdleTimeoutMillis ?? defaults.http1IdleTimeoutMillis
-  return {
-    http: {
-      headBytesMax: limits.headBytesMax,
-      headersMax: http?.http1MaxHeaders ?? defaults.http1MaxHeaders,
-      headTimeoutMillis: Math.min(limits.headTimeoutMillis, idleTimeoutMillis),
-      bodyIdleTimeoutMillis: limits.bodyIdleTimeoutMillis,
-      writeStallTimeoutMillis: limits.writeStallTimeoutMillis,
-      idleTimeoutMillis,
-      headerCase: http?.http1HeaderCase ?? defaults.http1HeaderCase,
-      http2: {
-        windowBytes: http?.http2WindowBytes,
-        connectionWindowBytes: http?.http2ConnectionWindowBytes,
-        frameBytes: http?.http2FrameBytes,
-        headBytesMax: http?.http2MaxHeaderBytes,
-        keepaliveIntervalMillis: http?.http2KeepaliveIntervalMillis,
-        keepaliveTimeoutMillis: http?.http2KeepaliveTimeoutMillis,
-        streamsMax: limits.http2StreamsMax,
-      },
-    },
-    maxConnectionDurationMillis: http?.maxConnectionMillis,
-    maxBufferBytes: http?.maxBufferBytes ?? defaults.maxBufferBytes,
-    handshakeTimeoutMillis: policies.Tls?.handshakeTimeoutMillis ?? defaults.handshakeTimeoutMillis,
-    alpn: policies.Tls?.alpn ?? defaults.alpn,
-    keepAlive: policies.Tcp?.keepalive ?? keepalive,
-    proxyProtocol:
-      policies.ProxyProtocol ??
-      (bind.tunnel === "proxy" ? { version: defaults.proxyVersion, mode: defaults.proxyMode } : undefined),
-    connect: bind.tunnel === "connect" ? "tunnel" : (policies.Connect?.mode ?? defaults.connectMode),
-  }
-}
 
 /** Compiles a snapshot, taking over from `previous` whatever is unchanged. */
 export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan | undefined) => Effect.Effect<Plan> =
   Effect.fnUntraced(function* (ports, snapshot, previous) {
-    const attachments = Attachments.make(snapshot.attachments.values())
-    const binds = new Map<BindKey, CompiledBind>()
-    const listeners = new Map<ListenerKey, CompiledListener>()
-    const cells = new Map<RouteKey, RouteCell>()
+    const before = previous?.heritage
+    const changes = diff(before === undefined || previous === undefined ? empty : previous.snapshot, snapshot)
+    const attachments =
+      before === undefined
+        ? Attachments.make(snapshot.attachments.values())
+        : updateAttachments(before.attachments, changes.attachments)
+    const services = (before?.services ?? Services.empty(ports.dispatch.locality)).next(snapshot, changes)
+    const edits = routeEdits(changes)
+    const groups = nextGroups(before?.groups ?? new Map(), edits.groups)
+    // Whatever a route may depend on beside itself; a change of it makes routes look again when they are next taken.
+    const isSame =
+      before !== undefined &&
+      attachments === before.attachments &&
+      services === before.services &&
+      groups === before.groups &&
+      size(changes.backends) === 0
+    const tcpEdited = new Set<ListenerKey>()
+    for (const { listener } of changes.tcpRoutes.added.values()) tcpEdited.add(listener)
+    for (const { listener } of changes.tcpRoutes.removed.values()) tcpEdited.add(listener)
+    for (const one of changes.tcpRoutes.changed.values()) tcpEdited.add(one.before.listener).add(one.after.listener)
 
-    const routesOf = new Map<ListenerKey, Array<Route>>()
-    for (const one of snapshot.routes.values()) {
-      if (one.parent._tag !== "Listener") continue
-      const siblings = routesOf.get(one.parent.listener)
-      if (siblings === undefined) routesOf.set(one.parent.listener, [one])
-      else siblings.push(one)
+    const siblings = new Map<BindKey, Array<Listener>>()
+    for (const listener of snapshot.listeners.values()) {
+      const known = siblings.get(listener.bind)
+      if (known === undefined) siblings.set(listener.bind, [listener])
+      else known.push(listener)
+    }
+
+    /** Routes of listeners that are new; looked for once, and only if there are any. */
+    let byListener: Map<ListenerKey, Array<Route>> | undefined
+    const routesOf = (key: ListenerKey): ReadonlyArray<Route> =>
+      (byListener ??= routesByListener(snapshot)).get(key) ?? []
+
+    const binds = new Map<BindKey, CompiledBind>()
+    const boundPolicies = new Map<BindKey, BoundPolicies>()
+    const listeners = new Map<ListenerKey, CompiledListener>()
+    const from = new Map<ListenerKey, CompiledFrom>()
+
+    const settingOf = (listener: Listener, port: number | undefined, frontend: FrontendSettings): Setting => {
+      const known = before?.listeners.get(listener.key)?.setting
+      if (isSame && known !== undefined && !changes.listeners.changed.has(listener.key) && known.port === port) {
+        if (known.policies.maxBufferBytes === frontend.maxBufferBytes) return known
+      }
+      const policies: PolicyPorts =
+        known?.policies.maxBufferBytes === frontend.maxBufferBytes
+          ? known.policies
+          : { clock: ports.dispatch.clock, maxBufferBytes: frontend.maxBufferBytes }
+      return {
+        generation: ++settingCount,
+        snapshot: { backends: snapshot.backends, services: snapshot.services },
+        attachments,
+        services,
+        groups,
+        listener,
+        port,
+        policies,
+        dispatch: ports.dispatch,
+        compiled: ports.compiled ?? (() => {}),
+      }
+    }
+
+    const tcpTable = (setting: Setting): TcpTable<CompiledTcpRoute> => {
+      const own: Array<{ readonly route: CompiledTcpRoute["ir"]; readonly value: CompiledTcpRoute }> = []
+      for (const one of snapshot.tcpRoutes.values()) {
+        if (one.listener === setting.listener.key) own.push({ route: one, value: compileTcp(setting, one) })
+      }
+      return makeTcp(own)
     }
 
     const compileListener = Effect.fnUntraced(function* (
       listener: Listener,
-      bind: Bind,
+      port: number | undefined,
       frontend: FrontendSettings,
       overrides: FrontendPolicies["Tls"],
     ) {
-      const port = portOf(bind)
-      const policyPorts: PolicyPorts = { clock: ports.dispatch.clock, maxBufferBytes: frontend.maxBufferBytes }
-      const cellOf = (one: Route): RouteCell => {
-        let compiled: CompiledRoute | undefined
-        return {
-          ir: one,
-          get: () => {
-            if (compiled !== undefined) return compiled
-            const policies = routePolicies(attachments, { listener, port, routes: [one] })
-            const steps = routeSteps(policyPorts, policies)
-            return (compiled = {
-              ir: one,
-              chain: [one],
-              serve: layer(steps, dispatch(ports.dispatch, snapshot, one.backends)),
-            })
-          },
-        }
+      const known = before?.listeners.get(listener.key)
+      const setting = settingOf(listener, port, frontend)
+      const edit = edits.listeners.get(listener.key)
+      const routes =
+        known === undefined
+          ? Tree.make(routesOf(listener.key).map(candidate))
+          : edit === undefined
+            ? known.compiled.routes
+            : Tree.change(known.compiled.routes, { remove: edit.remove, add: edit.add.map(candidate) })
+      const isTlsChanged = changes.listeners.changed.has(listener.key) && known?.compiled.ir.tls !== listener.tls
+      const tls =
+        known !== undefined && !isTlsChanged && known.tls === overrides
+          ? known.compiled.tls
+          : yield* contextOf(ports, listener.tls, overrides)
+      if (
+        known !== undefined &&
+        known.setting === setting &&
+        known.compiled.routes === routes &&
+        known.compiled.tls === tls &&
+        !tcpEdited.has(listener.key)
+      ) {
+        return known
       }
-      const own = (routesOf.get(listener.key) ?? []).map((one) => {
-        const value = cellOf(one)
-        cells.set(one.key, value)
-        return { route: one, value }
-      })
-      const routes = Tree.make(own)
-      const tcpRoutes = makeTcp<never>([])
-      const tls = yield* contextOf(ports, listener, overrides)
-      const steps = gatewaySteps(policyPorts, gatewayPolicies(attachments, { listener, port }))
-      const compiled: CompiledListener = {
-        ir: listener,
-        serve: layer(steps, named(listener, route(routes))),
-        routes,
-        tcpRoutes,
-        tls,
-      }
-      return compiled
+      const tcpRoutes =
+        known !== undefined && known.setting === setting && !tcpEdited.has(listener.key)
+          ? known.compiled.tcpRoutes
+          : tcpTable(setting)
+      const steps = gatewaySteps(setting.policies, gatewayPolicies(attachments, { listener, port }))
+      const serve = layer(steps, named(listener, route(routes, setting)))
+      const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls }
+      return { setting, tls: overrides, compiled } satisfies CompiledFrom
     })
 
     for (const bind of snapshot.binds.values()) {
-      const own = [...snapshot.listeners.values()].filter((listener) => listener.bind === bind.key)
+      const own = siblings.get(bind.key) ?? []
+      const port = portOf(bind)
       const gateway = own[0]?.name
-      const policies = frontendPolicies(
+      const found = frontendPolicies(
         attachments,
         { name: gateway?.gatewayName ?? "default", namespace: gateway?.gatewayNamespace ?? "default" },
-        portOf(bind),
+        port,
       )
-      const frontend = frontendOf(ports.limits, bind, policies)
+      const bound = reused(before?.binds.get(bind.key), ports.limits, bind, found, previous?.binds.get(bind.key)?.ir)
+      boundPolicies.set(bind.key, bound)
       const compiled: Array<CompiledListener> = []
       for (const listener of own) {
-        const one = yield* compileListener(listener, bind, frontend, policies.Tls)
-        compiled.push(one)
-        listeners.set(listener.key, one)
+        const one = yield* compileListener(listener, port, bound.frontend, bound.policies.Tls)
+        compiled.push(one.compiled)
+        listeners.set(listener.key, one.compiled)
+        from.set(listener.key, one)
       }
       const speaking = (protocols: ReadonlyArray<string>) =>
         makeHosts(
@@ -164,7 +217,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
         )
       binds.set(bind.key, {
         ir: bind,
-        frontend,
+        frontend: bound.frontend,
         plaintext: speaking(["HTTP"]),
         sealed: speaking(["HTTPS", "TLS"]),
         tcp: compiled.find(({ ir }) => ir.protocol === "TCP"),
@@ -176,16 +229,80 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       snapshot,
       binds,
       listeners,
-      cells,
+      heritage: { attachments, services, groups, binds: boundPolicies, listeners: from },
       use: new PlanUse(),
     }
     return plan
   })
 
+const candidate = (one: Route): Tree.Candidate<RouteCell> => ({ route: one, value: new RouteCell(one) })
+
+const routesByListener = (snapshot: Snapshot): Map<ListenerKey, Array<Route>> => {
+  const byListener = new Map<ListenerKey, Array<Route>>()
+  for (const one of snapshot.routes.values()) {
+    if (one.parent._tag !== "Listener") continue
+    const siblings = byListener.get(one.parent.listener)
+    if (siblings === undefined) byListener.set(one.parent.listener, [one])
+    else siblings.push(one)
+  }
+  return byListener
+}
+
+const routeEdits = ({ routes }: Changes) => {
+  const listeners = new Map<ListenerKey, RouteEdits>()
+  const groups = new Map<RouteGroupKey, RouteEdits>()
+  const at = <K>(table: Map<K, RouteEdits>, key: K): RouteEdits => {
+    let edits = table.get(key)
+    if (edits === undefined) table.set(key, (edits = { remove: [], add: [] }))
+    return edits
+  }
+  const editsAt = ({ parent }: Route): RouteEdits | undefined =>
+    parent._tag === "Listener"
+      ? at(listeners, parent.listener)
+      : parent._tag === "Group"
+        ? at(groups, parent.group)
+        : undefined
+  for (const one of routes.removed.values()) editsAt(one)?.remove.push(one.key)
+  for (const { after, before } of routes.changed.values()) {
+    editsAt(before)?.remove.push(before.key)
+    editsAt(after)?.add.push(after)
+  }
+  for (const one of routes.added.values()) editsAt(one)?.add.push(one)
+  return { listeners, groups }
+}
+
+const nextGroups = (groups: Groups, edits: ReadonlyMap<RouteGroupKey, RouteEdits>): Groups => {
+  if (edits.size === 0) return groups
+  const next = new Map(groups)
+  for (const [key, { add, remove }] of edits) {
+    next.set(
+      key,
+      Tree.change(next.get(key) ?? Tree.empty, { remove, add: add.map((one) => ({ route: one, value: one })) }),
+    )
+  }
+  return next
+}
+
+/** The settings of a bind, or those from before where nothing else was said. */
+const reused = (
+  known: BoundPolicies | undefined,
+  limits: ConnectionLimits,
+  bind: Bind,
+  policies: FrontendPolicies,
+  bindBefore: Bind | undefined,
+): BoundPolicies => {
+  const isSame =
+    known !== undefined &&
+    bindBefore?.tunnel === bind.tunnel &&
+    Object.keys(known.policies).length === Object.keys(policies).length &&
+    Object.entries(policies).every(([kind, policy]) => Reflect.get(known.policies, kind) === policy)
+  return isSame ? known : { policies, frontend: frontendOf(limits, bind, policies) }
+}
+
 /** A certificate that cannot be used closes its own listener only. */
 const contextOf = (
   ports: CompilePorts,
-  { tls }: Listener,
+  tls: ServerTls | undefined,
   overrides: FrontendPolicies["Tls"],
 ): Effect.Effect<TlsContext | string | undefined> =>
   tls === undefined
@@ -194,16 +311,3 @@ const contextOf = (
         onFailure: (invalid) => invalid.message,
         onSuccess: (context): TlsContext | string => context,
       })
-
-/** What the frontend policy sets takes the place of what the listener says. */
-const overridden = (tls: ServerTls, overrides: FrontendPolicies["Tls"]): ServerTls => {
-  const { cipherSuites, keyExchangeGroups, maxVersion, minVersion } = overrides ?? {}
-  if ((minVersion ?? maxVersion ?? cipherSuites ?? keyExchangeGroups) === undefined) return tls
-  return {
-    ...tls,
-    minVersion: minVersion ?? tls.minVersion,
-    maxVersion: maxVersion ?? tls.maxVersion,
-    cipherSuites: cipherSuites ?? tls.cipherSuites,
-    keyExchangeGroups: keyExchangeGroups ?? tls.keyExchangeGroups,
-  }
-}

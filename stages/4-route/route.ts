@@ -1,21 +1,30 @@
 /** Chooses the route of an exchange and hands it to that route's service. */
 import * as Effect from "effect/Effect"
+import type { Match } from "../../ir/Match.ts"
 import type { Exchange, Reply, Routed, Service } from "../Exchange.ts"
-import type { RouteCell } from "../Plan.ts"
+import type { CompiledRoute } from "../Plan.ts"
 import type { Refusal } from "../Refusal.ts"
+import type { Setting } from "../Setting.ts"
+import type { RouteCell } from "./RouteCell.ts"
 import { find, type RouteTree } from "./tree.ts"
 
 const routeNotFound: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "RouteNotFound" })
 
+const take = (exchange: Exchange, compiled: CompiledRoute, match: Match): Effect.Effect<Reply, Refusal> => {
+  exchange.route = compiled
+  exchange.match = match
+  exchange.trail.route = compiled
+  exchange.inquiry?.note({ stage: "route", decision: compiled.ir.key, detail: match })
+  return compiled.serve(exchange as Routed)
+}
+
 export const route =
-  (tree: RouteTree<RouteCell>): Service<Exchange> =>
+  (tree: RouteTree<RouteCell>, setting: Setting): Service<Exchange> =>
   (exchange) => {
     const found = find(tree, exchange.request)
     if (found === undefined) return routeNotFound
-    const compiled = found.value.get()
-    exchange.route = compiled
-    exchange.match = found.match
-    exchange.trail.route = compiled
-    exchange.inquiry?.note({ stage: "route", decision: compiled.ir.key, detail: found.match })
-    return compiled.serve(exchange as Routed)
+    const cell = found.value
+    if (cell.junction === undefined) return take(exchange, cell.get(setting), found.match)
+    const arrival = cell.junction.follow(setting, exchange.request, found.match)
+    return "_tag" in arrival ? Effect.fail(arrival) : take(exchange, arrival.compiled, arrival.match)
   }

@@ -2,11 +2,25 @@
  * The endpoints in use. A handle opens its endpoint when it is first needed and the sweep closes it when nothing used it
  * for a while, so neither a reload nor a thousand one-time hosts leave pools behind.
  */
+import type { HostTarget } from "../../ir/Backend.ts"
 import type { Endpoint, EndpointSpec } from "../ports/Upstream.ts"
+
+/** How many endpoints that clients named themselves may be open; beyond, the one unused for longest is let go. */
+export const DYNAMIC_ENDPOINTS_MAX = 1024
 
 export interface EndpointHandle {
   readonly spec: EndpointSpec
   readonly get: () => Endpoint
+}
+
+/** Everything about a connection but where it leads. */
+export type EndpointTemplate = Omit<EndpointSpec, "target">
+
+/** Endpoints that differ in nothing but where they are. */
+export interface EndpointFamily {
+  readonly to: (target: HostTarget) => EndpointHandle
+  /** For targets that clients name: only so many of them are kept. */
+  readonly toNamed: (host: string, port: number) => EndpointHandle
 }
 
 class Handle implements EndpointHandle {
@@ -42,6 +56,8 @@ class Handle implements EndpointHandle {
 export class Endpoints {
   private readonly openEndpoint: (spec: EndpointSpec) => Endpoint
   private readonly handles = new Map<string, Handle>()
+  /** Those that clients named, the one used last at the end. */
+  private readonly named = new Map<string, Handle>()
   /** Whoever holds a handle may use it again after a sweep, so what is open is known apart from what is named. */
   private readonly opened = new Set<Handle>()
 
@@ -51,28 +67,59 @@ export class Endpoints {
 
   /** One handle for everything that makes connections alike. */
   handle(spec: EndpointSpec): EndpointHandle {
-    const key = keyOf(spec)
-    let handle = this.handles.get(key)
-    if (handle === undefined) {
-      handle = new Handle(spec, (self) => {
-        this.opened.add(self)
-        return this.openEndpoint(spec)
-      })
-      this.handles.set(key, handle)
+    return this.at(keyOf(spec), spec)
+  }
+
+  family(template: EndpointTemplate): EndpointFamily {
+    const shared = keyOf(template)
+    return {
+      to: (target) => this.at(`${shared} ${addressOf(target)}`, { ...template, target }),
+      toNamed: (host, port) => {
+        const key = `${shared} ${host}:${port}`
+        const known = this.named.get(key)
+        const handle = known ?? this.make({ ...template, target: { _tag: "Host", host, port } })
+        if (known !== undefined) this.named.delete(key)
+        this.named.set(key, handle)
+        if (this.named.size > DYNAMIC_ENDPOINTS_MAX) this.forgetOldest()
+        return handle
+      },
     }
+  }
+
+  private at(key: string, spec: EndpointSpec): EndpointHandle {
+    let handle = this.handles.get(key)
+    if (handle === undefined) this.handles.set(key, (handle = this.make(spec)))
     return handle
+  }
+
+  private make(spec: EndpointSpec): Handle {
+    return new Handle(spec, (self) => {
+      this.opened.add(self)
+      return this.openEndpoint(spec)
+    })
+  }
+
+  private forgetOldest(): void {
+    for (const [key, handle] of this.named) {
+      this.named.delete(key)
+      this.opened.delete(handle)
+      handle.close()
+      return
+    }
   }
 
   /** To be called at intervals longer than the idle time of the pools. */
   sweep(): void {
     for (const handle of this.opened) if (handle.sweep()) this.opened.delete(handle)
     for (const [key, handle] of this.handles) if (!this.opened.has(handle)) this.handles.delete(key)
+    for (const [key, handle] of this.named) if (!this.opened.has(handle)) this.named.delete(key)
   }
 
   close(): void {
     for (const handle of this.opened) handle.close()
     this.opened.clear()
     this.handles.clear()
+    this.named.clear()
   }
 
   /** How many endpoints are open. */
@@ -81,11 +128,14 @@ export class Endpoints {
   }
 }
 
+const addressOf = (target: HostTarget): string =>
+  target._tag === "Host" ? `${target.host}:${target.port}` : `unix:${target.path}`
+
 /** Secrets take part by identity, so that they stay out of the key. */
 const secrets = new WeakMap<object, number>()
 let secretCount = 0
 
-const keyOf = (spec: EndpointSpec): string => {
+const keyOf = (spec: EndpointTemplate): string => {
   const identity = spec.tls?.identity
   let number = 0
   if (identity !== undefined) {

@@ -1,12 +1,31 @@
 /** A backend as a route uses it: its policies, its endpoints, and how one attempt at it is made. */
-import type { Attempt, Reply } from "../Exchange.ts"
 import type * as Effect from "effect/Effect"
+import type { Attempt, Reply, Request, Routed } from "../Exchange.ts"
+import type { UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
+import type { Member } from "./balance.ts"
 
 export interface Target {
   /** As the journal names it. */
   readonly name: string
-  /** Whether something may change the request on its way to this target. */
-  readonly edits: boolean
-  readonly attempt: (attempt: Attempt) => Effect.Effect<Reply, Refusal>
+  /** Leaves the request of the exchange as it is, so that the next attempt starts clean. */
+  readonly attempt: (attempt: Try) => Effect.Effect<Reply, Refusal>
+}
+
+/** The attempts of one exchange, one after the other. */
+export class Try implements Attempt {
+  readonly exchange: Routed
+  request: Request
+  number = 0
+  /** Why the upstream gave no reply to this attempt; absent where somebody else refused. */
+  failure: UpstreamFailure | undefined = undefined
+  /** The endpoint that was chosen, where there was a choice. */
+  member: Member | undefined = undefined
+  /** Endpoints that failed already. */
+  tried: Array<Member> | undefined = undefined
+
+  constructor(exchange: Routed, request: Request) {
+    this.exchange = exchange
+    this.request = request
+  }
 }

@@ -1,71 +1,84 @@
 /** From a routed exchange to a reply: which backend, how often, and for how long. */
 import * as Effect from "effect/Effect"
-import type { Backend } from "../../ir/Backend.ts"
+import { type PlacedRoute, same as samePolicies, type TrafficPolicies } from "../../ir/effective.ts"
 import type { WeightedBackend } from "../../ir/Route.ts"
-import type { Snapshot } from "../../ir/Snapshot.ts"
-import type { Attempt, Routed, Service } from "../Exchange.ts"
-import type { Clock } from "../ports/Timer.ts"
-import type { EndpointSpec, SendOptions } from "../ports/Upstream.ts"
+import type { Service, Routed } from "../Exchange.ts"
+import type { PolicyPorts } from "../5-policy/steps.ts"
 import type { Refusal } from "../Refusal.ts"
+import type { Setting } from "../Setting.ts"
 import { chooser } from "./choose.ts"
-import type { Endpoints } from "./Endpoints.ts"
-import { send } from "./http.ts"
+import { makeTarget } from "./makeTarget.ts"
+import { copier } from "./mirror.ts"
+import type { DispatchPorts } from "./ports.ts"
+import { resolve, resolveMirror, type Resolved, type ResolvedMirror, same, sameMirrors } from "./resolve.ts"
+import { attempts } from "./retry.ts"
 import type { Target } from "./Target.ts"
 
-/** What dispatch takes from around it. */
-export interface DispatchPorts {
-  readonly endpoints: Endpoints
-  readonly clock: Clock
-  readonly defaults: Pick<EndpointSpec, "connectTimeoutMillis" | "poolIdleMillis" | "poolSizeMax" | "keepAlive">
+export type { DispatchPorts } from "./ports.ts"
+
+/** All that the dispatch of a route depends on. */
+export interface Destinations {
+  readonly policies: TrafficPolicies
+  readonly backends: ReadonlyArray<{ readonly weight: number; readonly backend: Resolved }>
+  readonly mirrors: ReadonlyArray<ResolvedMirror>
 }
 
-const failing = (name: string, refusal: Refusal): Target => {
+export const destinations = (
+  setting: Setting,
+  routes: ReadonlyArray<PlacedRoute>,
+  policies: TrafficPolicies,
+  backends: ReadonlyArray<WeightedBackend>,
+): Destinations => ({
+  policies,
+  backends: backends.map(({ backend, policies, weight }) => ({
+    weight,
+    backend: resolve(setting, routes, backend, policies),
+  })),
+  mirrors: (policies.RequestMirror?.mirrors ?? []).map(({ backend, fraction }) => ({
+    fraction,
+    backend: resolveMirror(setting, routes, backend),
+  })),
+})
+
+export const sameDestinations = (a: Destinations, b: Destinations): boolean =>
+  samePolicies(a.policies, b.policies) &&
+  a.backends.length === b.backends.length &&
+  a.backends.every(({ backend, weight }, i) => {
+    const other = b.backends[i] as Destinations["backends"][number]
+    return weight === other.weight && same(backend, other.backend)
+  }) &&
+  sameMirrors(a.mirrors, b.mirrors)
+
+const obstacle = ({ policies: { Ai, Retry } }: Destinations): string | undefined =>
+  Ai !== undefined
+    ? "Ai cannot be applied to this route"
+    : Retry?.precondition !== undefined || Retry?.condition !== undefined
+      ? "nothing evaluates the conditions of Retry yet"
+      : undefined
+
+const refusing = (refusal: Refusal): Service<Routed> => {
   const failed = Effect.fail(refusal)
-  return { name, edits: false, attempt: () => failed }
-}
-
-const noValidBackends: Refusal = { _tag: "NoValidBackends" }
-
-const versionFor = (attempt: Attempt): SendOptions["version"] => (attempt.request.version === "2" ? "2" : "1.1")
-
-const toBackend = (ports: DispatchPorts, backend: Backend): Target => {
-  if (backend._tag !== "Host") return failing(backend.key, { _tag: "BackendNotFound" })
-  const handle = ports.endpoints.handle({
-    ...ports.defaults,
-    target: backend.target,
-    tls: undefined,
-    tunnel: undefined,
-  })
-  return {
-    name: backend.key,
-    edits: false,
-    attempt: (attempt) => send(attempt, handle.get(), versionFor(attempt), undefined, ports.clock),
-  }
-}
-
-const targetOf = (ports: DispatchPorts, snapshot: Snapshot, { backend: ref }: WeightedBackend): Target => {
-  if (ref._tag !== "Backend") return failing(ref._tag, { _tag: "BackendNotFound" })
-  const backend = snapshot.backends.get(ref.backend)
-  return backend === undefined ? failing(ref.backend, { _tag: "ServiceNotFound" }) : toBackend(ports, backend)
+  return () => failed
 }
 
 /** Sends routed exchanges to the backends of a route. */
-export const dispatch = (
-  ports: DispatchPorts,
-  snapshot: Snapshot,
-  backends: ReadonlyArray<WeightedBackend>,
-): Service<Routed> => {
+export const dispatch = (ports: DispatchPorts, policyPorts: PolicyPorts, where: Destinations): Service<Routed> => {
+  const { backends, mirrors, policies } = where
+  const detail = obstacle(where)
+  if (detail !== undefined) return refusing({ _tag: "FilterFailed", detail })
+  const make = (backend: Resolved): Target => makeTarget(ports, policyPorts, backend, policies)
   const choose = chooser(
-    backends.map((one) => ({ weight: one.weight, value: targetOf(ports, snapshot, one) })),
+    backends.map(({ backend, weight }) => ({ weight, value: make(backend) })),
     ports.clock.random,
   )
-  if (choose === undefined) {
-    const failed = Effect.fail(noValidBackends)
-    return () => failed
-  }
+  if (choose === undefined) return refusing({ _tag: "NoValidBackends" })
+  const attempt = attempts(policies.Retry, ports.clock)
+  const copy = mirrors.length === 0 ? undefined : copier(ports, mirrors, make)
   return (exchange) => {
     const target = choose()
     exchange.trail.backend = target.name
-    return target.attempt({ exchange, request: exchange.request, number: 0 })
+    exchange.inquiry?.note({ stage: "dispatch", decision: target.name })
+    if (copy !== undefined) exchange.request.body = copy(exchange, exchange.request)
+    return attempt(target, exchange)
   }
 }

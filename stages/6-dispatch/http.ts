@@ -1,9 +1,12 @@
 /** One request to one endpoint, within its deadlines. */
 import * as Effect from "effect/Effect"
-import type { Attempt, Reply } from "../Exchange.ts"
+import { Headers } from "../../protocols/http/headers.ts"
+import { empty } from "../Body.ts"
+import type { Reply, Request } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { Endpoint, SendOptions, UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
+import type { Try } from "./Target.ts"
 
 const requestTimeout: Refusal = { _tag: "RequestTimeout" }
 const upstreamTimeout: Refusal = { _tag: "UpstreamTimeout" }
@@ -16,6 +19,8 @@ export const toRefusal = (failure: UpstreamFailure, deadlinePassed: boolean): Re
     case "ResolutionFailed":
       return { _tag: "ResolutionFailed", detail: failure.message }
     case "RequestAborted":
+      if (failure.reason === "stalled") return { _tag: "RequestBodyTimeout" }
+      if (failure.reason === "tooLarge") return { _tag: "RequestBodyTooLarge" }
       return { _tag: "InvalidRequest", detail: failure.message }
     case "UpgradeRefused":
       return { _tag: "UpgradeFailed", detail: failure.message }
@@ -24,9 +29,10 @@ export const toRefusal = (failure: UpstreamFailure, deadlinePassed: boolean): Re
   }
 }
 
-/** Sends the attempt's request; `replyTimeoutMillis` bounds the wait for the head of the reply. */
+/** Sends a request; `replyTimeoutMillis` bounds the wait for the head of the reply. */
 export const send = (
-  attempt: Attempt,
+  attempt: Try,
+  request: Request,
   endpoint: Endpoint,
   version: SendOptions["version"],
   replyTimeoutMillis: number | undefined,
@@ -39,21 +45,46 @@ export const send = (
   if (leftMillis <= 0) return Effect.fail(requestTimeout)
   const deadlineFirst = leftMillis <= (replyTimeoutMillis ?? Infinity)
   const timeout = deadlineFirst ? leftMillis : replyTimeoutMillis
+  const timeoutMillis = timeout === Infinity ? undefined : timeout
   trail.endpoint = endpoint
   trail.attempts++
   if (trail.upstreamStartMillis === 0) trail.upstreamStartMillis = now
-  return Effect.matchEffect(
-    endpoint.send(attempt.request, {
-      version,
-      replyTimeoutMillis: timeout === Infinity ? undefined : timeout,
-      inform: exchange.inform,
-    }),
-    {
-      onFailure: (failure) => Effect.fail(toRefusal(failure, deadlineFirst)),
-      onSuccess: (reply) => {
-        trail.upstreamHeadMillis = clock.nowMillis()
-        return Effect.succeed(reply)
-      },
+  const sent =
+    request.method === "CONNECT"
+      ? tunnel(endpoint, timeoutMillis, clock)
+      : endpoint.send(request, { version, replyTimeoutMillis: timeoutMillis, inform: exchange.inform })
+  return Effect.matchEffect(sent, {
+    onFailure: (failure) => {
+      attempt.failure = failure
+      return Effect.fail(toRefusal(failure, deadlineFirst))
     },
-  )
+    onSuccess: (reply) => {
+      trail.upstreamHeadMillis = clock.nowMillis()
+      return Effect.succeed(reply)
+    },
+  })
 }
+
+/** A raw connection in answer to CONNECT. */
+const tunnel = (
+  endpoint: Endpoint,
+  timeoutMillis: number | undefined,
+  clock: Clock,
+): Effect.Effect<Reply, UpstreamFailure> => {
+  const dialled = Effect.map(endpoint.dial, (socket): Reply => ({
+    status: 200,
+    headers: new Headers(),
+    body: empty,
+    origin: "upstream",
+    tunnel: socket,
+  }))
+  return timeoutMillis === undefined ? dialled : Effect.raceFirst(dialled, expiry(timeoutMillis, clock))
+}
+
+const expiry = (millis: number, clock: Clock): Effect.Effect<never, UpstreamFailure> =>
+  Effect.callback((resume) => {
+    const cancel = clock.after(millis, () =>
+      resume(Effect.fail({ _tag: "ReplyTimeout", message: `no connection within ${millis} ms` })),
+    )
+    return Effect.sync(cancel)
+  })

@@ -1,13 +1,110 @@
 /** Raw connections to a backend. */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import type { TcpRoute } from "../../ir/TcpRoute.ts"
 import type { Bound } from "../Connection.ts"
+import type { CompiledTcpRoute } from "../Plan.ts"
 import type { Socket } from "../ports/Network.ts"
 import type { UpstreamFailure } from "../ports/Upstream.ts"
+import { message } from "../Refusal.ts"
+import type { Setting } from "../Setting.ts"
+import { choose } from "./balance.ts"
+import type { EndpointHandle } from "./Endpoints.ts"
+import { isOwn } from "./loop.ts"
+import { obstacle, templateOf } from "./makeTarget.ts"
+import type { DispatchPorts } from "./ports.ts"
+import { resolve, type Resolved } from "./resolve.ts"
+
+export interface Dialled {
+  readonly socket: Socket
+  readonly endpoint: string
+}
 
 export interface TcpTarget {
   /** As the journal names it. */
   readonly name: string
-  readonly dial: (
-    bound: Bound,
-  ) => Effect.Effect<{ readonly socket: Socket; readonly endpoint: string }, UpstreamFailure>
+  readonly dial: (bound: Bound) => Effect.Effect<Dialled, UpstreamFailure>
+}
+
+const refused = (text: string): Effect.Effect<Dialled, UpstreamFailure> =>
+  Effect.fail({ _tag: "ConnectFailed", message: text })
+
+const dialled = (handle: EndpointHandle): Effect.Effect<Dialled, UpstreamFailure> =>
+  Effect.suspend(() => {
+    const endpoint = handle.get()
+    return Effect.map(endpoint.dial, (socket) => ({ socket, endpoint: endpoint.label }))
+  })
+
+const noServerName = refused("the client named no server, so there is nowhere to go")
+const loop = refused("loop detected")
+const noHealthyBackends = refused("no healthy backends")
+
+export const tcpTarget = (ports: DispatchPorts, resolved: Resolved): TcpTarget => {
+  const { clock, endpoints } = ports
+  const { name, policies, where } = resolved
+  if (where._tag === "Nowhere") {
+    const failed = refused(message(where.refusal))
+    return { name, dial: () => failed }
+  }
+  const template = obstacle(policies) ?? templateOf(ports, resolved)
+  if (typeof template === "string") {
+    const failed = refused(template)
+    return { name, dial: () => failed }
+  }
+  const family = endpoints.family(template)
+  switch (where._tag) {
+    case "Host": {
+      const handle = family.to(where.target)
+      return { name, dial: () => dialled(handle) }
+    }
+    case "Dynamic":
+      return {
+        name,
+        dial: ({ secured }) => {
+          const host = secured.tls?.serverName ?? ""
+          const { port } = secured.accepted.local
+          if (host === "") return noServerName
+          return isOwn({ secured, listener: undefined }, host, port) ? loop : dialled(family.toNamed(host, port))
+        },
+      }
+    case "Service":
+      return {
+        name,
+        dial: () => {
+          const member = choose(where.endpoints, clock.nowMillis(), clock.random, undefined)
+          if (member === undefined) return noHealthyBackends
+          const { vitals } = member
+          const startedMillis = clock.nowMillis()
+          vitals.pending++
+          return Effect.onExit(dialled(family.to(member.target)), (exit) => {
+            vitals.pending--
+            if (exit._tag === "Success") {
+              vitals.measured(clock.nowMillis() - startedMillis)
+              vitals.succeeded()
+            } else if (exit.cause.reasons.some(({ _tag }) => _tag === "Fail")) {
+              vitals.failed(policies.Health?.eviction, {
+                nowMillis: clock.nowMillis(),
+                drawn: clock.random(),
+                hintMillis: undefined,
+                backoffMillis: undefined,
+              })
+            }
+            return Effect.void
+          })
+        },
+      }
+  }
+}
+
+/** Compiled when the first connection takes it. */
+export const compileTcp = (setting: Setting, route: TcpRoute): CompiledTcpRoute => {
+  let targets: CompiledTcpRoute["targets"] | undefined
+  return {
+    ir: route,
+    get targets() {
+      return (targets ??= route.backends.map(({ backend, policies, weight }) => ({
+        weight,
+        target: tcpTarget(setting.dispatch, resolve(setting, [route], backend, policies)),
+      })))
+    },
+  }
 }

@@ -90,7 +90,6 @@ const plan = (): Plan => ({
   snapshot: Snapshot.empty,
   binds: new Map(),
   listeners: new Map(),
-  cells: new Map(),
   use: new PlanUse(),
 })
 

@@ -1,0 +1,84 @@
+/** The endpoints of every service. A change makes another index that shares all it did not touch. */
+import type { Changes } from "../../ir/diff.ts"
+import type { ServiceKey, WorkloadKey } from "../../ir/Key.ts"
+import type { Snapshot } from "../../ir/Snapshot.ts"
+import type { Service, Workload } from "../../ir/Workload.ts"
+import { type EndpointSet, endpointsOf, type OwnLocality } from "./balance.ts"
+
+type Workloads = ReadonlyMap<WorkloadKey, Workload>
+
+const none: Workloads = new Map()
+
+export class Services {
+  private readonly own: OwnLocality | undefined
+  private readonly workloads: ReadonlyMap<ServiceKey, Workloads>
+  /** By service, then by port; made when first asked for. */
+  private readonly sets: Map<ServiceKey, Map<number, EndpointSet>>
+
+  private constructor(
+    own: OwnLocality | undefined,
+    workloads: ReadonlyMap<ServiceKey, Workloads>,
+    sets: Map<ServiceKey, Map<number, EndpointSet>>,
+  ) {
+    this.own = own
+    this.workloads = workloads
+    this.sets = sets
+  }
+
+  static empty(own: OwnLocality | undefined): Services {
+    return new Services(own, new Map(), new Map())
+  }
+
+  /** The same object for as long as nothing about that service changes. */
+  endpoints(service: Service, port: number): EndpointSet {
+    let ports = this.sets.get(service.key)
+    if (ports === undefined) this.sets.set(service.key, (ports = new Map()))
+    let set = ports.get(port)
+    if (set === undefined) ports.set(port, (set = this.build(service, port, undefined)))
+    return set
+  }
+
+  /** The index of the next snapshot; what is known of an endpoint goes over to it. */
+  next(snapshot: Snapshot, { services, workloads }: Changes): Services {
+    const touched = new Map<ServiceKey, Map<WorkloadKey, Workload>>()
+    const at = (key: ServiceKey): Map<WorkloadKey, Workload> => {
+      let members = touched.get(key)
+      if (members === undefined) touched.set(key, (members = new Map(this.workloads.get(key))))
+      return members
+    }
+    const gone = (workload: Workload): void => {
+      for (const key of Object.keys(workload.services)) at(key as ServiceKey).delete(workload.key)
+    }
+    const come = (workload: Workload): void => {
+      for (const key of Object.keys(workload.services)) at(key as ServiceKey).set(workload.key, workload)
+    }
+    for (const workload of workloads.removed.values()) gone(workload)
+    for (const { before } of workloads.changed.values()) gone(before)
+    for (const { after } of workloads.changed.values()) come(after)
+    for (const workload of workloads.added.values()) come(workload)
+    for (const key of services.added.keys()) at(key)
+    for (const key of services.changed.keys()) at(key)
+    for (const key of services.removed.keys()) at(key)
+    if (touched.size === 0) return this
+
+    const index = new Map(this.workloads)
+    const sets = new Map(this.sets)
+    const next = new Services(this.own, index, sets)
+    for (const [key, members] of touched) {
+      if (members.size === 0) index.delete(key)
+      else index.set(key, members)
+      const service = snapshot.services.get(key)
+      const before = this.sets.get(key)
+      sets.delete(key)
+      if (service === undefined || before === undefined) continue
+      const ports = new Map<number, EndpointSet>()
+      for (const [port, set] of before) ports.set(port, next.build(service, port, set))
+      sets.set(key, ports)
+    }
+    return next
+  }
+
+  private build(service: Service, port: number, before: EndpointSet | undefined): EndpointSet {
+    return endpointsOf(service, port, (this.workloads.get(service.key) ?? none).values(), this.own, before)
+  }
+}

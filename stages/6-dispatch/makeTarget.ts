@@ -1,0 +1,265 @@
+/** From what a reference means to what an attempt at it does. */
+import * as Redacted from "effect/Redacted"
+import * as Effect from "effect/Effect"
+import type { BackendPolicies, TrafficPolicies } from "../../ir/effective.ts"
+import type { BackendKind } from "../../ir/Policy.ts"
+import type { AppProtocol } from "../../ir/Workload.ts"
+import type { ClientTls } from "../../ir/Tls.ts"
+import { defaultPort, portOf, unbracket } from "../../protocols/http/authority.ts"
+import { isGrpc } from "../../protocols/http/grpc.ts"
+import type { Reply, Request } from "../Exchange.ts"
+import { layer } from "../5-policy/layer.ts"
+import { backendSteps, type PolicyPorts } from "../5-policy/steps.ts"
+import type { EndpointSpec, SendOptions } from "../ports/Upstream.ts"
+import type { Refusal } from "../Refusal.ts"
+import { authorityOf, hasName, namedBy, renamed } from "./authority.ts"
+import { choose, type Member } from "./balance.ts"
+import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
+import { send } from "./http.ts"
+import { isOwn } from "./loop.ts"
+import { copier } from "./mirror.ts"
+import { observed } from "./observe.ts"
+import type { DispatchPorts } from "./ports.ts"
+import type { Resolved, Where } from "./resolve.ts"
+import type { Target, Try } from "./Target.ts"
+
+type Attempting = (attempt: Try) => Effect.Effect<Reply, Refusal>
+
+/** Policies that only other kinds of backends can carry out: none may be passed over in silence. */
+const elsewhere: ReadonlyArray<BackendKind> = [
+  "SessionAffinity",
+  "InferenceRouting",
+  "Ai",
+  "McpAuthorization",
+  "McpGuardrails",
+]
+
+/** Why these policies cannot be carried out. */
+export const obstacle = (policies: BackendPolicies): string | undefined => {
+  for (const kind of elsewhere) if (policies[kind] !== undefined) return `${kind} cannot be applied to this backend`
+  if (policies.BackendTls?.spiffe === true) return "identities from the Workload API are not built"
+  if (policies.Health?.unhealthyExpression !== undefined) return "nothing evaluates the expression of Health yet"
+  return undefined
+}
+
+const proxyOf = ({
+  policies,
+  proxy,
+}: Pick<Resolved, "policies" | "proxy">):
+  | { readonly tunnel: EndpointSpec["tunnel"] }
+  | { readonly problem: string } => {
+  const policy = policies.BackendTunnel
+  if (policy === undefined) return { tunnel: undefined }
+  if (proxy?._tag !== "Host") return { problem: "the proxy of a tunnel must be a host" }
+  if (policy.tls !== undefined) return { problem: "a proxy that is spoken to over TLS is not built" }
+  return { tunnel: { proxy: proxy.target, authorization: credentialOf(policy.auth) } }
+}
+
+const credentialOf = (auth: NonNullable<BackendPolicies["BackendTunnel"]>["auth"]): string | undefined => {
+  if (auth === undefined) return undefined
+  const prefix = auth.location._tag === "Header" ? (auth.location.prefix ?? "") : ""
+  return `${prefix}${Redacted.value(auth.value)}`
+}
+
+/** How connections to a backend are made, except where they lead. A text says why they cannot be. */
+export const templateOf = (
+  ports: DispatchPorts,
+  resolved: Pick<Resolved, "policies" | "proxy" | "where">,
+): EndpointTemplate | string => {
+  const { policies, where } = resolved
+  const proxied = proxyOf(resolved)
+  if ("problem" in proxied) return proxied.problem
+  const { BackendTcp: tcp, BackendTls: tls } = policies
+  return {
+    ...ports.defaults,
+    tls: tls === undefined ? undefined : tlsFor(tls.tls, where),
+    tunnel: proxied.tunnel,
+    connectTimeoutMillis: positive(tcp?.connectTimeoutMillis) ?? ports.defaults.connectTimeoutMillis,
+    keepAlive: tcp?.keepalive ?? ports.defaults.keepAlive,
+  }
+}
+
+/** The endpoints of a service are addresses, but its certificate is for its name. */
+const tlsFor = (tls: ClientTls, where: Where): ClientTls =>
+  where._tag === "Service" && tls.hostname === undefined ? { ...tls, hostname: where.service.hostname } : tls
+
+/** 0 stands for no limit, as in the Gateway API. */
+const positive = (millis: number | undefined): number | undefined =>
+  millis === undefined || millis <= 0 ? undefined : millis
+
+/** By policy, by what the service speaks, else by what the client speaks. */
+const versionOf = (
+  policies: BackendPolicies,
+  appProtocol: AppProtocol | undefined,
+): SendOptions["version"] | undefined => {
+  switch (policies.BackendHttp?.version) {
+    case "HTTP/2.0":
+      return "2"
+    case "HTTP/1.1":
+      return "1.1"
+    case undefined:
+      return appProtocol === "Http2" || appProtocol === "Grpc" ? "2" : appProtocol === "Http11" ? "1.1" : undefined
+  }
+}
+
+/** Over TLS every client ends up with HTTP/2, so that says nothing about what the backend can. */
+const clientVersion = ({ exchange }: Try, request: Request): SendOptions["version"] =>
+  exchange.bound.secured.tls === undefined
+    ? request.version === "2"
+      ? "2"
+      : "1.1"
+    : isGrpc(request.headers.get("content-type"))
+      ? "2"
+      : "1.1"
+
+export const makeTarget = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  resolved: Resolved,
+  route: TrafficPolicies,
+): Target => {
+  const { mirrors, name, policies } = resolved
+  const problem = obstacle(policies)
+  const template = problem ?? templateOf(ports, resolved)
+  const reaching =
+    typeof template === "string"
+      ? refusing({ _tag: "FilterFailed", detail: template })
+      : reach(ports, resolved, template, route)
+  const copying = mirrors.length === 0 ? reaching : mirroring(ports, policyPorts, resolved, route, reaching)
+  const steps = backendSteps(policyPorts, policies)
+  if (steps.length === 0 && mirrors.length === 0) return { name, attempt: reaching }
+  const layered = layer<Try>(steps, copying)
+  return {
+    name,
+    attempt: (attempt) => {
+      attempt.request = attempt.request.copy()
+      return layered(attempt)
+    },
+  }
+}
+
+const refusing = (refusal: Refusal): Attempting => {
+  const failed = Effect.fail(refusal)
+  return () => failed
+}
+
+/** Copies go out once for an exchange: with the first attempt, as the backend is about to see it. */
+const mirroring = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  { mirrors }: Resolved,
+  route: TrafficPolicies,
+  inner: Attempting,
+): Attempting => {
+  const copy = copier(ports, mirrors, (backend) => makeTarget(ports, policyPorts, backend, route))
+  return (attempt) => {
+    if (attempt.number === 0) attempt.request.body = copy(attempt.exchange, attempt.request)
+    return inner(attempt)
+  }
+}
+
+/** How long the head of a reply may take, for each attempt. */
+const replyTimeout = (policies: BackendPolicies, route: TrafficPolicies): number | undefined =>
+  positive(policies.BackendHttp?.requestTimeoutMillis ?? route.Timeout?.backendRequestMillis)
+
+const reach = (
+  ports: DispatchPorts,
+  resolved: Resolved,
+  template: EndpointTemplate,
+  route: TrafficPolicies,
+): Attempting => {
+  const { where } = resolved
+  switch (where._tag) {
+    case "Nowhere":
+      return refusing(where.refusal)
+    case "Host":
+      return reachHost(ports, resolved, where, template, route)
+    case "Service":
+      return reachService(ports, resolved, where, template, route)
+    case "Dynamic":
+      return reachDynamic(ports, resolved, template, route)
+  }
+}
+
+type WhereOf<Tag extends Where["_tag"]> = Extract<Where, { readonly _tag: Tag }>
+
+const reachHost = (
+  { clock, endpoints }: DispatchPorts,
+  { policies }: Resolved,
+  { target }: WhereOf<"Host">,
+  template: EndpointTemplate,
+  route: TrafficPolicies,
+): Attempting => {
+  const handle = endpoints.family(template).to(target)
+  const version = versionOf(policies, undefined)
+  const timeoutMillis = replyTimeout(policies, route)
+  const named = namedBy(route, policies)
+  const isRenamed = named === "backend" || (named === "custom" && hasName(target))
+  const authority = isRenamed ? authorityOf(target, template.tls === undefined ? "http" : "https") : undefined
+  return (attempt) => {
+    const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
+    return send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock)
+  }
+}
+
+const noHealthyBackends: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "NoHealthyBackends" })
+
+const reachService = (
+  { clock, endpoints }: DispatchPorts,
+  { policies }: Resolved,
+  { endpoints: set, port, service }: WhereOf<"Service">,
+  template: EndpointTemplate,
+  route: TrafficPolicies,
+): Attempting => {
+  if (set.size === 0) return () => noHealthyBackends
+  const family = endpoints.family(template)
+  const handles = new Map<Member, EndpointHandle>()
+  const version = versionOf(policies, service.appProtocols[port])
+  const timeoutMillis = replyTimeout(policies, route)
+  const scheme = template.tls === undefined ? "http" : "https"
+  const authority =
+    namedBy(route, policies) === "backend"
+      ? authorityOf({ _tag: "Host", host: service.hostname, port }, scheme)
+      : undefined
+  const observe = observed(clock, policies.Health?.eviction, route.Retry?.backoffMillis)
+  return (attempt) => {
+    const member = choose(set, clock.nowMillis(), clock.random, attempt.tried)
+    if (member === undefined) return noHealthyBackends
+    attempt.member = member
+    let handle = handles.get(member)
+    if (handle === undefined) handles.set(member, (handle = family.to(member.target)))
+    const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
+    return observe(
+      attempt,
+      member,
+      send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock),
+    )
+  }
+}
+
+const noPort: Effect.Effect<Reply, Refusal> = Effect.fail({
+  _tag: "InvalidRequest",
+  detail: "the target of a CONNECT needs a port",
+})
+const loop: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "LoopDetected" })
+
+const reachDynamic = (
+  { clock, endpoints }: DispatchPorts,
+  { policies }: Resolved,
+  template: EndpointTemplate,
+  route: TrafficPolicies,
+): Attempting => {
+  const family = endpoints.family(template)
+  const version = versionOf(policies, undefined)
+  const timeoutMillis = replyTimeout(policies, route)
+  return (attempt) => {
+    const { exchange, request } = attempt
+    const written = portOf(request.authority)
+    if (written === undefined && request.method === "CONNECT") return noPort
+    const port = written ?? defaultPort(request.scheme) ?? 80
+    const host = unbracket(request.host)
+    if (isOwn(exchange.bound, host, port)) return loop
+    const endpoint = family.toNamed(host, port).get()
+    return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), timeoutMillis, clock)
+  }
+}

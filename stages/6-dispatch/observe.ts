@@ -1,0 +1,104 @@
+/** Learns from every attempt how its endpoint is doing. */
+import * as Effect from "effect/Effect"
+import type { Eviction } from "../../ir/policy/Health.ts"
+import { retryHintMillis } from "../../protocols/http/retryAfter.ts"
+import type { Body, Flow, Sink, Source } from "../Body.ts"
+import type { Reply } from "../Exchange.ts"
+import type { Clock } from "../ports/Timer.ts"
+import type { Refusal } from "../Refusal.ts"
+import type { Headers } from "../../protocols/http/headers.ts"
+import type { Member } from "./balance.ts"
+import { judge, judgeGrpc } from "./health.ts"
+import type { Try } from "./Target.ts"
+
+/** A body that tells once when nothing more comes of it, whichever way it ends. */
+class WatchedFlow implements Flow {
+  readonly _tag = "Flow"
+  readonly length: number | undefined
+  private readonly flow: Flow
+  private over: ((trailers: Headers | undefined, isBroken: boolean) => void) | undefined
+
+  constructor(flow: Flow, over: (trailers: Headers | undefined, isBroken: boolean) => void) {
+    this.length = flow.length
+    this.flow = flow
+    this.over = over
+  }
+
+  open(sink: Sink): Source {
+    const source = this.flow.open({
+      write: (chunk) => sink.write(chunk),
+      end: (trailers) => {
+        this.tell(trailers, false)
+        sink.end(trailers)
+      },
+      fail: (failure) => {
+        this.tell(undefined, true)
+        sink.fail(failure)
+      },
+    })
+    return {
+      resume: () => source.resume(),
+      cancel: () => {
+        this.tell(undefined, false)
+        source.cancel()
+      },
+    }
+  }
+
+  private tell(trailers: Headers | undefined, isBroken: boolean): void {
+    const { over } = this
+    this.over = undefined
+    over?.(trailers, isBroken)
+  }
+}
+
+const isFlow = (body: Body): body is Flow => body._tag === "Flow"
+
+/** What is observed follows the policy of whoever makes the attempt; what is learnt belongs to the endpoint. */
+export const observed = (clock: Clock, eviction: Eviction | undefined, backoffMillis: number | undefined) => {
+  const failed = (member: Member, hintMillis: number | undefined): void =>
+    member.vitals.failed(eviction, {
+      nowMillis: clock.nowMillis(),
+      drawn: clock.random(),
+      hintMillis,
+      backoffMillis,
+    })
+
+  const replied = (member: Member, reply: Reply): void => {
+    const { vitals } = member
+    const judgement = reply.tunnel === undefined ? judge(reply.status, reply.headers) : "healthy"
+    const settle = (isHealthy: boolean): void => {
+      if (isHealthy) vitals.succeeded()
+      else failed(member, reply.status === 429 ? retryHintMillis(reply.headers, clock.wallMillis()) : undefined)
+    }
+    if (judgement !== "later") settle(judgement === "healthy")
+    if (!isFlow(reply.body)) {
+      vitals.pending--
+      if (judgement === "later") settle(true)
+      return
+    }
+    reply.body = new WatchedFlow(reply.body, (trailers, isBroken) => {
+      vitals.pending--
+      if (judgement === "later") settle(!isBroken && judgeGrpc(trailers?.get("grpc-status")) === "healthy")
+    })
+  }
+
+  return (attempt: Try, member: Member, sent: Effect.Effect<Reply, Refusal>): Effect.Effect<Reply, Refusal> => {
+    const { vitals } = member
+    const startedMillis = clock.nowMillis()
+    vitals.pending++
+    return Effect.onExit(sent, (exit) => {
+      if (exit._tag === "Success") {
+        vitals.measured(clock.nowMillis() - startedMillis)
+        replied(member, exit.value)
+        return Effect.void
+      }
+      vitals.pending--
+      const { failure } = attempt
+      // What the client broke off, or never let begin, is not the endpoint's fault.
+      if (failure === undefined || failure._tag === "RequestAborted") return Effect.void
+      failed(member, undefined)
+      return Effect.void
+    })
+  }
+}

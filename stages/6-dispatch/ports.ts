@@ -1,0 +1,16 @@
+/** What dispatch takes from around it. */
+import type { Clock } from "../ports/Timer.ts"
+import type { EndpointSpec } from "../ports/Upstream.ts"
+import type { OwnLocality } from "./balance.ts"
+import type { Endpoints } from "./Endpoints.ts"
+import type { Mirrors } from "./Mirrors.ts"
+
+export interface DispatchPorts {
+  readonly endpoints: Endpoints
+  readonly clock: Clock
+  readonly defaults: Pick<EndpointSpec, "connectTimeoutMillis" | "poolIdleMillis" | "poolSizeMax" | "keepAlive">
+  /** Absent: nothing is mirrored, and every copy counts as dropped. */
+  readonly mirrors?: Mirrors
+  /** Where this gateway stands; absent: unknown. */
+  readonly locality?: OwnLocality
+}

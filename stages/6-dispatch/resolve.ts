@@ -1,0 +1,181 @@
+/** What a reference to a backend means at its place: where it leads and which policies are in force there. */
+import type { HostTarget } from "../../ir/Backend.ts"
+import type { BackendRef } from "../../ir/BackendRef.ts"
+import * as Effective from "../../ir/effective.ts"
+import type { BackendKey } from "../../ir/Key.ts"
+import type { BackendPolicy } from "../../ir/Policy.ts"
+import type { Service } from "../../ir/Workload.ts"
+import type { Refusal } from "../Refusal.ts"
+import type { Setting } from "../Setting.ts"
+import type { EndpointSet } from "./balance.ts"
+
+export type Where =
+  | { readonly _tag: "Host"; readonly target: HostTarget }
+  | { readonly _tag: "Service"; readonly service: Service; readonly port: number; readonly endpoints: EndpointSet }
+  /** To wherever the client asked for. */
+  | { readonly _tag: "Dynamic" }
+  | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
+
+export interface ResolvedMirror {
+  readonly fraction: number
+  readonly backend: Resolved
+}
+
+export interface Resolved {
+  /** As the journal names it. */
+  readonly name: string
+  readonly where: Where
+  readonly policies: Effective.BackendPolicies
+  readonly mirrors: ReadonlyArray<ResolvedMirror>
+  /** The HTTP proxy to go through. */
+  readonly proxy: Where | undefined
+}
+
+/** Names of a file's own resources have no namespace. */
+const nameOf = (key: BackendKey): string => (key.startsWith("/") ? key.slice(1) : key)
+
+const nowhere = (refusal: Refusal): Where => ({ _tag: "Nowhere", refusal })
+
+const notFound = nowhere({ _tag: "BackendNotFound" })
+const serviceNotFound = nowhere({ _tag: "ServiceNotFound" })
+const invalidType = nowhere({ _tag: "InvalidBackendType" })
+const dynamic: Where = { _tag: "Dynamic" }
+
+const hosts = new WeakMap<HostTarget, Where>()
+
+/** The same object for the same target, so that what did not change is recognised. */
+const hostOf = (target: HostTarget): Where => {
+  let where = hosts.get(target)
+  if (where === undefined) hosts.set(target, (where = { _tag: "Host", target }))
+  return where
+}
+
+const whereOf = (setting: Setting, ref: BackendRef): Where => {
+  switch (ref._tag) {
+    case "Backend": {
+      const backend = setting.snapshot.backends.get(ref.backend)
+      switch (backend?._tag) {
+        case undefined:
+          return serviceNotFound
+        case "Host":
+          return hostOf(backend.target)
+        case "Dynamic":
+          return backend.target === undefined ? dynamic : unevaluated
+        case "Internal":
+          return invalidType
+        case "Invalid":
+          return notFound
+      }
+    }
+    case "Service": {
+      const service = setting.snapshot.services.get(ref.service)
+      if (service === undefined) return serviceNotFound
+      return {
+        _tag: "Service",
+        service,
+        port: ref.port,
+        endpoints: setting.services.endpoints(service, ref.port),
+      }
+    }
+    case "Dynamic":
+      return ref.target === undefined ? dynamic : unevaluated
+    case "Group":
+      return invalidType
+    case "Invalid":
+      return notFound
+  }
+}
+
+const unevaluated = nowhere({
+  _tag: "FilterFailed",
+  detail: "the target of a dynamic backend cannot be an expression yet",
+})
+
+const refName = (ref: BackendRef): string => {
+  switch (ref._tag) {
+    case "Backend":
+      return nameOf(ref.backend)
+    case "Service":
+      return `${ref.service}:${ref.port}`
+    case "Dynamic":
+      return "dynamic"
+    case "Group":
+      return ref.group
+    case "Invalid":
+      return "invalid"
+  }
+}
+
+const policiesOf = (
+  setting: Setting,
+  routes: ReadonlyArray<Effective.PlacedRoute>,
+  ref: BackendRef,
+  refPolicies: ReadonlyArray<BackendPolicy>,
+): Effective.BackendPolicies =>
+  Effective.backendPolicies(setting.attachments, {
+    listener: setting.listener,
+    port: setting.port,
+    routes,
+    backend: ref._tag === "Backend" ? setting.snapshot.backends.get(ref.backend) : undefined,
+    service: ref._tag === "Service" ? { key: ref.service, port: ref.port } : undefined,
+    refPolicies,
+  })
+
+/** What a mirror refers to. Copies are not copied again, so its own mirrors are left out. */
+export const resolveMirror = (
+  setting: Setting,
+  routes: ReadonlyArray<Effective.PlacedRoute>,
+  ref: BackendRef,
+): Resolved => {
+  const { RequestMirror: _, ...policies } = policiesOf(setting, routes, ref, [])
+  const where = whereOf(setting, ref)
+  return {
+    name: refName(ref),
+    where: where._tag === "Dynamic" ? invalidType : where,
+    policies,
+    mirrors: [],
+    proxy: policies.BackendTunnel === undefined ? undefined : whereOf(setting, policies.BackendTunnel.proxy),
+  }
+}
+
+export const resolve = (
+  setting: Setting,
+  routes: ReadonlyArray<Effective.PlacedRoute>,
+  ref: BackendRef,
+  refPolicies: ReadonlyArray<BackendPolicy>,
+): Resolved => {
+  const policies = policiesOf(setting, routes, ref, refPolicies)
+  return {
+    name: refName(ref),
+    where: whereOf(setting, ref),
+    policies,
+    mirrors: (policies.RequestMirror?.mirrors ?? []).map(({ backend, fraction }) => ({
+      fraction,
+      backend: resolveMirror(setting, routes, backend),
+    })),
+    proxy: policies.BackendTunnel === undefined ? undefined : whereOf(setting, policies.BackendTunnel.proxy),
+  }
+}
+
+const sameWhere = (a: Where | undefined, b: Where | undefined): boolean =>
+  a === b ||
+  (a?._tag === "Service" &&
+    b?._tag === "Service" &&
+    a.service === b.service &&
+    a.port === b.port &&
+    a.endpoints === b.endpoints)
+
+export const sameMirrors = (a: ReadonlyArray<ResolvedMirror>, b: ReadonlyArray<ResolvedMirror>): boolean =>
+  a.length === b.length &&
+  a.every((mirror, i) => {
+    const other = b[i] as ResolvedMirror
+    return mirror.fraction === other.fraction && same(mirror.backend, other.backend)
+  })
+
+/** Whether what was made for one serves the other. */
+export const same = (a: Resolved, b: Resolved): boolean =>
+  a.name === b.name &&
+  sameWhere(a.where, b.where) &&
+  sameWhere(a.proxy, b.proxy) &&
+  Effective.same(a.policies, b.policies) &&
+  sameMirrors(a.mirrors, b.mirrors)

@@ -1,0 +1,143 @@
+/** Makes a failed attempt again, where that is asked for and safe. */
+import * as Effect from "effect/Effect"
+import { defaults } from "../../ir/defaults.ts"
+import type { Retry } from "../../ir/policy/Retry.ts"
+import { type Body, discard } from "../Body.ts"
+import type { Reply, Routed } from "../Exchange.ts"
+import type { Clock } from "../ports/Timer.ts"
+import type { UpstreamFailure } from "../ports/Upstream.ts"
+import type { Refusal } from "../Refusal.ts"
+import { Replay } from "./Replay.ts"
+import { type Target, Try } from "./Target.ts"
+
+/** No policy gets more tries than this. */
+export const RETRIES_MAX = 100
+
+export const attemptHeader = "x-retry-attempt"
+
+/** Repeating these does no more than doing them once (RFC 9110 §9.2.2). */
+const idempotent = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
+
+export const isIdempotent = (method: string): boolean => idempotent.has(method)
+
+/** Whether a failed call may be made again: the upstream has not seen it, or seeing it twice does no harm. */
+export const mayRepeat = (failure: UpstreamFailure, method: string): boolean => {
+  switch (failure._tag) {
+    case "ResolutionFailed":
+    case "ConnectFailed":
+    case "ConnectTimeout":
+    case "TlsFailed":
+    case "TunnelRefused":
+      return true
+    case "Reset":
+      return !failure.sent || isIdempotent(method)
+    case "ReplyTimeout":
+    case "MalformedReply":
+      return isIdempotent(method)
+    case "UpgradeRefused":
+    case "RequestAborted":
+      return false
+  }
+}
+
+/** Undefined: the body cannot be sent a second time. */
+const replayable = (body: Body): Body | undefined => {
+  if (body._tag !== "Flow") return body
+  return body.length !== undefined && body.length > defaults.retryReplayBytesMax
+    ? undefined
+    : new Replay(body, defaults.retryReplayBytesMax)
+}
+
+export type Attempts = (target: Target, exchange: Routed) => Effect.Effect<Reply, Refusal>
+
+export const once: Attempts = (target, exchange) => target.attempt(new Try(exchange, exchange.request))
+
+/** The first attempt and those that follow it. */
+class Series {
+  private readonly target: Target
+  private readonly attempt: Try
+  private readonly policy: Policy
+  private readonly clock: Clock
+  private readonly replay: Replay | undefined
+
+  constructor(target: Target, exchange: Routed, policy: Policy, clock: Clock) {
+    this.target = target
+    this.attempt = new Try(exchange, exchange.request)
+    this.policy = policy
+    this.clock = clock
+    const { body } = exchange.request
+    this.replay = body instanceof Replay ? body : undefined
+  }
+
+  run(): Effect.Effect<Reply, Refusal> {
+    return Effect.matchEffect(this.target.attempt(this.attempt), this.outcome)
+  }
+
+  private readonly outcome = {
+    onFailure: (refusal: Refusal): Effect.Effect<Reply, Refusal> => {
+      const { attempt } = this
+      const { failure } = attempt
+      if (failure !== undefined && mayRepeat(failure, attempt.exchange.request.method) && this.hasAnother()) {
+        return this.again()
+      }
+      this.replay?.commit()
+      return Effect.fail(refusal)
+    },
+    onSuccess: (reply: Reply): Effect.Effect<Reply, Refusal> => {
+      if (reply.tunnel === undefined && this.policy.codes.has(reply.status) && this.hasAnother()) {
+        discard(reply.body)
+        return this.again()
+      }
+      this.replay?.commit()
+      return Effect.succeed(reply)
+    },
+  }
+
+  /** A try that could not begin before the deadline is not waited for: what is known by now is the answer. */
+  private hasAnother(): boolean {
+    const { attempt, clock, policy } = this
+    return (
+      attempt.number < policy.retries &&
+      (this.replay === undefined || this.replay.isWhole) &&
+      clock.nowMillis() + policy.backoffMillis < attempt.exchange.deadlineMillis
+    )
+  }
+
+  private again(): Effect.Effect<Reply, Refusal> {
+    const { attempt, clock } = this
+    const { backoffMillis } = this.policy
+    attempt.number++
+    attempt.failure = undefined
+    if (attempt.member !== undefined) (attempt.tried ??= []).push(attempt.member)
+    attempt.member = undefined
+    attempt.request = attempt.exchange.request.copy()
+    attempt.request.headers.set(attemptHeader, String(attempt.number))
+    if (backoffMillis <= 0) return this.run()
+    return Effect.callback<Reply, Refusal>((resume) => {
+      const cancel = clock.after(backoffMillis, () => resume(this.run()))
+      return Effect.sync(cancel)
+    })
+  }
+}
+
+interface Policy {
+  readonly retries: number
+  readonly backoffMillis: number
+  readonly codes: ReadonlySet<number>
+}
+
+export const attempts = (retry: Retry | undefined, clock: Clock): Attempts => {
+  if (retry === undefined || retry.attempts <= 0) return once
+  const policy: Policy = {
+    retries: Math.min(retry.attempts, RETRIES_MAX),
+    backoffMillis: retry.backoffMillis ?? 0,
+    codes: new Set(retry.codes),
+  }
+  return (target, exchange) => {
+    const { request } = exchange
+    const body = replayable(request.body)
+    if (body === undefined) return once(target, exchange)
+    request.body = body
+    return new Series(target, exchange, policy, clock).run()
+  }
+}
