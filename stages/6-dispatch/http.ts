@@ -43,9 +43,8 @@ export const send = (
   const now = clock.nowMillis()
   const leftMillis = exchange.deadlineMillis - now
   if (leftMillis <= 0) return Effect.fail(requestTimeout)
-  const deadlineFirst = leftMillis <= (replyTimeoutMillis ?? Infinity)
-  const timeout = deadlineFirst ? leftMillis : replyTimeoutMillis
-  const timeoutMillis = timeout === Infinity ? undefined : timeout
+  const deadlineFirst = leftMillis < Infinity && leftMillis <= (replyTimeoutMillis ?? Infinity)
+  const timeoutMillis = deadlineFirst ? leftMillis : replyTimeoutMillis
   trail.endpoint = endpoint
   trail.attempts++
   if (trail.upstreamStartMillis === 0) trail.upstreamStartMillis = now
