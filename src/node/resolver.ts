@@ -294,6 +294,8 @@ const SYSTEM_TTL_MILLIS = 30_000
 export const systemQuery = (hostsPath = "/etc/hosts", confPath = "/etc/resolv.conf"): Query => {
   let resolver: dns.promises.Resolver | undefined
   return async (name, family) => {
+    // Some of what follows would take `127.1` or `0x7f000001` for an address, which no policy about addresses expects.
+    if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(name)) throw Object.assign(new Error("a number"), { code: "ENOTFOUND" })
     const inHosts = addressesInHosts(await read(hostsPath), name, family)
     if (inHosts.length > 0) return { addresses: inHosts, ttlMillis: HOSTS_TTL_MILLIS }
     resolver ??= new dns.promises.Resolver({ timeout: 2_000, tries: 2 })
@@ -312,8 +314,6 @@ export const systemQuery = (hostsPath = "/etc/hosts", confPath = "/etc/resolv.co
         failure ??= error
       }
     }
-    // The C library would take `127.1` or `0x7f000001` for an address, which no policy about addresses expects.
-    if (/(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(name)) throw failure
     try {
       const all = await dns.promises.lookup(name, { family, all: true })
       return { addresses: all.map(({ address }) => address), ttlMillis: SYSTEM_TTL_MILLIS }

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { HostTarget } from "../../ir/Backend.ts"
 import type { ClientTls } from "../../ir/Tls.ts"
+import type { FlowFailure } from "../Body.ts"
 import type { Reply, Request } from "../Exchange.ts"
 import type { Socket } from "./Network.ts"
 
@@ -20,7 +21,7 @@ export type UpstreamFailure =
   /** The upstream switched to another protocol than it was asked to. */
   | { readonly _tag: "UpgradeRefused"; readonly message: string }
   /** The request body broke off on the client's side. */
-  | { readonly _tag: "RequestAborted"; readonly message: string }
+  | { readonly _tag: "RequestAborted"; readonly message: string; readonly reason?: FlowFailure["reason"] }
 
 /** Everything that makes one upstream connection different from another. */
 export interface EndpointSpec {

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Socket as NetSocket } from "node:net"
 import type { Duplex, Readable } from "node:stream"
 import type * as undici from "undici"
-import { Headers } from "../../../protocols/http/headers.ts"
+import { Headers, spellingOf } from "../../../protocols/http/headers.ts"
 import { relayReply, relayTrailers } from "../../../protocols/http/hopByHop.ts"
 import {
   type Body,
@@ -131,13 +131,13 @@ export class Http1Call implements Flow, Source {
   private dispatch(connection: Http1Connection): void {
     this.connection = connection
     const { request } = this
-    const { flat } = request.headers
     const { spec } = this.pool
     const { tunnel, target } = spec
     let path = request.method === "CONNECT" ? request.authority : request.target
     let authority = request.authority
-    if (this.cleaned) this.clean(flat)
+    if (this.cleaned) this.clean(request.headers.flat)
     const body = this.bodyOf(request)
+    const flat = request.headers.written
     const { length } = flat
     if (tunnel !== undefined && spec.tls === undefined && request.upgrade === undefined && target._tag === "Host") {
       // The proxy goes where the request target says, so it has to name the endpoint that was chosen.
@@ -240,6 +240,7 @@ export class Http1Call implements Flow, Source {
     }
     this.status = status
     this.headers = head.headers
+    if (this.request.headers.spelled !== undefined) head.headers.spelled = spellingOf(flat)
     this.length = this.isBodyless(status) ? 0 : head.contentLength
     this.endsByClose = this.length === undefined && !head.chunked
     this.state = SETTLED
@@ -337,7 +338,8 @@ export class Http1Call implements Flow, Source {
     switch (this.state) {
       case WAITING: {
         if (error instanceof OtherVersion) return this.fail(error)
-        if (aborted !== undefined) return this.fail({ _tag: "RequestAborted", message: aborted.message })
+        if (aborted !== undefined)
+          return this.fail({ _tag: "RequestAborted", message: aborted.message, reason: aborted.reason })
         if (this.mayRepeat()) return this.repeat(this.pool.fresh())
         if (this.mayClean(error)) return this.repeat(this.pool.acquire())
         return this.fail(failureOf(error, this.controller !== undefined))

@@ -273,7 +273,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   uploadFailed(failure: FlowFailure): void {
     const { stream } = this
-    if (this.waiting) this.settle({ _tag: "RequestAborted", message: failure.message })
+    if (this.waiting) this.settle({ _tag: "RequestAborted", message: failure.message, reason: failure.reason })
     else if (stream !== undefined && !stream.closed) stream.close(NGHTTP2_CANCEL)
   }
 

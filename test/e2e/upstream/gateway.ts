@@ -67,7 +67,7 @@ export class Bench {
   }
 
   /** Connections that the servers still see. */
-  get open_(): number {
+  get connections(): number {
     return this.sockets.size
   }
 

@@ -96,17 +96,17 @@ describe("a request over HTTP/1.1", () => {
     const { port } = await bench.http((_, response) => void setTimeout(() => response.end("x"), 30))
     const endpoint = bench.to(port, { poolSizeMax: 2 })
     await Promise.all(Array.from({ length: 8 }, async () => text(await send(endpoint, request("GET", "/")))))
-    await until("six connections are gone", () => bench.open_ === 2)
+    await until("six connections are gone", () => bench.connections === 2)
     await text(await send(endpoint, request("GET", "/")))
-    expect(bench.open_).toBe(2)
+    expect(bench.connections).toBe(2)
   })
 
   it("closes a connection that was idle too long", async () => {
     const { port } = await bench.http((_, response) => void response.end("x"))
     const endpoint = bench.to(port, { poolIdleMillis: 50 })
     await text(await send(endpoint, request("GET", "/")))
-    expect(bench.open_).toBe(1)
-    await until("the idle connection is closed", () => bench.open_ === 0)
+    expect(bench.connections).toBe(1)
+    await until("the idle connection is closed", () => bench.connections === 0)
     expect(await text(await send(endpoint, request("GET", "/")))).toBe("x")
   })
 
@@ -225,7 +225,7 @@ describe("the body of a request", () => {
     unknown.write("abc")
     unknown.end()
     expect(await text(await second)).toBe("none chunked abc")
-    expect(bench.open_).toBe(1)
+    expect(bench.connections).toBe(1)
   })
 
   it("ends in an abort when it is shorter than declared or breaks off", async () => {
@@ -248,9 +248,9 @@ describe("the body of a request", () => {
     await until("the body is wanted", () => broken.sink !== undefined)
     broken.write("abc")
     broken.sink?.fail({ _tag: "FlowFailure", reason: "gone", message: "the client went away" })
-    expect(await second).toEqual({ _tag: "RequestAborted", message: "the client went away" })
+    expect(await second).toEqual({ _tag: "RequestAborted", message: "the client went away", reason: "gone" })
     await until("the server saw both broken off", () => aborted === 2)
-    await until("no connection is left", () => bench.open_ === 0)
+    await until("no connection is left", () => bench.connections === 0)
   })
 
   it("waits for a server that does not read", async () => {
@@ -435,7 +435,7 @@ describe("a reply over HTTP/1.1", () => {
     const reply = await send(bench.to(port), request("GET", "/"))
     expect(reply.status).toBe(200)
     expect(await ending(reply)).toMatchObject({ _tag: "FlowFailure", reason: "gone" })
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 
   it("is refused when two readers could disagree about its end", async () => {
@@ -443,7 +443,7 @@ describe("a reply over HTTP/1.1", () => {
       raw((socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxy")),
     )
     expect((await refusal(bench.to(port), request("GET", "/")))._tag).toBe("MalformedReply")
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 
   it("is refused when it is no HTTP or has an endless head", async () => {
@@ -462,7 +462,7 @@ describe("a reply over HTTP/1.1", () => {
     const { port } = await bench.http((_, response) => void setTimeout(() => response.end("late"), 2_000).unref())
     const failure = await refusal(bench.to(port), request("GET", "/"), { replyTimeoutMillis: 40 })
     expect(failure).toEqual({ _tag: "ReplyTimeout", message: "no reply within 40 ms" })
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 
   it("has no deadline once its head is there", async () => {
@@ -503,13 +503,13 @@ describe("a protocol switch", () => {
     await until("the echo", () => seen === "hi there ")
     stream.end()
     await until("the end", () => seen === "hi there bye")
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 
   it("is refused when it is to another protocol", async () => {
     const { port } = await bench.listen(switching("other"))
     expect((await refusal(bench.to(port), upgrade()))._tag).toBe("UpgradeRefused")
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 
   it("may be declined with an ordinary reply", async () => {
@@ -517,7 +517,7 @@ describe("a protocol switch", () => {
     const reply = await send(bench.to(port), upgrade())
     expect([reply.status, reply.tunnel]).toEqual([403, undefined])
     expect(await text(reply)).toBe("no")
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 
   it("that nobody asked for is no reply", async () => {
@@ -525,7 +525,7 @@ describe("a protocol switch", () => {
       raw((socket) => socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")),
     )
     expect(["MalformedReply", "Reset"]).toContain((await refusal(bench.to(port), request("GET", "/")))._tag)
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 })
 
@@ -536,7 +536,7 @@ describe("an interrupted call", () => {
     const fiber = Effect.runFork(endpoint.send(sent, options({ replyTimeoutMillis: 10_000 })))
     await when()
     await Effect.runPromise(Fiber.interrupt(fiber))
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   }
 
   it("frees its connection at every moment", async () => {
@@ -578,7 +578,7 @@ describe("an interrupted call", () => {
     await until("something came", () => chunks > 2)
     source.cancel()
     const before = chunks
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
     source.resume()
     source.cancel()
     expect([chunks, last]).toEqual([before, 0])
@@ -595,15 +595,15 @@ describe("closing an endpoint", () => {
     const endpoint = bench.to(port)
     const slow = send(endpoint, request("GET", "/slow"))
     await text(await send(endpoint, request("GET", "/")))
-    await until("both are connected", () => bench.open_ === 2)
+    await until("both are connected", () => bench.connections === 2)
     endpoint.close()
-    await until("the idle one is closed", () => bench.open_ === 1)
+    await until("the idle one is closed", () => bench.connections === 1)
     await pause(20)
     release()
     expect(await text(await slow)).toBe("slow")
-    await until("all are closed", () => bench.open_ === 0)
+    await until("all are closed", () => bench.connections === 0)
     expect(await text(await send(endpoint, request("GET", "/")))).toBe("x")
-    await until("a late call leaves nothing behind", () => bench.open_ === 0)
+    await until("a late call leaves nothing behind", () => bench.connections === 0)
   })
 })
 

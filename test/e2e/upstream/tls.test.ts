@@ -73,7 +73,7 @@ const seenBy = async (port: number, more: Partial<ClientTls> = {}): Promise<Seen
 
 const refusedBy = async (port: number, more: Partial<ClientTls> = {}): Promise<string> => {
   const failure = await refusal(bench.to(port, { tls: trusting(more) }), request("GET", "/"))
-  await until("the connection is closed", () => bench.open_ === 0)
+  await until("the connection is closed", () => bench.connections === 0)
   return `${failure._tag}: ${failure.message}`
 }
 
@@ -213,6 +213,6 @@ describe("TLS towards an upstream", () => {
     stream.on("data", (chunk: Buffer) => (seen += chunk.toString()))
     stream.end("hello")
     await until("the echo", () => seen === "hello")
-    await until("the connection is closed", () => bench.open_ === 0)
+    await until("the connection is closed", () => bench.connections === 0)
   })
 })
