@@ -1,0 +1,51 @@
+/** One line of the table: what is compared with what, what it may cost, and how that is found out. */
+import type { Lab } from "./Lab.ts"
+
+export interface Figure {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+/** What is promised about a row. */
+export interface Bar {
+  /** The figure it is about; `ratio` for ours against the floor. */
+  readonly of: string
+  readonly max: number
+  readonly unit: "×" | "ms" | "MB" | "kB" | "requests"
+}
+
+export interface Result {
+  readonly floor?: Figure
+  readonly ours: Figure
+  /** Of both figures. */
+  readonly unit: string
+  /** What bars ask for by name. */
+  readonly figures: Readonly<Record<string, Figure>>
+  /** Whatever else is worth knowing. */
+  readonly more: Readonly<Record<string, number | string>>
+}
+
+export interface Row {
+  readonly name: string
+  readonly path: string
+  readonly floor: string
+  readonly bars: ReadonlyArray<Bar>
+  /** Everything it starts belongs to the lab, which ends it. */
+  readonly run: (lab: Lab) => Promise<Result>
+}
+
+export const figure = (values: ReadonlyArray<number>): Figure => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? Number.NaN
+  const lower = sorted.length % 2 === 0 ? (sorted[middle - 1] ?? Number.NaN) : upper
+  return { median: (lower + upper) / 2, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
+}
+
+export const exactly = (value: number): Figure => ({ median: value, min: value, max: value })
+
+/** Above this share between the smallest and the largest round, more rounds are made, and then it is said. */
+export const SPREAD_MAX = 0.15
+
+export const spread = ({ max, median, min }: Figure): number => (max - min) / median

@@ -1,0 +1,22 @@
+/** The table, in its order. A new capability adds its rows here. */
+import type { Row } from "./Row.ts"
+import * as memory from "./rows/memory.ts"
+import * as proxied from "./rows/proxied.ts"
+import * as routes from "./rows/routes.ts"
+import * as start from "./rows/start.ts"
+
+export const rows: ReadonlyArray<Row> = [
+  proxied.get,
+  proxied.logged,
+  routes.thousandRoutes,
+  routes.tenThousandRoutes,
+  proxied.bodies,
+  proxied.events,
+  routes.change,
+  routes.reload,
+  start.startCold,
+  start.startWarm,
+  start.startBundled,
+  memory.idle,
+  memory.streams,
+]

@@ -1,0 +1,83 @@
+/** What the gateway holds when it has nothing to do, and for each stream that is merely open. */
+import * as net from "node:net"
+import { type Lab, once, pause } from "../Lab.ts"
+import { requestOf } from "../load.ts"
+import { exactly, type Row } from "../Row.ts"
+import type { Subject } from "../Subject.ts"
+
+const SETTLED_MILLIS = 3_000
+
+export const idle: Row = {
+  name: "memory-idle",
+  path: "memory, idle",
+  floor: "bare proxy",
+  bars: [{ of: "RSS", max: 90, unit: "MB" }],
+  run: async (lab) => {
+    const floor = await lab.floor()
+    const gateway = await lab.gateway()
+    const settled: Array<number> = []
+    for (const { port } of [floor, gateway]) await once(port)
+    await pause(lab.settings.quick ? 100 : SETTLED_MILLIS)
+    for (const subject of [floor, gateway]) settled.push(subject.rssBytes() / 1e6)
+    const [bare = Number.NaN, ours = Number.NaN] = settled
+    return { floor: exactly(bare), ours: exactly(ours), unit: "MB RSS", figures: { RSS: exactly(ours) }, more: {} }
+  },
+}
+
+/** Resolves when the first event is there. */
+const open = (port: number): Promise<net.Socket> =>
+  new Promise((resolve, reject) => {
+    const socket = net.connect({ port, host: "127.0.0.1", noDelay: true })
+    socket.once("error", reject)
+    socket.on("connect", () => socket.write(requestOf({}, "/held")))
+    let text = ""
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString("latin1")
+      if (text.includes("data:")) resolve(socket)
+    })
+  })
+
+const AT_ONCE = 50
+
+interface Slope {
+  readonly rssBytes: number
+  readonly heldBytes: number
+}
+
+/** What one more open stream takes, once there are some. */
+const slope = async (lab: Lab, subject: Subject, first: number, more: number): Promise<Slope> => {
+  const sockets: Array<net.Socket> = []
+  const grow = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i += AT_ONCE) {
+      sockets.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => open(subject.port)))))
+    }
+    await pause(lab.settings.quick ? 0 : 500)
+  }
+  await grow(first)
+  const before = await lab.memory(subject)
+  await grow(more)
+  const after = await lab.memory(subject)
+  for (const socket of sockets) socket.destroy()
+  return {
+    rssBytes: (after.rssBytes - before.rssBytes) / more,
+    heldBytes: (after.heldBytes - before.heldBytes) / more,
+  }
+}
+
+export const streams: Row = {
+  name: "memory-stream",
+  path: "memory per idle SSE stream",
+  floor: "–",
+  bars: [{ of: "RSS per stream", max: 20, unit: "kB" }],
+  run: async (lab) => {
+    const [first, more] = lab.settings.quick ? [AT_ONCE, AT_ONCE] : [500, 1_500]
+    const gateway = await lab.gateway({ collects: true })
+    const taken = await slope(lab, gateway, first, more)
+    return {
+      ours: exactly(taken.rssBytes / 1e3),
+      unit: "kB RSS",
+      figures: { "RSS per stream": exactly(taken.rssBytes / 1e3) },
+      more: { "held by V8 kB": taken.heldBytes / 1e3, streams: more },
+    }
+  },
+}

@@ -1,0 +1,126 @@
+/** How long it takes from the start of the process to the first reply. */
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { type Lab, once } from "../Lab.ts"
+import { type Bar, type Figure, figure, type Result, type Row } from "../Row.ts"
+
+const root = join(import.meta.dirname, "../..")
+
+/** What Node takes to run nothing. */
+const nodeAlone = (): Promise<number> => {
+  const begun = performance.now()
+  return new Promise((resolve) => {
+    spawn(process.execPath, ["-e", "0"], { stdio: "ignore" }).once("exit", () => resolve(performance.now() - begun))
+  })
+}
+
+const firstReply = async (
+  lab: Lab,
+  program: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+): Promise<number> => {
+  const { file, port } = await lab.configuration({})
+  await lab.upstream()
+  const begun = performance.now()
+  const subject = lab.start(
+    "starting",
+    port,
+    [...program, ...(program[0]?.endsWith("gateway.ts") ? [] : ["-f"]), file],
+    {
+      env,
+    },
+  )
+  while ((await once(port)) !== 200) {
+    if (subject.child.exitCode !== null) throw new Error(`it ended with ${subject.child.exitCode}`)
+    if (performance.now() - begun > 30_000) throw new Error("it does not answer")
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const took = performance.now() - begun
+  await lab.stop(subject)
+  return took
+}
+
+const repeated = async (times: number, one: () => Promise<number>): Promise<Figure> => {
+  const millis: Array<number> = []
+  for (let i = 0; i < times; i++) millis.push(await one())
+  return figure(millis)
+}
+
+const times = (lab: Lab): number => (lab.settings.quick ? 1 : 7)
+
+const started = async (
+  lab: Lab,
+  name: string,
+  program: ReadonlyArray<string>,
+  env: () => Readonly<Record<string, string>>,
+): Promise<Result> => {
+  const alone = await repeated(times(lab), nodeAlone)
+  const ours = await repeated(times(lab), () => firstReply(lab, program, env()))
+  return { floor: alone, ours, unit: "ms", figures: { [name]: ours }, more: {} }
+}
+
+const source = (): ReadonlyArray<string> => {
+  const main = join(root, "src/main.ts")
+  return [existsSync(main) ? main : join(root, "bench/gateway.ts")]
+}
+
+const bar = (of: string, max: number): ReadonlyArray<Bar> => [{ of, max, unit: "ms" }]
+
+export const startCold: Row = {
+  name: "start-cold",
+  path: "start to first 200, from source, nothing cached",
+  floor: "node -e 0",
+  bars: bar("time to first 200", 300),
+  run: (lab) => started(lab, "time to first 200", source(), () => ({ NODE_DISABLE_COMPILE_CACHE: "1" })),
+}
+
+export const startWarm: Row = {
+  name: "start-warm",
+  path: "start to first 200, from source, compile cache",
+  floor: "node -e 0",
+  bars: bar("time to first 200", 300),
+  run: async (lab) => {
+    const env = { NODE_COMPILE_CACHE: join(lab.folder, "cache") }
+    mkdirSync(env.NODE_COMPILE_CACHE, { recursive: true })
+    // The cache is written when a process ends by itself.
+    await firstReplyThenExit(lab, source(), env)
+    return started(lab, "time to first 200", source(), () => env)
+  },
+}
+
+const firstReplyThenExit = async (
+  lab: Lab,
+  program: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+): Promise<void> => {
+  const { file, port } = await lab.configuration({})
+  const words = program[0]?.endsWith("gateway.ts") ? [...program, file] : [...program, "-f", file]
+  const subject = lab.start("caching", port, words, { env })
+  await lab.answering(subject)
+  const exited = new Promise((resolve) => subject.child.once("exit", resolve))
+  if (words.length === 2) subject.child.disconnect()
+  else subject.child.kill("SIGTERM")
+  await exited
+}
+
+export const startBundled: Row = {
+  name: "start-bundled",
+  path: "start to first 200, bundled",
+  floor: "node -e 0",
+  bars: bar("time to first 200", 80),
+  run: async (lab) => {
+    const { rolldown } = await import("rolldown")
+    const threads = { loadThread: "src/config/loadThread.ts", worker: "src/workers/worker.ts" }
+    const input: Record<string, string> = { main: source()[0] as string }
+    for (const [name, file] of Object.entries(threads)) {
+      if (existsSync(join(root, file))) input[name] = join(root, file)
+    }
+    const dir = join(lab.folder, "bundle")
+    const bundle = await rolldown({ input, platform: "node", logLevel: "silent" })
+    // Threads are found beside whatever starts them, so all lies in one folder.
+    await bundle.write({ dir, format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" })
+    await bundle.close()
+    return started(lab, "time to first 200", [join(dir, "main.js")], () => ({ NODE_DISABLE_COMPILE_CACHE: "1" }))
+  },
+}
