@@ -33,8 +33,9 @@ export class ReadableFlow implements Flow, Source {
     return this.sink !== undefined && !this.over && !this.held
   }
 
-  get opened(): boolean {
-    return this.sink !== undefined
+  /** Whether it ended before its end, and the rest is worth nothing. */
+  get failed(): boolean {
+    return this.failure !== undefined
   }
 
   open(sink: Sink): Source {

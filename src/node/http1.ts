@@ -201,7 +201,7 @@ class Call implements Incoming, Sink {
   private leavesUnread(): boolean {
     const { flow } = this
     if (flow === undefined || this.incoming.complete || flow.waiting) return false
-    return this.expects || flow.length === undefined || flow.length > UNREAD_BYTES_MAX
+    return flow.failed || this.expects || flow.length === undefined || flow.length > UNREAD_BYTES_MAX
   }
 
   /** Whether the client has yet to send the rest of its body. */

@@ -375,6 +375,8 @@ class Connection implements HttpConnection {
       this.watch.bind(this),
     )
     if (keepaliveIntervalMillis !== undefined) this.every(keepaliveIntervalMillis, () => this.ping())
+    // Unlike HTTP/1, a half of a connection is worth nothing here.
+    socket.once("end", () => socket.destroy())
     socket.once("close", () => {
       for (const timer of this.timers) clearInterval(timer)
       session.destroy()

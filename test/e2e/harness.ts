@@ -10,6 +10,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as http from "node:http"
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import type { Duplex } from "node:stream"
 import * as tls from "node:tls"
@@ -424,7 +425,7 @@ export interface HttpUpstream {
   readonly requests: Array<http.IncomingMessage>
   /** Requests whose connection broke before their reply was complete. */
   readonly aborted: Array<http.IncomingMessage>
-  readonly server: http.Server
+  readonly server: net.Server
   readonly close: () => Promise<void>
 }
 
@@ -449,26 +450,43 @@ const tracked = (server: net.Server): Set<net.Socket> => {
   return sockets
 }
 
-/** An HTTP/1 server; without a listener it answers every request with what it was asked. */
+/**
+ * An HTTP server in plaintext, of whichever version it is spoken to in; without a listener it answers every request
+ * with what it was asked.
+ */
 export const httpUpstream = async (
   listener: http.RequestListener = (request, response) => {
     const chunks: Array<Buffer> = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
-      const { headers, method, url, trailers } = request
+      const { headers, httpVersion, method, url, trailers } = request
       response.setHeader("content-type", "application/json")
-      response.end(JSON.stringify({ method, url, headers, trailers, body: Buffer.concat(chunks).toString() }))
+      response.end(
+        JSON.stringify({ method, url, httpVersion, headers, trailers, body: Buffer.concat(chunks).toString() }),
+      )
     })
   },
 ): Promise<HttpUpstream> => {
   const requests: Array<http.IncomingMessage> = []
   const aborted: Array<http.IncomingMessage> = []
-  const server = http.createServer((request, response) => {
+  const serve: http.RequestListener = (request, response) => {
     requests.push(request)
+    request.on("error", () => {})
     response.on("close", () => {
-      if (!response.writableFinished) aborted.push(request)
+      // The replies of node:http2 say that they finished however they ended.
+      if (request.httpVersionMajor === 1 ? !response.writableFinished : request.aborted) aborted.push(request)
     })
     listener(request, response)
+  }
+  const versions = [http.createServer(serve), http2.createServer(serve as unknown as () => void)] as const
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    socket.once("data", (chunk: Buffer) => {
+      socket.pause()
+      socket.unshift(chunk)
+      const isHttp2 = chunk.toString("latin1", 0, 3) === "PRI"
+      versions[isHttp2 ? 1 : 0].emit("connection", socket)
+      if (!isHttp2) socket.resume()
+    })
   })
   const sockets = tracked(server)
   return { port: await listening(server), requests, aborted, server, close: closing(server, sockets) }

@@ -1,0 +1,522 @@
+import * as http from "node:http"
+import * as http2 from "node:http2"
+import * as net from "node:net"
+import { afterEach, describe, expect, it } from "vitest"
+import type { FrontendPolicy } from "../../ir/Policy.ts"
+import type { GatewayOptions } from "../../src/Gateway.ts"
+import {
+  connect,
+  httpUpstream,
+  pem,
+  plain,
+  rawUpstream,
+  serverTls,
+  sleep,
+  snapshotOf,
+  type Started,
+  startGateway,
+  until,
+} from "./harness.ts"
+
+const closers: Array<() => unknown> = []
+const ends = <A extends { close: () => unknown }>(what: A): A => {
+  closers.push(() => what.close())
+  return what
+}
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+const session = (port: number, options: http2.SecureClientSessionOptions = {}): http2.ClientHttp2Session => {
+  const made = http2.connect(`http://127.0.0.1:${port}`, options)
+  made.on("error", () => {})
+  closers.push(() => made.destroy())
+  return made
+}
+
+interface Got {
+  readonly headers: http2.IncomingHttpHeaders & { readonly ":status"?: number }
+  readonly body: string
+  readonly trailers: http2.IncomingHttpHeaders | undefined
+  readonly code: number
+}
+
+const finish = (stream: http2.ClientHttp2Stream): Promise<Got> =>
+  new Promise((resolve) => {
+    let headers: Got["headers"] = {}
+    let trailers: Got["trailers"]
+    let body = ""
+    stream.on("response", (received) => (headers = received))
+    stream.on("trailers", (received) => (trailers = received))
+    stream.on("data", (chunk: Buffer) => (body += chunk.toString()))
+    stream.on("error", () => {})
+    stream.on("close", () => resolve({ headers, body, trailers, code: stream.rstCode }))
+  })
+
+const ask = (
+  of: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders,
+  body?: string | Buffer,
+): Promise<Got> => {
+  const stream = of.request({ ":authority": "x.test", ...headers }, { endStream: body === undefined })
+  if (body !== undefined) stream.end(body)
+  return finish(stream)
+}
+
+const start = async (
+  to: number,
+  frontend: ReadonlyArray<FrontendPolicy> = [],
+  limits: GatewayOptions["limits"] = {},
+): Promise<Started> => ends(await startGateway(plain(to, frontend), { limits }))
+
+describe("plaintext by prior knowledge", () => {
+  it("serves requests side by side, with and without bodies", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port)
+    const client = session(gateway.port)
+    const answers = await Promise.all([
+      ask(client, { ":path": "/a?b=c", "x-own": "1" }),
+      ask(client, { ":path": "/post", ":method": "POST" }, "hello"),
+      ask(client, { ":path": "/large", ":method": "POST", "content-length": 300_000 }, "x".repeat(300_000)),
+    ])
+    expect(answers.map(({ headers }) => headers[":status"])).toEqual([200, 200, 200])
+    expect(JSON.parse(answers[0]?.body ?? "")).toMatchObject({
+      method: "GET",
+      url: "/a?b=c",
+      httpVersion: "2.0",
+      headers: { ":authority": "x.test", "x-own": "1" },
+    })
+    expect(JSON.parse(answers[1]?.body ?? "")).toMatchObject({ method: "POST", body: "hello" })
+    expect((JSON.parse(answers[2]?.body ?? "") as { body: string }).body).toHaveLength(300_000)
+    expect(answers[0]?.headers["connection"]).toBeUndefined()
+    expect(answers[0]?.headers.date).toBeDefined()
+    await until("the journal", () => gateway.told.exchanges.length === 3)
+    expect(gateway.told.exchanges.map(({ ending }) => ending.outcome)).toEqual(Array(3).fill("answered"))
+    expect(gateway.told.accepted).toBe(1)
+  })
+
+  it("has no body for HEAD, 204 and 304", async () => {
+    const upstream = ends(
+      await httpUpstream((request, response) => {
+        if (request.url === "/204") return void response.writeHead(204).end()
+        if (request.url === "/304") return void response.writeHead(304, { etag: '"x"' }).end()
+        response.writeHead(200, { "content-length": "5" }).end("hello")
+      }),
+    )
+    const client = session((await start(upstream.port)).port)
+    expect(await ask(client, { ":method": "HEAD" })).toMatchObject({
+      headers: { ":status": 200, "content-length": "5" },
+      body: "",
+      code: 0,
+    })
+    expect(await ask(client, { ":path": "/204" })).toMatchObject({ headers: { ":status": 204 }, body: "" })
+    expect(await ask(client, { ":path": "/304" })).toMatchObject({ headers: { ":status": 304, etag: '"x"' } })
+  })
+
+  it("passes trailers both ways, as gRPC needs them", async () => {
+    let seen: http2.IncomingHttpHeaders | undefined
+    const server = http2.createServer()
+    server.on("stream", (stream, headers) => {
+      stream.on("trailers", (trailers) => (seen = trailers))
+      stream.on("error", () => {})
+      if (headers["content-type"] !== "application/grpc")
+        return void stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true })
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }))
+      stream.on("data", (chunk: Buffer) => stream.write(chunk))
+      stream.on("end", () => stream.end())
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const sessions = new Set<http2.ServerHttp2Session>()
+    server.on("session", (one) => sessions.add(one))
+    closers.push(() => {
+      for (const one of sessions) one.destroy()
+      server.close()
+    })
+    const gateway = await start((server.address() as net.AddressInfo).port)
+    const client = session(gateway.port)
+    const stream = client.request(
+      {
+        ":method": "POST",
+        ":path": "/svc/call",
+        ":authority": "x.test",
+        "content-type": "application/grpc",
+        te: "trailers",
+      },
+      { waitForTrailers: true },
+    )
+    stream.on("wantTrailers", () => stream.sendTrailers({ "x-checksum": "7" }))
+    const got = finish(stream)
+    stream.write("ping")
+    await sleep(20)
+    stream.end("pong")
+    expect(await got).toMatchObject({ body: "pingpong", trailers: { "grpc-status": "0" }, code: 0 })
+    expect(seen).toMatchObject({ "x-checksum": "7" })
+  })
+
+  it("tells a gRPC client of a refusal in its own way", async () => {
+    const gateway = await start(1)
+    const got = await ask(session(gateway.port), { ":method": "POST", "content-type": "application/grpc" }, "x")
+    expect(got.headers).toMatchObject({ ":status": 200, "grpc-status": "14" })
+    expect(got.code).toBe(0)
+  })
+
+  it("begins a reply before its body", async () => {
+    let release = (): void => {}
+    const upstream = ends(
+      await httpUpstream((_request, response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders()
+        release = () => void response.end("data: x\n\n")
+      }),
+    )
+    const stream = session((await start(upstream.port)).port).request({ ":authority": "x.test" })
+    await new Promise((resolve) => stream.once("response", resolve))
+    const got = finish(stream)
+    release()
+    expect((await got).body).toBe("data: x\n\n")
+  })
+
+  it("passes interim replies, and sends 100 when the body is wanted", async () => {
+    const upstream = ends(
+      await httpUpstream((request, response) => {
+        request.resume()
+        request.on("end", () => {
+          response.writeEarlyHints({ link: "</a>; rel=preload" })
+          setTimeout(() => response.end("ok"), 20)
+        })
+      }),
+    )
+    const client = session((await start(upstream.port)).port)
+    const stream = client.request({ ":method": "POST", ":authority": "x.test", expect: "100-continue" })
+    const interim: Array<number | undefined> = []
+    stream.on("headers", (headers: { ":status"?: number }) => interim.push(headers[":status"]))
+    stream.on("continue", () => stream.end("body"))
+    expect(await finish(stream)).toMatchObject({ body: "ok" })
+    expect(interim).toContain(103)
+  })
+})
+
+describe("streams that end early", () => {
+  it("a stream the client cancels ends the upstream request at once, and only that", async () => {
+    const upstream = ends(await httpUpstream((request, response) => request.url === "/quick" && response.end("ok")))
+    const gateway = await start(upstream.port)
+    const client = session(gateway.port)
+    const stream = client.request({ ":path": "/forever", ":authority": "x.test" })
+    stream.on("error", () => {})
+    await until("the upstream request", () => upstream.requests.length === 1)
+    stream.close(http2.constants.NGHTTP2_CANCEL)
+    await until("the upstream request to end", () => upstream.aborted.length === 1, 500)
+    expect(await ask(client, { ":path": "/quick" })).toMatchObject({ body: "ok" })
+    expect(gateway.told.exchanges[0]?.ending.outcome).toBe("interrupted")
+  })
+
+  it("a connection that breaks ends every upstream request on it", async () => {
+    const upstream = ends(await httpUpstream(() => {}))
+    const gateway = await start(upstream.port)
+    const client = session(gateway.port)
+    for (let i = 0; i < 5; i++) client.request({ ":path": `/${i}`, ":authority": "x.test" }).on("error", () => {})
+    await until("the upstream requests", () => upstream.requests.length === 5)
+    client.destroy()
+    await until("the upstream requests to end", () => upstream.aborted.length === 5, 1_000)
+    await until("the exchanges to end", () => gateway.gateway.open().exchanges === 0)
+  })
+
+  it("a reply that breaks off resets its stream", async () => {
+    const upstream = ends(
+      await httpUpstream((_request, response) => {
+        response.write("abc", () => setTimeout(() => response.destroy(), 30))
+      }),
+    )
+    const got = await ask(session((await start(upstream.port)).port), {})
+    expect(got).toMatchObject({ body: "abc", code: http2.constants.NGHTTP2_INTERNAL_ERROR })
+  })
+
+  it("a reply ahead of the end of its request tells the client to stop sending", async () => {
+    const gateway = await start(1)
+    const client = session(gateway.port)
+    const stream = client.request({ ":method": "POST", ":authority": "x.test" })
+    stream.write("some")
+    const got = await finish(stream)
+    expect(got).toMatchObject({ headers: { ":status": 503 }, code: http2.constants.NGHTTP2_NO_ERROR })
+    expect(client.destroyed).toBe(false)
+  })
+
+  it("a body that stalls gets 408", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port, [], { bodyIdleTimeoutMillis: 100 })
+    const stream = session(gateway.port).request({ ":method": "POST", ":authority": "x.test" })
+    stream.write("some")
+    expect((await finish(stream)).headers[":status"]).toBe(408)
+    await until("the upstream request to end", () => upstream.aborted.length === 1)
+  })
+
+  it("a client that opens no window loses the stream, not the connection", async () => {
+    const upstream = ends(await httpUpstream((_request, response) => void response.end(Buffer.alloc(4 * 1024 * 1024))))
+    const gateway = await start(upstream.port, [], { writeStallTimeoutMillis: 150 })
+    const client = session(gateway.port)
+    const stream = client.request({ ":authority": "x.test" })
+    stream.on("error", () => {})
+    stream.pause()
+    await until("the upstream reply to end", () => gateway.told.exchanges.length === 1, 3_000)
+    expect(stream.rstCode === http2.constants.NGHTTP2_CANCEL || !client.destroyed).toBe(true)
+    await until("the exchange to end", () => gateway.gateway.open().exchanges === 0)
+  })
+})
+
+/** One HTTP/2 frame. */
+const frame = (type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer => {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.byteLength, 0, 3)
+  head.writeUInt8(type, 3)
+  head.writeUInt8(flags, 4)
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+const HEADERS = 1
+const RST_STREAM = 3
+const SETTINGS = 4
+const PING = 6
+const GOAWAY = 7
+const END_STREAM = 1
+const END_HEADERS = 4
+
+/** Header fields, none of them indexed or compressed. */
+const literal = (fields: ReadonlyArray<readonly [string, string]>): Buffer =>
+  Buffer.concat(
+    fields.flatMap(([name, value]) => [
+      Buffer.from([0x00, name.length]),
+      Buffer.from(name),
+      Buffer.from([value.length]),
+      Buffer.from(value),
+    ]),
+  )
+
+const preface = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0)])
+
+/** Types of the frames in what was received, with their stream and payload. */
+const framesOf = (bytes: Buffer): Array<{ type: number; stream: number; payload: Buffer }> => {
+  const frames = []
+  for (let at = 0; at + 9 <= bytes.byteLength;) {
+    const length = bytes.readUIntBE(at, 3)
+    frames.push({
+      type: bytes.readUInt8(at + 3),
+      stream: bytes.readUInt32BE(at + 5),
+      payload: bytes.subarray(at + 9, at + 9 + length),
+    })
+    at += 9 + length
+  }
+  return frames
+}
+
+const request: ReadonlyArray<readonly [string, string]> = [
+  [":method", "GET"],
+  [":scheme", "http"],
+  [":path", "/"],
+  [":authority", "x.test"],
+]
+
+describe("abuse", () => {
+  it.each<[string, ReadonlyArray<readonly [string, string]>]>([
+    ["a pseudo-header after a field", [["x", "y"], ...request]],
+    ["an unknown pseudo-header", [...request, [":more", "x"]]],
+    ["a repeated pseudo-header", [...request, [":path", "/other"]]],
+    ["no path", request.filter(([name]) => name !== ":path")],
+    ["an empty path", request.map(([name, value]) => [name, name === ":path" ? "" : value] as const)],
+    ["a connection field", [...request, ["connection", "close"]]],
+    ["a transfer coding", [...request, ["transfer-encoding", "chunked"]]],
+    ["an upper-case name", [...request, ["X-Upper", "y"]]],
+    ["a status", [...request, [":status", "200"]]],
+    ["te other than trailers", [...request, ["te", "gzip"]]],
+  ])("%s never becomes a request", async (_what, fields) => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port)
+    const client = await connect(gateway.port)
+    client.write(Buffer.concat([preface, frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(fields))]))
+    await until("a refusal of the stream", () =>
+      framesOf(client.bytes).some(({ type, stream }) => (type === RST_STREAM && stream === 1) || type === GOAWAY),
+    )
+    client.close()
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it.each([
+    ["a host that differs from the authority", [...request, ["host", "other.test"]]],
+    ["a path with a fragment", request.map(([name, value]) => [name, name === ":path" ? "/a#b" : value])],
+    ["an authority with user information", request.map(([n, value]) => [n, n === ":authority" ? "a@x" : value])],
+  ] as ReadonlyArray<[string, ReadonlyArray<readonly [string, string]>]>)("%s is refused", async (_what, fields) => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port)
+    const client = await connect(gateway.port)
+    client.write(Buffer.concat([preface, frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(fields))]))
+    await until("an answer", () => framesOf(client.bytes).some(({ stream }) => stream === 1))
+    client.close()
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it("a line break in a value does not travel", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port)
+    const client = await connect(gateway.port)
+    const fields: typeof request = [...request, ["x", "a\r\nb: c"]]
+    client.write(Buffer.concat([preface, frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(fields))]))
+    await until("the request", () => upstream.requests.length === 1)
+    client.close()
+    expect(upstream.requests[0]?.headers["x"]).toBeUndefined()
+    expect(upstream.requests[0]?.headers["b"]).toBeUndefined()
+  })
+
+  it("more fields than allowed get 431", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port, [{ _tag: "Http", http1MaxHeaders: 20 }])
+    const fields = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`x-${i}`, "y"]))
+    expect((await ask(session(gateway.port), fields)).headers[":status"]).toBe(431)
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it("streams reset as fast as they are opened end the connection", async () => {
+    const upstream = ends(await httpUpstream(() => {}))
+    const gateway = await start(upstream.port)
+    const client = await connect(gateway.port)
+    client.write(preface)
+    const block = literal(request)
+    const cancel = Buffer.from([0, 0, 0, 8])
+    let id = 1
+    for (let round = 0; round < 40 && !client.closed && !client.ended; round++) {
+      const burst: Array<Buffer> = []
+      for (let i = 0; i < 100; i++, id += 2) {
+        burst.push(frame(HEADERS, END_STREAM | END_HEADERS, id, block), frame(RST_STREAM, 0, id, cancel))
+      }
+      client.write(Buffer.concat(burst))
+      await sleep(5)
+    }
+    await client.gone(3_000)
+    await until("everything to end", () => gateway.gateway.open().exchanges === 0)
+    expect(id).toBeLessThan(2 * 4_000)
+  })
+
+  it("more streams than allowed are refused, the others served", async () => {
+    let release: Array<http.ServerResponse> = []
+    const upstream = ends(await httpUpstream((_request, response) => void release.push(response)))
+    const gateway = await start(upstream.port, [], { http2StreamsMax: 3 })
+    const client = await connect(gateway.port)
+    // The limit binds the client once it has acknowledged it; until then what is too much is refused for another try.
+    client.write(preface)
+    const block = literal(request)
+    for (const id of [1, 3, 5, 7]) client.write(frame(HEADERS, END_STREAM | END_HEADERS, id, block))
+    await until("a refusal", () =>
+      framesOf(client.bytes).some(
+        ({ payload, stream, type }) => type === RST_STREAM && stream === 7 && payload[3] === 7,
+      ),
+    )
+    await until("the others", () => upstream.requests.length === 3)
+    for (const response of release) response.end()
+    client.close()
+    release = []
+  })
+})
+
+describe("connections", () => {
+  it("drain: streams in flight finish, new ones are not lost in flight", async () => {
+    const upstream = ends(await httpUpstream((_request, response) => void setTimeout(() => response.end("done"), 150)))
+    const gateway = await start(upstream.port)
+    const client = session(gateway.port)
+    const first = ask(client, { ":path": "/1" })
+    await until("the first request", () => upstream.requests.length === 1)
+    const wentAway: Array<number> = []
+    client.on("goaway", (code) => wentAway.push(code))
+    const closed = gateway.close()
+    expect(await first).toMatchObject({ body: "done", code: 0 })
+    await closed
+    expect(wentAway[0]).toBe(0)
+    expect(gateway.gateway.open()).toMatchObject({ connections: 0, exchanges: 0 })
+  })
+
+  it("are probed and given up when the client is silent", async () => {
+    const upstream = ends(await httpUpstream(() => {}))
+    const gateway = await start(upstream.port, [
+      { _tag: "Http", http2KeepaliveIntervalMillis: 50, http2KeepaliveTimeoutMillis: 100 },
+    ])
+    const client = await connect(gateway.port)
+    client.write(Buffer.concat([preface, frame(SETTINGS, 1, 0)]))
+    await until("a ping", () => framesOf(client.bytes).some(({ type }) => type === PING))
+    await client.gone(2_000)
+  })
+
+  it("that answer pings stay", async () => {
+    const upstream = ends(await httpUpstream((_request, response) => void setTimeout(() => response.end("late"), 400)))
+    const gateway = await start(upstream.port, [
+      { _tag: "Http", http2KeepaliveIntervalMillis: 50, http2KeepaliveTimeoutMillis: 100 },
+    ])
+    expect((await ask(session(gateway.port), {})).body).toBe("late")
+  })
+
+  it("that are idle are closed", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port, [{ _tag: "Http", http1IdleTimeoutMillis: 100 }])
+    const client = session(gateway.port)
+    expect((await ask(client, {})).headers[":status"]).toBe(200)
+    await until("the connection to end", () => client.closed || client.destroyed, 3_000)
+    await until("it to be gone", () => gateway.gateway.open().connections === 0, 3_000)
+  })
+
+  it("announce the windows and limits that are configured", async () => {
+    const gateway = await start(1, [
+      { _tag: "Http", http2WindowBytes: 70_000, http2FrameBytes: 20_000, http2MaxHeaderBytes: 9_000 },
+    ])
+    const client = session(gateway.port)
+    await new Promise((resolve) => client.once("remoteSettings", resolve))
+    expect(client.remoteSettings).toMatchObject({
+      initialWindowSize: 70_000,
+      maxFrameSize: 20_000,
+      maxHeaderListSize: 9_000,
+      maxConcurrentStreams: 250,
+      enableConnectProtocol: true,
+    })
+  })
+
+  it("hold back uploads that the upstream does not take", async () => {
+    const upstream = ends(await rawUpstream((connection) => connection.pause()))
+    const gateway = await start(upstream.port)
+    const stream = session(gateway.port).request({ ":method": "POST", ":authority": "x.test" })
+    stream.on("error", () => {})
+    let sent = 0
+    const pump = (): void => {
+      while (sent < 64 * 1024 * 1024) {
+        sent += 65_536
+        if (!stream.write(Buffer.alloc(65_536))) return
+      }
+    }
+    stream.on("drain", pump)
+    pump()
+    let last = -1
+    while (last !== sent) {
+      last = sent
+      await sleep(100)
+    }
+    expect(sent).toBeLessThan(32 * 1024 * 1024)
+    stream.close(http2.constants.NGHTTP2_CANCEL)
+  })
+})
+
+it("over TLS, chosen by ALPN, many requests on one connection", async () => {
+  const upstream = ends(await httpUpstream())
+  const gateway = ends(
+    await startGateway(
+      snapshotOf({
+        binds: [
+          {
+            protocol: "tls",
+            listeners: [{ protocol: "HTTPS", tls: serverTls("server"), routes: [{ to: upstream.port }] }],
+          },
+        ],
+      }),
+    ),
+  )
+  const client = http2.connect(`https://localhost:${gateway.port}`, { ca: pem("ca.pem"), servername: "a.test" })
+  closers.push(() => client.destroy())
+  const all = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => ask(client, { ":path": `/${i}`, ":authority": "a.test" })),
+  )
+  for (const [i, got] of all.entries()) expect(JSON.parse(got.body)).toMatchObject({ url: `/${i}` })
+  expect(gateway.told.handshakes[0]).toMatchObject({ alpn: "h2", serverName: "a.test" })
+})
