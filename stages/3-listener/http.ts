@@ -101,7 +101,8 @@ export const make = (around: Around, serve: Serve) => {
       (exit) => {
         if (exit._tag === "Success") end(exchange, reply, exit.value, false)
         else {
-          if (reply !== undefined) discard(reply.body)
+          // Once it is being sent, the reply belongs to the connection.
+          if (reply !== undefined && exchange.trail.replyMillis === 0) discard(reply.body)
           end(exchange, reply, undefined, true)
         }
         return Effect.void

@@ -142,8 +142,11 @@ const holdReply = (limit: Limit, exchange: Exchange, isHead: boolean): Edit => {
         Body.discard(reply.body)
         refuse(exchange, reply, replyTooLarge)
         return undefined
-      case "read":
-        return Effect.match(Body.collect(reply.body, limit.bytesMax), {
+      case "read": {
+        const { body } = reply
+        // Whoever reads a body takes it along, so that an interrupted exchange does not let go of it a second time.
+        reply.body = Body.empty
+        return Effect.match(Body.collect(body, limit.bytesMax), {
           onFailure: ({ message }) => refuse(exchange, reply, { _tag: "UpstreamFailed", detail: message }),
           onSuccess: (collected) => {
             if (collected._tag === "Whole") reply.body = whole(collected)
@@ -154,6 +157,7 @@ const holdReply = (limit: Limit, exchange: Exchange, isHead: boolean): Edit => {
             }
           },
         })
+      }
     }
   }
 }
