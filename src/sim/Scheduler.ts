@@ -27,13 +27,19 @@ export type Stop =
   | "tooManyTasks"
   | "tooLong"
 
-/** Fibers run this many operations before the seed may interrupt them. */
-const operationsMin = 4
+/** The first operation of a run is never put off: whatever guards the rest has to be in place by then. */
+const operationsMin = 2
 const preemption = 0.08
+
+/** How deep a chain of promises may be that still settles before time goes on. */
+const microtaskTurns = 8
+
+/** Simulations do not begin at 0, which stands for "not yet" in many places. */
+export const startMillis = 1
 
 export class Scheduler implements EffectScheduler {
   readonly executionMode = "async" as const
-  nowMillis = 0
+  nowMillis = startMillis
   /** How many tasks have run; orders events of one moment. */
   step = 0
   private readonly random: Random
@@ -91,9 +97,12 @@ export class Scheduler implements EffectScheduler {
     return `${this.step}.${(this.path >>> 0).toString(16)}.${this.nowMillis}`
   }
 
-  run(isDone: () => boolean): Stop {
+  /** Microtasks run between tasks, as they do on an event loop, so that promises settle at the same point every time. */
+  async run(isDone: () => boolean): Promise<Stop> {
     for (;;) {
       if (isDone()) return "done"
+      await undefined
+      for (let turn = 0; this.ready.length === 0 && turn < microtaskTurns; turn++) await undefined
       if (this.ready.length === 0 && !this.advance()) return "stuck"
       if (this.step >= this.bounds.tasksMax) return "tooManyTasks"
       if (this.nowMillis > this.bounds.millisMax) return "tooLong"

@@ -65,6 +65,7 @@ export class ServerSocket implements Socket, HttpConnection {
   private around: Surroundings | undefined
   private readonly streams = new Map<number, ServerStream>()
   private readonly early: Array<() => void> = []
+  private isServing = false
   private draining = false
   private idleMillis = Infinity
   private cancelIdle: (() => void) | undefined
@@ -133,7 +134,7 @@ export class ServerSocket implements Socket, HttpConnection {
 
   private whenServing(event: () => void): void {
     if (this.isClosed) return
-    if (this.events === undefined) this.early.push(event)
+    if (!this.isServing) this.early.push(event)
     else event()
   }
 
@@ -228,7 +229,10 @@ export class ServerSocket implements Socket, HttpConnection {
     }
     this.idleMillis = settings.idleTimeoutMillis
     this.armIdle()
-    for (const event of this.early.splice(0)) scheduler.post(() => this.whenServing(event))
+    scheduler.post(() => {
+      this.isServing = true
+      for (const event of this.early.splice(0)) this.whenServing(event)
+    })
     return this
   }
 

@@ -74,14 +74,18 @@ export class SimulatedCall implements Flow, Source {
     this.settle = settle
   }
 
-  start(): void {
-    if (this.over) return
+  /** The time that it may take begins here, whether or not there is a connection for it yet. */
+  begin(): void {
     const { replyTimeoutMillis } = this.options
     if (replyTimeoutMillis !== undefined) {
       this.cancelReplyTimeout = this.ports.scheduler.after(replyTimeoutMillis, () =>
         this.fail({ _tag: "ReplyTimeout", message: `no reply within ${replyTimeoutMillis} ms` }),
       )
     }
+  }
+
+  start(): void {
+    if (this.over) return
     const met = this.ports.meet()
     if (met === undefined) return this.later(1, () => this.fail({ _tag: "ResolutionFailed", message: "no such name" }))
     this.met = met

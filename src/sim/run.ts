@@ -25,7 +25,7 @@ import * as Gateway from "../Gateway.ts"
 import { SimulatedNetwork } from "./network.ts"
 import * as SeededRandom from "./Random.ts"
 import { Recorder } from "./Recorder.ts"
-import { Scheduler, type Stop } from "./Scheduler.ts"
+import { Scheduler, startMillis, type Stop } from "./Scheduler.ts"
 import { SimulatedClient } from "./SimulatedClient.ts"
 import { Timekeeper } from "./timer.ts"
 import { type Left, requestIdHeader, type Trace, type When } from "./Trace.ts"
@@ -73,7 +73,7 @@ export const run = async (scenario: Scenario, seed: number): Promise<Trace> => {
   const simulation = begin(scenario, seed)
   let hostTurns = 0
   for (;;) {
-    const stop = simulation.advance()
+    const stop = await simulation.advance()
     // Something that is not simulated may be awaited: a promise of the host.
     if (stop !== "stuck" || hostTurns >= hostTurnsMax) return simulation.trace(stop, hostTurns)
     hostTurns++
@@ -132,12 +132,13 @@ const begin = ({ configs, gateway: options, world, wrap }: Scenario, seed: numbe
     Layer.succeed(Timer, ports.clock),
   )
 
-  let planServing = 0
+  // The one before the first configuration serves nothing.
+  let planServing = 1
   let listening: ReadonlyArray<string> = []
   /** Remembers what serves, so that what a refusal changed can be seen. */
   const offered = (problems: ReadonlyArray<string> | undefined) => {
     const [planBefore, listeningBefore] = [planServing, listening]
-    planServing = gateway?.live.current.version ?? 0
+    planServing = gateway?.live.current.version ?? (problems === undefined ? planServing + 1 : planServing)
     listening = network.listening.toSorted()
     recorder.offers.push({
       ...recorder.now(),
@@ -159,7 +160,7 @@ const begin = ({ configs, gateway: options, world, wrap }: Scenario, seed: numbe
     updates: Stream.concat(
       Stream.succeed(told(0)),
       Stream.mapEffect(Stream.fromIterable(changes), ({ atMillis, config }) =>
-        Effect.map(Effect.sleep(Math.max(0, atMillis - scheduler.nowMillis)), () => told(config)),
+        Effect.map(Effect.sleep(Math.max(0, startMillis + atMillis - scheduler.nowMillis)), () => told(config)),
       ),
     ),
   }
@@ -229,7 +230,7 @@ const begin = ({ configs, gateway: options, world, wrap }: Scenario, seed: numbe
   const fiber = Effect.runForkWith(context)(Random.withSeed(main, seed))
 
   return {
-    advance: (): Stop => scheduler.run(() => fiber.pollUnsafe() !== undefined),
+    advance: (): Promise<Stop> => scheduler.run(() => fiber.pollUnsafe() !== undefined),
     trace: (stopped: Stop, hostTurns: number): Trace => {
       const exit = fiber.pollUnsafe()
       if (exit !== undefined && Exit.isFailure(exit)) throw failureOf(exit)

@@ -4,7 +4,7 @@ import type { HostTarget } from "../../ir/Backend.ts"
 import type { Reply } from "../../stages/Exchange.ts"
 import type { Endpoint, EndpointSpec, Upstream, UpstreamFailure } from "../../stages/ports/Upstream.ts"
 import type { Recorder } from "./Recorder.ts"
-import type { Scheduler } from "./Scheduler.ts"
+import { startMillis, type Scheduler } from "./Scheduler.ts"
 import { type CallPorts, type Met, recordOf, SimulatedCall } from "./SimulatedCall.ts"
 import type { Server } from "./World.ts"
 
@@ -20,9 +20,9 @@ class Running {
     this.server = server
   }
 
-  meet(nowMillis: number): Met {
+  meet(sinceStartMillis: number): Met {
     const { answers, latencyMillis, outages } = this.server
-    const isDown = outages.some(({ forMillis, fromMillis }) => fromMillis <= nowMillis && nowMillis < fromMillis + forMillis)
+    const isDown = outages.some(({ forMillis, fromMillis }) => fromMillis <= sinceStartMillis && sinceStartMillis < fromMillis + forMillis)
     const answer = answers[isDown ? 0 : this.answered++ % answers.length] ?? answers[0]
     return { latencyMillis, isDown, answer }
   }
@@ -65,7 +65,7 @@ export class SimulatedUpstream {
     const ports: CallPorts = {
       scheduler: this.scheduler,
       recorder: this.recorder,
-      meet: () => running?.meet(this.scheduler.nowMillis),
+      meet: () => running?.meet(this.scheduler.nowMillis - startMillis),
       ended: (call) => {
         running?.calls.delete(call)
         this.calls.delete(call)
@@ -87,6 +87,7 @@ export class SimulatedUpstream {
           const call = new SimulatedCall(ports, spec, request, options, record, resume)
           this.calls.add(call)
           running?.calls.add(call)
+          call.begin()
           if (active >= (spec.poolSizeMax ?? Infinity)) waiting.push(call)
           else {
             active++
