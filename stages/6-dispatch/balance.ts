@@ -157,7 +157,12 @@ const addressOf = (workload: Workload, families: Service["ipFamilies"]): string 
 const portIn = (map: Readonly<Record<string, number>> | undefined, port: number): number | undefined =>
   map !== undefined && Object.hasOwn(map, port) ? map[port] : undefined
 
-/** The endpoints of a service's port; who was there before keeps what is known of it. */
+const byKey = (a: Workload, b: Workload): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+
+/**
+ * The endpoints of a service's port; who was there before keeps what is known of it. Their order never shows in which
+ * order they became known.
+ */
 export const endpointsOf = (
   service: Service,
   port: number,
@@ -168,7 +173,7 @@ export const endpointsOf = (
   const known = new Map<string, Vitals>()
   for (const { members } of before?.buckets ?? []) for (const { id, vitals } of members) known.set(id, vitals)
   const buckets: Array<Array<Member>> = []
-  for (const workload of workloads) {
+  for (const workload of [...workloads].sort(byKey)) {
     if (!workload.healthy && service.loadBalancer?.healthPolicy !== "AllowAll") continue
     const host = addressOf(workload, service.ipFamilies)
     const targetPort = portIn(workload.services[service.key], port) ?? portIn(service.ports, port)
