@@ -22,7 +22,7 @@ export interface ResolverOptions {
   /** What `Auto` means: IPv4 first where there is IPv6, else only IPv4. */
   readonly ipv6: boolean
   readonly query: Query
-  readonly clock: Pick<Clock, "nowMillis" | "after">
+  readonly clock: Pick<Clock, "after">
 }
 
 /** No address, and why not: an error code. */
@@ -46,8 +46,11 @@ class Name {
   readonly name: string
   addresses: ReadonlyArray<string> = none
   unresolved: Unresolved | undefined
+  /** Addresses that could not be reached; the others go first until the next answer. */
+  avoided: Set<string> | undefined
   next = 0
-  usedMillis = 0
+  used = true
+  unusedMillis = 0
   failures = 0
   waiting: Array<Found> = []
   asking = false
@@ -85,18 +88,18 @@ export class Resolver {
 
   /**
    * Calls back at once when the answer is known. Each call begins at another of the addresses, so that connections
-   * spread over them; the result forgets the callback.
+   * spread over them, unless it names the one to begin with; the result forgets the callback.
    */
-  lookup(host: string, found: Found): () => void {
+  lookup(host: string, found: Found, first?: string): () => void {
     const literal = this.literalOf(host)
     if (literal !== undefined) {
       found(literal.length === 0 ? { code: "ENOTFOUND" } : undefined, literal)
       return forget
     }
     const entry = this.entryOf(host.toLowerCase())
-    entry.usedMillis = this.options.clock.nowMillis()
+    entry.used = true
     if (entry.addresses.length > 0) {
-      found(undefined, this.rotated(entry))
+      found(undefined, this.ordered(entry, first))
       return forget
     }
     if (entry.unresolved !== undefined) {
@@ -109,6 +112,28 @@ export class Resolver {
       const at = entry.waiting.indexOf(found)
       if (at >= 0) entry.waiting.splice(at, 1)
     }
+  }
+
+  /** The address whose turn it is, of a name in lower case; undefined while there is no answer. */
+  next(name: string): string | undefined {
+    const entry = this.names.get(name)
+    if (entry === undefined) return undefined
+    entry.used = true
+    const { addresses, avoided } = entry
+    if (addresses.length < 2) return addresses[0]
+    if (avoided !== undefined) {
+      for (let i = 0; i < addresses.length; i++) {
+        const address = addresses[entry.next++ % addresses.length] as string
+        if (!avoided.has(address)) return address
+      }
+    }
+    return addresses[entry.next++ % addresses.length]
+  }
+
+  /** Until the next answer, this address comes after the others. */
+  avoid(host: string, address: string): void {
+    const entry = this.names.get(host.toLowerCase())
+    if (entry !== undefined && entry.addresses.length > 1) (entry.avoided ??= new Set()).add(address)
   }
 
   close(): void {
@@ -170,11 +195,14 @@ export class Resolver {
     this.names.delete(entry.name)
   }
 
-  private rotated(entry: Name): ReadonlyArray<string> {
-    const { addresses } = entry
+  private ordered(entry: Name, first?: string): ReadonlyArray<string> {
+    const { addresses, avoided } = entry
     if (addresses.length === 1) return addresses
-    const start = entry.next++ % addresses.length
-    return start === 0 ? addresses : [...addresses.slice(start), ...addresses.slice(0, start)]
+    const wanted = first === undefined ? -1 : addresses.indexOf(first)
+    const start = wanted >= 0 ? wanted : entry.next++ % addresses.length
+    const rotated = start === 0 ? addresses : [...addresses.slice(start), ...addresses.slice(0, start)]
+    if (avoided === undefined) return rotated
+    return [...rotated.filter((one) => !avoided.has(one)), ...rotated.filter((one) => avoided.has(one))]
   }
 
   private ask(entry: Name): void {
@@ -219,6 +247,7 @@ export class Resolver {
     if (addresses.length === 0) return this.failed(entry, "ENODATA")
     entry.asking = false
     entry.addresses = addresses
+    entry.avoided = undefined
     entry.unresolved = undefined
     entry.failures = 0
     this.tell(entry, undefined)
@@ -236,7 +265,7 @@ export class Resolver {
   private tell(entry: Name, unresolved: Unresolved | undefined): void {
     const waiting = entry.waiting
     entry.waiting = []
-    for (const found of waiting) found(unresolved, unresolved === undefined ? this.rotated(entry) : none)
+    for (const found of waiting) found(unresolved, unresolved === undefined ? this.ordered(entry) : none)
   }
 
   private askAgain(entry: Name, millis: number): void {
@@ -245,9 +274,10 @@ export class Resolver {
     entry.stop = clock.after(millis, () => {
       entry.stop = undefined
       // Nobody waits for a name that failed, and nobody is served by one that was not used.
-      const unusedMillis = clock.nowMillis() - entry.usedMillis
+      entry.unusedMillis = entry.used ? 0 : entry.unusedMillis + millis
+      entry.used = false
       const keptMillis = entry.addresses.length === 0 ? BACKOFF_MILLIS_MAX : Math.max(UNUSED_MILLIS_MAX, 2 * millis)
-      if (unusedMillis >= keptMillis) this.drop(entry)
+      if (entry.unusedMillis >= keptMillis) this.drop(entry)
       else this.ask(entry)
     })
   }

@@ -68,7 +68,7 @@ class NodeEndpoint implements Endpoint {
 
   readonly dial: Effect.Effect<NodeSocket, UpstreamFailure> = Effect.callback((resume) => {
     const purpose: Purpose = { alpn: this.spec.tls?.alpn ?? [], halfOpen: true, throughTunnel: true }
-    const cancel = this.connector.connect(purpose, (failed, socket) => {
+    const cancel = this.connector.connect(purpose, undefined, (failed, socket) => {
       if (socket !== undefined) resume(Effect.succeed(new NodeSocket(socket)))
       else if (failed !== undefined) resume(Effect.fail(failed.failure))
     })
@@ -105,9 +105,9 @@ class NodeEndpoint implements Endpoint {
       halfOpen: false,
       throughTunnel: tunnel !== undefined && tls !== undefined,
     }
-    this.http1 = new Http1Pool(this.connector, purpose, (socket) => {
+    this.http1 = new Http1Pool(this.connector, purpose, (socket, address) => {
       this.negotiated = "2"
-      this.pool2().adopt(socket)
+      this.pool2().adopt(socket, address)
     })
     if (this.closed) this.http1.close()
     return this.http1
@@ -137,7 +137,6 @@ const defaults: UpstreamOptions = { lookupFamily: "Auto", ipv6: true, query: sys
 
 /** Waiting for the next query must not keep the process alive. */
 const clock = {
-  nowMillis: () => performance.now(),
   after: (millis: number, callback: () => void) => {
     const timer = setTimeout(callback, millis)
     timer.unref()

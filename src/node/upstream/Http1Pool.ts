@@ -23,13 +23,14 @@ export class Http1Connection {
   private cancel: (() => void) | undefined
   /** Requests written to the socket in use; more than one means that the server may have closed it meanwhile. */
   served = 0
+  address: string | undefined
   /** What broke the socket; undici may report only the consequence. */
   error: Error | undefined
   idle = false
   newer: Http1Connection | undefined
   older: Http1Connection | undefined
 
-  constructor(pool: Http1Pool, origin: string, idleMillis: number, purpose: Purpose) {
+  constructor(pool: Http1Pool, origin: string, idleMillis: number, purpose: Purpose, first: string | undefined) {
     this.pool = pool
     this.client = new undici.Client(origin, {
       pipelining: 1,
@@ -42,8 +43,9 @@ export class Http1Connection {
       connect: (_options: undici.buildConnector.Options, connected: undici.buildConnector.Callback) => {
         this.served = 0
         this.error = undefined
-        this.cancel = pool.connect(purpose, (error, socket) => {
+        this.cancel = pool.connect(purpose, first, (error, socket, address) => {
           this.cancel = undefined
+          this.address = address
           if (socket === undefined) connected(error ?? new Error("no socket"), null)
           else {
             socket.once("error", (reason: Error) => (this.error = reason))
@@ -81,12 +83,16 @@ export class Http1Pool {
   private readonly origin: string
   private readonly purpose: Purpose
   private readonly idleMax: number
-  private readonly otherVersion: (socket: net.Socket) => void
+  private readonly otherVersion: (socket: net.Socket, address: string | undefined) => void
   private newest: Http1Connection | undefined
   private idleCount = 0
   private closed = false
 
-  constructor(connector: Connector, purpose: Purpose, otherVersion: (socket: net.Socket) => void) {
+  constructor(
+    connector: Connector,
+    purpose: Purpose,
+    otherVersion: (socket: net.Socket, address: string | undefined) => void,
+  ) {
     this.connector = connector
     this.spec = connector.spec
     this.purpose = purpose
@@ -104,16 +110,23 @@ export class Http1Pool {
     return labelOf(this.spec.target)
   }
 
-  /** The connection used last, since the others are nearer to their idle timeout and may yet be let go. */
+  /**
+   * The connection used last, since the others are nearer to their idle timeout and may yet be let go. Where a name
+   * stands for addresses, one to the address whose turn it is: connections live too long to do the spreading.
+   */
   acquire(): Http1Connection {
-    const connection = this.newest
-    if (connection === undefined) return this.fresh()
+    const address = this.connector.next()
+    let connection = this.newest
+    if (address !== undefined) {
+      while (connection !== undefined && connection.address !== address) connection = connection.older
+    }
+    if (connection === undefined) return this.fresh(this.purpose, address)
     this.unlink(connection)
     return connection
   }
 
-  fresh(purpose: Purpose = this.purpose): Http1Connection {
-    return new Http1Connection(this, this.origin, this.spec.poolIdleMillis, purpose)
+  fresh(purpose: Purpose = this.purpose, first: string | undefined = this.connector.next()): Http1Connection {
+    return new Http1Connection(this, this.origin, this.spec.poolIdleMillis, purpose, first)
   }
 
   release(connection: Http1Connection): void {
@@ -139,12 +152,16 @@ export class Http1Pool {
     }
   }
 
-  connect(purpose: Purpose, done: (error: Error | undefined, socket: net.Socket | undefined) => void): () => void {
-    return this.connector.connect(purpose, (failed, socket) => {
-      if (socket === undefined) return done(failed, undefined)
-      if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== "h2") return done(undefined, socket)
-      this.otherVersion(socket)
-      done(new OtherVersion(), undefined)
+  connect(
+    purpose: Purpose,
+    first: string | undefined,
+    done: (error: Error | undefined, socket: net.Socket | undefined, address: string | undefined) => void,
+  ): () => void {
+    return this.connector.connect(purpose, first, (failed, socket, address) => {
+      if (socket === undefined) return done(failed, undefined, undefined)
+      if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== "h2") return done(undefined, socket, address)
+      this.otherVersion(socket, address)
+      done(new OtherVersion(), undefined, undefined)
     })
   }
 

@@ -18,6 +18,9 @@ export const STREAMS_MAX = 250
 export const PING_INTERVAL_MILLIS_MIN = 300_000
 export const PING_TIMEOUT_MILLIS = 20_000
 
+/** Over how many addresses of a name requests are spread. */
+const ADDRESSES_MAX = 64
+
 export interface PingSettings {
   readonly intervalMillis: number
   readonly timeoutMillis: number
@@ -41,12 +44,14 @@ export class Http2Session {
   ready = false
   /** Takes no further streams. */
   leaving = false
+  readonly address: string | undefined
   private idleTimer: NodeJS.Timeout | undefined
   private pingTimer: NodeJS.Timeout | undefined
   private pongTimer: NodeJS.Timeout | undefined
 
-  constructor(pool: Http2Pool, socket: net.Socket, ping: PingSettings) {
+  constructor(pool: Http2Pool, socket: net.Socket, address: string | undefined, ping: PingSettings) {
     this.pool = pool
+    this.address = address
     this.ping = ping
     const session = http2.connect("http://upstream", {
       createConnection: () => socket,
@@ -95,12 +100,17 @@ export class Http2Session {
       this.stopTimers()
       if (this.leaving) this.session.close()
       else if (!this.pool.keeps(this)) this.leave()
-      else {
-        this.idleTimer = setTimeout(() => this.leave(), this.pool.spec.poolIdleMillis)
-        this.idleTimer.unref()
-      }
+      else this.rest()
     }
     this.pool.serve()
+  }
+
+  /** Waits for streams, for as long as a session may be idle. */
+  rest(): void {
+    if (this.streams > 0 || this.leaving) return
+    clearTimeout(this.idleTimer)
+    this.idleTimer = setTimeout(() => this.leave(), this.pool.spec.poolIdleMillis)
+    this.idleTimer.unref()
   }
 
   /** Takes nothing new, and closes when its streams have ended. */
@@ -158,13 +168,11 @@ export class Http2Pool {
 
   /** Gives a session at once, or later; the result withdraws the wish. */
   acquire(wish: Waiting, fresh: boolean): () => void {
-    if (!fresh) {
-      for (const session of this.sessions) {
-        if (!session.isFree) continue
-        session.take()
-        wish.opened(session)
-        return ignore
-      }
+    const session = fresh ? undefined : this.choose()
+    if (session !== undefined) {
+      session.take()
+      wish.opened(session)
+      return ignore
     }
     this.waiting.add(wish)
     this.open()
@@ -173,6 +181,24 @@ export class Http2Pool {
       // Connecting for nobody is given up, too.
       if (this.waiting.size === 0) for (const cancel of this.cancels) this.stop(cancel)
     }
+  }
+
+  /**
+   * A session to the address whose turn it is. While there is none, another will do and one is opened; of an address
+   * that a name no longer stands for, nothing is asked any more once others are there.
+   */
+  private choose(): Http2Session | undefined {
+    const address = this.connector.next()
+    let other: Http2Session | undefined
+    let known = address === undefined
+    for (const session of this.sessions) {
+      if (session.address === address) known = true
+      if (!session.isFree) continue
+      if (address === undefined || session.address === address) return session
+      other ??= session
+    }
+    if (!known && this.cancels.size === 0 && this.sessions.size < ADDRESSES_MAX) this.connect(address)
+    return other
   }
 
   /** Lets those that wait have what became free. */
@@ -204,9 +230,11 @@ export class Http2Pool {
   }
 
   /** A connection somebody else made, whose peer turned out to speak HTTP/2. */
-  adopt(socket: net.Socket): void {
-    this.sessions.add(new Http2Session(this, socket, this.ping))
+  adopt(socket: net.Socket, address: string | undefined): void {
+    const session = new Http2Session(this, socket, address, this.ping)
+    this.sessions.add(session)
     this.serve()
+    session.rest()
   }
 
   close(): void {
@@ -243,12 +271,16 @@ export class Http2Pool {
     if (this.waiting.size === 0) return
     for (const session of this.sessions) if (!session.ready) return
     if (this.waiting.size <= this.cancels.size * STREAMS_MAX) return
+    this.connect(this.connector.next())
+  }
+
+  private connect(first: string | undefined): void {
     let done = false
-    const cancel = this.connector.connect(this.purpose, (failed, socket) => {
+    const cancel = this.connector.connect(this.purpose, first, (failed, socket, address) => {
       done = true
       this.cancels.delete(cancel)
       if (socket !== undefined) {
-        if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== "http/1.1") return this.adopt(socket)
+        if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== "http/1.1") return this.adopt(socket, address)
         socket.destroy()
         this.otherVersion()
       }

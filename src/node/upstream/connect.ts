@@ -5,12 +5,17 @@
 import * as net from "node:net"
 import type { HostTarget } from "../../../ir/Backend.ts"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
-import type { Resolver } from "../resolver.ts"
+import type { Found, Resolver } from "../resolver.ts"
 import { connectFailed, Failed } from "./failure.ts"
 import { Securer } from "./secure.ts"
 import { requestTunnel } from "./tunnel.ts"
 
-export type Connected = (failed: Failed | undefined, socket: net.Socket | undefined) => void
+/** The address is one of those that the name of the first hop stands for. */
+export type Connected = (
+  failed: Failed | undefined,
+  socket: net.Socket | undefined,
+  address: string | undefined,
+) => void
 
 export interface Purpose {
   readonly alpn: ReadonlyArray<string>
@@ -37,17 +42,26 @@ export class Connector {
   readonly spec: EndpointSpec
   private readonly resolver: Resolver
   private readonly securer: Securer | undefined
+  /** What stands for addresses that may change. */
+  private readonly name: string | undefined
 
   constructor(spec: EndpointSpec, resolver: Resolver) {
     this.spec = spec
     this.resolver = resolver
     const { target, tls } = spec
+    const first = spec.tunnel === undefined ? target : spec.tunnel.proxy
+    if (first._tag === "Host" && net.isIP(first.host) === 0) this.name = first.host.toLowerCase()
     this.securer = tls === undefined ? undefined : new Securer(tls, target._tag === "Host" ? target.host : "localhost")
   }
 
+  /** The address that the next request should go to; undefined when any will do. */
+  next(): string | undefined {
+    return this.name === undefined ? undefined : this.resolver.next(this.name)
+  }
+
   /** The result cancels; the callback is called once, and never after that. */
-  connect(purpose: Purpose, connected: Connected): () => void {
-    const attempt = new Attempt(this.spec, this.resolver, this.securer, purpose, connected)
+  connect(purpose: Purpose, first: string | undefined, connected: Connected): () => void {
+    const attempt = new Attempt(this.spec, this.resolver, this.securer, purpose, first, connected)
     attempt.start()
     return () => attempt.cancel()
   }
@@ -58,7 +72,9 @@ class Attempt {
   private readonly resolver: Resolver
   private readonly securer: Securer | undefined
   private readonly purpose: Purpose
+  private readonly first: string | undefined
   private readonly connected: Connected
+  private address: string | undefined
   private readonly sockets = new Set<net.Socket>()
   private over = false
   private deadline: NodeJS.Timeout | undefined
@@ -70,12 +86,14 @@ class Attempt {
     resolver: Resolver,
     securer: Securer | undefined,
     purpose: Purpose,
+    first: string | undefined,
     connected: Connected,
   ) {
     this.spec = spec
     this.resolver = resolver
     this.securer = securer
     this.purpose = purpose
+    this.first = first
     this.connected = connected
   }
 
@@ -87,14 +105,15 @@ class Attempt {
     }, connectTimeoutMillis)
     const first = tunnel === undefined ? target : tunnel.proxy
     if (first._tag === "Unix") return this.tryPath(first.path)
-    const { port } = first
-    this.forget = this.resolver.lookup(first.host, (unresolved, addresses) => {
+    const { host, port } = first
+    const found: Found = (unresolved, addresses) => {
       if (this.over) return
-      if (unresolved === undefined) return this.tryAddresses(addresses, port)
+      if (unresolved === undefined) return this.tryAddresses(addresses, host, port)
       // A callback that comes at once would find its caller unprepared.
       const message = `name cannot be resolved (${unresolved.code})`
       queueMicrotask(() => this.fail(new Failed({ _tag: "ResolutionFailed", message })))
-    })
+    }
+    this.forget = this.resolver.lookup(host, found, this.first)
   }
 
   cancel(): void {
@@ -113,7 +132,7 @@ class Attempt {
   private fail(failed: Failed): void {
     if (this.over) return
     this.cancel()
-    this.connected(failed, undefined)
+    this.connected(failed, undefined, undefined)
   }
 
   private options(): net.SocketConstructorOpts & {
@@ -143,7 +162,7 @@ class Attempt {
   }
 
   /** The next address starts when the one before failed or was slow; the first to answer wins. */
-  private tryAddresses(addresses: ReadonlyArray<string>, port: number): void {
+  private tryAddresses(addresses: ReadonlyArray<string>, host: string, port: number): void {
     let next = 0
     let trying = 0
     let last: Error | undefined
@@ -161,6 +180,7 @@ class Attempt {
       const failed = (error: Error): void => {
         last = error
         trying--
+        this.resolver.avoid(host, address)
         this.sockets.delete(socket)
         tryNext()
       }
@@ -169,6 +189,7 @@ class Attempt {
         if (this.over) return
         socket.off("error", failed)
         clearTimeout(this.stagger)
+        this.address = address
         this.sockets.delete(socket)
         for (const loser of this.sockets) {
           loser.removeAllListeners("connect")
@@ -212,6 +233,6 @@ class Attempt {
   private finish(socket: net.Socket): void {
     if (this.over) return void socket.destroy()
     this.release()
-    this.connected(undefined, socket)
+    this.connected(undefined, socket, this.address)
   }
 }

@@ -89,7 +89,7 @@ describe("connecting", () => {
     await until("nothing is left open", () => bench.connections === 0)
   })
 
-  it("spreads over the addresses", async () => {
+  it.skipIf(process.platform !== "linux")("spreads over the addresses", async () => {
     await bench.close()
     bench = new Bench({ query: () => Promise.resolve({ addresses: ["127.0.0.1", "127.0.0.2"], ttlMillis: 1 }) })
     const seen: Array<string | undefined> = []
@@ -103,6 +103,49 @@ describe("connecting", () => {
     for (let i = 0; i < 4; i++) await send(endpoint, request("GET", "/"))
     server.close()
     expect(seen).toEqual(["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.2"])
+  })
+
+  const spread = async (
+    listener: (address: string | undefined) => net.Server,
+    version: "1.1" | "2",
+  ): Promise<() => Promise<string>> => {
+    await bench.close()
+    bench = new Bench({ query: () => Promise.resolve({ addresses: ["127.0.0.1", "127.0.0.2"], ttlMillis: 1 }) })
+    const first = await bench.listen(listener("127.0.0.1"))
+    await bench.listen(listener("127.0.0.2"), "127.0.0.2", first.port)
+    const endpoint = bench.open({ target: { _tag: "Host", host: "Two.test", port: first.port } })
+    return async () => text(await send(endpoint, request("GET", "/"), { version }))
+  }
+
+  it.skipIf(process.platform !== "linux")("does not keep requests from being spread over the addresses", async () => {
+    const ask = await spread((address) => http.createServer((_, response) => void response.end(String(address))), "1.1")
+    const seen: Array<unknown> = []
+    for (let i = 0; i < 8; i++) seen.push(await ask())
+    expect(seen.filter((address) => address === "127.0.0.1").length).toBe(4)
+    expect(bench.connections).toBe(2)
+  })
+
+  it.skipIf(process.platform !== "linux")("does not keep requests from being spread over HTTP/2 sessions", async () => {
+    const ask = await spread((address) => http2.createServer((_, response) => void response.end(String(address))), "2")
+    await ask()
+    await ask()
+    await until("the second session", () => bench.connections === 2)
+    await pause(10)
+    const seen: Array<unknown> = []
+    for (let i = 0; i < 8; i++) seen.push(await ask())
+    expect(seen.filter((address) => address === "127.0.0.1").length).toBe(4)
+    expect(bench.connections).toBe(2)
+  })
+
+  it("does not come back to an address that refused before the next answer", async () => {
+    await bench.close()
+    bench = new Bench({ query: () => Promise.resolve({ addresses: ["127.0.0.1", "127.0.0.9"], ttlMillis: 1 }) })
+    let connections = 0
+    const { server, port } = await bench.http((_, response) => void response.end("x"))
+    server.on("connection", () => connections++)
+    const endpoint = bench.open({ target: { _tag: "Host", host: "half.test", port } })
+    for (let i = 0; i < 10; i++) await text(await send(endpoint, request("GET", "/")))
+    expect(connections).toBeLessThanOrEqual(2)
   })
 
   it("says when a name has no address", async () => {

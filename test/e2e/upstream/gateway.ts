@@ -33,14 +33,14 @@ export class Bench {
   }
 
   /** Listens on a free port of the loopback and counts the connections that are open. */
-  async listen<S extends Server>(server: S): Promise<{ server: S; port: number }> {
+  async listen<S extends Server>(server: S, host = "127.0.0.1", port = 0): Promise<{ server: S; port: number }> {
     this.servers.push(server)
     server.on("connection", (socket: net.Socket) => {
       this.sockets.add(socket)
       socket.on("error", () => {})
       socket.once("close", () => this.sockets.delete(socket))
     })
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    await new Promise<void>((resolve) => server.listen(port, host, resolve))
     return { server, port: (server.address() as AddressInfo).port }
   }
 

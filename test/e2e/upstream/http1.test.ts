@@ -3,7 +3,7 @@ import * as Fiber from "effect/Fiber"
 import * as http from "node:http"
 import * as net from "node:net"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { bytes } from "../../../stages/Body.ts"
+import { bytes, type Flow } from "../../../stages/Body.ts"
 import type { NodeSocket } from "../../../src/node/socket.ts"
 import { Bench, ending, Fed, options, pause, read, refusal, request, send, text, until } from "./gateway.ts"
 
@@ -207,6 +207,19 @@ describe("the body of a request", () => {
     expect(await text(await send(endpoint, request("POST", "/", { "content-length": "99" }, body)))).toBe("3 none abc")
   })
 
+  it("has its real length also where the spelling of fields is kept", async () => {
+    let seen: Array<string> = []
+    const { port } = await bench.http((incoming, response) => {
+      seen = incoming.rawHeaders
+      incoming.resume()
+      response.end()
+    })
+    const sent = request("POST", "/", { "content-length": "99", "x-one": "1" }, bytes(new Uint8Array(3)))
+    sent.headers.spelled = new Map([["x-one", "X-One"]])
+    await send(bench.to(port), sent)
+    expect(seen).toEqual(["host", "test.example", "connection", "keep-alive", "X-One", "1", "content-length", "3"])
+  })
+
   it("streams with a declared length, and in chunks without one", async () => {
     const { port } = await echo()
     const endpoint = bench.to(port)
@@ -357,6 +370,65 @@ describe("a reply over HTTP/1.1", () => {
       })
     })
     expect(Buffer.concat(chunks).equals(whole)).toBe(true)
+  })
+
+  it("takes no more memory than its reader leaves behind, in either direction", async () => {
+    const total = 96_000_000
+    const chunk = Buffer.alloc(64_000)
+    const { port } = await bench.http((incoming, response) => {
+      let received = 0
+      incoming.on("data", (part: Buffer) => (received += part.byteLength))
+      incoming.on("end", () => {
+        expect(received).toBe(total)
+        response.writeHead(200, { "content-length": String(total) })
+        let written = 0
+        const more = (): void => {
+          while (written < total) {
+            written += chunk.byteLength
+            if (!response.write(chunk)) return void response.once("drain", more)
+          }
+          response.end()
+        }
+        more()
+      })
+    })
+    let most = 0
+    const before = process.memoryUsage().arrayBuffers
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers - before)), 5)
+    let sentBytes = 0
+    const upload: Flow = {
+      _tag: "Flow",
+      length: total,
+      open(sink) {
+        const more = (): void => {
+          while (sentBytes < total) {
+            sentBytes += chunk.byteLength
+            if (!sink.write(Buffer.from(chunk))) return
+          }
+          sink.end(undefined)
+        }
+        queueMicrotask(more)
+        return { resume: more, cancel: () => {} }
+      },
+    }
+    const reply = await send(bench.to(port), request("POST", "/", { "content-length": String(total) }, upload))
+    let received = 0
+    await new Promise<void>((resolve, reject) => {
+      if (reply.body._tag !== "Flow") throw new Error("not a flow")
+      const source = reply.body.open({
+        write: (part) => {
+          const first = received === 0
+          received += part.byteLength
+          if (first) setTimeout(() => source.resume(), 100)
+          return !first
+        },
+        end: () => resolve(),
+        fail: (failure) => reject(new Error(failure.message)),
+      })
+    })
+    clearInterval(watch)
+    expect(received).toBe(total)
+    expect(most).toBeLessThan(48_000_000)
   })
 
   it("brings trailers", async () => {

@@ -39,7 +39,6 @@ class World {
           : Promise.resolve(answer)
       },
       clock: {
-        nowMillis: () => this.nowMillis,
         after: (millis, callback) => {
           const timer = { at: this.nowMillis + millis, callback, stopped: false }
           this.timers.push(timer)
@@ -158,6 +157,28 @@ describe("the addresses of a name", () => {
     world.answers = () => a("10.0.0.1")
     await world.pass(200)
     expect(await world.lookup("x.test")).toEqual(["10.0.0.1"])
+  })
+
+  it("come in turn, new answers first and those that could not be reached last", async () => {
+    const world = new World(() => a("10.0.0.1", "10.0.0.2"))
+    const { resolver } = world
+    expect(resolver.next("x.test")).toBeUndefined()
+    await world.lookup("x.test")
+    const turns = (): Array<string | undefined> => [resolver.next("x.test"), resolver.next("x.test")]
+    expect(turns().toSorted()).toEqual(["10.0.0.1", "10.0.0.2"])
+    resolver.avoid("X.test", "10.0.0.2")
+    expect([...turns(), ...turns()]).toEqual(Array.from({ length: 4 }, () => "10.0.0.1"))
+    let found: ReadonlyArray<string> = []
+    resolver.lookup("x.test", (_, addresses) => (found = addresses), "10.0.0.2")
+    expect(found).toEqual(["10.0.0.1", "10.0.0.2"])
+    world.answers = () => a("10.0.0.2", "10.0.0.3")
+    await world.pass(30_000)
+    expect(turns().toSorted()).toEqual(["10.0.0.2", "10.0.0.3"])
+    resolver.lookup("x.test", (_, addresses) => (found = addresses), "10.0.0.3")
+    expect(found).toEqual(["10.0.0.3", "10.0.0.2"])
+    world.answers = () => a("10.0.0.4")
+    await world.pass(30_000)
+    expect(turns()).toEqual(["10.0.0.4", "10.0.0.4"])
   })
 
   it("are forgotten when nobody uses them", async () => {
