@@ -41,15 +41,6 @@ const serviceNotFound = nowhere({ _tag: "ServiceNotFound" })
 const invalidType = nowhere({ _tag: "InvalidBackendType" })
 const dynamic: Where = { _tag: "Dynamic" }
 
-const hosts = new WeakMap<HostTarget, Where>()
-
-/** The same object for the same target, so that what did not change is recognised. */
-const hostOf = (target: HostTarget): Where => {
-  let where = hosts.get(target)
-  if (where === undefined) hosts.set(target, (where = { _tag: "Host", target }))
-  return where
-}
-
 const whereOf = (setting: Setting, ref: BackendRef): Where => {
   switch (ref._tag) {
     case "Backend": {
@@ -58,7 +49,7 @@ const whereOf = (setting: Setting, ref: BackendRef): Where => {
         case undefined:
           return serviceNotFound
         case "Host":
-          return hostOf(backend.target)
+          return { _tag: "Host", target: backend.target }
         case "Dynamic":
           return backend.target === undefined ? dynamic : unevaluated
         case "Internal":
@@ -157,13 +148,17 @@ export const resolve = (
   }
 }
 
-const sameWhere = (a: Where | undefined, b: Where | undefined): boolean =>
+const sameTarget = (a: HostTarget, b: HostTarget): boolean =>
   a === b ||
-  (a?._tag === "Service" &&
-    b?._tag === "Service" &&
-    a.service === b.service &&
-    a.port === b.port &&
-    a.endpoints === b.endpoints)
+  (a._tag === "Host" && b._tag === "Host" && a.host === b.host && a.port === b.port) ||
+  (a._tag === "Unix" && b._tag === "Unix" && a.path === b.path)
+
+const sameWhere = (a: Where | undefined, b: Where | undefined): boolean => {
+  if (a === b) return true
+  if (a?._tag === "Host" && b?._tag === "Host") return sameTarget(a.target, b.target)
+  if (a?._tag !== "Service" || b?._tag !== "Service") return false
+  return a.service === b.service && a.port === b.port && a.endpoints === b.endpoints
+}
 
 export const sameMirrors = (a: ReadonlyArray<ResolvedMirror>, b: ReadonlyArray<ResolvedMirror>): boolean =>
   a.length === b.length &&
