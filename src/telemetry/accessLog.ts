@@ -115,6 +115,8 @@ export interface Format {
   readonly begin: (time: string, level: string, target: string) => string
   readonly key: (name: string) => string
   readonly value: (value: string) => string
+  /** Around a value that needs no looking at. */
+  readonly quote: string
   readonly end: string
 }
 
@@ -123,6 +125,7 @@ export const text: Format = {
   begin: (time, level, target) => `${time}\t${level}\t${target}`,
   key: (name) => ` ${name}=`,
   value: plain,
+  quote: "",
   end: "\n",
 }
 
@@ -131,6 +134,7 @@ export const json: Format = {
   begin: (time, level, target) => `{"level":"${level}","time":"${time}","scope":${quoted(target)}`,
   key: (name) => `,${quoted(name)}:`,
   value: quoted,
+  quote: '"',
   end: "}\n",
 }
 
@@ -197,7 +201,7 @@ export class LineWriter {
     }
     line += place
     if (endpoint !== undefined && (fields & at.endpoint) !== 0) line += keys.endpoint + value(endpoint)
-    if ((fields & at.source) !== 0) line += keys.source + value(addressText(told.peer))
+    if ((fields & at.source) !== 0) line += keys.source + this.address(told.peer)
     if (tls?.client !== undefined && (fields & at.identity) !== 0) {
       const identity = identityOf(tls)
       if (identity !== undefined) line += keys.identity + value(identity)
@@ -208,7 +212,7 @@ export class LineWriter {
       const { query } = told
       line += keys.path + value(query === undefined ? path : `${path}?${withoutCredentials(query)}`)
     }
-    if (told.version !== undefined && (fields & at.version) !== 0) line += keys.version + value(versions[told.version])
+    if (told.version !== undefined && (fields & at.version) !== 0) line += this.version(told.version)
     if (told.status !== 0 && (fields & at.status) !== 0) line += this.status(told.status)
     if (grpcStatus !== undefined && (fields & at.grpc) !== 0) line += keys.grpc + value(grpcStatus)
     if (tls !== undefined && host === undefined && tls.serverName !== "" && (fields & at.serverName) !== 0) {
@@ -218,8 +222,21 @@ export class LineWriter {
     if (told.attempts > 1 && (fields & at.retry) !== 0) line += keys.retry + (told.attempts - 1)
     if (error !== undefined && (fields & at.error) !== 0) line += keys.error + quoted(error)
     if (reason !== undefined && (fields & at.reason) !== 0) line += keys.reason + value(reason)
-    if ((fields & at.duration) !== 0) line += keys.duration + value(`${Math.max(0, Math.trunc(told.durationMillis))}ms`)
+    if ((fields & at.duration) !== 0) {
+      line += keys.duration + format.quote + Math.max(0, Math.trunc(told.durationMillis)) + "ms" + format.quote
+    }
     return line + format.end
+  }
+
+  /** Only the path of a unix socket has to be looked at. */
+  private address(address: Address): string {
+    const { quote, value } = this.format
+    return address.port === 0 ? value(address.host) : quote + addressText(address) + quote
+  }
+
+  private version(version: keyof typeof versions): string {
+    const { quote } = this.format
+    return this.keys.version + quote + versions[version] + quote
   }
 
   private status(status: number): string {

@@ -269,7 +269,8 @@ export class TelemetryJournal {
   private factsOf(plan: Plan): PlanFacts {
     let attachments: Attachments.Attachments | undefined
     const facts: PlanFacts = {
-      attachments: () => (attachments ??= Attachments.make(plan.snapshot.attachments.values())),
+      attachments: () =>
+        (attachments ??= plan.heritage?.attachments ?? Attachments.make(plan.snapshot.attachments.values())),
       listeners: new Map(),
       binds: new Map(),
     }

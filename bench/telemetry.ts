@@ -1,0 +1,155 @@
+/** What the journal costs an exchange: its metrics alone, with a text line, with a JSON line; and one metric update. */
+import { BackendKey, BindKey, ListenerKey, RouteKey } from "../ir/Key.ts"
+import * as Snapshot from "../ir/emptySnapshot.ts"
+import { any } from "../ir/Match.ts"
+import { Headers } from "../protocols/http/headers.ts"
+import { makeTcp } from "../stages/4-route/tcp.ts"
+import * as Tree from "../stages/4-route/tree.ts"
+import { empty } from "../stages/Body.ts"
+import type { Bound } from "../stages/Connection.ts"
+import { Exchange, Request } from "../stages/Exchange.ts"
+import { type CompiledListener, type CompiledRoute, type Plan, PlanUse } from "../stages/Plan.ts"
+import type { Ending } from "../stages/ports/Journal.ts"
+import type { Endpoint } from "../stages/ports/Upstream.ts"
+import { clock } from "../src/node/timer.ts"
+import { formats } from "../src/telemetry/accessLog.ts"
+import { TelemetryJournal } from "../src/telemetry/journal.ts"
+import { Levels } from "../src/telemetry/Levels.ts"
+import { LineSink } from "../src/telemetry/LineSink.ts"
+import { make as makeMetrics } from "../src/telemetry/metrics.ts"
+import { Timestamps } from "../src/telemetry/Timestamps.ts"
+
+const ROUNDS = 7
+const ROUND_MILLIS = 200
+
+const serve = () => {
+  throw new Error("nothing is served here")
+}
+
+const bind = BindKey.make("bind/8080")
+const listener: CompiledListener = {
+  ir: {
+    key: ListenerKey.make("gateway/default"),
+    bind,
+    name: { gatewayName: "default", gatewayNamespace: "default", listenerName: "default" },
+    hostname: "*",
+    protocol: "HTTP",
+  },
+  serve,
+  routes: Tree.make([]),
+  tcpRoutes: makeTcp([]),
+  tls: undefined,
+}
+const routes = Array.from({ length: 64 }, (_, i): CompiledRoute => {
+  const ir = {
+    key: RouteKey.make(`gateway/default/default/route${i}`),
+    parent: { _tag: "Listener", listener: listener.ir.key },
+    name: { name: `route${i}`, namespace: "default" },
+    hostnames: [],
+    matches: [any],
+    backends: [],
+    policies: [],
+  } as const
+  return { ir, chain: [ir], serve }
+})
+const plan: Plan = {
+  version: 1,
+  snapshot: Snapshot.empty,
+  binds: new Map(),
+  listeners: new Map([[listener.ir.key, listener]]),
+  use: new PlanUse(),
+}
+const peer = { host: "127.0.0.1", port: 50_000 }
+const socket = {} as Bound["secured"]["socket"]
+const bound: Bound = {
+  secured: {
+    accepted: { bind, socket, peer, local: { host: "127.0.0.1", port: 8080 }, rawPeer: peer, acceptedMillis: 0 },
+    socket,
+    tls: undefined,
+  },
+  listener: undefined,
+}
+const endpoint = { label: "127.0.0.1:9000" } as Endpoint
+
+const exchanges = routes.map((route, i) => {
+  const fields = ["accept", "*/*", "user-agent", "bench"]
+  const request = new Request(
+    "GET",
+    "http",
+    "localhost:8080",
+    "localhost",
+    `/v1/items/${i}`,
+    i % 4 === 0 ? "page=2" : undefined,
+    "1.1",
+    new Headers(fields),
+    empty,
+    undefined,
+  )
+  const exchange = new Exchange(plan, bound, request, clock.nowMillis(), undefined, undefined)
+  Object.assign(exchange.trail, {
+    listener,
+    route,
+    backend: BackendKey.make(`/backend${i % 3}`),
+    endpoint,
+    attempts: 1,
+    upstreamStartMillis: exchange.startedMillis + 0.1,
+    upstreamHeadMillis: exchange.startedMillis + 1.1,
+    replyMillis: exchange.startedMillis + 1.15,
+  })
+  return exchange
+})
+const headers = new Headers(["content-type", "text/plain", "content-length", "64", "date", "today", "server", "bench"])
+
+const journalOf = (level: "off" | "info", format: "text" | "json", toSink: boolean): TelemetryJournal => {
+  const levels = new Levels({ level: "info", targets: [{ target: "request", level }] })
+  const sink = new LineSink({ out: (bytes) => bytes.byteLength, clock: { ...clock, after: () => () => {} } })
+  let length = 0
+  return new TelemetryJournal({
+    metrics: makeMetrics({ version: "bench" }),
+    levels,
+    timestamps: new Timestamps(clock),
+    format: formats[format],
+    write: toSink ? (line) => sink.write(line) : (line) => void (length += line.length),
+    log: () => {},
+  })
+}
+
+const nanosEach = (run: (i: number) => void): number => {
+  let count = 0
+  const start = process.hrtime.bigint()
+  const end = start + BigInt(ROUND_MILLIS) * 1_000_000n
+  let now = start
+  while (now < end) {
+    for (let i = 0; i < 1000; i++) run(i)
+    count += 1000
+    now = process.hrtime.bigint()
+  }
+  return Number(now - start) / count
+}
+
+const report = (name: string, run: (i: number) => void): void => {
+  nanosEach(run)
+  const rounds = Array.from({ length: ROUNDS }, () => nanosEach(run)).toSorted((a, b) => a - b)
+  process.stdout.write(`${(rounds[Math.floor(ROUNDS / 2)] ?? 0).toFixed(0).padStart(6)} ns  ${name}\n`)
+}
+
+const telling = (journal: TelemetryJournal) => (i: number) => {
+  const exchange = exchanges[i % exchanges.length] as Exchange
+  const ending: Ending = {
+    reply: { status: 200, headers, body: empty, origin: "upstream" },
+    delivered: { outcome: "complete", bytes: 64, failure: undefined },
+    outcome: "answered",
+    endedMillis: exchange.startedMillis + 1.4 + i * 0.01,
+  }
+  journal.port.exchange(exchange, ending)
+}
+
+const metrics = makeMetrics({ version: "bench" })
+const counter = metrics.retries.with("backend")
+const histogram = metrics.requestDuration.with("backend")
+report("one counter", () => counter.add(1))
+report("one histogram", (i) => histogram.observe((i % 50) / 1000))
+report("an exchange: metrics", telling(journalOf("off", "text", false)))
+report("an exchange: metrics and a line of text, made", telling(journalOf("info", "text", false)))
+report("an exchange: metrics and a line of text, written to nowhere", telling(journalOf("info", "text", true)))
+report("an exchange: metrics and a line of JSON, written to nowhere", telling(journalOf("info", "json", true)))
