@@ -288,7 +288,8 @@ export class ServerSocket implements Socket, HttpConnection {
     this.isClosed = true
     this.disarmIdle()
     this.early.length = 0
-    for (const stream of [...this.streams.values()]) stream.lose()
+    const streams = [...this.streams.values()]
+    for (const stream of streams) stream.lose()
     this.opening.down.send(this.opening.client.closed)
     this.look()
     this.opening.onClosed(this)

@@ -160,7 +160,12 @@ export class SimulatedCall implements Flow, Source {
       fail: (failure) => {
         if (this.uploadOver) return
         this.uploadOver = true
-        if (!this.headGiven) this.fail({ _tag: "RequestAborted", message: failure.message })
+        if (!this.headGiven)
+          this.fail({
+            _tag: "RequestAborted",
+            message: failure.message,
+            reason: failure.reason,
+          })
         else this.breakReply("the request broke off")
       },
     })
@@ -197,7 +202,12 @@ export class SimulatedCall implements Flow, Source {
     if (hasBody) this.produce(answer, chunks)
     else this.finish("complete")
     this.settle(
-      Effect.succeed({ status: answer.status, headers, body: hasBody ? this : empty, origin: "upstream" } satisfies Reply),
+      Effect.succeed({
+        status: answer.status,
+        headers,
+        body: hasBody ? this : empty,
+        origin: "upstream",
+      } satisfies Reply),
     )
   }
 

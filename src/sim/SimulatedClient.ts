@@ -217,7 +217,8 @@ export class SimulatedClient {
   private closed(): void {
     this.socket = undefined
     this.ready = false
-    for (const id of [...this.ongoing.keys()]) this.lostReply(id)
+    const ids = [...this.ongoing.keys()]
+    for (const id of ids) this.lostReply(id)
     if (this.next < this.records.length) {
       this.scheduler.after(reconnectMillis, () => this.sendNext())
     }
@@ -228,7 +229,8 @@ export class SimulatedClient {
     if (this.done && this.socket === undefined) return
     this.vanished = true
     this.up?.sever()
-    for (const one of [...this.ongoing.values()]) {
+    const all = [...this.ongoing.values()]
+    for (const one of all) {
       this.close(one, "vanished")
     }
     for (; this.next < this.records.length; this.next++) this.finish(this.records[this.next], "notSent")

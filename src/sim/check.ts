@@ -26,7 +26,10 @@ interface Indexed {
   readonly callsOf: (request: string) => ReadonlyArray<CallRecord>
 }
 
-const groupBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string | undefined): ReadonlyMap<string, ReadonlyArray<A>> => {
+const groupBy = <A>(
+  all: ReadonlyArray<A>,
+  key: (one: A) => string | undefined,
+): ReadonlyMap<string, ReadonlyArray<A>> => {
   const groups = new Map<string, Array<A>>()
   for (const one of all) {
     const name = key(one) ?? ""
@@ -86,7 +89,9 @@ export const portsAreUsedAsAgreed: Checker = {
   law: "ports are used as their contracts say",
   check: ({ breaches, calls }) => [
     ...breaches,
-    ...calls.filter(({ afterClose }) => afterClose).map(({ id, server }) => `call ${id} used ${server} after it was closed`),
+    ...calls
+      .filter(({ afterClose }) => afterClose)
+      .map(({ id, server }) => `call ${id} used ${server} after it was closed`),
   ],
 }
 
@@ -146,8 +151,10 @@ export const clientsAreServed: Checker = {
     return arrived(trace).flatMap(({ end, head, id, responded, status }) => {
       if (end === "left" || end === "vanished") return []
       const outcome = linesOf(id)[0]?.ending.outcome
-      if (outcome === "answered" && end !== "complete") return [`request ${id} was answered, but for the client it is ${end}`]
-      if (end === "complete" && outcome !== "answered") return [`request ${id} is complete for the client, but ${outcome} for us`]
+      if (outcome === "answered" && end !== "complete")
+        return [`request ${id} was answered, but for the client it is ${end}`]
+      if (end === "complete" && outcome !== "answered")
+        return [`request ${id} is complete for the client, but ${outcome} for us`]
       const said = responded[0]?.status
       return head !== undefined && said !== status ? [`request ${id}: ${said} was sent and ${status} received`] : []
     })
@@ -198,7 +205,9 @@ export const attemptsWithinPolicy: Checker = {
       const made = attemptsOf(indexed, line)
       if (made.length > allowed) return [`request ${line.request}: ${made.length} attempts, ${allowed} allowed`]
       return line.exchange.trail.attempts < made.length
-        ? [`request ${line.request}: the journal says ${line.exchange.trail.attempts} attempts, servers saw ${made.length}`]
+        ? [
+            `request ${line.request}: the journal says ${line.exchange.trail.attempts} attempts, servers saw ${made.length}`,
+          ]
         : []
     })
   },
@@ -229,7 +238,9 @@ export const requestsArriveUnchanged: Checker = {
       if (request === undefined) return []
       if (!call.receivedIntact) return [`call ${call.id} received other bytes than request ${request.id} sent`]
       if (call.receivedBytes > request.uploadedBytes) {
-        return [`call ${call.id} received ${call.receivedBytes} bytes, request ${request.id} sent ${request.uploadedBytes}`]
+        return [
+          `call ${call.id} received ${call.receivedBytes} bytes, request ${request.id} sent ${request.uploadedBytes}`,
+        ]
       }
       return call.requestComplete && call.receivedBytes !== request.uploadedBytes
         ? [`call ${call.id} was complete after ${call.receivedBytes} of ${request.uploadedBytes} bytes`]
@@ -252,7 +263,8 @@ export const repliesArriveUnchanged: Checker = {
       if (call === undefined) return []
       if (call.request !== request.id) return [`request ${request.id} got the reply to ${call.request}`]
       if (!request.intact) return [`request ${request.id} received other bytes than call ${call.id} sent`]
-      if (request.receivedBytes > call.sentBytes) return [`request ${request.id} received more than call ${call.id} sent`]
+      if (request.receivedBytes > call.sentBytes)
+        return [`request ${request.id} received more than call ${call.id} sent`]
       if (request.end !== "complete") return []
       if (call.end !== "complete") return [`request ${request.id} is complete, its call ${call.id} ${call.end}`]
       return request.receivedBytes === call.replyBytes
@@ -311,7 +323,9 @@ export const deadlinesHold: Checker = {
       for (const call of attemptsOf(indexed, line)) {
         const waited = (call.head ?? call.ended)?.atMillis ?? Infinity
         if (waited > exchange.deadlineMillis + toleranceMillis) {
-          late.push(`request ${request}: call ${call.id} was waited for until ${waited}, the deadline was ${exchange.deadlineMillis}`)
+          late.push(
+            `request ${request}: call ${call.id} was waited for until ${waited}, the deadline was ${exchange.deadlineMillis}`,
+          )
         }
         const policies = policiesOf(exchange)
         const each = policies?.Timeout?.backendRequestMillis
@@ -324,10 +338,14 @@ export const deadlinesHold: Checker = {
       const said = trace.requests.find(({ id }) => id === request)?.responded[0]
       if (refusal?._tag === "RequestTimeout" && reply !== undefined && said !== undefined) {
         if (said.atMillis > exchange.deadlineMillis + toleranceMillis) {
-          late.push(`request ${request} was told at ${said.atMillis} that its time was up at ${exchange.deadlineMillis}`)
+          late.push(
+            `request ${request} was told at ${said.atMillis} that its time was up at ${exchange.deadlineMillis}`,
+          )
         }
         if (said.atMillis < exchange.deadlineMillis - toleranceMillis) {
-          late.push(`request ${request} was told at ${said.atMillis} that its time was up, which it was not until ${exchange.deadlineMillis}`)
+          late.push(
+            `request ${request} was told at ${said.atMillis} that its time was up, which it was not until ${exchange.deadlineMillis}`,
+          )
         }
       }
       return late

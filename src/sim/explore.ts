@@ -27,6 +27,8 @@ export interface Exploration {
   readonly marks?: Marks
   /** What else must be true; throws if it is not. */
   readonly expect?: (report: Report) => void
+  /** How many smaller scenarios are tried once one has failed. */
+  readonly shrinksMax?: number
   /** How a scenario is printed; its world, unless told otherwise. */
   readonly describe?: (scenario: Scenario) => unknown
 }
@@ -46,9 +48,9 @@ export class SimulationFailed extends Error {
   }
 }
 
-/** Complexity of generated worlds, and how much work goes into making a failing one smaller. */
+/** Complexity of generated worlds. */
 const size = 20
-const shrinksMax = 400
+const shrinksByDefault = 400
 
 const expectation = "what the test expects"
 
@@ -111,7 +113,12 @@ const shrunk = async (
       (report) => !report.violations.some(({ law }) => laws.has(law)),
     )
   const result = await Effect.runPromise(
-    Arbitrary.checkEffect(exploration.scenarios, breaksThem, { runs: 1, seed, size, maxShrinks: shrinksMax }),
+    Arbitrary.checkEffect(exploration.scenarios, breaksThem, {
+      runs: 1,
+      seed,
+      size,
+      maxShrinks: exploration.shrinksMax ?? shrinksByDefault,
+    }),
   )
   const smallest = result._tag === "Falsified" ? result.shrunkInput : first
   const report = await judged(exploration, smallest, seed)

@@ -30,22 +30,64 @@ export const observe = (marks: Marks, trace: Trace): void => {
   const refused = (tag: string) => journal.some(({ exchange }) => exchange.trail.refusal?._tag === tag)
   const drainAt = trace.drainStarted
 
-  marks.sometimes("a reply arrived whole", some(({ end, receivedBytes }) => end === "complete" && receivedBytes > 0))
-  marks.sometimes("an upload arrived whole", calls.some(({ receivedBytes, requestComplete }) => requestComplete && receivedBytes > 0))
-  marks.sometimes("a client left before the reply", some(({ arrived, end, head }) => arrived !== undefined && end === "left" && head === undefined))
-  marks.sometimes("a client left during the reply", some(({ end, head }) => end === "left" && head !== undefined))
-  marks.sometimes("a client left during its upload", some(({ arrived, end, uploadComplete, uploadedBytes }) => arrived !== undefined && end === "left" && uploadedBytes > 0 && !uploadComplete))
-  marks.sometimes("a client vanished with a request under way", some(({ arrived, end }) => arrived !== undefined && end === "vanished"))
-  marks.sometimes("a reply broke off", some(({ end }) => end === "broken"))
-  marks.sometimes("an exchange was interrupted", journal.some(({ ending }) => ending.outcome === "interrupted"))
-  marks.sometimes("a client was gone when its reply came", journal.some(({ ending }) => ending.outcome === "clientGone"))
+  marks.sometimes(
+    "a reply arrived whole",
+    some(({ end, receivedBytes }) => end === "complete" && receivedBytes > 0),
+  )
+  marks.sometimes(
+    "an upload arrived whole",
+    calls.some(({ receivedBytes, requestComplete }) => requestComplete && receivedBytes > 0),
+  )
+  marks.sometimes(
+    "a client left before the reply",
+    some(({ arrived, end, head }) => arrived !== undefined && end === "left" && head === undefined),
+  )
+  marks.sometimes(
+    "a client left during the reply",
+    some(({ end, head }) => end === "left" && head !== undefined),
+  )
+  marks.sometimes(
+    "a client left during its upload",
+    some(
+      ({ arrived, end, uploadComplete, uploadedBytes }) =>
+        arrived !== undefined && end === "left" && uploadedBytes > 0 && !uploadComplete,
+    ),
+  )
+  marks.sometimes(
+    "a client vanished with a request under way",
+    some(({ arrived, end }) => arrived !== undefined && end === "vanished"),
+  )
+  marks.sometimes(
+    "a reply broke off",
+    some(({ end }) => end === "broken"),
+  )
+  marks.sometimes(
+    "an exchange was interrupted",
+    journal.some(({ ending }) => ending.outcome === "interrupted"),
+  )
+  marks.sometimes(
+    "a client was gone when its reply came",
+    journal.some(({ ending }) => ending.outcome === "clientGone"),
+  )
   marks.sometimes("a name did not resolve", failed("ResolutionFailed"))
   marks.sometimes("a server refused a connection", failed("ConnectFailed"))
-  marks.sometimes("a connection was reset before a reply", calls.some(({ end, head }) => end === "failed Reset" && head === undefined))
-  marks.sometimes("a connection was reset during a reply", calls.some(({ end, head }) => end === "failed Reset" && head !== undefined))
+  marks.sometimes(
+    "a connection was reset before a reply",
+    calls.some(({ end, head }) => end === "failed Reset" && head === undefined),
+  )
+  marks.sometimes(
+    "a connection was reset during a reply",
+    calls.some(({ end, head }) => end === "failed Reset" && head !== undefined),
+  )
   marks.sometimes("a request broke off on the client's side", failed("RequestAborted"))
   marks.sometimes("a server said something that is not HTTP", failed("MalformedReply"))
-  marks.sometimes("a call was aborted", calls.some(({ end }) => end === "aborted"))
+  marks.sometimes(
+    "a call was aborted",
+    calls.some(({ end }) => end === "aborted"),
+  )
   marks.sometimes("no route matched", refused("RouteNotFound"))
-  marks.sometimes("exchanges overlapped a drain", drainAt !== undefined && journal.some(({ step }) => step > drainAt.step))
+  marks.sometimes(
+    "exchanges overlapped a drain",
+    drainAt !== undefined && journal.some(({ step }) => step > drainAt.step),
+  )
 }

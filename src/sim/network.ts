@@ -2,14 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Scope } from "effect/Scope"
 import type { ListenAddress } from "../../ir/Bind.ts"
-import type {
-  ListenFailed,
-  Listening,
-  ListenOptions,
-  Network,
-  Socket,
-  TlsContext,
-} from "../../stages/ports/Network.ts"
+import type { ListenFailed, Listening, ListenOptions, Network, Socket, TlsContext } from "../../stages/ports/Network.ts"
 import type { Opening } from "./ServerSocket.ts"
 import { ServerSocket } from "./ServerSocket.ts"
 

@@ -22,7 +22,9 @@ class Running {
 
   meet(sinceStartMillis: number): Met {
     const { answers, latencyMillis, outages } = this.server
-    const isDown = outages.some(({ forMillis, fromMillis }) => fromMillis <= sinceStartMillis && sinceStartMillis < fromMillis + forMillis)
+    const isDown = outages.some(
+      ({ forMillis, fromMillis }) => fromMillis <= sinceStartMillis && sinceStartMillis < fromMillis + forMillis,
+    )
     const answer = answers[isDown ? 0 : this.answered++ % answers.length] ?? answers[0]
     return { latencyMillis, isDown, answer }
   }
@@ -47,7 +49,8 @@ export class SimulatedUpstream {
     return [...this.servers.values()].flatMap((running) =>
       running.server.outages.map(({ fromMillis }) =>
         this.scheduler.after(fromMillis, () => {
-          for (const call of [...running.calls]) call.reset()
+          const calls = [...running.calls]
+          for (const call of calls) call.reset()
         }),
       ),
     )

@@ -138,14 +138,12 @@ export const toSnapshot = (setup: Setup, tag: string): Snapshot => {
     binds.push(bind(port, "http"))
     listeners.push(listener(port, "extra", "HTTP"))
   }
-  const backends = servers.map(
-    ({ host, port }, i): Backend => ({
-      _tag: "Host",
-      key: backendKeys[i] as BackendKey,
-      target: { _tag: "Host", host, port },
-      policies: [],
-    }),
-  )
+  const backends = servers.map(({ host, port }, i): Backend => ({
+    _tag: "Host",
+    key: backendKeys[i] as BackendKey,
+    target: { _tag: "Host", host, port },
+    policies: [],
+  }))
   const routes = listeners.flatMap(({ key }) =>
     setup.routes.map((route, i): Route => {
       const name = `${key}-${i}`
