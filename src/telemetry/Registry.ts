@@ -147,7 +147,7 @@ export interface RegistryOptions {
 export class Registry {
   private readonly families: Array<Family<Counter> | Family<Gauge> | Family<Histogram>> = []
   private readonly readers: Array<() => void> = []
-  private readonly removedNames: ReadonlySet<string>
+  private readonly removedNames: ReadonlyMap<string, string>
   private readonly seriesMax: number
   private readonly prefix: string
   /** Told of every label set that was refused a series of its own. */
@@ -155,7 +155,7 @@ export class Registry {
 
   constructor({ prefix = "", remove = [], seriesMax = metricSeriesMax }: RegistryOptions = {}) {
     this.prefix = prefix
-    this.removedNames = new Set(remove.map((name) => shortest(name, prefix)))
+    this.removedNames = new Map(remove.map((name) => [shortest(name, prefix), name]))
     this.seriesMax = seriesMax
   }
 
@@ -175,6 +175,12 @@ export class Registry {
   /** Called before every export, to set what is known only by looking. */
   onRead(read: () => void): void {
     this.readers.push(read)
+  }
+
+  /** Names that were to be removed, but that no metric has. */
+  get unmatched(): ReadonlyArray<string> {
+    const names = new Set(this.families.map(({ definition }) => shortest(definition.name, this.prefix)))
+    return [...this.removedNames].flatMap(([short, name]) => (names.has(short) ? [] : [name]))
   }
 
   export(): Exported {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import { getHeapStatistics } from "node:v8"
+import { threadId } from "node:worker_threads"
 import { Journal } from "../../stages/ports/Journal.ts"
 import { Timer } from "../../stages/ports/Timer.ts"
 import type { Gateway } from "../Gateway.ts"
@@ -14,6 +15,9 @@ import { LineSink, type Out, toDescriptor } from "./LineSink.ts"
 import * as Log from "./log.ts"
 import { make as makeMetrics, type Metrics } from "./metrics.ts"
 import { Timestamps } from "./Timestamps.ts"
+
+/** Exchanges that are numbered in one thread before its numbers reach those of the next. */
+const numbersPerThread = 1e10
 
 export interface TelemetryOptions {
   readonly version: string
@@ -117,12 +121,18 @@ const make = Effect.fnUntraced(function* ({ logging, metricsRemove = [], out, ve
     timestamps,
     format,
     write,
+    firstNumber: threadId * numbersPerThread,
     log: (level, target, message, fields) =>
       write(
         Log.formatEntry(format, { time: timestamps.now(), level, target, message, fields: Object.entries(fields) }),
       ),
   })
   const watched = new WeakSet<Gateway["Service"]>()
+  const unmatched = metrics.registry.unmatched
+  if (unmatched.length > 0 && levels.enabled("metrics", "warn")) {
+    const message = `no metric is called ${unmatched.join(", ")}: \`config.metrics.remove\` has no effect on it`
+    write(Log.formatEntry(format, { time: timestamps.now(), level: "warn", target: "metrics", message, fields: [] }))
+  }
   const telemetry = Telemetry.of({
     metrics,
     levels,

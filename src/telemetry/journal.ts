@@ -117,6 +117,8 @@ export interface JournalParts {
   readonly timestamps: Timestamps
   readonly format: Format
   readonly write: (line: string) => void
+  /** Connections and requests are numbered from here on, so that no two threads use the same number. */
+  readonly firstNumber: number
   /** The application log, for what is no exchange. */
   readonly log: (
     level: "debug" | "warn",
@@ -133,13 +135,14 @@ export class TelemetryJournal {
   private readonly primaryCall: Histogram
   private readonly transports = new WeakMap<Plan, Map<string, ReadonlyArray<string>>>()
   private readonly connections = new WeakMap<Accepted, number>()
-  private lastConnection = 0
-  private lastRequest = 0
+  private lastConnection: number
+  private lastRequest: number
   /** Names of binds and listeners that only a plan knows. */
   private live: Live | undefined
 
   constructor(parts: JournalParts) {
     this.parts = parts
+    this.lastConnection = this.lastRequest = parts.firstNumber
     this.writer = new LineWriter(parts.format)
     this.primaryCall = parts.metrics.upstreamCall.with("Primary", "Http")
   }

@@ -8,7 +8,9 @@ import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { mkdtempSync, rmSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { createServer } from "node:net"
@@ -365,9 +367,16 @@ describe("the admin interface", () => {
     const folder = mkdtempSync(join(tmpdir(), "sluice-"))
     opened.push(async () => rmSync(folder, { recursive: true }))
     const path = join(folder, "admin.sock")
+    const left = spawn(process.execPath, ["-e", 'require("net").createServer().listen(process.argv[1])', path])
+    await until(() => existsSync(path))
+    left.kill("SIGKILL")
+    await once(left, "exit")
+    assert.isTrue(existsSync(path))
     const { admin, closed } = await start({ adminAddr: `unix:${path}` })
     assert.equal((await ask(only(admin.admin), "/version", { headers: { host: "whatever" } })).status, 200)
     assert.equal((await ask(only(admin.admin), "/logging", { method: "POST" })).status, 200)
+    const second: unknown = await start({ adminAddr: `unix:${path}` }).catch((error: unknown) => error)
+    assert.match(JSON.stringify(second), /EADDRINUSE/, "one that is alive is left alone")
     await closed()
     const off = await start({ adminAddr: "off" })
     assert.deepEqual(off.admin.admin, [])

@@ -85,6 +85,14 @@ describe("metrics", () => {
     }
   })
 
+  it("that are to be removed but do not exist are named", () => {
+    const { registry } = Metrics.make({
+      version: "1",
+      remove: ["retries", "agentgateway_retrys_total", "requests_total"],
+    })
+    assert.deepEqual(registry.unmatched, ["agentgateway_retrys_total"])
+  })
+
   it("of several threads add up, and are plain data on the way", () => {
     const threads = [1, 2, 3].map((n) => {
       const registry = new Registry()
