@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { Backend } from "../../../ir/Backend.ts"
 import type { BackendRef } from "../../../ir/BackendRef.ts"
-import { BackendKey, ServiceKey, WorkloadKey } from "../../../ir/Key.ts"
+import { BackendKey, type ListenerKey, ServiceKey, WorkloadKey } from "../../../ir/Key.ts"
 import type { BackendPolicy, TrafficPolicy } from "../../../ir/Policy.ts"
 import type { Route, WeightedBackend } from "../../../ir/Route.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
@@ -116,8 +116,8 @@ export class World {
     return (this.plan = Effect.runSync(compile(this.ports, snapshot, this.plan)))
   }
 
-  serve(exchange: Routed): Effect.Effect<Reply, Refusal> {
-    const listener = this.plan?.listeners.get(snapshots.listener.key)
+  serve(exchange: Routed, key: ListenerKey = snapshots.listener.key): Effect.Effect<Reply, Refusal> {
+    const listener = this.plan?.listeners.get(key)
     if (listener === undefined) throw new Error("nothing is loaded")
     return listener.serve(exchange)
   }
@@ -127,8 +127,8 @@ export class World {
     return this.answered(makeExchange(told))
   }
 
-  answered(exchange: Routed): Reply | Refusal {
-    const result = Effect.runSync(Effect.result(this.serve(exchange)))
+  answered(exchange: Routed, key: ListenerKey = snapshots.listener.key): Reply | Refusal {
+    const result = Effect.runSync(Effect.result(this.serve(exchange, key)))
     return result._tag === "Success" ? result.success : result.failure
   }
 
