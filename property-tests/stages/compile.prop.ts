@@ -30,13 +30,62 @@ const RouteModel = Schema.Struct({
 })
 
 /** A configuration, reduced to what can make a difference. */
-const Model = Schema.Struct({
-  routes: Schema.Array(RouteModel),
-  backendPorts: Schema.Struct({ a: Small, b: Small }),
-  workloads: Schema.Array(Small),
-  attached: Schema.Array(Schema.Struct({ at: Schema.Literals(["gateway", "route", "backend"]), which: Small })),
-  otherHostname: Schema.Literals(["*", "x.test", "y.test"]),
-})
+interface Model {
+  readonly routes: ReadonlyMap<number, typeof RouteModel.Type>
+  readonly ports: { readonly a: number; readonly b: number }
+  readonly workloads: ReadonlySet<number>
+  readonly attached: ReadonlySet<string>
+  readonly otherHostname: string
+}
+
+const Edit = Schema.Union([
+  Schema.TaggedStruct("Route", { index: Schema.Literals([0, 1, 2, 3, 4, 5]), to: Schema.UndefinedOr(RouteModel) }),
+  Schema.TaggedStruct("Port", { of: Schema.Literals(["a", "b"]), to: Small }),
+  Schema.TaggedStruct("Workload", { index: Small }),
+  Schema.TaggedStruct("Attached", { at: Schema.Literals(["gateway", "route", "backend"]), which: Small }),
+  Schema.TaggedStruct("Hostname", { to: Schema.Literals(["*", "x.test", "y.test"]) }),
+])
+
+const toggled = <A>(set: ReadonlySet<A>, value: A): ReadonlySet<A> => {
+  const next = new Set(set)
+  if (!next.delete(value)) next.add(value)
+  return next
+}
+
+const edited = (model: Model, edit: typeof Edit.Type): Model => {
+  switch (edit._tag) {
+    case "Route": {
+      const routes = new Map(model.routes)
+      if (edit.to === undefined) routes.delete(edit.index)
+      else routes.set(edit.index, edit.to)
+      return { ...model, routes }
+    }
+    case "Port":
+      return { ...model, ports: { ...model.ports, [edit.of]: edit.to } }
+    case "Workload":
+      return { ...model, workloads: toggled(model.workloads, edit.index) }
+    case "Attached":
+      return { ...model, attached: toggled(model.attached, `${edit.at} ${edit.which}`) }
+    case "Hostname":
+      return { ...model, otherHostname: edit.to }
+  }
+}
+
+/** Every kind of backend is in use from the beginning, so that every edit can be seen. */
+const beginning: Model = {
+  routes: new Map([
+    [0, { path: 0, parent: "listener", backend: "a", timeout: 0 }],
+    [1, { path: 1, parent: "listener", backend: "service", timeout: 0 }],
+    [2, { path: 2, parent: "listener", backend: "group", timeout: 100 }],
+    [3, { path: 2, parent: "group", backend: "b", timeout: 0 }],
+    [4, { path: 0, parent: "other", backend: "b", timeout: 0 }],
+    [5, { path: 1, parent: "other", backend: "a", timeout: 0 }],
+  ]),
+  ports: { a: 0, b: 0 },
+  workloads: new Set([0]),
+  attached: new Set(),
+  otherHostname: "*",
+}
 
 const group = RouteGroupKey.make("g")
 const otherKey = ListenerKey.make("other")
@@ -90,16 +139,21 @@ const attachmentOf = ({ at, which }: { readonly at: string; readonly which: numb
   }
 }
 
-const snapshotOf = (model: typeof Model.Type): Snapshot => {
+const snapshotOf = (model: Model): Snapshot => {
   const other: Listener = { ...listener, key: otherKey, hostname: model.otherHostname }
   return snapshot({
     listeners: table(listener, other),
-    routes: table(...model.routes.map(routeOf)),
+    routes: table(...[...model.routes].map(([i, route]) => routeOf(route, i))),
     routeGroups: table({ key: group }),
-    backends: table(host("a", [], 80 + model.backendPorts.a), host("b", [], 80 + model.backendPorts.b)),
+    backends: table(host("a", [], 80 + model.ports.a), host("b", [], 80 + model.ports.b)),
     services: table(service()),
-    workloads: table(...[...new Set(model.workloads)].map((i) => workload(`w${i}`, `10.0.0.${i}`))),
-    attachments: table(...new Map(model.attached.map((one) => [`${one.at}-${one.which}`, attachmentOf(one)])).values()),
+    workloads: table(...[...model.workloads].map((i) => workload(`w${i}`, `10.0.0.${i}`))),
+    attachments: table(
+      ...[...model.attached].map((one) => {
+        const [at = "", which = ""] = one.split(" ")
+        return attachmentOf({ at, which: Number(which) })
+      }),
+    ),
   })
 }
 
@@ -122,15 +176,17 @@ const treatment = (w: World, key: ListenerKey, url: string): unknown => {
 describe("a plan that follows changes", () => {
   it.prop(
     "treats every request as one that was compiled from nothing",
-    { models: Schema.NonEmptyArray(Model), visits: Schema.Array(Schema.Boolean) },
-    ({ models, visits }) => {
-      let following: World | undefined
-      for (const [i, model] of models.entries()) {
+    { edits: Schema.Array(Schema.Struct({ edit: Edit, isAsked: Schema.Boolean })) },
+    ({ edits }) => {
+      let model = beginning
+      const following = world(snapshotOf(model))
+      for (const path of [0, 1, 2]) treatment(following, listener.key, `http://x.test/${path}/z`)
+      // What nobody asked for in between was never compiled, and must make no difference.
+      for (const { edit, isAsked } of [...edits, { edit: { _tag: "Port", of: "a", to: 0 } as const, isAsked: true }]) {
+        model = edited(model, edit)
         const next = snapshotOf(model)
-        if (following === undefined) following = world(next)
-        else following.load(next)
-        // What nobody asked for in between was never compiled: both must make no difference.
-        if (visits[i % Math.max(visits.length, 1)] === false) continue
+        following.load(next)
+        if (!isAsked) continue
         const fresh = world(next)
         for (const key of [listener.key, otherKey])
           for (const path of [0, 1, 2]) {
@@ -139,6 +195,6 @@ describe("a plan that follows changes", () => {
           }
       }
     },
-    { arbitrary: { runs: 300, size: 12 } },
+    { arbitrary: { runs: 500, size: 20 } },
   )
 })
