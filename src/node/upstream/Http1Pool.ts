@@ -4,7 +4,8 @@
  */
 import type { EventEmitter } from "node:events"
 import type * as net from "node:net"
-import * as undici from "undici"
+import type * as undici from "undici"
+import Client from "undici/lib/dispatcher/client.js"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
 import { labelOf, type Connector, type Purpose } from "./connect.ts"
 import { OtherVersion } from "./failure.ts"
@@ -32,7 +33,7 @@ export class Http1Connection {
 
   constructor(pool: Http1Pool, origin: string, idleMillis: number, purpose: Purpose, first: string | undefined) {
     this.pool = pool
-    this.client = new undici.Client(origin, {
+    this.client = new Client(origin, {
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
