@@ -203,21 +203,28 @@ export const secure = (
       ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
     })
     const own = socket as unknown as ServerSide
+    let settled: NodeJS.Immediate | undefined
     socket.disableRenegotiation()
 
-    const finish = (result: Effect.Effect<Secured, HandshakeFailed>): void => {
+    /**
+     * Most of these events come from inside OpenSSL, which must have returned before anybody closes the connection
+     * below it: what follows a handshake may do that at once.
+     */
+    const finish = (result: () => Effect.Effect<Secured, HandshakeFailed>): void => {
       clearTimeout(timer)
       socket.off("secure", onSecure)
       socket.off("error", onError)
       socket.off("_tlsError", onError)
+      socket.off("end", onClose)
       socket.off("close", onClose)
-      resume(result)
+      settled = setImmediate(() => resume(result()))
     }
-    const fail = (why: HandshakeFailed): void => {
-      finish(Effect.fail(why))
-      socket.destroy()
-      stream.destroy()
-    }
+    const fail = (why: HandshakeFailed): void =>
+      finish(() => {
+        socket.destroy()
+        stream.destroy()
+        return Effect.fail(why)
+      })
     const onError = (error: NodeJS.ErrnoException): void => fail(classify(error))
     const onClose = (): void => fail(failed("closed", "closed during the handshake"))
     const onSecure = (): void => {
@@ -228,7 +235,7 @@ export const secure = (
       const certificate = client === undefined || problem !== undefined ? undefined : socket.getPeerX509Certificate()
       // Both are `false` where nothing was asked for.
       const { alpnProtocol, servername } = socket as { alpnProtocol: unknown; servername?: unknown }
-      finish(
+      finish(() =>
         Effect.succeed({
           stream: socket,
           tls: {
@@ -246,10 +253,12 @@ export const secure = (
     socket.on("secure", onSecure)
     socket.on("error", onError)
     socket.on("_tlsError", onError)
+    socket.on("end", onClose)
     socket.on("close", onClose)
     if (stream.destroyed) return onClose()
     return Effect.sync(() => {
       clearTimeout(timer)
+      clearImmediate(settled)
       socket.destroy()
       stream.destroy()
     })

@@ -349,7 +349,7 @@ export class RawClient {
   private async until(what: string, isSo: () => boolean, millis?: number): Promise<void> {
     await until(
       `${what}; so far: ${JSON.stringify(this.text.slice(0, 300))}${this.closed ? ", closed" : ""}`,
-      () => isSo() || this.closed,
+      () => isSo() || this.closed || this.ended,
       millis,
     ).catch((error: Error) => {
       throw new Error(`${error.message}; received ${JSON.stringify(this.text.slice(0, 300))}`)

@@ -20,7 +20,7 @@ const ends = <A extends { close: () => Promise<void> }>(what: A): A => {
   return what
 }
 afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
+  for (const close of closers.splice(0).toReversed()) await close()
 })
 
 describe("with an upstream that echoes", () => {

@@ -24,7 +24,7 @@ const ends = <A extends { close: () => unknown }>(what: A): A => {
   return what
 }
 afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
+  for (const close of closers.splice(0).toReversed()) await close()
 })
 
 const session = (port: number, options: http2.SecureClientSessionOptions = {}): http2.ClientHttp2Session => {
@@ -35,7 +35,7 @@ const session = (port: number, options: http2.SecureClientSessionOptions = {}): 
 }
 
 interface Got {
-  readonly headers: http2.IncomingHttpHeaders & { readonly ":status"?: number }
+  readonly headers: http2.IncomingHttpHeaders & { readonly ":status"?: number | undefined }
   readonly body: string
   readonly trailers: http2.IncomingHttpHeaders | undefined
   readonly code: number
@@ -116,7 +116,7 @@ describe("plaintext by prior knowledge", () => {
   it("passes trailers both ways, as gRPC needs them", async () => {
     let seen: http2.IncomingHttpHeaders | undefined
     const server = http2.createServer()
-    server.on("stream", (stream, headers) => {
+    server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
       stream.on("trailers", (trailers) => (seen = trailers))
       stream.on("error", () => {})
       if (headers["content-type"] !== "application/grpc")
