@@ -48,7 +48,7 @@ export const relay = (
     onSuccess: ({ endpoint, socket }) =>
       Effect.flatMap(
         Effect.onInterrupt(secured.socket.relay(socket), () => ended(endpoint, 0, 0, "interrupted")),
-        (relayed) => ended(endpoint, relayed.sentBytes, relayed.receivedBytes, undefined),
+        (relayed) => ended(endpoint, relayed.sentBytes, relayed.receivedBytes, relayed.error),
       ),
   })
 }

@@ -6,8 +6,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as fs from "node:fs"
 import * as http from "node:http"
 import * as http2 from "node:http2"
@@ -231,6 +233,14 @@ export const startGateway = async (
   }
 }
 
+/** A source that is told later what else to serve. */
+export const changing = (first: Snapshot): { readonly source: Source; readonly change: (next: Snapshot) => void } => {
+  const told = Effect.runSync(Queue.unbounded<Snapshot>())
+  Queue.offerUnsafe(told, first)
+  const updates = Stream.map(Stream.fromQueue(told), (snapshot) => ({ _tag: "Told" as const, snapshot }))
+  return { source: { name: "test", updates }, change: (next) => void Queue.offerUnsafe(told, next) }
+}
+
 /** A port that was free a moment ago, for tests that must name one. */
 export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
@@ -269,11 +279,11 @@ export class RawClient {
   ended = false
   closed = false
   error: NodeJS.ErrnoException | undefined
-  private received = Buffer.alloc(0)
+  private chunks: Array<Buffer> = []
 
   constructor(stream: Duplex) {
     this.stream = stream
-    stream.on("data", (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])))
+    stream.on("data", (chunk: Buffer) => this.chunks.push(chunk))
     stream.on("end", () => (this.ended = true))
     stream.on("close", () => (this.closed = true))
     stream.on("error", (error: NodeJS.ErrnoException) => (this.error ??= error))
@@ -292,6 +302,15 @@ export class RawClient {
 
   get bytes(): Buffer {
     return this.received
+  }
+
+  private get received(): Buffer {
+    if (this.chunks.length !== 1) this.chunks = [Buffer.concat(this.chunks)]
+    return this.chunks[0] as Buffer
+  }
+
+  private set received(rest: Buffer) {
+    this.chunks = [rest]
   }
 
   /** Waits for that text and takes everything up to its end. */

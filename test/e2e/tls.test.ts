@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import type { ServerTls } from "../../ir/Tls.ts"
 import type { FrontendPolicy } from "../../ir/Policy.ts"
 import {
+  changing,
   connect,
   connectTls,
   httpUpstream,
@@ -138,13 +139,22 @@ describe("termination", () => {
   it("resumes sessions, also after a reload that leaves the certificate alone", async () => {
     const upstream = ends(await httpUpstream())
     for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
-      const gateway = await start([https(upstream.port)])
+      const before = snapshotOf({ binds: [{ protocol: "tls", listeners: [https(upstream.port)] }] })
+      const { change, source } = changing(before)
+      const gateway = ends(await startGateway(source))
       const first = await connectTls(gateway.port, { maxVersion })
       const session = new Promise<Buffer>((resolve) => first.tls.once("session", resolve))
       first.write(get("a.test"))
       await first.answer()
       const ticket = maxVersion === "TLSv1.2" ? first.tls.getSession() : await session
       first.close()
+      const { version } = gateway.gateway.live.current
+      change(
+        snapshotOf({
+          binds: [{ protocol: "tls", listeners: [https(upstream.port), { ...https(1), hostname: "b.test" }] }],
+        }),
+      )
+      await until("the change", () => gateway.gateway.live.current.version > version)
       const second = await connectTls(gateway.port, { maxVersion, ...(ticket ? { session: ticket } : {}) })
       expect(second.tls.isSessionReused()).toBe(true)
       second.close()
