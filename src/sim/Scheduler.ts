@@ -27,9 +27,12 @@ export type Stop =
   | "tooManyTasks"
   | "tooLong"
 
-/** The first operation of a run is never put off: whatever guards the rest has to be in place by then. */
-const operationsMin = 2
-const preemption = 0.08
+/**
+ * A fiber is not put off before it has run this many operations. Effect's own schedulers promise 2048 each time a fiber is
+ * resumed, and whoever has just been handed something relies on having the time to take it.
+ */
+const operationsMin = 32
+const preemption = 0.1
 
 /** How deep a chain of promises may be that still settles before time goes on. */
 const microtaskTurns = 8

@@ -26,6 +26,8 @@ interface Ongoing {
   outstandingBytes: number
   chunksSent: number
   waiting: boolean
+  /** The end of the reply is here, though perhaps not read. */
+  isWhole: boolean
   /** When the client will have read what it has. */
   readUntilMillis: number
   readonly cancels: Array<() => void>
@@ -256,6 +258,7 @@ export class SimulatedClient {
       outstandingBytes: 0,
       chunksSent: 0,
       waiting: false,
+      isWhole: false,
       readUntilMillis: 0,
       cancels: [],
     }
@@ -351,9 +354,16 @@ export class SimulatedClient {
     if (leaves?._tag === "AfterReply" && one.record.receivedBytes >= leaves.bytes) this.leave(one)
   }
 
+  /** A reply is complete for a client when it has read it. */
   private end(id: number): void {
     const one = this.ongoing.get(id)
     if (one === undefined) return
+    one.isWhole = true
+    const unreadMillis = one.readUntilMillis - this.scheduler.nowMillis
+    if (unreadMillis > 0) {
+      one.cancels.push(this.scheduler.after(unreadMillis, () => this.end(id)))
+      return
+    }
     this.close(one, "complete")
     this.afterOne()
   }
@@ -361,7 +371,7 @@ export class SimulatedClient {
   private lostReply(id: number): void {
     const one = this.ongoing.get(id)
     if (one === undefined) return
-    this.close(one, one.record.head === undefined ? "unanswered" : "broken")
+    this.close(one, one.isWhole ? "complete" : one.record.head === undefined ? "unanswered" : "broken")
     this.afterOne()
   }
 
