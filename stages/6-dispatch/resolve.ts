@@ -1,5 +1,5 @@
 /** What a reference to a backend means at its place: where it leads and which policies are in force there. */
-import type { HostTarget } from "../../ir/Backend.ts"
+import type { Backend, HostTarget } from "../../ir/Backend.ts"
 import type { BackendRef } from "../../ir/BackendRef.ts"
 import * as Effective from "../../ir/effective.ts"
 import type { BackendKey } from "../../ir/Key.ts"
@@ -7,6 +7,7 @@ import type { BackendPolicy } from "../../ir/Policy.ts"
 import type { Service } from "../../ir/Workload.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
+import { isIpv6 } from "../../protocols/net/ip.ts"
 import type { EndpointSet } from "./balance.ts"
 
 export type Where =
@@ -31,8 +32,19 @@ export interface Resolved {
   readonly proxy: Where | undefined
 }
 
+/** Keys that a file's backends get for want of a name: people know those by their address. */
+const nameless = /^host\/|\/backend\d+$/
+
 /** Names of a file's own resources have no namespace. */
-const nameOf = (key: BackendKey): string => (key.startsWith("/") ? key.slice(1) : key)
+const nameOf = (key: BackendKey, backend: Backend | undefined): string => {
+  if (backend?._tag === "Host" && nameless.test(key)) {
+    const { target } = backend
+    return target._tag === "Unix"
+      ? `unix:${target.path}`
+      : `${isIpv6(target.host) ? `[${target.host}]` : target.host}:${target.port}`
+  }
+  return key.startsWith("/") ? key.slice(1) : key
+}
 
 const nowhere = (refusal: Refusal): Where => ({ _tag: "Nowhere", refusal })
 
@@ -82,10 +94,10 @@ const unevaluated = nowhere({
   detail: "the target of a dynamic backend cannot be an expression yet",
 })
 
-const refName = (ref: BackendRef): string => {
+const refName = (setting: Setting, ref: BackendRef): string => {
   switch (ref._tag) {
     case "Backend":
-      return nameOf(ref.backend)
+      return nameOf(ref.backend, setting.snapshot.backends.get(ref.backend))
     case "Service":
       return `${ref.service}:${ref.port}`
     case "Dynamic":
@@ -121,7 +133,7 @@ export const resolveMirror = (
   const { RequestMirror: _, ...policies } = policiesOf(setting, routes, ref, [])
   const where = whereOf(setting, ref)
   return {
-    name: refName(ref),
+    name: refName(setting, ref),
     where: where._tag === "Dynamic" ? invalidType : where,
     policies,
     mirrors: [],
@@ -137,7 +149,7 @@ export const resolve = (
 ): Resolved => {
   const policies = policiesOf(setting, routes, ref, refPolicies)
   return {
-    name: refName(ref),
+    name: refName(setting, ref),
     where: whereOf(setting, ref),
     policies,
     mirrors: (policies.RequestMirror?.mirrors ?? []).map(({ backend, fraction }) => ({

@@ -34,6 +34,14 @@ describe("a host", () => {
     assert.strictEqual(exchange.trail.endpoint?.label, "api.test:80")
   })
 
+  it("without a name of its own is known by its address", () => {
+    const backend = { ...host("api.test", [], 8080), key: BackendKey.make("/l/n/r/backend0") }
+    const w = world(routing([to({ _tag: "Backend", backend: backend.key })], [], { backends: table(backend as never) }))
+    const exchange = makeExchange()
+    w.answered(exchange)
+    assert.strictEqual(exchange.trail.backend, "api.test:8080")
+  })
+
   it("shares the request itself where nothing is changed", () => {
     const w = world(routing([toBackend("api.test")], [], { backends: table(host("api.test")) }))
     const exchange = makeExchange({ url: "http://api.test/" })
