@@ -5,6 +5,8 @@ export interface Figure {
   readonly median: number
   readonly min: number
   readonly max: number
+  /** Between the first and the third quartile, as a share of the median. */
+  readonly spread: number
 }
 
 /** What is promised about a row. */
@@ -40,12 +42,17 @@ export const figure = (values: ReadonlyArray<number>): Figure => {
   const middle = sorted.length >> 1
   const upper = sorted[middle] ?? Number.NaN
   const lower = sorted.length % 2 === 0 ? (sorted[middle - 1] ?? Number.NaN) : upper
-  return { median: (lower + upper) / 2, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
+  const median = (lower + upper) / 2
+  const quartile = (share: number): number => sorted[Math.round((sorted.length - 1) * share)] ?? Number.NaN
+  return {
+    median,
+    min: sorted[0] ?? Number.NaN,
+    max: sorted.at(-1) ?? Number.NaN,
+    spread: (quartile(0.75) - quartile(0.25)) / median,
+  }
 }
 
-export const exactly = (value: number): Figure => ({ median: value, min: value, max: value })
+export const exactly = (value: number): Figure => ({ median: value, min: value, max: value, spread: 0 })
 
-/** Above this share between the smallest and the largest round, more rounds are made, and then it is said. */
-export const SPREAD_MAX = 0.15
-
-export const spread = ({ max, median, min }: Figure): number => (max - min) / median
+/** Where the middle half of the rounds lies further apart, more rounds are made, and then it is said. */
+export const SPREAD_MAX = 0.06

@@ -4,7 +4,7 @@
  */
 import type { Lab } from "./Lab.ts"
 import type { Load, Loaded } from "./load.ts"
-import { type Figure, figure, type Result, spread, SPREAD_MAX } from "./Row.ts"
+import { type Figure, figure, type Result, SPREAD_MAX } from "./Row.ts"
 import type { Subject } from "./Subject.ts"
 
 export interface Round extends Loaded {
@@ -53,7 +53,7 @@ export const compare = async (
   const load = loadOf(lab, words, lab.settings.roundMillis)
   const ratios = (i: number): ReadonlyArray<number> =>
     (rounds[i] ?? []).map((round, number) => round.cpuMicros / (rounds[0]?.[number]?.cpuMicros ?? Number.NaN))
-  const isNoisy = (): boolean => subjects.some((_, i) => spread(figure(ratios(i))) > SPREAD_MAX)
+  const isNoisy = (): boolean => subjects.some((_, i) => figure(ratios(i)).spread > SPREAD_MAX)
   const planned = lab.settings.rounds
   const most = lab.settings.quick ? planned : planned * (1 + ROUNDS_MORE)
   for (
@@ -90,7 +90,8 @@ export const resultOf = (compared: ReadonlyArray<Compared>): Result => {
   const [floor, ours, ...others] = compared
   if (floor === undefined || ours === undefined) throw new Error("a comparison needs two")
   const more: Record<string, number | string> = { rounds: ours.rounds.length }
-  if (spread(ours.ratio) > SPREAD_MAX) more["noisy"] = `ratios spread over ${Math.round(spread(ours.ratio) * 100)} %`
+  const { spread } = ours.ratio
+  if (spread > SPREAD_MAX) more["noisy"] = `the middle half of the ratios spreads over ${Math.round(spread * 100)} %`
   Object.assign(more, about(floor), about(ours))
   for (const other of others) {
     more[`${other.subject.name} CPU µs`] = rounded(other.cpu.median)

@@ -30,8 +30,8 @@ const unknown = (values.row ?? []).filter((name) => !rows.some((row) => row.name
 const settings: Settings = {
   quick: values.quick,
   loader: values.loader === "own" || values.quick || !wrk.isThere() ? "own" : "wrk",
-  rounds: Number(values.rounds ?? (values.quick ? 2 : 6)),
-  roundMillis: 2_000,
+  rounds: Number(values.rounds ?? (values.quick ? 2 : 10)),
+  roundMillis: 1_000,
   warmMillis: 4_000,
   connections: values.quick ? 4 : 32,
 }

@@ -13,7 +13,7 @@ const script = ({ bodyBytes, method = "GET", paths }: Load): string => `
 wrk.method = ${JSON.stringify(method)}
 wrk.headers["user-agent"] = "bench"
 wrk.headers["accept"] = "*/*"
-wrk.headers["host"] = "bench.example"
+wrk.headers["Host"] = "bench.example"
 ${bodyBytes === undefined ? "" : `wrk.headers["content-type"] = "text/plain"\nwrk.body = string.rep("x", ${bodyBytes})`}
 ${
   paths.length === 1
