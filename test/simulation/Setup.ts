@@ -3,13 +3,15 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { Backend } from "../../ir/Backend.ts"
+import type { BackendRef } from "../../ir/BackendRef.ts"
 import type { Bind } from "../../ir/Bind.ts"
-import { BackendKey, BindKey, ListenerKey, RouteKey } from "../../ir/Key.ts"
+import { BackendKey, BindKey, ListenerKey, RouteKey, ServiceKey, WorkloadKey } from "../../ir/Key.ts"
 import type { Listener } from "../../ir/Listener.ts"
-import type { TrafficPolicy } from "../../ir/Policy.ts"
+import type { BackendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
 import type { Route } from "../../ir/Route.ts"
 import { empty } from "../../ir/emptySnapshot.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
+import type { Service, Workload } from "../../ir/Workload.ts"
 import { worlds } from "../../src/sim/generate.ts"
 import type { Scenario } from "../../src/sim/run.ts"
 import type { Door, Terrain } from "../../src/sim/Terrain.ts"
@@ -21,7 +23,7 @@ const drawn = natural(99)
 const RouteSetup = Schema.Struct({
   host: natural(2),
   path: natural(2),
-  backends: Schema.NonEmptyArray(Schema.Struct({ server: natural(3), weight: natural(3) })).check(
+  backends: Schema.NonEmptyArray(Schema.Struct({ server: natural(5), weight: natural(3) })).check(
     Schema.isMaxLength(3),
   ),
   /** Each is in force when its draw is high enough, so that smaller draws mean simpler routes. */
@@ -30,6 +32,8 @@ const RouteSetup = Schema.Struct({
   delay: Schema.Struct({ drawn, millis: natural(120) }),
   buffer: Schema.Struct({ drawn, requestBytes: natural(6000), responseBytes: natural(6000) }),
   mirror: Schema.Struct({ drawn, server: natural(3) }),
+  /** Of the service, should it be called. */
+  eviction: Schema.Struct({ drawn, millis: natural(400), failures: natural(2) }),
   answersItself: drawn,
 })
 type RouteSetup = typeof RouteSetup.Type
@@ -48,8 +52,58 @@ const paths = ["/", "/one", "/one/two"] as const
 const servers = [0, 1, 2, 3].map((i) => ({ host: `s${i}.internal`, port: 9000 }))
 const backendKeys = servers.map(({ host }) => BackendKey.make(`/${host}`))
 
+const missing = BackendKey.make("/nobody")
+
 export const takenPort = 7000
 const ports = { plain: 80, mixed: 443, extra: 8080 }
+
+const serviceKey = ServiceKey.make("n/many.internal")
+const service: Service = {
+  key: serviceKey,
+  name: "many",
+  namespace: "n",
+  hostname: "many.internal",
+  vips: [],
+  ports: { "80": 9000 },
+  appProtocols: {},
+  subjectAltNames: [],
+}
+
+const workloads = servers.slice(0, 3).map(({ host, port }, i): Workload => ({
+  key: WorkloadKey.make(host),
+  name: host,
+  namespace: "n",
+  addresses: [host],
+  hostname: "",
+  protocol: "TCP",
+  network: "",
+  trustDomain: "",
+  serviceAccount: "",
+  node: "",
+  clusterId: "",
+  healthy: true,
+  capacity: i + 1,
+  services: { [serviceKey]: { "80": port } },
+}))
+
+/** Numbers beyond the single servers stand for the service. */
+const refOf = (server: number): BackendRef => {
+  const backend = backendKeys[server]
+  return backend === undefined ? { _tag: "Service", service: serviceKey, port: 80 } : { _tag: "Backend", backend }
+}
+
+const healthOf = ({ eviction }: RouteSetup): ReadonlyArray<BackendPolicy> =>
+  eviction.drawn <= 30
+    ? []
+    : [
+        {
+          _tag: "Health",
+          eviction: {
+            durationMillis: eviction.millis,
+            ...(eviction.failures === 0 ? {} : { consecutiveFailures: eviction.failures }),
+          },
+        },
+      ]
 
 const edits = (name: string, value: string) => ({ add: [], set: [{ name, value }], remove: [] })
 
@@ -147,7 +201,6 @@ export const toSnapshot = (setup: Setup, tag: string): Snapshot => {
   const routes = listeners.flatMap(({ key }) =>
     setup.routes.map((route, i): Route => {
       const name = `${key}-${i}`
-      const backend = setup.broken > 90 ? BackendKey.make("/nobody") : undefined
       return {
         key: RouteKey.make(name),
         parent: { _tag: "Listener", listener: key },
@@ -156,8 +209,8 @@ export const toSnapshot = (setup: Setup, tag: string): Snapshot => {
         matches: [{ path: { _tag: "Prefix", path: paths[route.path] as string }, headers: [], query: [] }],
         backends: route.backends.map(({ server, weight }) => ({
           weight,
-          backend: { _tag: "Backend", backend: backend ?? (backendKeys[server] as BackendKey) },
-          policies: [],
+          backend: setup.broken > 90 ? { _tag: "Backend", backend: missing } : refOf(server),
+          policies: healthOf(route),
         })),
         policies: policiesOf(route, tag),
       }
@@ -169,6 +222,8 @@ export const toSnapshot = (setup: Setup, tag: string): Snapshot => {
     listeners: table(listeners),
     backends: table(backends),
     routes: table(routes),
+    services: table([service]),
+    workloads: table(workloads),
   }
 }
 
@@ -204,6 +259,7 @@ const basic: Setup = {
       delay: { drawn: 0, millis: 0 },
       buffer: { drawn: 0, requestBytes: 0, responseBytes: 0 },
       mirror: { drawn: 0, server: 0 },
+      eviction: { drawn: 0, millis: 0, failures: 0 },
       answersItself: 0,
     },
   ],

@@ -96,4 +96,14 @@ export const observeSetups = (
     "a request came over TLS",
     journal.some(({ exchange }) => exchange.request.scheme === "https"),
   )
+  marks.sometimes(
+    "a call went to an endpoint of a service",
+    journal.some(({ exchange }) => exchange.trail.backend === "n/many.internal:80"),
+  )
+  marks.sometimes(
+    "an attempt went to another endpoint than the one before",
+    retried.some(
+      ({ request }) => new Set(calls.filter((call) => call.request === request).map(({ server }) => server)).size > 1,
+    ),
+  )
 }
