@@ -10,9 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import { readFileSync } from "node:fs"
 import type { Snapshot } from "../ir/Snapshot.ts"
-import { load } from "../src/config/loading.ts"
+import * as File from "../src/config/file.ts"
 import type { Told } from "../src/config/Source.ts"
 import { Gateway, layer } from "../src/Gateway.ts"
 import * as network from "../src/node/network.ts"
@@ -43,7 +42,7 @@ const changed = (snapshot: Snapshot, number: number): Snapshot => {
 }
 
 const program = Effect.gen(function* () {
-  const { snapshot } = yield* load({ text: readFileSync(file, "utf8"), file, env: {} })
+  const { snapshot } = (yield* File.read({ file, env: {} })).loaded
   let current = snapshot
   const updates = Stream.callback<Told>((queue) =>
     Effect.sync(() => {

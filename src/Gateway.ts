@@ -174,7 +174,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       publisher.stop()
       for (const { connection } of http) connection.drain()
       const giveUpAt = clock.nowMillis() + drain.maxMillis
-      while (connectionCount > 0 && clock.nowMillis() < giveUpAt) yield* Effect.sleep(drainPollMillis)
+      const isEmpty = (): boolean => connectionCount === 0
+      while (!isEmpty() && clock.nowMillis() < giveUpAt) yield* Effect.sleep(drainPollMillis)
       yield* FiberSet.clear(connections)
       yield* publisher.close
       endpoints.close()
@@ -203,6 +204,10 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   }, Effect.uninterruptible)
   const take = (update: Told | Unusable): Effect.Effect<void, Unusable> =>
     (update._tag === "Unusable" ? Effect.fail(update) : change(update.snapshot)).pipe(
+      // A defect of ours must not end the listening to what is told next.
+      Effect.catchDefect((defect) =>
+        Effect.fail<Unusable>({ _tag: "Unusable", problems: [`internal error: ${String(defect)}`] }),
+      ),
       Effect.matchEffect({
         onFailure: (unusable) => Effect.andThen(tell(unusable), Effect.fail(unusable)),
         onSuccess: () => tell({ version: config.version + 1 }),
@@ -212,10 +217,13 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const ready = yield* Deferred.make<void, Unusable>()
   yield* Effect.forkScoped(
     Stream.runForEach(options.config.updates, (update) =>
-      Effect.matchEffect(take(update), {
-        onFailure: (unusable) => Deferred.fail(ready, unusable),
-        onSuccess: () => Deferred.succeed(ready, undefined),
-      }),
+      // Nothing is opened any more that the end would have to close.
+      draining
+        ? Effect.void
+        : Effect.matchEffect(take(update), {
+            onFailure: (unusable) => Deferred.fail(ready, unusable),
+            onSuccess: () => Deferred.succeed(ready, undefined),
+          }),
     ),
   )
   yield* Effect.forkScoped(
@@ -245,10 +253,11 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
 
 /** A connection finishes when what it was opened for is gone or has other certificates. */
 const isStale = (bound: Bound, before: Plan, after: Plan): boolean => {
-  const key = bound.secured.accepted.bind
-  if (!after.binds.has(key)) return true
+  if (!after.binds.has(bound.secured.accepted.bind)) return true
   if (bound.listener === undefined) return false
-  return before.listeners.get(bound.listener)?.ir.tls !== after.listeners.get(bound.listener)?.ir.tls
+  const [was, is] = [before.listeners.get(bound.listener), after.listeners.get(bound.listener)]
+  // What is the same to a handshake stays the same object from plan to plan, whatever else of a listener changes.
+  return was?.tls !== is?.tls || was?.ir.protocol !== is?.ir.protocol
 }
 
 export const layer = (options: GatewayOptions): Layer.Layer<Gateway, never, Network | Upstream | Journal | Timer> =>

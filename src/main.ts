@@ -1,63 +1,75 @@
 /** The command line: `sluice --help` says it all. */
+import { fileURLToPath } from "node:url"
 import { enableCompileCache } from "node:module"
 import { parse, type Asked, help } from "./cli/flags.ts"
 import { inputOf } from "./cli/input.ts"
 import { versionText } from "./cli/version.ts"
 
-enableCompileCache()
+// Beside the code and writable by its owner only; threads find it in the environment.
+const compileCache = enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)))
+if (compileCache.directory !== undefined) process.env["NODE_COMPILE_CACHE"] ??= compileCache.directory
 
-const say = (text: string): void => void process.stdout.write(text)
-const complain = (text: string): void => void process.stderr.write(text)
-
-const printed = ({
-  error,
-  exitCode,
-  out,
-}: {
+interface Printed {
   readonly out: string
   readonly error: string
   readonly exitCode: number
-}): void => {
-  say(out)
-  complain(error)
+}
+
+/** Whoever reads may have gone already, as `head` does. */
+const write = (stream: NodeJS.WriteStream, text: string): void => {
+  if (text === "") return
+  stream.on("error", () => {})
+  stream.write(text)
+}
+
+const print = ({ error, exitCode, out }: Printed): void => {
+  write(process.stdout, out)
+  write(process.stderr, error)
   process.exitCode = exitCode
 }
 
-const serve = async (asked: Extract<Asked, { _tag: "Serve" }>): Promise<void> => {
+const failed = (message: string, exitCode = 1): Printed => ({ out: "", error: `sluice: ${message}\n`, exitCode })
+
+const succeeded = (out: string): Printed => ({ out, error: "", exitCode: 0 })
+
+const serve = async (asked: Extract<Asked, { _tag: "Serve" }>): Promise<Printed | undefined> => {
   const input = inputOf(asked, process.env)
-  if ("_tag" in input) return printed({ out: "", error: `sluice: ${input.message}\n`, exitCode: 1 })
+  if ("_tag" in input) return failed(input.message)
+  if (asked.validateOnly) {
+    const { validateInput } = await import("./cli/validate.ts")
+    return validateInput(input, process.env)
+  }
+  const { begin } = await import("./cli/begin.ts")
+  const begun = await begin(input, process.env)
   const { run } = await import("./cli/run.ts")
-  run(input)
+  run(begun)
+  return undefined
 }
 
-const validateOnly = async (asked: Extract<Asked, { _tag: "Serve" }>): Promise<void> => {
-  const { validateText } = await import("./cli/validate.ts")
-  const input = inputOf(asked, { ...process.env, SLUICE_SAMPLE_PORT: "1" })
-  if ("_tag" in input) return printed({ out: "", error: `sluice: ${input.message}\n`, exitCode: 1 })
-  printed(await validateText(input, { ...process.env, SLUICE_SAMPLE_PORT: "1" }))
+const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefined> => {
+  switch (asked._tag) {
+    case "Usage":
+      return failed(`${asked.message}\nTry sluice --help.`, 2)
+    case "Help":
+      return succeeded(help)
+    case "Version":
+      return succeeded(`${versionText(asked.short)}\n`)
+    case "Validate": {
+      const { validate } = await import("./cli/validate.ts")
+      return validate(asked.file, asked.json, process.env)
+    }
+    case "Explain": {
+      const { explain } = await import("./cli/explain.ts")
+      return explain(asked.file, asked.request, asked.headers, asked.json, process.env)
+    }
+    case "Init": {
+      const { init } = await import("./cli/init.ts")
+      return init(asked.file)
+    }
+    case "Serve":
+      return serve(asked)
+  }
 }
 
-const asked = parse(process.argv.slice(2))
-switch (asked._tag) {
-  case "Usage":
-    printed({ out: "", error: `sluice: ${asked.message}\nTry sluice --help.\n`, exitCode: 2 })
-    break
-  case "Help":
-    say(help)
-    break
-  case "Version":
-    say(`${versionText(asked.short)}\n`)
-    break
-  case "Validate": {
-    const { validate } = await import("./cli/validate.ts")
-    printed(await validate(asked.file, asked.json, process.env))
-    break
-  }
-  case "Explain": {
-    const explain = await import("./cli/explain.ts")
-    printed(await explain.run(asked.file, asked.request, asked.headers, asked.json, process.env))
-    break
-  }
-  case "Serve":
-    await (asked.validateOnly ? validateOnly(asked) : serve(asked))
-}
+const printed = await answer(parse(process.argv.slice(2)))
+if (printed !== undefined) print(printed)

@@ -3,13 +3,15 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { randomBytes } from "node:crypto"
 import * as Admin from "./admin/Admin.ts"
+import { seal } from "../ir/transfer.ts"
+import type { Begun } from "./cli/begin.ts"
 import type { Input } from "./cli/input.ts"
 import { version } from "./cli/version.ts"
 import { welcome } from "./cli/welcome.ts"
-import { type ConfigIssue, format, formatAll } from "./config/ConfigIssue.ts"
+import { format, formatAll } from "./config/ConfigIssue.ts"
 import * as File from "./config/file.ts"
+import type { Job } from "./config/loading.ts"
 import type { Loaded } from "./config/local/load.ts"
-import { sample } from "./embedded/sample.ts"
 import { Gateway, layer as gatewayLayer } from "./Gateway.ts"
 import { gatewayOptions } from "./gatewayOptions.ts"
 import * as World from "./node/world.ts"
@@ -24,51 +26,42 @@ export interface Unservable {
 
 const unservable = (text: string): Unservable => ({ _tag: "Unservable", text })
 
-const refused = (path: string) => (issues: ReadonlyArray<ConfigIssue>) => unservable(formatAll(issues, path))
-
-export const serve = Effect.fnUntraced(function* (input: Input, environment: NodeJS.ProcessEnv) {
-  const env = input.isEmbedded
-    ? {
-        ...environment,
-        SLUICE_SAMPLE_PORT: String(yield* Effect.mapError(sample, (error) => unservable(error.message))),
-      }
-    : environment
-  const options: File.FileOptions = {
-    path: input.path,
-    env,
-    ...(input.text === undefined ? {} : { text: input.text }),
-  }
-  const loaded = yield* Effect.mapError(File.read(options), refused(input.path))
-  yield* run(input, options, loaded)
+export const serve = Effect.fnUntraced(function* ({ closeSample, input, job, outcome }: Begun) {
+  yield* Effect.addFinalizer(() => Effect.sync(closeSample))
+  const first = yield* Effect.mapError(File.finish(outcome), (issues) => unservable(formatAll(issues, input.path)))
+  yield* run(input, job, first)
 }, Effect.scoped)
 
-const run = (input: Input, options: File.FileOptions, loaded: Loaded): Effect.Effect<void, Unservable> => {
-  const settings = loaded.static
+const run = (input: Input, job: Job, first: File.Read): Effect.Effect<void, Unservable> => {
+  const settings = first.loaded.static
   const others = settings.workerThreads - 1
   const ticketSecret = randomBytes(32)
   const world = World.layer({
     dns: settings.dns.lookupFamily,
     ipv6: settings.enableIpv6,
-    network: { reusePort: others > 0, ...(others > 0 ? { ticketSecret } : {}) },
+    network: others > 0 ? { reusePort: true, claim: true, ticketSecret } : { reusePort: false },
   })
   const telemetry = Telemetry.layer({ version, logging: settings.logging, metricsRemove: settings.metricsRemove })
   return Effect.scoped(
-    Effect.provide(withWorkers(input, options, loaded, others, ticketSecret), Layer.provideMerge(telemetry, world)),
+    Effect.provide(withWorkers(input, job, first, others, ticketSecret), Layer.provideMerge(telemetry, world)),
   )
 }
 
 const withWorkers = Effect.fnUntraced(function* (
   input: Input,
-  options: File.FileOptions,
-  loaded: Loaded,
+  job: Job,
+  first: File.Read,
   others: number,
   ticketSecret: Uint8Array,
 ) {
-  const settings = loaded.static
+  const settings = first.loaded.static
   const telemetry = yield* Telemetry.Telemetry
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const warn = (message: string): void => void runFork(Effect.logWarning(message))
-  for (const warning of loaded.warnings) warn(format(warning, input.path))
+  const warnOf = ({ warnings }: Loaded): void => {
+    for (const warning of warnings) warn(format(warning, input.path))
+  }
+  warnOf(first.loaded)
 
   const pool =
     others === 0
@@ -83,15 +76,15 @@ const withWorkers = Effect.fnUntraced(function* (
 
   const source = File.source(
     {
-      ...options,
+      ...job,
       onLoaded: (again) => {
-        for (const warning of again.warnings) warn(format(warning, input.path))
-        if (JSON.stringify(again.static) !== JSON.stringify(settings)) {
+        warnOf(again)
+        if (JSON.stringify(seal(again.static)) !== JSON.stringify(seal(settings))) {
           warn("the `config` section changed: it takes effect after a restart")
         }
       },
     },
-    loaded,
+    first,
   )
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
@@ -108,12 +101,17 @@ const withWorkers = Effect.fnUntraced(function* (
   const started = Effect.gen(function* () {
     const serving = yield* Gateway
     telemetry.watch(serving)
-    yield* Effect.mapError(serving.ready, ({ problems }) => unservable(problems.join("\n")))
+    yield* Effect.mapError(serving.ready, ({ problems }) =>
+      unservable(
+        [...problems, ...(input.isEmbedded ? ["SLUICE_PORT sets the port of the embedded example."] : [])].join("\n"),
+      ),
+    )
     const admin = yield* Admin.Admin
     telemetry.sink.write(
       welcome({
         input,
-        settings,
+        format: settings.logging.format,
+        own: admin,
         addresses: serving.addresses(),
         binds: serving.live.current.binds,
         workers: others + 1,

@@ -3,6 +3,7 @@
  * exchange takes it, so the cost of a change is the size of the change.
  */
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Attachments from "../ir/attachments.ts"
 import type { Bind } from "../ir/Bind.ts"
 import { type Changes, diff, size, updateAttachments } from "../ir/diff.ts"
@@ -168,7 +169,8 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
           : edit === undefined
             ? known.compiled.routes
             : Tree.change(known.compiled.routes, { remove: edit.remove, add: edit.add.map(candidate) })
-      const isTlsChanged = changes.listeners.changed.has(listener.key) && known?.compiled.ir.tls !== listener.tls
+      const isTlsChanged =
+        changes.listeners.changed.has(listener.key) && !Equal.equals(known?.compiled.ir.tls, listener.tls)
       const tls =
         known !== undefined && !isTlsChanged && known.tls === overrides
           ? known.compiled.tls

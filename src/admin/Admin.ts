@@ -113,6 +113,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
         dump({
           snapshot: gateway.live.current.snapshot,
           version: gateway.config().version,
+          problems: gateway.config().problems,
           config: settings,
           sensitiveHeaders: settings.sensitiveHeaders,
           endpoints: options.endpoints?.(),

@@ -20,6 +20,8 @@ class Elements {
 export interface DumpOptions {
   readonly snapshot: Snapshot
   readonly version: number
+  /** Why what was told last does not serve; empty when it does. */
+  readonly problems?: ReadonlyArray<string>
   /** The settings of the process. */
   readonly config: unknown
   readonly sensitiveHeaders: ReadonlyArray<string>
@@ -42,7 +44,14 @@ const groupBy = <A>(items: Iterable<A>, of: (item: A) => string | undefined): Re
 const members = (resource: object, more: Readonly<Record<string, unknown>>): Members =>
   new Members([...Object.entries(resource), ...Object.entries(more)])
 
-export const dump = ({ config, endpoints, sensitiveHeaders, snapshot, version }: DumpOptions): Iterable<string> => {
+export const dump = ({
+  config,
+  endpoints,
+  problems,
+  sensitiveHeaders,
+  snapshot,
+  version,
+}: DumpOptions): Iterable<string> => {
   const { attachments, backends, binds, listeners, routeGroups, routes, services, tcpRoutes, workloads } = snapshot
   const ofBind = groupBy(listeners.values(), (one) => one.bind)
   const ofListener = groupBy(routes.values(), ({ parent }) =>
@@ -57,6 +66,7 @@ export const dump = ({ config, endpoints, sensitiveHeaders, snapshot, version }:
     })
   const whole = new Members([
     ["version", version],
+    ["problems", problems],
     ["config", config],
     [
       "binds",

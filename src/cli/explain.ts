@@ -254,11 +254,22 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
   }
 }
 
-/** One verdict for each bind the request could arrive at. */
-export const explain = (snapshot: Snapshot, request: AskedRequest): ReadonlyArray<Verdict> => {
+/** One verdict for each bind the request could arrive at: those of its port, or all where it names none. */
+export const verdicts = (snapshot: Snapshot, request: AskedRequest): ReadonlyArray<Verdict> => {
   const binds = [...snapshot.binds.values()].filter((bind) => bind.protocol !== "tcp")
-  const onPort = binds.filter((bind) => portOf(bind) === request.port)
-  return (onPort.length > 0 ? onPort : binds).map((bind) => explainOn(snapshot, bind, request))
+  const onPort = binds.filter((bind) => portOf(bind) === (request.port ?? (request.scheme === "https" ? 443 : 80)))
+  return (onPort.length > 0 || request.port !== undefined ? onPort : binds).map((bind) =>
+    explainOn(snapshot, bind, request),
+  )
+}
+
+const nowhere = (snapshot: Snapshot, request: AskedRequest): string => {
+  const binds = [...snapshot.binds.values()]
+  if (binds.every(({ protocol }) => protocol === "tcp")) return "the configuration has no HTTP binds"
+  const [taken] = binds.filter((bind) => portOf(bind) === request.port)
+  if (taken !== undefined) return `port ${request.port} is for TCP, not for HTTP`
+  const ports = binds.flatMap((bind) => portOf(bind) ?? []).join(", ")
+  return `nothing listens on port ${request.port}; the configuration has ${ports}`
 }
 
 const percent = (share: number): string => `${Math.round(share * 1000) / 10}%`
@@ -281,7 +292,7 @@ const format = (verdict: Verdict): string => {
   return lines.join("\n")
 }
 
-export const run = async (
+export const explain = async (
   file: string,
   requestText: string,
   headers: ReadonlyArray<string>,
@@ -289,13 +300,14 @@ export const run = async (
   env: NodeJS.ProcessEnv,
 ): Promise<Printed> => {
   const request = parseRequest(requestText, headers)
-  if (typeof request === "string") return { out: "", error: `${request}\n`, exitCode: 2 }
+  if (typeof request === "string") return { out: "", error: `sluice: ${request}\n`, exitCode: 2 }
   const read = await readFor(file, env)
   if (read._tag === "Refused") return { out: "", error: `${formatAll(read.issues, file)}\n`, exitCode: 1 }
-  const verdicts = explain(read.loaded.snapshot, request)
-  if (verdicts.length === 0) return { out: "", error: "the configuration has no HTTP binds\n", exitCode: 1 }
+  const { snapshot } = read.loaded
+  const found = verdicts(snapshot, request)
+  if (found.length === 0) return { out: "", error: `sluice: ${nowhere(snapshot, request)}\n`, exitCode: 1 }
   return {
-    out: json ? `${JSON.stringify(verdicts, undefined, 2)}\n` : `${verdicts.map(format).join("\n\n")}\n`,
+    out: json ? `${JSON.stringify(found, undefined, 2)}\n` : `${found.map(format).join("\n\n")}\n`,
     error: "",
     exitCode: 0,
   }

@@ -7,8 +7,9 @@ export interface Usage {
 }
 
 export type Asked =
-  | { readonly _tag: "Help"; readonly topic: string | undefined }
+  | { readonly _tag: "Help" }
   | { readonly _tag: "Version"; readonly short: boolean }
+  | { readonly _tag: "Init"; readonly file: string }
   | {
       readonly _tag: "Serve"
       readonly file: string | undefined
@@ -24,7 +25,7 @@ export type Asked =
       readonly json: boolean
     }
 
-export const subcommands = ["validate", "explain", "help"] as const
+export const subcommands = ["validate", "explain", "init", "help"] as const
 
 export const help = `sluice — one data plane between agents and everything they call
 
@@ -33,8 +34,13 @@ Usage
   sluice validate FILE [--json]           check a configuration and print everything that is wrong with it
   sluice explain FILE --request 'GET http://host/path' [-H 'name: value'] [--json]
                                           which bind, listener, route, policies and backend a request would take, and why not the others
+  sluice init [FILE]                      write a first configuration to change, config.yaml unless named
+
+FILE may be - for standard input. Without errors the exit code is 0; 1 says that the configuration or the start failed,
+2 that the command line is wrong.
+
 Options
-  -f, --file FILE      configuration file; - reads standard input
+  -f, --file FILE      configuration file, watched for changes; - reads standard input
   -c, --config TEXT    configuration text
       --validate-only  check the configuration and exit
   -V                   version
@@ -49,58 +55,100 @@ const usage = (message: string): Usage => ({ _tag: "Usage", message })
 const readable = (error: unknown): string =>
   (error instanceof Error ? error.message.split(". To specify")[0] : String(error)) ?? ""
 
+/** The file a command is about, named once: by place or by flag. */
+const onlyFile = (positionals: ReadonlyArray<string>, flag: string | undefined): string | undefined | Usage => {
+  const files = flag === undefined ? positionals : [...positionals, flag]
+  return files.length > 1 ? usage(`one file at a time, got ${files.join(", ")}`) : files[0]
+}
+
+const parseValidate = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      file: { type: "string", short: "f" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const file = onlyFile(positionals, values.file)
+  if (typeof file === "object") return file
+  return file === undefined
+    ? usage("validate needs a file: sluice validate FILE")
+    : { _tag: "Validate", file, json: values.json }
+}
+
+const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      request: { type: "string", short: "r" },
+      header: { type: "string", short: "H", multiple: true, default: [] },
+      json: { type: "boolean", default: false },
+      file: { type: "string", short: "f" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const file = onlyFile(positionals, values.file)
+  if (typeof file === "object") return file
+  if (file === undefined) return usage("explain needs a file: sluice explain FILE --request 'GET http://host/path'")
+  if (values.request === undefined) return usage("explain needs --request 'METHOD http://host/path'")
+  return { _tag: "Explain", file, request: values.request, headers: values.header, json: values.json }
+}
+
+const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals } = parseArgs({ args: [...words], allowPositionals: true, options: {} })
+  const file = onlyFile(positionals, undefined)
+  return typeof file === "object" ? file : { _tag: "Init", file: file ?? "config.yaml" }
+}
+
+const parseServe = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      file: { type: "string", short: "f" },
+      config: { type: "string", short: "c" },
+      "validate-only": { type: "boolean", default: false },
+      V: { type: "boolean", short: "V", default: false },
+      version: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  if (values.V || values.version) return { _tag: "Version", short: values.V }
+  const [word] = positionals
+  if (word !== undefined) {
+    const known = (subcommands as ReadonlyArray<string>).includes(word)
+    return usage(
+      known
+        ? `the command comes first: sluice ${word} …`
+        : `unknown command ${JSON.stringify(word)}; the commands are ${subcommands.join(", ")}`,
+    )
+  }
+  if (values.file !== undefined && values.config !== undefined) return usage("only one of --config or --file")
+  return { _tag: "Serve", file: values.file, text: values.config, validateOnly: values["validate-only"] }
+}
+
 /** Pure: what the words mean, or what is wrong with them. */
 export const parse = (words: ReadonlyArray<string>): Asked | Usage => {
-  const first = words[0]
-  if (first === "help") return { _tag: "Help", topic: words[1] }
+  const [first, ...rest] = words
   try {
-    if (first === "validate") {
-      const { positionals, values } = parseArgs({
-        args: words.slice(1),
-        allowPositionals: true,
-        options: { json: { type: "boolean", default: false }, file: { type: "string", short: "f" } },
-      })
-      const file = values.file ?? positionals[0]
-      if (file === undefined) return usage("validate needs a file: sluice validate FILE")
-      return { _tag: "Validate", file, json: values.json }
+    switch (first) {
+      case "help":
+        return { _tag: "Help" }
+      case "validate":
+        return parseValidate(rest)
+      case "explain":
+        return parseExplain(rest)
+      case "init":
+        return parseInit(rest)
+      default:
+        return parseServe(words)
     }
-    if (first === "explain") {
-      const { positionals, values } = parseArgs({
-        args: words.slice(1),
-        allowPositionals: true,
-        options: {
-          request: { type: "string", short: "r" },
-          header: { type: "string", short: "H", multiple: true, default: [] },
-          json: { type: "boolean", default: false },
-          file: { type: "string", short: "f" },
-        },
-      })
-      const file = values.file ?? positionals[0]
-      if (file === undefined) return usage("explain needs a file: sluice explain FILE --request 'GET http://host/path'")
-      if (values.request === undefined) return usage("explain needs --request 'METHOD http://host/path'")
-      return { _tag: "Explain", file, request: values.request, headers: values.header, json: values.json }
-    }
-    const { positionals, values } = parseArgs({
-      args: [...words],
-      allowPositionals: true,
-      options: {
-        file: { type: "string", short: "f" },
-        config: { type: "string", short: "c" },
-        "validate-only": { type: "boolean", default: false },
-        V: { type: "boolean", short: "V", default: false },
-        version: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    })
-    if (values.help) return { _tag: "Help", topic: undefined }
-    if (values.V || values.version) return { _tag: "Version", short: values.V }
-    if (positionals.length > 0) {
-      return usage(`unknown command ${JSON.stringify(positionals[0])}; the commands are ${subcommands.join(", ")}`)
-    }
-    if (values.file !== undefined && values.config !== undefined) {
-      return usage("only one of --config or --file")
-    }
-    return { _tag: "Serve", file: values.file, text: values.config, validateOnly: values["validate-only"] }
   } catch (error) {
     return usage(readable(error))
   }

@@ -10,27 +10,42 @@ export interface Input {
   readonly isEmbedded: boolean
 }
 
-const static_ = /^(?:-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/self\/fd\/\d+)$/
+export interface NoInput {
+  readonly _tag: "NoInput"
+  readonly message: string
+}
+
+/** Can be read only once. */
+const readOnce = /^(?:-|\/dev\/stdin|\/dev\/fd\/\d+|\/proc\/self\/fd\/\d+)$/
+
+const noInput = (message: string): NoInput => ({ _tag: "NoInput", message })
+
+const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text)
 
 export const inputOf = (
   asked: { readonly file: string | undefined; readonly text: string | undefined },
   env: Readonly<Record<string, string | undefined>>,
-): Input | { readonly _tag: "Missing"; readonly message: string } => {
+): Input | NoInput => {
+  const named = nonEmpty(env["LOCAL_XDS_PATH"])
+  if (named !== undefined && (asked.text !== undefined || asked.file !== undefined)) {
+    const flag = asked.text === undefined ? "--file" : "--config"
+    return noInput(`both ${flag} and LOCAL_XDS_PATH name a configuration; keep one of them`)
+  }
   if (asked.text !== undefined) return { path: "<config>", text: asked.text, isEmbedded: false }
-  const file = asked.file ?? (env["LOCAL_XDS_PATH"] === "" ? undefined : env["LOCAL_XDS_PATH"])
-  if (file !== undefined) {
-    if (!static_.test(file)) return { path: file, text: undefined, isEmbedded: false }
-    return {
-      path: file === "-" ? "<stdin>" : file,
-      text: readFileSync(file === "-" ? 0 : file, "utf8"),
-      isEmbedded: false,
+  const path = asked.file ?? named
+  if (path !== undefined) {
+    if (!readOnce.test(path)) return { path, text: undefined, isEmbedded: false }
+    const name = path === "-" ? "<stdin>" : path
+    try {
+      return { path: name, text: readFileSync(path === "-" ? 0 : path, "utf8"), isEmbedded: false }
+    } catch (error) {
+      return noInput(`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  if (env["KUBERNETES_SERVICE_HOST"] !== undefined) {
-    return {
-      _tag: "Missing",
-      message: "a configuration is required in Kubernetes: mount one and pass it with --file, or set LOCAL_XDS_PATH",
-    }
+  if (nonEmpty(env["KUBERNETES_SERVICE_HOST"]) !== undefined) {
+    return noInput(
+      "a configuration is required in Kubernetes: mount one and pass it with --file, or set LOCAL_XDS_PATH",
+    )
   }
   return { path: "<embedded>", text: embedded, isEmbedded: true }
 }

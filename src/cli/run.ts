@@ -3,10 +3,10 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Input } from "./input.ts"
+import type { Begun } from "./begin.ts"
 import { serve } from "../serve.ts"
 
-export const run = (input: Input): void => {
+export const run = (begun: Begun): void => {
   // Expected failures carry no stacks, and the others need only their top.
   Error.stackTraceLimit = 10
   let asked = false
@@ -17,7 +17,7 @@ export const run = (input: Input): void => {
     })
   }
   NodeRuntime.runMain(
-    Effect.catch(serve(input, process.env), (failure) =>
+    Effect.catch(serve(begun), (failure) =>
       Effect.sync(() => {
         process.stderr.write(`${failure.text}\n`)
         process.exitCode = 1

@@ -3,45 +3,35 @@ import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { type ConfigIssue, formatAll, hasErrors, toJson } from "../config/ConfigIssue.ts"
 import { load, type Loaded } from "../config/local/load.ts"
-import { nodeIo } from "../config/local/nodeIo.ts"
+import { nodeIo, readConfig, unreadable } from "../config/local/nodeIo.ts"
+import { withoutSample } from "../embedded/config.ts"
 import type { Input } from "./input.ts"
 
 export type Read =
   | { readonly _tag: "Loaded"; readonly loaded: Loaded }
   | { readonly _tag: "Refused"; readonly issues: ReadonlyArray<ConfigIssue> }
 
-const unreadable = (file: string, error: unknown): Read => ({
-  _tag: "Refused",
-  issues: [
-    {
-      severity: "error",
-      line: 1,
-      column: 1,
-      path: "",
-      message: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      remedy: "Check the path and its permissions.",
-    },
-  ],
-})
-
-const readText = (text: string, file: string, env: NodeJS.ProcessEnv): Promise<Read> =>
+/** Loads a file (or `-` for standard input), or a text that stands for one, for a command that runs once. */
+export const readFor = (file: string, env: NodeJS.ProcessEnv, text?: string): Promise<Read> =>
   Effect.runPromise(
-    Effect.match(load(text, { file, env, io: nodeIo }), {
-      onFailure: (issues): Read => ({ _tag: "Refused", issues }),
-      onSuccess: (loaded): Read => ({ _tag: "Loaded", loaded }),
-    }),
+    Effect.match(
+      Effect.flatMap(text === undefined ? textOf(file) : Effect.succeed(text), (content) =>
+        load(content, { file, env, io: nodeIo }),
+      ),
+      {
+        onFailure: (issues): Read => ({ _tag: "Refused", issues }),
+        onSuccess: (loaded): Read => ({ _tag: "Loaded", loaded }),
+      },
+    ),
   )
 
-/** Loads a file (or `-` for standard input) for a command that runs once. */
-export const readFor = (file: string, env: NodeJS.ProcessEnv): Promise<Read> => {
-  let text: string
-  try {
-    text = readFileSync(file === "-" ? 0 : file, "utf8")
-  } catch (error) {
-    return Promise.resolve(unreadable(file, error))
-  }
-  return readText(text, file, env)
-}
+const textOf = (file: string): Effect.Effect<string, ReadonlyArray<ConfigIssue>> =>
+  file === "-"
+    ? Effect.try({
+        try: () => readFileSync(0, "utf8"),
+        catch: (error) => [unreadable(error instanceof Error ? error.message : String(error))],
+      })
+    : readConfig(file)
 
 export interface Printed {
   readonly out: string
@@ -77,8 +67,7 @@ export const validate = async (file: string, json: boolean, env: NodeJS.ProcessE
   verdict(await readFor(file, env), file, json)
 
 /** `sluice --validate-only`. */
-export const validateText = async (input: Input, env: NodeJS.ProcessEnv): Promise<Printed> => {
-  const read = input.text === undefined ? readFor(input.path, env) : readText(input.text, input.path, env)
-  const printed = verdict(await read, input.path, false)
+export const validateInput = async (input: Input, env: NodeJS.ProcessEnv): Promise<Printed> => {
+  const printed = verdict(await readFor(input.path, { ...env, ...withoutSample }, input.text), input.path, false)
   return input.isEmbedded ? { ...printed, out: `No local configuration\n${printed.out}` } : printed
 }

@@ -1,64 +1,84 @@
 /** Configuration from a file: read at the start, and again whenever it or something it refers to changes. */
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import { readFile } from "node:fs/promises"
+import { unseal } from "../../ir/transfer.ts"
 import { type ConfigIssue, format } from "./ConfigIssue.ts"
-import { load } from "./loading.ts"
+import { begin, type Job, type Loading, type Outcome } from "./loading.ts"
 import type { Loaded } from "./local/load.ts"
 import type { Source, Told, Unusable } from "./Source.ts"
-import { changes } from "./watch.ts"
+import { watch, type Watching } from "./watch.ts"
 
-export interface FileOptions {
-  readonly path: string
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** Static text has no file to watch; what it refers to is watched all the same. */
-  readonly text?: string
-  /** Told of everything worth a line in the log after a successful load. */
+export interface FileOptions extends Job {
+  /** Told of every load after the first that succeeded. */
   readonly onLoaded?: (loaded: Loaded) => void
 }
 
-const readText = (options: FileOptions): Effect.Effect<string, ReadonlyArray<ConfigIssue>> =>
-  options.text !== undefined
-    ? Effect.succeed(options.text)
-    : Effect.tryPromise({
-        try: () => readFile(options.path, "utf8"),
-        catch: (cause): ReadonlyArray<ConfigIssue> => [
-          {
-            severity: "error",
-            line: 1,
-            column: 1,
-            path: "",
-            message: `the file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-            remedy: "Check the path and its permissions.",
-          },
-        ],
-      })
+/** A load, with what has to be looked at to learn when it is out of date. */
+export interface Read {
+  readonly loaded: Loaded
+  readonly seen: ReadonlyMap<string, string>
+}
+
+const ask = (loading: () => Loading, job: Job): Effect.Effect<Outcome> =>
+  Effect.callback((resume) => {
+    const { cancel, load, outcome } = loading()
+    load({ file: job.file, env: job.env, ...(job.text === undefined ? {} : { text: job.text }) })
+    void outcome.then((value) => resume(Effect.succeed(value)))
+    return Effect.promise(cancel)
+  })
+
+const readOf = ({ loaded, seen }: Extract<Outcome, { _tag: "Loaded" }>): Read => ({ loaded: unseal(loaded), seen })
+
+/** What a thread that was started ahead of time makes of its job. */
+export const finish = (outcome: Promise<Outcome>): Effect.Effect<Read, ReadonlyArray<ConfigIssue>> =>
+  Effect.flatMap(
+    Effect.promise(() => outcome),
+    (value) => (value._tag === "Loaded" ? Effect.succeed(readOf(value)) : Effect.fail(value.issues)),
+  )
 
 /** One complete load, with every problem at once. */
-export const read = (options: FileOptions): Effect.Effect<Loaded, ReadonlyArray<ConfigIssue>> =>
-  Effect.flatMap(readText(options), (text) => load({ text, file: options.path, env: options.env }))
+export const read = (options: FileOptions): Effect.Effect<Read, ReadonlyArray<ConfigIssue>> =>
+  Effect.flatMap(ask(begin, options), (value) =>
+    value._tag === "Loaded" ? Effect.succeed(readOf(value)) : Effect.fail(value.issues),
+  )
 
 /** Begins with what was loaded already and goes on with every change. */
-export const source = (options: FileOptions, first: Loaded): Source => {
-  let dependencies = first.dependencies
-  const again = Effect.match(read(options), {
-    onFailure: (issues): Told | Unusable => ({
-      _tag: "Unusable",
-      problems: issues.filter(({ severity }) => severity === "error").map((issue) => format(issue, options.path)),
-    }),
-    onSuccess: (loaded): Told | Unusable => {
-      dependencies = loaded.dependencies
+export const source = (options: FileOptions, first: Read): Source => ({
+  name: options.file,
+  updates: Stream.suspend(() => {
+    let { seen } = first
+    let watching: Watching | undefined
+    const changes = Stream.callback<void>(
+      (queue) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            watching = watch(
+              () => seen,
+              () => Queue.offerUnsafe(queue, undefined),
+            )
+            return watching
+          }),
+          ({ stop }) => Effect.sync(stop),
+        ),
+      // A change while another is being loaded is read after it, however many there were.
+      { bufferSize: 1, strategy: "sliding" },
+    )
+    const again = Effect.map(ask(begin, options), (outcome): Told | Unusable => {
+      // What could not be used may become usable by a change of what it refers to, or by a return to what served.
+      seen = outcome._tag === "Loaded" ? outcome.seen : new Map([...seen, ...outcome.seen])
+      watching?.look()
+      if (outcome._tag === "Refused") {
+        const errors = outcome.issues.filter(({ severity }) => severity === "error")
+        return { _tag: "Unusable", problems: errors.map((issue) => format(issue, options.file)) }
+      }
+      const { loaded } = readOf(outcome)
       options.onLoaded?.(loaded)
       return { _tag: "Told", snapshot: loaded.snapshot }
-    },
-  })
-  const watched = (): ReadonlyArray<string> =>
-    options.text === undefined ? [options.path, ...dependencies] : dependencies
-  return {
-    name: options.path,
-    updates: Stream.concat(
-      Stream.succeed<Told | Unusable>({ _tag: "Told", snapshot: first.snapshot }),
-      Stream.mapEffect(changes(watched), () => again),
-    ),
-  }
-}
+    })
+    return Stream.concat(
+      Stream.succeed<Told | Unusable>({ _tag: "Told", snapshot: first.loaded.snapshot }),
+      Stream.mapEffect(changes, () => again),
+    )
+  }),
+})

@@ -3,94 +3,128 @@
  * switch of a symlink in a directory above as Kubernetes does. Directories are watched rather than files, because a
  * watched file that is replaced is never heard of again.
  */
-import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
-import * as Stream from "effect/Stream"
-import { type FSWatcher, realpathSync, statSync, watch as watchDirectory } from "node:fs"
+import { type FSWatcher, watch as watchDirectory } from "node:fs"
+import { realpath, stat } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
+import { stamp } from "./stamp.ts"
 
 /** Several writes in a row are one change. */
 export const debounceMillis = 250
+/** A directory in which something always happens must not put off the look for ever. */
+export const burstMillis = 1_000
 /** Where the system tells nothing (network file systems), looking tells. */
 export const pollMillis = 5_000
 
-/** What a file looks like from outside; changes whenever its content may have. */
-const stamp = (path: string): string => {
-  try {
-    const { ctimeMs, ino, mtimeMs, size } = statSync(path)
-    return `${realpathSync(path)} ${ino} ${size} ${mtimeMs} ${ctimeMs}`
-  } catch {
-    return "absent"
-  }
+export interface Watching {
+  /** Looks at once, at whatever is to be watched now. */
+  readonly look: () => void
+  readonly stop: () => void
 }
 
-const directoriesOf = (path: string): ReadonlyArray<string> => {
+const directoriesOf = async (path: string): Promise<ReadonlyArray<string>> => {
   const directories = [dirname(resolve(path))]
   try {
+    const real = await realpath(path)
     // A symlink may lead through several directories, each of which can be switched.
-    directories.push(dirname(realpathSync(path)), dirname(dirname(realpathSync(path))))
+    if (real !== resolve(path)) directories.push(dirname(real), dirname(dirname(real)))
   } catch {
     // Absent for now: its directory is watched for it to come.
   }
   return directories
 }
 
-/** Emits once after each burst of changes to any of the files; `paths` is asked again after each. */
-export const changes = (paths: () => ReadonlyArray<string>): Stream.Stream<void> =>
-  Stream.callback<void>((queue) =>
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const watchers = new Map<string, FSWatcher>()
-        const stamps = new Map<string, string>()
-        let timer: NodeJS.Timeout | undefined
+interface Watched {
+  readonly watcher: FSWatcher
+  /** A directory that was made anew has another one, and must be watched anew. */
+  readonly inode: number
+}
 
-        const look = (): void => {
-          timer = undefined
-          const current = paths()
-          let changed = false
-          for (const path of current) {
-            const now = stamp(path)
-            const before = stamps.get(path)
-            stamps.set(path, now)
-            if (before !== undefined && before !== now) changed = true
-          }
-          rewatch(current)
-          if (changed) Queue.offerUnsafe(queue, undefined)
+/** `read` tells which files were read last, and the stamp each had just before. */
+export const watch = (read: () => ReadonlyMap<string, string>, changed: () => void): Watching => {
+  const watchers = new Map<string, Watched>()
+  /** What was told already, until it has been read. */
+  const told = new Map<string, string>()
+  let timer: NodeJS.Timeout | undefined
+  let burstSince = 0
+  let stopped = false
+  let looking = false
+  let lookAgain = false
+
+  const forget = (directory: string): void => {
+    watchers.get(directory)?.watcher.close()
+    watchers.delete(directory)
+  }
+
+  const rewatch = async (paths: Iterable<string>): Promise<void> => {
+    const wanted = new Map<string, number>()
+    for (const path of paths) {
+      for (const directory of await directoriesOf(path)) {
+        if (wanted.has(directory)) continue
+        try {
+          wanted.set(directory, (await stat(directory)).ino)
+        } catch {
+          // Polling covers a directory that is not there.
         }
-        const soon = (): void => {
-          clearTimeout(timer)
-          timer = setTimeout(look, debounceMillis)
-        }
-        const rewatch = (current: ReadonlyArray<string>): void => {
-          const wanted = new Set(current.flatMap(directoriesOf))
-          for (const [directory, watcher] of watchers) {
-            if (wanted.has(directory)) continue
-            watcher.close()
-            watchers.delete(directory)
-          }
-          for (const directory of wanted) {
-            if (watchers.has(directory)) continue
-            try {
-              const watcher = watchDirectory(directory, { persistent: false }, soon)
-              watcher.on("error", () => {
-                watcher.close()
-                watchers.delete(directory)
-              })
-              watchers.set(directory, watcher)
-            } catch {
-              // Polling covers a directory that cannot be watched.
-            }
-          }
-        }
-        look()
-        const poll = setInterval(look, pollMillis)
-        poll.unref()
-        return () => {
-          clearInterval(poll)
-          clearTimeout(timer)
-          for (const watcher of watchers.values()) watcher.close()
-        }
-      }),
-      (stop) => Effect.sync(stop),
-    ),
-  )
+      }
+    }
+    if (stopped) return
+    for (const [directory, { inode }] of watchers) if (wanted.get(directory) !== inode) forget(directory)
+    for (const [directory, inode] of wanted) {
+      if (watchers.has(directory)) continue
+      try {
+        const watcher = watchDirectory(directory, { persistent: false }, soon)
+        watcher.on("error", () => forget(directory))
+        watchers.set(directory, { watcher, inode })
+      } catch {
+        // Polling covers a directory that cannot be watched.
+      }
+    }
+  }
+
+  const lookOnce = async (): Promise<void> => {
+    const files = read()
+    // Watched first, looked at second: a change in between is seen by the one or told by the other.
+    await rewatch(files.keys())
+    let isChanged = false
+    for (const [path, before] of files) {
+      const now = await stamp(path)
+      if (now === before || now === told.get(path)) continue
+      told.set(path, now)
+      isChanged = true
+    }
+    for (const path of told.keys()) if (!files.has(path)) told.delete(path)
+    if (isChanged && !stopped) changed()
+  }
+
+  const look = async (): Promise<void> => {
+    clearTimeout(timer)
+    timer = undefined
+    lookAgain = looking
+    if (looking || stopped) return
+    looking = true
+    await lookOnce()
+    looking = false
+    if (lookAgain) await look()
+  }
+
+  const soon = (): void => {
+    if (stopped) return
+    const now = performance.now()
+    if (timer === undefined) burstSince = now
+    else clearTimeout(timer)
+    timer = setTimeout(() => void look(), Math.max(0, Math.min(debounceMillis, burstSince + burstMillis - now)))
+  }
+
+  const poll = setInterval(() => void look(), pollMillis)
+  poll.unref()
+  void look()
+  return {
+    look: () => void look(),
+    stop: () => {
+      stopped = true
+      clearInterval(poll)
+      clearTimeout(timer)
+      for (const directory of watchers.keys()) forget(directory)
+    },
+  }
+}

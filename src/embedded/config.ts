@@ -2,7 +2,7 @@
 export const embedded = `
 gateways:
   default:
-    port: 4000
+    port: \${SLUICE_PORT:-4000}
 routes:
   - name: sample
     policies:
@@ -13,3 +13,6 @@ routes:
     backends:
       - host: 127.0.0.1:\${SLUICE_SAMPLE_PORT}
 `
+
+/** A loopback port stands for the sample where it is not running. */
+export const withoutSample = { SLUICE_SAMPLE_PORT: "1" }

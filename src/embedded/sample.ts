@@ -1,12 +1,12 @@
 /** The bundled sample service behind the embedded configuration: says what it was asked, on loopback only. */
-import * as Effect from "effect/Effect"
-import type { Scope } from "effect/Scope"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 
 const eventsMax = 100
+/** Statuses whose replies have no body (RFC 9110 §6.4.1). */
+const bodiless = new Set(["204", "205", "304"])
 
-const streamEvents = (request: http.IncomingMessage, response: http.ServerResponse, count: number): void => {
+const streamEvents = (response: http.ServerResponse, count: number): void => {
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" })
   let sent = 0
   const timer = setInterval(() => {
@@ -16,24 +16,29 @@ const streamEvents = (request: http.IncomingMessage, response: http.ServerRespon
     clearInterval(timer)
     response.end()
   }, 100)
-  request.on("close", () => clearInterval(timer))
   response.on("close", () => clearInterval(timer))
 }
 
 const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-  const url = new URL(request.url ?? "/", "http://sample")
-  const status = /^\/status\/([2-5]\d\d)$/.exec(url.pathname)?.[1]
-  if (url.pathname === "/events") {
+  const [path = "/", query = ""] = (request.url ?? "/").split("?", 2)
+  const status = /^\/status\/([2-5]\d\d)$/.exec(path)?.[1]
+  if (path === "/events") {
     request.resume()
-    return streamEvents(request, response, Math.min(eventsMax, Number(url.searchParams.get("count") ?? 5) || 5))
+    const count = Math.trunc(Number(new URLSearchParams(query).get("count") ?? 5))
+    return streamEvents(response, count >= 1 ? Math.min(eventsMax, count) : 5)
   }
-  if (url.pathname === "/echo") {
+  if (path === "/echo") {
     response.writeHead(200, { "content-type": request.headers["content-type"] ?? "application/octet-stream" })
     request.pipe(response)
     return
   }
   request.resume()
   request.once("end", () => {
+    if (status !== undefined && bodiless.has(status)) {
+      response.writeHead(Number(status))
+      response.end()
+      return
+    }
     const body = `${JSON.stringify(
       {
         service: "sluice sample",
@@ -53,19 +58,22 @@ const answer = (request: http.IncomingMessage, response: http.ServerResponse): v
   })
 }
 
-/** Serves until the scope closes; the result is its port. */
-export const sample: Effect.Effect<number, Error, Scope> = Effect.map(
-  Effect.acquireRelease(
-    Effect.callback<http.Server, Error>((resume) => {
-      const server = http.createServer(answer)
-      server.once("error", (error) => resume(Effect.fail(error)))
-      server.listen({ host: "127.0.0.1", port: 0 }, () => resume(Effect.succeed(server)))
-    }),
-    (server) =>
-      Effect.sync(() => {
-        server.close()
-        server.closeAllConnections()
-      }),
-  ),
-  (server) => (server.address() as AddressInfo).port,
-)
+export interface Sample {
+  readonly port: number
+  readonly close: () => void
+}
+
+export const startSample = (): Promise<Sample> =>
+  new Promise((resolve, reject) => {
+    const server = http.createServer(answer)
+    server.once("error", reject)
+    server.listen({ host: "127.0.0.1", port: 0 }, () => {
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close()
+          server.closeAllConnections()
+        },
+      })
+    })
+  })

@@ -18,6 +18,8 @@ import * as tls from "./tls.ts"
 export interface NetworkOptions {
   /** Several workers listen on one port. */
   readonly reusePort: boolean
+  /** The first of them, which sees to it that the port belongs to nobody else: sharing would hide that. */
+  readonly claim?: boolean
   /** Workers that share it resume each other's TLS sessions. */
   readonly ticketSecret?: Uint8Array
 }
@@ -43,6 +45,9 @@ const stop = (server: net.Server): void => {
   if (server.listening) server.close()
 }
 
+const closed = (server: net.Server): Effect.Effect<void> =>
+  Effect.callback((resume) => void server.close(() => resume(Effect.void)))
+
 /** Errors by which a host says that it has no IPv6. */
 const withoutIpv6 = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL", "EPROTONOSUPPORT"])
 
@@ -51,7 +56,17 @@ const open = (
   { address, ipv6, connectionsMax }: ListenOptions,
   onSocket: (socket: Socket) => void,
 ): Effect.Effect<net.Server, ListenFailed> => {
-  const listenOn = (where: net.ListenOptions) => listenOnce(where, connectionsMax, onSocket)
+  const listenOn = (where: net.ListenOptions) =>
+    options.claim === true && where.reusePort === true && where.port !== 0
+      ? Effect.flatMap(
+          listenOnce({ ...where, reusePort: false }, connectionsMax, (socket) => socket.destroy()),
+          (alone) =>
+            Effect.andThen(
+              closed(alone),
+              Effect.suspend(() => listenOnce(where, connectionsMax, onSocket)),
+            ),
+        )
+      : listenOnce(where, connectionsMax, onSocket)
   switch (address._tag) {
     case "Internal":
       return Effect.die(new Error("an internal bind has no socket"))

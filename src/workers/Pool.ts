@@ -13,10 +13,19 @@ import type { Address } from "../../stages/Connection.ts"
 import type { Prepared } from "../config/publish.ts"
 import type { Unusable } from "../config/Source.ts"
 import type { Setting } from "../telemetry/Levels.ts"
-import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts"
+import { type Exported, merge } from "../telemetry/Registry.ts"
+import type { Answer, FromWorker, ThreadStart, Told, ToWorker, WorkerStart } from "./messages.ts"
 
-/** A worker that dies is replaced after this long, so that one that cannot live does not spin. */
+/** A worker that dies is replaced after this long, and after twice as long each time it cannot serve … */
 export const restartMillis = 1_000
+/** … up to this long, so that one that cannot live does not spin. */
+export const restartMillisMax = 30_000
+/** A worker that takes this long to take part in a change hangs, and is replaced. */
+export const changeMillisMax = 10_000
+/** Metrics are shown without a worker that is too busy to tell. */
+export const metricsMillisMax = 1_000
+/** Beyond the deadlines of the drain, for the threads to come to their end. */
+const farewellMillis = 500
 
 interface Current {
   readonly snapshot: Snapshot
@@ -26,9 +35,11 @@ interface Current {
 interface Member {
   readonly thread: Worker
   readonly number: number
-  /** Answers that are waited for, by the id of their question. */
-  readonly waiting: Map<number, (message: FromWorker) => void>
+  /** Who waits for an answer, by the number of the question; nobody answers once the worker is gone. */
+  readonly waiting: Map<number, (answer: Answer | undefined) => void>
   readonly exited: Promise<void>
+  /** What it had counted when it was asked last. */
+  counted: Exported
 }
 
 export interface PoolOptions {
@@ -41,10 +52,12 @@ export interface PoolOptions {
 }
 
 export interface Pool {
+  /** The first change that is committed starts the workers. */
   readonly prepare: (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>) => Effect.Effect<Prepared, Unusable>
-  readonly ask: (what: "metrics" | "open") => Promise<ReadonlyArray<unknown>>
+  readonly ask: (what: "metrics") => Promise<ReadonlyArray<Exported>>
   readonly tellLevels: (setting: Setting) => void
   readonly drain: () => void
+  /** How many serve the current plan. */
   readonly size: () => number
 }
 
@@ -53,63 +66,97 @@ const threadUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./w
 const portsOf = (addresses: ReadonlyMap<BindKey, Address>): Current["ports"] =>
   [...addresses].filter(([, { port }]) => port > 0).map(([key, { port }]) => [key, port])
 
+type Question<M> = M extends { readonly id: number } ? Omit<M, "id"> : never
+
 export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
   Effect.gen(function* () {
     /** Workers that serve the current plan. */
     const members = new Set<Member>()
     const all = new Set<Member>()
+    /** How often in a row the worker of a number could not serve. */
+    const failures = new Map<number, number>()
     const changing = Semaphore.makeUnsafe(1)
     let current: Current | undefined
+    let levels: Setting | undefined
+    /** Counters of workers that are gone: what was counted stays counted. */
+    let departed: Exported = []
     let lastId = 0
     let ending = false
 
-    const post = (member: Member, message: ToWorker): void => member.thread.postMessage(message)
+    const tell = (member: Member, message: Told): void => member.thread.postMessage(message)
 
-    const question = (member: Member, make: (id: number) => ToWorker): Promise<FromWorker | undefined> =>
+    /** Nothing comes back from a worker that is gone, or that does not answer in time. */
+    const question = <A extends Answer>(
+      member: Member,
+      message: Question<ToWorker>,
+      millis: number,
+      late: () => void,
+    ): Promise<A | undefined> =>
       new Promise((resolve) => {
+        if (!all.has(member)) return resolve(undefined)
         const id = ++lastId
-        member.waiting.set(id, resolve)
-        void member.exited.then(() => resolve(undefined))
-        post(member, make(id))
+        const settle = (answer: Answer | undefined): void => {
+          clearTimeout(timer)
+          member.waiting.delete(id)
+          resolve(answer as A | undefined)
+        }
+        const timer = setTimeout(() => {
+          late()
+          settle(undefined)
+        }, millis)
+        member.waiting.set(id, settle)
+        member.thread.postMessage({ ...message, id } as ToWorker)
       })
 
-    const prepareOne = (member: Member, { ports, snapshot }: Current) => {
-      let id = 0
-      return question(member, (next) => {
-        id = next
-        return { _tag: "Prepare", id, snapshot: seal(snapshot), ports }
-      }).then((answer) => ({
-        member,
-        id,
-        problems: answer?._tag === "Prepared" ? answer.problems : ["the worker ended"],
-        isGone: answer === undefined,
-      }))
+    const change = <A extends Answer>(member: Member, message: Question<ToWorker>): Promise<A | undefined> =>
+      question(member, message, changeMillisMax, () => {
+        options.onProblem(`worker ${member.number} does not answer`)
+        void member.thread.terminate()
+      })
+
+    interface Outcome {
+      readonly member: Member
+      readonly change: number
+      /** Why not; a worker that is gone has no say. */
+      readonly problems: ReadonlyArray<string> | "gone"
     }
+
+    const prepareOne = async (member: Member, snapshot: Snapshot, ports: Current["ports"]): Promise<Outcome> => {
+      const answer = await change<Extract<Answer, { _tag: "Prepared" }>>(member, { _tag: "Prepare", snapshot, ports })
+      return { member, change: answer?.id ?? 0, problems: answer?.problems ?? "gone" }
+    }
+
+    const finishOne = (outcome: Outcome, how: "commit" | "abort"): Promise<unknown> =>
+      change(outcome.member, { _tag: "Finish", change: outcome.change, how })
 
     /** A worker that has just started takes over what the others serve. */
     const join = (member: Member): Promise<void> =>
       Effect.runPromise(
         changing.withPermits(1)(
           Effect.promise(async () => {
-            if (current !== undefined) {
-              const { id, isGone, problems } = await prepareOne(member, current)
-              if (problems !== undefined) {
-                if (!isGone) options.onProblem(`worker ${member.number} cannot serve: ${problems.join("; ")}`)
-                return
-              }
-              post(member, { _tag: "Commit", id })
+            if (current === undefined || ending) return
+            const outcome = await prepareOne(member, seal(current.snapshot), current.ports)
+            if (outcome.problems === "gone") return
+            if (outcome.problems.length > 0) {
+              options.onProblem(`worker ${member.number} cannot serve: ${outcome.problems.join("; ")}`)
+              return void member.thread.terminate()
             }
+            await finishOne(outcome, "commit")
+            if (!all.has(member)) return
+            failures.delete(member.number)
             members.add(member)
           }),
         ),
       )
 
     const spawn = (number: number): void => {
-      const thread = new Worker(threadUrl, { workerData: seal(options.start) })
+      const owed = new Int32Array(new SharedArrayBuffer(4))
+      const start: ThreadStart = { ...options.start, owed, levels }
+      const thread = new Worker(threadUrl, { workerData: seal(start) })
       const exited = new Promise<void>((resolve) => {
         thread.once("exit", () => resolve())
       })
-      const member: Member = { thread, number, waiting: new Map(), exited }
+      const member: Member = { thread, number, waiting: new Map(), exited, counted: [] }
       all.add(member)
       thread.on("message", (message: FromWorker) => {
         switch (message._tag) {
@@ -118,10 +165,10 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
             return
           case "Lines":
             options.onLines(message.text)
+            Atomics.sub(owed, 0, message.bytes)
             return
           default:
             member.waiting.get(message.id)?.(message)
-            member.waiting.delete(message.id)
         }
       })
       thread.on("error", (error: unknown) => {
@@ -130,67 +177,87 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
       void exited.then(() => {
         members.delete(member)
         all.delete(member)
+        for (const settle of member.waiting.values()) settle(undefined)
+        departed = merge([departed, member.counted.filter(({ definition }) => definition.kind !== "gauge")])
         if (ending) return
-        const timer = setTimeout(() => {
-          if (!ending) spawn(number)
-        }, restartMillis)
-        timer.unref()
+        const failed = failures.get(number) ?? 0
+        failures.set(number, failed + 1)
+        setTimeout(
+          () => {
+            if (!ending) spawn(number)
+          },
+          Math.min(restartMillisMax, restartMillis * 2 ** failed),
+        ).unref()
       })
     }
 
     const drain = (): void => {
       if (ending) return
       ending = true
-      for (const member of all) post(member, { _tag: "Drain" })
+      for (const member of all) {
+        if (members.has(member)) tell(member, { _tag: "Drain" })
+        else void member.thread.terminate()
+      }
     }
 
-    yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        for (let number = 1; number <= options.count; number++) spawn(number)
+    yield* Effect.addFinalizer(() =>
+      Effect.promise(async () => {
+        drain()
+        const patience = new Promise<void>((resolve) => {
+          setTimeout(resolve, options.drainMillis + farewellMillis).unref()
+        })
+        await Promise.race([Promise.all([...all].map(({ exited }) => exited)), patience])
+        await Promise.all([...all].map(({ thread }) => thread.terminate()))
       }),
-      () =>
-        Effect.promise(async () => {
-          drain()
-          const patience = new Promise<void>((resolve) => {
-            setTimeout(resolve, options.drainMillis + 500).unref()
-          })
-          await Promise.race([Promise.all([...all].map(({ exited }) => exited)), patience])
-          await Promise.all([...all].map(({ thread }) => thread.terminate()))
-        }),
     )
 
-    const prepare = (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>): Effect.Effect<Prepared, Unusable> =>
-      Effect.gen(function* () {
-        const next: Current = { snapshot, ports: portsOf(addresses) }
-        yield* changing.take(1)
-        const answers = yield* Effect.promise(() => Promise.all([...members].map((member) => prepareOne(member, next))))
-        const alive = answers.filter(({ isGone }) => !isGone)
-        const finish = (tag: "Commit" | "Abort") =>
-          Effect.suspend(() => {
-            for (const { id, member, problems } of alive) {
-              if (problems === undefined) post(member, { _tag: tag, id })
-            }
-            if (tag === "Commit") current = next
-            return changing.release(1)
-          })
-        const problems = alive.flatMap((answer) => answer.problems ?? [])
-        if (problems.length > 0) {
-          yield* finish("Abort")
-          return yield* Effect.fail<Unusable>({ _tag: "Unusable", problems })
-        }
-        return { commit: finish("Commit"), abort: finish("Abort") }
-      })
+    const prepare = Effect.fnUntraced(function* (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>) {
+      const next: Current = { snapshot, ports: portsOf(addresses) }
+      yield* changing.take(1)
+      const sealed = members.size === 0 ? snapshot : seal(snapshot)
+      const outcomes = yield* Effect.promise(() =>
+        Promise.all([...members].map((member) => prepareOne(member, sealed, next.ports))),
+      )
+      const ready = outcomes.filter(({ problems }) => problems.length === 0)
+      const finish = (how: "commit" | "abort") =>
+        Effect.promise(async () => {
+          await Promise.all(ready.map((outcome) => finishOne(outcome, how)))
+          if (how === "abort") return
+          const isFirst = current === undefined
+          current = next
+          if (isFirst && !ending) for (let number = 1; number <= options.count; number++) spawn(number)
+        }).pipe(Effect.ensuring(changing.release(1)))
+      const problems = outcomes.flatMap((outcome) =>
+        outcome.problems === "gone"
+          ? []
+          : outcome.problems.map((problem) => `worker ${outcome.member.number}: ${problem}`),
+      )
+      if (problems.length > 0) {
+        yield* finish("abort")
+        return yield* Effect.fail<Unusable>({ _tag: "Unusable", problems })
+      }
+      return { commit: finish("commit"), abort: finish("abort") } satisfies Prepared
+    })
 
     return {
       prepare,
-      ask: async (what) => {
-        const answers = await Promise.all(
-          [...members].map((member) => question(member, (id) => ({ _tag: "Ask", id, what }))),
+      ask: async () => {
+        await Promise.all(
+          [...members].map(async (member) => {
+            const answer = await question<Extract<Answer, { _tag: "Metrics" }>>(
+              member,
+              { _tag: "Metrics" },
+              metricsMillisMax,
+              () => {},
+            )
+            if (answer !== undefined) member.counted = answer.exported
+          }),
         )
-        return answers.flatMap((answer) => (answer?._tag === "Answer" ? [answer.value] : []))
+        return [departed, ...Array.from(members, ({ counted }) => counted)]
       },
       tellLevels: (setting) => {
-        for (const member of all) post(member, { _tag: "LogLevels", setting })
+        levels = setting
+        for (const member of all) tell(member, { _tag: "LogLevels", setting })
       },
       drain,
       size: () => members.size,

@@ -3,6 +3,7 @@ import type { BindKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Static } from "../config/Static.ts"
 import type { Setting } from "../telemetry/Levels.ts"
+import type { Exported } from "../telemetry/Registry.ts"
 
 /** Everything a worker is started with; sealed. */
 export interface WorkerStart {
@@ -11,6 +12,18 @@ export interface WorkerStart {
   readonly ticketSecret: Uint8Array
 }
 
+/** What only its thread has, beside what all are started with. */
+export interface ThreadStart extends WorkerStart {
+  /** Bytes of lines that the main thread has not taken yet, in shared memory. */
+  readonly owed: Int32Array
+  /** How much is logged, where it is not what was configured any more. */
+  readonly levels: Setting | undefined
+}
+
+/** A worker that owes more than this waits: the main thread may be waiting for whoever reads the log. */
+export const owedBytesMax = 1024 * 1024
+
+/** Questions; each is answered under its own number. */
 export type ToWorker =
   /** Sealed; `ports` are those the system chose where the configuration left it open. */
   | {
@@ -19,15 +32,20 @@ export type ToWorker =
       readonly snapshot: Snapshot
       readonly ports: ReadonlyArray<readonly [BindKey, number]>
     }
-  | { readonly _tag: "Commit"; readonly id: number }
-  | { readonly _tag: "Abort"; readonly id: number }
-  | { readonly _tag: "Ask"; readonly id: number; readonly what: "metrics" | "open" }
-  | { readonly _tag: "LogLevels"; readonly setting: Setting }
-  | { readonly _tag: "Drain" }
+  /** What is to become of the change that was prepared under number `change`. */
+  | { readonly _tag: "Finish"; readonly id: number; readonly change: number; readonly how: "commit" | "abort" }
+  | { readonly _tag: "Metrics"; readonly id: number }
+  | Told
+
+/** Not answered. */
+export type Told = { readonly _tag: "LogLevels"; readonly setting: Setting } | { readonly _tag: "Drain" }
+
+export type Answer =
+  | { readonly _tag: "Prepared"; readonly id: number; readonly problems: ReadonlyArray<string> }
+  | { readonly _tag: "Finished"; readonly id: number }
+  | { readonly _tag: "Metrics"; readonly id: number; readonly exported: Exported }
 
 export type FromWorker =
   | { readonly _tag: "Ready" }
-  | { readonly _tag: "Prepared"; readonly id: number; readonly problems: ReadonlyArray<string> | undefined }
-  | { readonly _tag: "Committed"; readonly id: number }
-  | { readonly _tag: "Answer"; readonly id: number; readonly value: unknown }
-  | { readonly _tag: "Lines"; readonly text: string }
+  | { readonly _tag: "Lines"; readonly text: string; readonly bytes: number }
+  | Answer

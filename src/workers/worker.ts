@@ -10,14 +10,24 @@ import type { Prepared } from "../config/publish.ts"
 import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
 import * as World from "../node/world.ts"
+import type { Out } from "../telemetry/LineSink.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
-import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts"
+import { type FromWorker, owedBytesMax, type ThreadStart, type ToWorker } from "./messages.ts"
 
 const port = parentPort
 if (port === null) throw new Error("a worker is started by the main thread")
-const { static: settings, ticketSecret } = unseal(workerData as WorkerStart)
+const { levels, owed, static: settings, ticketSecret } = unseal(workerData as ThreadStart)
 const say = (message: FromWorker): void => port.postMessage(message)
 const decoder = new TextDecoder()
+
+/** Lines go out through the main thread, which takes them as fast as they are read. */
+const out: Out = (bytes) => {
+  if (Atomics.load(owed, 0) > owedBytesMax)
+    throw Object.assign(new Error("the main thread is behind"), { code: "EAGAIN" })
+  Atomics.add(owed, 0, bytes.byteLength)
+  say({ _tag: "Lines", text: decoder.decode(bytes), bytes: bytes.byteLength })
+  return bytes.byteLength
+}
 
 /** Where the configuration leaves a port to the system, all workers take the one the first got. */
 const withPorts = (snapshot: Snapshot, ports: Extract<ToWorker, { _tag: "Prepare" }>["ports"]): Snapshot => {
@@ -39,38 +49,36 @@ const program = Effect.gen(function* () {
   const gateway = yield* Gateway
   const telemetry = yield* Telemetry.Telemetry
   telemetry.watch(gateway)
+  if (levels !== undefined) telemetry.levels.replace(levels)
   const prepared = new Map<number, Prepared>()
 
-  const finish = (id: number, how: "commit" | "abort"): void => {
-    const change = prepared.get(id)
-    prepared.delete(id)
-    if (change !== undefined) Effect.runFork(change[how])
+  const prepare = ({ id, ports, snapshot }: Extract<ToWorker, { _tag: "Prepare" }>): Effect.Effect<void> =>
+    Effect.match(gateway.prepare(withPorts(unseal(snapshot), ports)), {
+      onFailure: ({ problems }) => say({ _tag: "Prepared", id, problems }),
+      onSuccess: (change) => {
+        prepared.set(id, change)
+        say({ _tag: "Prepared", id, problems: [] })
+      },
+    })
+
+  const finish = ({ change, how, id }: Extract<ToWorker, { _tag: "Finish" }>): Effect.Effect<void> => {
+    const found = prepared.get(change)
+    prepared.delete(change)
+    return Effect.andThen(
+      found === undefined ? Effect.void : found[how],
+      Effect.sync(() => say({ _tag: "Finished", id })),
+    )
   }
 
   yield* Effect.callback<void>((resume) => {
     port.on("message", (message: ToWorker) => {
       switch (message._tag) {
         case "Prepare":
-          Effect.runFork(
-            Effect.match(gateway.prepare(withPorts(unseal(message.snapshot), message.ports)), {
-              onFailure: ({ problems }) => say({ _tag: "Prepared", id: message.id, problems }),
-              onSuccess: (change) => {
-                prepared.set(message.id, change)
-                say({ _tag: "Prepared", id: message.id, problems: undefined })
-              },
-            }),
-          )
-          return
-        case "Commit":
-          return finish(message.id, "commit")
-        case "Abort":
-          return finish(message.id, "abort")
-        case "Ask":
-          return say({
-            _tag: "Answer",
-            id: message.id,
-            value: message.what === "metrics" ? telemetry.metrics.registry.export() : gateway.open(),
-          })
+          return void Effect.runFork(prepare(message))
+        case "Finish":
+          return void Effect.runFork(finish(message))
+        case "Metrics":
+          return say({ _tag: "Metrics", id: message.id, exported: telemetry.metrics.registry.export() })
         case "LogLevels":
           return telemetry.levels.replace(message.setting)
         case "Drain":
@@ -91,10 +99,7 @@ await Effect.runPromise(
             version,
             logging: settings.logging,
             metricsRemove: settings.metricsRemove,
-            out: (bytes) => {
-              say({ _tag: "Lines", text: decoder.decode(bytes) })
-              return bytes.byteLength
-            },
+            out,
           }),
         ),
         Layer.provideMerge(

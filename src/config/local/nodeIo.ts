@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { readFile, stat } from "node:fs/promises"
 import { referencedBytesMax } from "../bounds.ts"
+import type { ConfigIssue } from "../ConfigIssue.ts"
 import type { Io } from "./resolve.ts"
 
 const reasons: Record<string, string> = {
@@ -29,3 +30,16 @@ export const nodeIo: Io = {
       catch: why,
     }),
 }
+
+/** The text of the configuration itself. */
+export const readConfig = (path: string): Effect.Effect<string, ReadonlyArray<ConfigIssue>> =>
+  Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: (cause) => [unreadable(why(cause))] })
+
+export const unreadable = (reason: string): ConfigIssue => ({
+  severity: "error",
+  line: 1,
+  column: 1,
+  path: "",
+  message: `the file cannot be read: ${reason}`,
+  remedy: "Check the path and its permissions.",
+})
