@@ -353,6 +353,17 @@ const describe = (error: NodeJS.ErrnoException): Malformed | undefined => {
   }
 }
 
+const tooManyFields: Malformed = { status: 431, message: "request header fields too large" }
+const otherVersion: Malformed = { status: 505, message: "HTTP version not supported" }
+
+/** What the parser accepts and we do not: a list of fields that was cut, and versions that frame messages otherwise. */
+const judge = (incoming: http.IncomingMessage, { headersMax }: HttpSettings): Malformed | undefined =>
+  incoming.rawHeaders.length > headersMax * 2
+    ? tooManyFields
+    : incoming.httpVersionMajor === 1
+      ? undefined
+      : otherVersion
+
 /** One connection, its calls in order, and what is watched about it. */
 class Connection implements HttpConnection {
   readonly owner: NodeSocket
@@ -430,25 +441,25 @@ class Connection implements HttpConnection {
     else if (this.draining || this.halfClosed) this.closeSoon()
   }
 
-  /** More requests than we serve arrived in one head: the list is cut and says nothing reliable. */
-  tooManyHeaders(response: http.ServerResponse): void {
+  /** The parser let through what is not served here; what follows it cannot be relied upon. */
+  unserved(response: http.ServerResponse, { message, status }: Malformed): void {
     if (this.closing) return
-    const status = 431
-    this.events.malformed(status, "too many request header fields")
-    if (this.current !== undefined) {
-      this.malformed ??= { status, message: "request header fields too large" }
-      return
-    }
+    this.events.malformed(status, message)
+    if (this.current !== undefined) return void (this.malformed ??= { status, message })
     this.closing = true
     response.shouldKeepAlive = false
-    const text = "request header fields too large"
-    response.writeHead(status, ["content-type", "text/plain", "content-length", String(text.length)])
-    response.end(text)
+    response.writeHead(status, ["content-type", "text/plain", "content-length", String(message.length)])
+    response.end(message)
   }
 
   failed(error: NodeJS.ErrnoException): void {
     const malformed = describe(error)
     if (malformed === undefined || this.closing) return void this.socket.destroy()
+    this.broken(malformed)
+  }
+
+  /** What arrived last is no request, and nothing after it can be. */
+  broken(malformed: Malformed): void {
     if (this.malformed !== undefined) return
     this.events.malformed(malformed.status, malformed.message)
     const { current } = this
@@ -605,7 +616,8 @@ class Server {
     const receive = (expects: boolean) => (incoming: http.IncomingMessage, response: http.ServerResponse) => {
       const connection = connections.get(incoming.socket)
       if (connection === undefined) return
-      if (incoming.rawHeaders.length > settings.headersMax * 2) return connection.tooManyHeaders(response)
+      const unserved = judge(incoming, settings)
+      if (unserved !== undefined) return connection.unserved(response, unserved)
       connection.arrived(new Call(connection, incoming, response, expects))
     }
     server.on("request", receive(false))
@@ -615,7 +627,8 @@ class Server {
       const connection = connections.get(incoming.socket)
       if (connection === undefined || !(socket instanceof net.Socket) || !incoming.complete)
         return void socket.destroy()
-      if (incoming.rawHeaders.length > settings.headersMax * 2) return void socket.destroy()
+      const unserved = judge(incoming, settings)
+      if (unserved !== undefined) return connection.broken(unserved)
       connection.released()
       connection.arrived(new TunnelCall(connection, incoming, socket, head))
     }
