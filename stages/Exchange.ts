@@ -8,6 +8,7 @@ import type { Headers } from "../protocols/http/headers.ts"
 import type { Body } from "./Body.ts"
 import type { Bound } from "./Connection.ts"
 import type { CompiledListener, CompiledRoute, Plan } from "./Plan.ts"
+import type { Identity } from "./Identity.ts"
 import type { Endpoint } from "./ports/Upstream.ts"
 import type { Relayed, Socket } from "./ports/Network.ts"
 import type { Inquiry } from "./Inquiry.ts"
@@ -139,6 +140,8 @@ export class Exchange implements Subject {
   match: Match | undefined
   /** Where the client meant to go, once a policy has sent it elsewhere. */
   original: Destination | undefined
+  /** What authentication has proved so far. */
+  identity: Identity | undefined
   /** Takes interim replies of the upstream. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 
@@ -160,6 +163,7 @@ export class Exchange implements Subject {
     this.route = undefined
     this.match = undefined
     this.original = undefined
+    this.identity = undefined
     this.edits = undefined
     this.trail = {
       listener: undefined,

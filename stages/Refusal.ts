@@ -8,6 +8,11 @@ interface Detail {
   readonly detail: string
 }
 
+/** Header fields of the reply, name and value in turn. */
+interface Fields {
+  readonly headers: ReadonlyArray<string>
+}
+
 interface Shapes {
   readonly BindNotFound: {}
   readonly ListenerNotFound: {}
@@ -36,6 +41,15 @@ interface Shapes {
   readonly UpstreamTimeout: {}
   readonly RequestTimeout: {}
   readonly Overloaded: Detail
+  readonly JwtAuth: Detail & Fields
+  /** The keys that would prove a token good or bad are not to be had. */
+  readonly KeysUnavailable: Fields
+  readonly BasicAuth: Detail & Fields
+  /** The credentials were to be those for a proxy. */
+  readonly ProxyBasicAuth: Detail & Fields
+  readonly ApiKeyAuth: Detail & Fields
+  readonly CsrfFailed: {}
+  readonly RateLimited: {}
   readonly Defect: {}
 }
 
@@ -51,6 +65,11 @@ export type Reason =
   | "Timeout"
   | "InvalidRequest"
   | "Overload"
+  | "JwtAuth"
+  | "BasicAuth"
+  | "APIKeyAuth"
+  | "Authorization"
+  | "RateLimit"
 
 interface Answer<R> {
   readonly status: number
@@ -90,8 +109,21 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   UpstreamTimeout: { status: 504, reason: "Timeout", text: "upstream call timeout" },
   RequestTimeout: { status: 504, reason: "Timeout", text: "request timeout" },
   Overloaded: { status: 503, reason: "Overload", text: (r) => `overloaded: ${r.detail}` },
+  JwtAuth: { status: 401, reason: "JwtAuth", text: (r) => `authentication failure: ${r.detail}` },
+  KeysUnavailable: {
+    status: 503,
+    reason: "JwtAuth",
+    text: "authentication failure: the keys of the issuer cannot be fetched",
+  },
+  BasicAuth: { status: 401, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
+  ProxyBasicAuth: { status: 407, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
+  ApiKeyAuth: { status: 401, reason: "APIKeyAuth", text: (r) => `api key authentication failure: ${r.detail}` },
+  CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
+  RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },
   Defect: { status: 500, reason: "Internal", text: "internal error" },
 }
+
+const fieldsOf = (refusal: Refusal): ReadonlyArray<string> => ("headers" in refusal ? refusal.headers : [])
 
 const answerOf = (refusal: Refusal): Answer<Refusal> => answers[refusal._tag] as Answer<Refusal>
 
@@ -119,6 +151,7 @@ export const toReply = (refusal: Refusal, isGrpc: boolean): Reply => {
         String(code),
         "grpc-message",
         encodeGrpcMessage(text),
+        ...fieldsOf(refusal),
       ]),
       body: Body.empty,
       origin: "gateway",
@@ -126,7 +159,7 @@ export const toReply = (refusal: Refusal, isGrpc: boolean): Reply => {
   }
   return {
     status: answer.status,
-    headers: new Headers(["content-type", "text/plain"]),
+    headers: new Headers(["content-type", "text/plain", ...fieldsOf(refusal)]),
     body: Body.text(text),
     origin: "gateway",
   }

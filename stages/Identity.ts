@@ -1,0 +1,22 @@
+/** Who is behind a request, as far as policies have proved it. */
+import type * as Redacted from "effect/Redacted"
+import type { Json } from "effect/Schema"
+
+export interface Identity {
+  /** The claims of the token that was verified last. */
+  readonly jwt?: Claims
+  readonly apiKey?: KeyHolder
+  readonly basicAuth?: { readonly username: string }
+  /** The token behind `jwt` as it was sent, for whoever passes it on or exchanges it. */
+  readonly token?: Redacted.Redacted
+}
+
+export type Claims = { readonly [name: string]: Json }
+
+export interface KeyHolder {
+  readonly key: Redacted.Redacted
+  /** What the configuration says of the holder. */
+  readonly metadata: Json | undefined
+  /** Models the key is good for; absent: any. */
+  readonly allowedModels: ReadonlyArray<string> | undefined
+}
