@@ -42,6 +42,9 @@ export const obstacle = (policies: BackendPolicies): string | undefined => {
   return undefined
 }
 
+/** Either way it becomes the credential for the proxy. */
+const proxyFields: ReadonlySet<string> = new Set(["authorization", "proxy-authorization"])
+
 const proxyOf = ({
   policies,
   proxy,
@@ -52,13 +55,15 @@ const proxyOf = ({
   if (policy === undefined) return { tunnel: undefined }
   if (proxy?._tag !== "Host") return { problem: "the proxy of a tunnel must be a host" }
   if (policy.tls !== undefined) return { problem: "a proxy that is spoken to over TLS is not built" }
-  return { tunnel: { proxy: proxy.target, authorization: credentialOf(policy.auth) } }
-}
-
-const credentialOf = (auth: NonNullable<BackendPolicies["BackendTunnel"]>["auth"]): string | undefined => {
-  if (auth === undefined) return undefined
-  const prefix = auth.location._tag === "Header" ? (auth.location.prefix ?? "") : ""
-  return `${prefix}${Redacted.value(auth.value)}`
+  const { auth } = policy
+  if (auth === undefined) return { tunnel: { proxy: proxy.target, authorization: undefined } }
+  const { location } = auth
+  if (location._tag !== "Header" || !proxyFields.has(location.name)) {
+    return { problem: "a proxy takes its credential in the authorization header only" }
+  }
+  return {
+    tunnel: { proxy: proxy.target, authorization: `${location.prefix ?? ""}${Redacted.value(auth.value)}` },
+  }
 }
 
 /** How connections to a backend are made, except where they lead. A text says why they cannot be. */
@@ -69,7 +74,9 @@ export const templateOf = (
   const { policies, where } = resolved
   const proxied = proxyOf(resolved)
   if ("problem" in proxied) return proxied.problem
-  const { BackendTcp: tcp, BackendTls: tls } = policies
+  const { BackendTls: tls, BackendTunnel: tunnel } = policies
+  // With a proxy in between, the connection that is made is the one to the proxy.
+  const tcp = tunnel?.tcp ?? policies.BackendTcp
   return {
     ...ports.defaults,
     tls: tls === undefined ? undefined : tlsFor(tls.tls, where),

@@ -135,6 +135,45 @@ describe("a host", () => {
     })
   })
 
+  it("refuses a tunnel that cannot be made", () => {
+    const secret = Redacted.make("x")
+    const proxy = { _tag: "Backend", backend: BackendKey.make("/proxy.test") } as const
+    const tunnels = [
+      { proxy: { _tag: "Service", service: ServiceKey.make("a/b"), port: 80 } as const },
+      { proxy, tls },
+      { proxy, auth: { _tag: "Key", value: secret, location: { _tag: "Header", name: "x-key" } } as const },
+    ]
+    for (const tunnel of tunnels) {
+      const w = world(
+        routing([toBackend("api.test")], [], {
+          backends: table(host("api.test", [{ _tag: "BackendTunnel", ...tunnel }]), host("proxy.test")),
+        }),
+      )
+      assert.strictEqual(refusalOf(w.ask()), "FilterFailed")
+      assert.strictEqual(w.calls.length, 0)
+    }
+  })
+
+  it("waits for the connection to its proxy as long as the tunnel says", () => {
+    const w = world(
+      routing([toBackend("api.test")], [], {
+        backends: table(
+          host("api.test", [
+            { _tag: "BackendTcp", connectTimeoutMillis: 100 },
+            {
+              _tag: "BackendTunnel",
+              proxy: { _tag: "Backend", backend: BackendKey.make("/proxy.test") },
+              tcp: { _tag: "BackendTcp", connectTimeoutMillis: 200 },
+            },
+          ]),
+          host("proxy.test"),
+        ),
+      }),
+    )
+    w.ask()
+    assert.strictEqual(w.call.spec.connectTimeoutMillis, 200)
+  })
+
   it("refuses by name what cannot be carried out for it", () => {
     const w = world(
       routing([toBackend("api.test")], [], {
