@@ -8,7 +8,7 @@ import type { Trace } from "../../src/sim/Trace.ts"
 import { observeSetups } from "./marks.ts"
 import { describe, scenarios } from "./Setup.ts"
 
-const runsByDefault = 2_000
+const runsByDefault = 1_500
 const all = seeds(process.env, runsByDefault)
 
 test("every law holds for every seed, and what should happen sometimes does", async () => {

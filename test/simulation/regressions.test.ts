@@ -1,6 +1,9 @@
 /** Worlds in which something once went wrong. */
 import { assert, test } from "vitest"
-import { answer, client, explore, get, leavesAfterMillis, server, simulate, world } from "../../src/testing.ts"
+import { scenarioOf, simulate as runBroken } from "../../src/sim/explore.ts"
+import { answer, client, get, leavesAfterMillis, server, simulate, world } from "../../src/testing.ts"
+import { breaks } from "./sabotage.ts"
+import { scenarios } from "./Setup.ts"
 
 const config = (policies: string) => `
 binds:
@@ -27,17 +30,10 @@ test("a reply that is being buffered when its client leaves is let go of once", 
   )
 })
 
-test("what an exchange forks runs in the world of its gateway, not in the host's", () =>
-  explore({
-    config: config("{ delay: { duration: 10s } }"),
-    runs: 5,
-    world: world({
-      servers: [server("one.internal:8080")],
-      clients: [client(3000, [get("http://a.example/")])],
-    }),
-    expect: ({ hostTurns, requests }) => {
-      assert.strictEqual(hostTurns, 0)
-      const [request] = requests
-      assert.isAtLeast((request?.ended?.atMillis ?? 0) - (request?.sent?.atMillis ?? 0), 10_000)
-    },
-  }))
+test("an exchange runs in the world of its gateway, not in the host's", async () => {
+  const scenario = scenarioOf(scenarios, 1)
+  const { journal, log } = await runBroken({ ...scenario, wrap: breaks }, 1)
+  const broken = journal.filter(({ exchange }) => exchange.trail.refusal?._tag === "Defect")
+  assert.isAbove(broken.length, 0)
+  assert.strictEqual(log.filter(({ level }) => level === "Error").length, broken.length)
+})
