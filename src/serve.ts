@@ -86,13 +86,15 @@ const withWorkers = Effect.fnUntraced(function* (
     },
     first,
   )
+  let isServing = false
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
     config: source,
     onConfig: (result) => {
-      if ("problems" in result) {
-        runFork(Effect.logError(`Failed to reload config: ${result.problems.join("; ")}`))
-      } else if (result.version > 1) runFork(Effect.logInfo("configuration reloaded"))
+      if ("version" in result) {
+        if (result.version > 1) runFork(Effect.logInfo("configuration reloaded"))
+        isServing = true
+      } else if (isServing) runFork(Effect.logError(`Failed to reload config: ${result.problems.join("; ")}`))
     },
     ...(pool === undefined ? {} : { peers: { prepare: pool.prepare }, onDrain: pool.drain }),
   })

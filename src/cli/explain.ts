@@ -151,6 +151,9 @@ const inOrder = (layer: PolicyLine["layer"], policies: object): ReadonlyArray<Po
 
 const isTls = (listener: Listener): boolean => listener.protocol === "HTTPS" || listener.protocol === "TLS"
 
+/** Policies that answer themselves. */
+const answers = new Set<string>([placement.DirectResponse.spelling, placement.RequestRedirect.spelling])
+
 /** Answers for one bind. */
 const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdict => {
   const index = Attachments.make(snapshot.attachments.values())
@@ -171,6 +174,7 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
       ),
     }
   }
+  const found = { ...nothing, listener: `${listener.key} (${listener.hostname}, ${listener.protocol})` }
   const others: Array<string> = own
     .filter((one) => one !== listener)
     .map((one) =>
@@ -178,6 +182,9 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
         ? `listener ${one.key}: ${listener.key} names the host more closely`
         : `listener ${one.key}: its hostname ${one.hostname} is not ${request.host}`,
     )
+  if (listener.protocol === "TLS") {
+    return { ...found, outcome: "the connection goes to a TCP route; its requests are not looked at", others }
+  }
 
   const chain: Array<Tried> = []
   const seen = new Set<RouteGroupKey>()
@@ -205,8 +212,7 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
     const drawn = backends.filter(({ weight }) => weight > 0)
     const group = drawn.find(({ backend }) => backend._tag === "Group")?.backend
     if (group?._tag !== "Group") {
-      outcome =
-        drawn.length === 0 ? "no backend: a policy answers, or 500 no valid backends" : "goes to one of the backends"
+      outcome = drawn.length === 0 ? "500 no valid backends" : "goes to one of the backends"
     } else if (seen.has(group.group)) outcome = "500 route delegation cycle detected"
     else {
       seen.add(group.group)
@@ -218,14 +224,15 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
   const routes = chain.map(({ route }) => route)
   const place = { listener, port: portOf(bind) }
   const total = backends.reduce((sum, { weight }) => sum + weight, 0)
+  const policies = [
+    ...inOrder("gateway", gatewayPolicies(index, place)),
+    ...(routes.length === 0 ? [] : inOrder("route", routePolicies(index, { ...place, routes }))),
+  ]
+  const answering = policies.find(({ policy }) => answers.has(policy))
   return {
-    bind: describeBind(bind),
-    listener: `${listener.key} (${listener.hostname}, ${listener.protocol})`,
+    ...found,
     routes: chain.map(({ match, route }) => ({ key: route.key, match: describeMatch(match) })),
-    policies: [
-      ...inOrder("gateway", gatewayPolicies(index, place)),
-      ...(routes.length === 0 ? [] : inOrder("route", routePolicies(index, { ...place, routes }))),
-    ],
+    policies,
     backends: backends.map((ref) => {
       const backend = ref.backend._tag === "Backend" ? snapshot.backends.get(ref.backend.backend) : undefined
       const service = ref.backend._tag === "Service" ? { key: ref.backend.service, port: ref.backend.port } : undefined
@@ -249,7 +256,7 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
         ),
       }
     }),
-    outcome,
+    outcome: answering === undefined ? outcome : `answered by ${answering.policy}, before any backend`,
     others,
   }
 }

@@ -1,0 +1,346 @@
+import * as fs from "node:fs"
+import * as http from "node:http"
+import * as net from "node:net"
+import type { AddressInfo } from "node:net"
+import * as path from "node:path"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { command, freePort, get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
+
+const manifest = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  readonly version: string
+}
+const directory = makeDirectory()
+const running = new Set<Standalone>()
+
+afterEach(async () => {
+  for (const one of running) {
+    one.kill("SIGKILL")
+    await one.ended
+  }
+  running.clear()
+})
+afterAll(() => fs.rmSync(directory, { recursive: true }))
+
+const start = (words: Words): Standalone => {
+  const one = new Standalone(words)
+  running.add(one)
+  return one
+}
+
+const file = (name: string, text: string): string => {
+  const full = path.join(directory, name)
+  fs.writeFileSync(full, text)
+  return full
+}
+
+const answering = (port: number, body: string): string => `
+gateways:
+  default: {port: ${port}}
+routes:
+  - policies:
+      directResponse: {status: 200, body: ${JSON.stringify(body)}}
+`
+
+const mistaken = `
+gateways:
+  default: {port: 70000}
+routes:
+  - matches: [{path: {pathPrefx: /}}]
+    backends: [{host: "a:80"}]
+`
+
+describe("what the command line says about itself", () => {
+  it("--version says what runs, -V only its number, and --help how to use it", async () => {
+    const [long, short, help] = await Promise.all([command(["--version"]), command(["-V"]), command(["--help"])])
+    expect(long).toMatchObject({ code: 0, error: "" })
+    expect(long.out).toBe(`sluice ${manifest.version} (node ${process.version}, ${process.platform}-${process.arch})\n`)
+    expect(short).toEqual({ code: 0, out: `${manifest.version}\n`, error: "" })
+    expect(help).toMatchObject({ code: 0, error: "" })
+    for (const word of ["validate", "explain", "--file", "--config", "--validate-only"])
+      expect(help.out).toContain(word)
+  })
+
+  it("what it does not know ends with 2, a line about what is wrong, and where to look", async () => {
+    const [flag, word, both, nothing] = await Promise.all([
+      command(["--prot", "1"]),
+      command(["server"]),
+      command(["-c", "{}", "-f", "x.yaml"]),
+      command(["-f"]),
+    ])
+    expect(flag).toEqual({ code: 2, out: "", error: "sluice: Unknown option '--prot'\nTry sluice --help.\n" })
+    expect(word.code).toBe(2)
+    expect(word.error).toContain('unknown command "server"; the commands are validate, explain, init, help')
+    expect(both).toMatchObject({ code: 2, out: "" })
+    expect(both.error).toContain("only one of --config or --file")
+    expect(nothing.code).toBe(2)
+  })
+
+  it("a reader that has gone does not make it fail", async () => {
+    const one = start({ args: ["--help"] })
+    one.child.stdout?.destroy()
+    expect(await one.ended).toBe(0)
+    expect(one.error).toBe("")
+  })
+})
+
+describe("validate", () => {
+  it("says every error at once, each with its place", async () => {
+    const name = file("mistaken.yaml", mistaken)
+    const found = await command(["validate", name])
+    expect(found).toMatchObject({ code: 1, out: "" })
+    expect(found.error).toContain(`${name}:3:19 gateways.default.port: `)
+    expect(found.error).toContain(`${name}:5:`)
+    expect(found.error).toContain("pathPrefx")
+    expect(found.error).toMatch(/\n2 errors, 0 warnings\n$/)
+  })
+
+  it("--json says the same to a program", async () => {
+    const name = file("mistaken.yaml", mistaken)
+    const found = await command(["validate", name, "--json"])
+    expect(found).toMatchObject({ code: 1, error: "" })
+    expect(JSON.parse(found.out)).toMatchObject([
+      { file: name, severity: "error", line: 3, column: 19, path: "gateways.default.port" },
+      { file: name, severity: "error", line: 5 },
+    ])
+  })
+
+  it("what is right ends with 0; a file that is not there is one more error", async () => {
+    const [right, fromInput, only, absent] = await Promise.all([
+      command(["validate", file("right.yaml", answering(4999, "x"))]),
+      command(["validate", "-"], { input: answering(4999, "x") }),
+      command(["--validate-only", "-c", answering(4999, "x")]),
+      command(["validate", path.join(directory, "absent.yaml")]),
+    ])
+    expect(right).toEqual({
+      code: 0,
+      out: "Configuration is valid! (1 bind, 1 listener, 1 route, 0 backends)\n",
+      error: "",
+    })
+    expect(fromInput).toEqual(right)
+    expect(only).toEqual(right)
+    expect(absent.code).toBe(1)
+    expect(absent.error).toContain("the file cannot be read: there is no such file")
+  })
+
+  it("--validate-only without a configuration says that there is none", async () => {
+    const found = await command(["--validate-only"])
+    expect(found.code).toBe(0)
+    expect(found.out).toMatch(/^No local configuration\nConfiguration is valid!/)
+  })
+})
+
+describe("explain and init", () => {
+  it("explain answers from a file, and refuses a request that is none", async () => {
+    const name = file("explained.yaml", answering(4999, "x"))
+    const [text, json, bad] = await Promise.all([
+      command(["explain", name, "--request", "GET http://a.example:4999/x"]),
+      command(["explain", name, "-r", "http://a.example/x", "--json"]),
+      command(["explain", name, "-r", "GET a.example/x"]),
+    ])
+    expect(text).toMatchObject({ code: 0, error: "" })
+    expect(text.out).toContain("answered by directResponse")
+    expect(JSON.parse(json.out)).toMatchObject([{ routes: [{ key: "gateway/default/default/route0" }] }])
+    expect(bad).toMatchObject({ code: 2, out: "" })
+  })
+
+  it("init writes a configuration that is valid, and never over another", async () => {
+    const name = path.join(directory, "first.yaml")
+    expect(await command(["init", name])).toMatchObject({ code: 0, error: "" })
+    const text = fs.readFileSync(name, "utf8")
+    const schema = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text)?.[1] ?? ""
+    expect(JSON.parse(fs.readFileSync(schema, "utf8"))).toHaveProperty("properties.gateways")
+    expect(await command(["validate", name])).toMatchObject({ code: 0, error: "" })
+    fs.writeFileSync(name, "mine")
+    expect(await command(["init", name])).toMatchObject({ code: 1 })
+    expect(fs.readFileSync(name, "utf8")).toBe("mine")
+  })
+})
+
+describe("where the configuration comes from", () => {
+  it("text, file, standard input, or the environment", async () => {
+    const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const
+    const fromFile = file("serve.yaml", answering(ports[1], "file"))
+    const fromEnv = file("env.yaml", answering(ports[3], "environment"))
+    await Promise.all([
+      start({ args: ["-c", answering(ports[0], "text")] }).serving(),
+      start({ args: ["-f", fromFile] }).serving(),
+      start({ args: ["-f", "-"], input: answering(ports[2], "input") }).serving(),
+      start({ env: { LOCAL_XDS_PATH: fromEnv, KUBERNETES_SERVICE_HOST: "10.0.0.1" } }).serving(),
+    ])
+    const bodies = await Promise.all(ports.map(async (port) => (await get(`http://127.0.0.1:${port}/`)).body))
+    expect(bodies).toEqual(["text", "file", "input", "environment"])
+  })
+
+  it("without any, the embedded example answers, whatever it is asked, and says how to try it", async () => {
+    const port = await freePort()
+    const one = await start({ env: { SLUICE_PORT: String(port) } }).serving()
+    expect(one.out).toContain(`curl http://localhost:${port}/`)
+    const base = `http://127.0.0.1:${port}`
+    const sample = await get(`${base}/hello`)
+    expect(sample.status).toBe(200)
+    expect(JSON.parse(sample.body)).toMatchObject({ service: "sluice sample", path: "/hello" })
+    expect((await get(`${base}//`)).status).toBe(200)
+    expect((await get(`${base}/status/418`)).status).toBe(418)
+    expect((await get(`${base}/status/204`)).status).toBe(204)
+    expect((await get(`${base}/events?count=2`)).body).toContain('"event":2')
+    expect(await one.stop()).toBe(0)
+  })
+
+  it("in Kubernetes there is no example; and two sources at once are one too many", async () => {
+    const [cluster, two] = await Promise.all([
+      command([], { env: { KUBERNETES_SERVICE_HOST: "10.0.0.1" } }),
+      command(["-f", "a.yaml"], { env: { LOCAL_XDS_PATH: "b.yaml" } }),
+    ])
+    expect(cluster).toMatchObject({ code: 1, out: "" })
+    expect(cluster.error).toContain("a configuration is required in Kubernetes")
+    expect(two).toMatchObject({ code: 1, out: "" })
+    expect(two.error).toContain("both --file and LOCAL_XDS_PATH")
+  })
+
+  it("a configuration that cannot be used is not served, and all that is wrong with it is said", async () => {
+    const name = file("mistaken.yaml", mistaken)
+    const found = await command(["-f", name])
+    expect(found).toMatchObject({ code: 1, out: "" })
+    expect(found.error.trim().split("\n")).toHaveLength(2)
+    expect(found.error).toContain(`${name}:3:19 gateways.default.port: `)
+    const setting = await command(["-c", "{}"], { env: { ADMIN_ADDR: "nowhere" } })
+    expect(setting.code).toBe(1)
+    expect(setting.error).toContain("invalid env var ADMIN_ADDR=nowhere")
+  })
+})
+
+describe("ports that are taken", () => {
+  let taken: net.Server
+  let port: number
+  beforeAll(async () => {
+    port = await freePort()
+    taken = net.createServer().listen({ port, host: "::" })
+    await new Promise((resolve) => taken.once("listening", resolve))
+  })
+  afterAll(() => void taken.close())
+
+  it("a port of the configuration: the start fails and says which", async () => {
+    for (const workers of ["1", "2"]) {
+      const found = await command(["-c", answering(port, "x")], { env: { WORKER_THREADS: workers } })
+      expect(found).toMatchObject({ code: 1, out: "" })
+      expect(found.error).toContain(`bind bind/${port}: cannot listen on *:${port}: `)
+      expect(found.error).toContain("Free the address or choose another.")
+    }
+    const embedded = await command([], { env: { SLUICE_PORT: String(port) } })
+    expect(embedded.code).toBe(1)
+    expect(embedded.error).toContain("SLUICE_PORT sets the port of the embedded example.")
+  })
+
+  it("a port of the gateway's own: the same, with the setting that changes it", async () => {
+    const found = await command(["-c", answering(await freePort(), "x")], { env: { ADMIN_ADDR: `[::]:${port}` } })
+    expect(found.code).toBe(1)
+    expect(found.error).toContain("config.adminAddr")
+    expect(found.error).toContain("ADMIN_ADDR")
+  })
+
+  it("another gateway with several workers does not share its ports by accident", async () => {
+    const shared = await freePort()
+    await start({ args: ["-c", answering(shared, "first")], env: { WORKER_THREADS: "2" } }).serving()
+    const second = await command(["-c", answering(shared, "second")], { env: { WORKER_THREADS: "2" } })
+    expect(second.code).toBe(1)
+    expect(second.error).toContain(`cannot listen on *:${shared}`)
+  })
+})
+
+describe("the end", () => {
+  /** A backend that answers only when told to. */
+  const slowly = async () => {
+    const waiting: Array<http.ServerResponse> = []
+    const server = http.createServer((_, response) => void waiting.push(response))
+    await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve))
+    return { server, waiting, port: (server.address() as AddressInfo).port }
+  }
+  const proxying = (port: number, to: number): string => `
+gateways: {default: {port: ${port}}}
+routes: [{backends: [{host: "127.0.0.1:${to}"}]}]
+`
+
+  it("SIGTERM: readiness falls, no new connections, what was begun is finished, then 0", async () => {
+    const backend = await slowly()
+    const port = await freePort()
+    const one = await start({
+      args: ["-c", proxying(port, backend.port)],
+      env: { CONNECTION_TERMINATION_DEADLINE: "20s" },
+    }).serving()
+    expect((await one.readiness()).status).toBe(200)
+    const last = get(`http://127.0.0.1:${port}/`)
+    await until(() => backend.waiting.length === 1)
+    one.kill("SIGTERM")
+    await until(async () => (await one.readiness()).status === 500)
+    await until(() =>
+      get(`http://127.0.0.1:${port}/`).then(
+        () => false,
+        (error: NodeJS.ErrnoException) => error.code === "ECONNREFUSED",
+      ),
+    )
+    backend.waiting[0]?.end("finished")
+    expect((await last).body).toBe("finished")
+    expect(await one.ended).toBe(0)
+    backend.server.close()
+  })
+
+  it("what does not finish in time is cut off, and the code is still 0", async () => {
+    const backend = await slowly()
+    const port = await freePort()
+    const one = await start({
+      args: ["-c", proxying(port, backend.port)],
+      env: { CONNECTION_TERMINATION_DEADLINE: "200ms" },
+    }).serving()
+    const last = get(`http://127.0.0.1:${port}/`).then(
+      () => "answered",
+      () => "cut",
+    )
+    await until(() => backend.waiting.length === 1)
+    expect(await one.stop()).toBe(0)
+    expect(await last).toBe("cut")
+    backend.server.close()
+    backend.server.closeAllConnections()
+  })
+
+  it("a second SIGINT ends it at once", async () => {
+    const backend = await slowly()
+    const port = await freePort()
+    const one = await start({
+      args: ["-c", proxying(port, backend.port)],
+      env: { CONNECTION_TERMINATION_DEADLINE: "60s" },
+    }).serving()
+    const last = get(`http://127.0.0.1:${port}/`).catch(() => "cut")
+    await until(() => backend.waiting.length === 1)
+    one.kill("SIGINT")
+    await until(async () => (await one.readiness()).status === 500)
+    one.kill("SIGINT")
+    expect(await one.ended).toBe(130)
+    expect(await last).toBe("cut")
+    backend.server.close()
+    backend.server.closeAllConnections()
+  })
+
+  it("a log that nobody reads any more does not end the gateway", async () => {
+    const port = await freePort()
+    const one = await start({ args: ["-c", answering(port, "x")] }).serving()
+    one.child.stdout?.destroy()
+    for (let i = 0; i < 50; i++) expect((await get(`http://127.0.0.1:${port}/`)).status).toBe(200)
+    await until(async () => (await one.metric("log_lines_dropped_total")) > 0)
+    expect((await get(`http://127.0.0.1:${port}/`)).status).toBe(200)
+    expect(await one.stop()).toBe(0)
+  })
+
+  it("with JSON in the log, every line is JSON from the first on", async () => {
+    const port = await freePort()
+    const one = start({ args: ["-c", answering(port, "x")], env: { LOG_FORMAT: "json" } })
+    await one.says('"message":"serving"')
+    await get(`http://127.0.0.1:${port}/`)
+    await one.says('"scope":"request"')
+    expect(await one.stop()).toBe(0)
+    const lines = one.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    expect(lines[0]).toMatchObject({ message: "serving", listeners: [`http://localhost:${port}`] })
+  })
+})
