@@ -392,6 +392,8 @@ class Connection implements HttpConnection {
   }
 
   private arrived(stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>): void {
+    // Without a listener an error ends the process; a stream can have broken before anybody was told of it.
+    stream.on("error", () => {})
     if (stream.destroyed) return
     const call = new Call(this, stream, raw)
     if (call.flat.length > this.settings.headersMax * 2) {
