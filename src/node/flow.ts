@@ -1,12 +1,12 @@
 /** Request bodies as flows. */
 import type { Readable } from "node:stream"
 import { relayTrailers } from "../../protocols/http/hopByHop.ts"
+import { onceEnded } from "./ended.ts"
 import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 
 /** What a readable has in common with the messages of the HTTP parsers. */
 export interface Message extends Readable {
   readonly rawTrailers?: ReadonlyArray<string>
-  readonly aborted?: boolean
 }
 
 /** A message of a parser as a flow. It never destroys the message: that would take the connection along. */
@@ -54,8 +54,7 @@ export class ReadableFlow implements Flow, Source {
       this.held = true
       readable.pause()
     })
-    readable.once("end", () => {
-      if (readable.aborted === true) return this.broken("the sender went away")
+    onceEnded(readable, () => {
       if (this.over) return
       this.over = true
       const trailers = readable.rawTrailers

@@ -3,6 +3,7 @@
  * are node:http2; what it refuses by itself (malformed pseudo-headers, connection fields, floods) never gets here.
  */
 import * as Effect from "effect/Effect"
+import * as crypto from "node:crypto"
 import * as http2 from "node:http2"
 import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
@@ -14,12 +15,16 @@ import { lookEveryMillis, queuedOf } from "./queued.ts"
 import type { NodeSocket } from "./socket.ts"
 import { join } from "./tunnel.ts"
 
-const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = http2.constants
+const { NGHTTP2_NO_ERROR } = http2.constants
 
-/** Tells the client that nobody wants the stream any more. */
-export const cancelCode = NGHTTP2_CANCEL
+/**
+ * Breaks a stream off with INTERNAL_ERROR. `close` with a code would first end it properly, and a client could take
+ * what it has for the whole.
+ */
+export const breakOff = (stream: http2.Http2Stream): void => void stream.destroy(broken)
 
-export const isStream = (stream: Duplex): stream is http2.Http2Stream => "rstCode" in stream
+const broken = new Error("broken off")
+broken.stack = "broken off"
 
 /** Where no window is configured: enough for a long way, little enough for many connections. */
 const streamWindowBytes = 256 * 1024
@@ -121,6 +126,10 @@ class Call implements Incoming, Sink {
       else if (name === ":scheme") scheme = value
       else if (name === ":protocol") protocol = value
     }
+    // The next hop speaks HTTP/1, whose handshake asks for a key.
+    if (protocol?.toLowerCase() === "websocket" && !flat.includes("sec-websocket-key")) {
+      flat.push("sec-websocket-key", crypto.randomBytes(16).toString("base64"))
+    }
     this.method = method
     this.target = path ?? authority ?? ""
     this.authority = authority
@@ -181,7 +190,7 @@ class Call implements Incoming, Sink {
       return Effect.sync(() => {
         this.finish = undefined
         this.source?.cancel()
-        this.stream.close(NGHTTP2_CANCEL)
+        breakOff(this.stream)
       })
     })
   }
@@ -227,7 +236,7 @@ class Call implements Incoming, Sink {
     const { stream } = this
     discard(reply.body)
     this.failure = flowFailure("malformed", message)
-    if (stream.headersSent || stream.destroyed) return stream.close(NGHTTP2_INTERNAL_ERROR)
+    if (stream.headersSent || stream.destroyed) return breakOff(stream)
     reply.status = 500
     stream.respond({ ":status": 500, "content-type": "text/plain" })
     stream.end("internal error")
@@ -243,7 +252,7 @@ class Call implements Incoming, Sink {
       stream.respond(flat)
     } catch {
       if ("destroy" in tunnel) tunnel.destroy()
-      stream.close(NGHTTP2_INTERNAL_ERROR)
+      breakOff(stream)
       return Effect.succeed(gone)
     }
     return join(this.connection.owner.above(stream), tunnel)
@@ -305,7 +314,7 @@ class Call implements Incoming, Sink {
 
   fail(failure: FlowFailure): void {
     this.failure = failure
-    this.stream.close(NGHTTP2_INTERNAL_ERROR)
+    breakOff(this.stream)
   }
 
   private onClose(): void {
@@ -405,7 +414,7 @@ class Connection implements HttpConnection {
     try {
       this.events.request(call)
     } catch {
-      stream.close(NGHTTP2_INTERNAL_ERROR)
+      breakOff(stream)
     }
   }
 
@@ -416,7 +425,7 @@ class Connection implements HttpConnection {
   /** A client that reads nothing at all loses the connection, one that starves a single stream loses that. */
   stalled(stream: http2.ServerHttp2Stream): void {
     if (queuedOf(this.socket) > 0) this.session.destroy()
-    else stream.close(NGHTTP2_CANCEL)
+    else breakOff(stream)
   }
 
   private ping(): void {

@@ -1,6 +1,7 @@
 /** Copies bytes both ways between two sockets: half-closes are passed on as such, and resets as resets. */
 import * as Effect from "effect/Effect"
 import type { Duplex } from "node:stream"
+import { isAborted, onceEnded } from "./ended.ts"
 import type { Relayed } from "../../stages/ports/Network.ts"
 
 /** One end of a relay. */
@@ -32,13 +33,13 @@ export const relay = (client: End, other: End): Effect.Effect<Relayed> =>
         if (!sink.writableEnded && !sink.write(chunk)) source.pause()
       })
       sink.on("drain", () => source.resume())
-      source.once("end", () => sink.end())
+      onceEnded(source, () => sink.end())
       source.once("error", (cause: Error) => {
         error ??= cause.message
         to.reset()
       })
       source.once("close", () => {
-        if (!source.readableEnded || !source.writableFinished) {
+        if (!source.readableEnded || !source.writableFinished || isAborted(source)) {
           error ??= "the connection was reset"
           to.reset()
         }

@@ -16,6 +16,7 @@ import type {
   SocketClosed,
   TlsContext,
 } from "../../stages/ports/Network.ts"
+import { isHttp2Stream } from "./ended.ts"
 import * as http1 from "./http1.ts"
 import * as http2 from "./http2.ts"
 import { type End, relay } from "./relay.ts"
@@ -159,7 +160,7 @@ export class NodeSocket implements Socket, End {
   reset(): void {
     const { stream, under } = this
     if (stream.destroyed) return
-    if (http2.isStream(stream)) stream.close(http2.cancelCode)
+    if (isHttp2Stream(stream)) http2.breakOff(stream)
     else if (under !== undefined) under.reset()
     else if (stream instanceof TLSSocket) resetBelow(stream)
     // Only TCP knows resets; a unix socket has no remote port.
