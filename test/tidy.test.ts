@@ -71,6 +71,21 @@ describe("the tree", () => {
     expect(own.filter((path) => words.some((word) => textOf(path).includes(word)))).toEqual([])
   })
 
+  it("locks every platform's binaries, whatever the registry in use happens to carry", () => {
+    const { packages } = JSON.parse(textOf("package-lock.json")) as {
+      packages: Record<string, { readonly optionalDependencies?: Record<string, string> }>
+    }
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) =>
+          path !== "" &&
+          packages[`node_modules/${name}`] === undefined &&
+          packages[`${path}/node_modules/${name}`] === undefined,
+      ),
+    )
+    expect(missing, "run node .ci/complete-lock.mjs").toEqual([])
+  })
+
   it("names no registry in the lock file", () => {
     expect(textOf("package-lock.json")).not.toMatch(/"resolved":/)
   })
