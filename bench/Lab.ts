@@ -28,6 +28,8 @@ export interface GatewayWords {
 }
 
 const here = (file: string): string => join(import.meta.dirname, file)
+/** Makes a process answer what it holds. */
+const collecting: ReadonlyArray<string> = ["--expose-gc", "--import", here("collect.ts")]
 const mainFile = here("../src/main.ts")
 
 export const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
@@ -87,8 +89,13 @@ export class Lab {
     return subject
   }
 
-  private async forked(name: string, file: string, words: ReadonlyArray<string>): Promise<Subject> {
-    const child = fork(here(file), words, { execArgv: [] })
+  private async forked(
+    name: string,
+    file: string,
+    words: ReadonlyArray<string>,
+    execArgv: ReadonlyArray<string> = [],
+  ): Promise<Subject> {
+    const child = fork(here(file), words, { execArgv: [...execArgv] })
     return this.own(new Subject(name, await told<number>(child, "port"), child))
   }
 
@@ -96,8 +103,8 @@ export class Lab {
     return (this.upstreamServer ??= await this.forked("upstream", "upstreamServer.ts", []))
   }
 
-  async floor(): Promise<Subject> {
-    return this.forked("floor", "floor.ts", [String((await this.upstream()).port)])
+  async floor({ collects = false }: Pick<GatewayWords, "collects"> = {}): Promise<Subject> {
+    return this.forked("floor", "floor.ts", [String((await this.upstream()).port)], collects ? collecting : [])
   }
 
   /** The configuration of a gateway in a file, and the port it will listen on. */
@@ -153,7 +160,7 @@ export class Lab {
 
   start(name: string, port: number, program: ReadonlyArray<string>, words: GatewayWords = {}): Subject {
     const out = openSync(join(this.folder, `${name}.log`), "a")
-    const flags = words.collects === true ? ["--expose-gc", "--import", here("collect.ts")] : []
+    const flags = words.collects === true ? collecting : []
     const child = spawn(process.execPath, [...flags, ...program], {
       stdio: ["ignore", out, "inherit", "ipc"],
       env: { ...process.env, ...words.env },

@@ -4,11 +4,13 @@ import { requestOf } from "./load.ts"
 
 class Timed {
   private readonly socket: net.Socket
+  private onClose: (() => void) | undefined
   private onData: ((chunk: Buffer) => void) | undefined
 
   constructor(port: number) {
     this.socket = net.connect({ port, host: "127.0.0.1", noDelay: true })
     this.socket.on("data", (chunk: Buffer) => this.onData?.(chunk))
+    this.socket.once("close", () => this.onClose?.())
   }
 
   ask(path: string): Promise<number> {
@@ -16,7 +18,7 @@ class Timed {
       let text = ""
       let first = 0
       const sent = performance.now()
-      this.socket.once("close", () => reject(new Error("the connection was closed")))
+      this.onClose = () => reject(new Error("the connection was closed"))
       this.onData = (chunk) => {
         text += chunk.toString("latin1")
         if (first === 0 && text.includes("data:")) first = performance.now()

@@ -67,17 +67,18 @@ const slope = async (lab: Lab, subject: Subject, first: number, more: number): P
 export const streams: Row = {
   name: "memory-stream",
   path: "memory per idle SSE stream",
-  floor: "–",
+  floor: "bare proxy",
   bars: [{ of: "RSS per stream", max: 20, unit: "kB" }],
   run: async (lab) => {
     const [first, more] = lab.settings.quick ? [AT_ONCE, AT_ONCE] : [500, 1_500]
-    const gateway = await lab.gateway({ collects: true })
-    const taken = await slope(lab, gateway, first, more)
+    const bare = await slope(lab, await lab.floor({ collects: true }), first, more)
+    const taken = await slope(lab, await lab.gateway({ collects: true }), first, more)
     return {
+      floor: exactly(bare.rssBytes / 1e3),
       ours: exactly(taken.rssBytes / 1e3),
       unit: "kB RSS",
       figures: { "RSS per stream": exactly(taken.rssBytes / 1e3) },
-      more: { "held by V8 kB": taken.heldBytes / 1e3, streams: more },
+      more: { "held by V8 kB": taken.heldBytes / 1e3, "held by V8, floor kB": bare.heldBytes / 1e3, streams: more },
     }
   },
 }
