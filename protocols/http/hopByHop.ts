@@ -155,6 +155,9 @@ const lengthFrom = (value: string): number => (/^\d{1,15}$/.test(value) ? Number
 /** Protocols that would carry HTTP past every policy, or encrypt the very hop that reads them. */
 const refusedUpgrade = /(?:^|,)\s*(?:h2c?|http|tls)\s*(?:[,/]|$)/i
 
+/** Whether a relay may ask the next hop to switch to these protocols on behalf of a client. */
+export const mayUpgradeTo = (protocols: string): boolean => !refusedUpgrade.test(protocols)
+
 const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boolean): RelayedRequest => {
   const kept: Array<string> = []
   let malformed: Malformed | undefined
@@ -254,7 +257,7 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
   }
   if (named !== undefined) remove(kept, named)
   if (trailers && request) kept.push("te", "trailers")
-  if (upgrade !== undefined && (!upgrading || version !== "1.1" || refusedUpgrade.test(upgrade))) upgrade = undefined
+  if (upgrade !== undefined && (!upgrading || version !== "1.1" || !mayUpgradeTo(upgrade))) upgrade = undefined
 
   return {
     headers: new Headers(kept),

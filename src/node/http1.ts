@@ -8,6 +8,7 @@ import * as http from "node:http"
 import * as net from "node:net"
 import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
+import { mayUpgradeTo } from "../../protocols/http/hopByHop.ts"
 import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
@@ -582,15 +583,12 @@ class Connection implements HttpConnection {
   }
 }
 
-/** Protocols that would carry HTTP past every policy, or that only the hop itself could speak. */
-const neverUpgraded = /(?:^|,)\s*(?:h2c?|http|tls)\s*(?:[,/]|$)/i
-
 /** Only a request without a body may take over its connection. */
 const mayUpgrade = (incoming: http.IncomingMessage): boolean =>
   incoming.headers["content-length"] === undefined &&
   incoming.headers["transfer-encoding"] === undefined &&
   incoming.httpVersionMinor === 1 &&
-  !neverUpgraded.test(incoming.headers.upgrade ?? "")
+  mayUpgradeTo(incoming.headers.upgrade ?? "")
 
 /** A parser with its settings, for all connections that share them. */
 class Server {

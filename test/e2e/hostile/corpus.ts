@@ -3,11 +3,12 @@
  * suspicious and are fine. Everything is written to one connection exactly as it stands here.
  */
 import { HEAD_BYTES_MAX, HEADERS_MAX } from "./front.ts"
+import type { Reach } from "./whatReached.ts"
 
 /** `close` is an end of the connection without a reply. */
 export type Outcome = number | "close"
 
-export interface Shape {
+export interface Shape extends Reach {
   readonly name: string
   /** One character per byte. */
   readonly bytes: string
@@ -15,14 +16,6 @@ export interface Shape {
   readonly expect: ReadonlyArray<Outcome>
   /** What comes after it. */
   readonly followed?: ReadonlyArray<Outcome>
-  /** Requests that the upstream is sent; `part` is one of which no reader ever sees the end. */
-  readonly reaches: number | "part"
-  /** The request line that the upstream is sent. */
-  readonly sees?: string
-  /** In what the upstream is sent, in lower case. */
-  readonly carries?: ReadonlyArray<string>
-  /** In no head that any reader finds there, in lower case. */
-  readonly never?: ReadonlyArray<string>
   /** Nothing after it can be trusted: the connection must end. */
   readonly closes?: true
   /** In no reply. */

@@ -3,9 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Answer, connect, type RawClient, until } from "../harness.ts"
 import { type Outcome, type Shape, shapes } from "./corpus.ts"
 import { type Front, isItselfAgain, start } from "./front.ts"
-import { ordinary, read, readings } from "./readings.ts"
-
-const sentinel = "GET /sentinel HTTP/1.1"
+import { expectReach, sentinel } from "./whatReached.ts"
 
 let patient: Front
 let impatient: Front
@@ -34,9 +32,6 @@ const next = async (client: RawClient, method: string): Promise<Answer | "close"
     if (answer.status >= 200) return answer
   }
 }
-
-/** Bytes above ASCII have no case. */
-const lower = (text: string): string => text.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 const outcomeOf = (answer: Answer | "close"): Outcome => (answer === "close" ? "close" : answer.status)
 
@@ -92,25 +87,7 @@ const check = async (shape: Shape, say: Say): Promise<void> => {
   const replies = await converse(client, shape, say).finally(() => client.close())
   await until("the exchanges ended", () => gateway.gateway.open().exchanges === 0)
 
-  const sent = recorder.since(mark)
-  const isTheirs = ({ line }: { readonly line: string }): boolean => !line.startsWith("GET /sentinel ")
-  const found = sent.flatMap((text) => read(text, ordinary)).filter(isTheirs)
-  for (const reading of readings) {
-    const others = sent.flatMap((text) => read(text, reading)).filter(isTheirs)
-    expect(
-      others.map(({ complete, head, line }) => ({ line, complete, head })),
-      `${reading.name}: ${JSON.stringify(sent)}`,
-    ).toEqual(found.map(({ complete, head, line }) => ({ line, complete, head })))
-  }
-  if (shape.reaches === "part") expect(found.filter(({ complete }) => complete)).toEqual([])
-  else {
-    expect(found.map(({ complete, line }) => ({ line, complete }))).toHaveLength(shape.reaches)
-    expect(found.every(({ complete }) => complete)).toBe(true)
-  }
-  const heads = lower(found.map(({ head }) => head).join(""))
-  if (shape.sees !== undefined) expect(found.map(({ line }) => line)).toEqual([shape.sees])
-  for (const text of shape.carries ?? []) expect(heads).toContain(text)
-  for (const text of shape.never ?? []) expect(heads).not.toContain(text)
+  expectReach(recorder.since(mark), shape)
   if (shape.repliesWithout !== undefined) {
     const text = replies.map(({ raw }) => raw.map((field) => field.join(": ")).join("\r\n")).join("\r\n\r\n")
     expect(`\r\n${text}`.toLowerCase()).not.toContain(shape.repliesWithout)
