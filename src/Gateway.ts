@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
+import * as Gate from "../stages/5-policy/Gate.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
@@ -22,6 +23,7 @@ import { type HttpConnection, Network } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
 import * as bounds from "./config/bounds.ts"
+import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
 import * as Publish from "./config/publish.ts"
 
@@ -112,6 +114,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const compilePorts: CompilePorts = {
     dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make },
     tlsContext: network.tlsContext,
+    gate: Gate.make(cryptography),
     limits,
   }
   const live: Live = { current: yield* compile(compilePorts, empty, undefined) }

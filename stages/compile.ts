@@ -20,6 +20,7 @@ import { route } from "./4-route/route.ts"
 import { RouteCell } from "./4-route/RouteCell.ts"
 import { makeTcp, type TcpTable } from "./4-route/tcp.ts"
 import * as Tree from "./4-route/tree.ts"
+import type { Gate } from "./5-policy/Gate.ts"
 import { layer } from "./5-policy/layer.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
@@ -44,6 +45,8 @@ export interface CompilePorts {
   readonly tlsContext: Network["Service"]["tlsContext"]
   /** Limits of connections that no policy sets. */
   readonly limits: ConnectionLimits
+  /** Absent: nobody proves identities or counts requests, and policies that ask for it are broken. */
+  readonly gate?: Gate
   /** Told of every route that is compiled. */
   readonly compiled?: (route: Route) => void
 }
@@ -131,7 +134,11 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       const policies: PolicyPorts =
         known?.policies.maxBufferBytes === frontend.maxBufferBytes
           ? known.policies
-          : { clock: ports.dispatch.clock, maxBufferBytes: frontend.maxBufferBytes }
+          : {
+              clock: ports.dispatch.clock,
+              maxBufferBytes: frontend.maxBufferBytes,
+              ...(ports.gate === undefined ? {} : { gate: ports.gate }),
+            }
       return {
         generation: ++settingCount,
         snapshot: { backends: snapshot.backends, services: snapshot.services },

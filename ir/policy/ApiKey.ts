@@ -16,6 +16,8 @@ export const IssuedKey = Schema.Struct({
   metadata: Schema.optionalKey(Schema.Json),
   /** Exact, `prefix*`, `*suffix` or `*`; absent: any model, empty: none. */
   allowedModels: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+  /** By the wall clock; from then on it is as if it had never been given out. */
+  expiresMillis: Schema.optionalKey(Schema.Finite),
 })
 export type IssuedKey = typeof IssuedKey.Type
 

@@ -4,11 +4,13 @@ import type { Expression } from "../../ir/Expression.ts"
 import type { BackendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
 import type { Attempt, Exchange, Routed, Subject } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
+import * as apiKey from "./apiKey.ts"
 import * as buffer from "./buffer.ts"
 import { conditional, conditionOf } from "./condition.ts"
 import * as cors from "./cors.ts"
 import * as delay from "./delay.ts"
 import * as directResponse from "./directResponse.ts"
+import type { Gate } from "./Gate.ts"
 import { type Layer, requestOrder } from "./order.ts"
 import * as requestHeaderModifier from "./requestHeaderModifier.ts"
 import * as requestRedirect from "./requestRedirect.ts"
@@ -22,6 +24,8 @@ export interface PolicyPorts {
   readonly clock: Clock
   /** Limit for every place that needs a complete body. */
   readonly maxBufferBytes: number
+  /** Absent where nobody proves identities: policies that would are broken there. */
+  readonly gate?: Gate
 }
 
 type Policy = Exclude<TrafficPolicy | BackendPolicy, { readonly _tag: "Conditional" }>
@@ -38,6 +42,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
   switch (policy._tag) {
     case "Cors":
       return cors.compile(policy, ports, layer)
+    case "ApiKey":
+      return apiKey.compile(policy, ports)
     case "Timeout":
       return timeout.compile(policy)
     case "Buffer":

@@ -501,6 +501,43 @@ describe("policies attached by name", () => {
   ])
 })
 
+describe("authentication", () => {
+  const inRoute = (policy: string) =>
+    `gateways: {default: {port: 1}}\nroutes:\n- policies:\n    ${policy}\n  backends: [{host: 'a:1'}]`
+  const same = "sha256:8ed3f6ad685b959ead7022518e1af76cd816f8e8ec7ccdda1ed4018e8f2223f8"
+  table([
+    [
+      "keys of every shape",
+      inRoute(`apiKey: {keys: [{key: a, expiresAt: 2100-01-01T00:00:00Z}, {keyHash: "${same}"}]}`),
+      [],
+    ],
+    [
+      "the same key twice, once by its hash",
+      inRoute(`apiKey: {keys: [{key: b}, {key: alpha}, {keyHash: "${same}"}]}`),
+      ["4:45 routes[0].policies.apiKey.keys[2]: the same key as number 2"],
+    ],
+    [
+      "an empty key, and a date that is none",
+      inRoute("apiKey: {keys: [{key: ' '}, {key: a, expiresAt: 2026-13-01}, {key: b, expiresAt: tomorrow}]}"),
+      [
+        "4:27 routes[0].policies.apiKey.keys[0].key: the secret is empty",
+        "4:53 routes[0].policies.apiKey.keys[1].expiresAt: expected a date, or a date and time with its zone (RFC 3339)",
+        "4:86 routes[0].policies.apiKey.keys[2].expiresAt: expected a date, or a date and time with its zone (RFC 3339)",
+      ],
+    ],
+    [
+      "a key that has expired",
+      inRoute("apiKey: {keys: [{key: a, expiresAt: 2020-01-01}]}"),
+      ["4:41 routes[0].policies.apiKey.keys[0].expiresAt: the key has expired already"],
+    ],
+    [
+      "a location that must be computed",
+      inRoute("apiKey: {keys: [{key: a}], location: {expression: 'request.path'}}"),
+      ["4:43 routes[0].policies.apiKey.location.expression: `location as an expression` is not built yet"],
+    ],
+  ])
+})
+
 describe("what is not built", () => {
   const inRoute = (policy: string) =>
     `gateways: {default: {port: 1}}\nroutes: [{policies: {${policy}}, backends: [{host: 'a:1'}]}]`
@@ -509,7 +546,6 @@ describe("what is not built", () => {
     ["jwtAuth", "jwtAuth: {issuer: a, jwks: {url: 'http://a/'}}"],
     ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
     ["basicAuth", "basicAuth: {htpasswd: a}"],
-    ["apiKey", "apiKey: {keys: []}"],
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["authorization", "authorization: {rules: []}"],
     ["extProc", "extProc: {host: 'a:1'}"],

@@ -133,6 +133,7 @@ const apiKeyShape = Schema.Struct({
         keyHash: opt(sha256),
         metadata: opt(Schema.Json),
         allowedModels: opt(Texts),
+        expiresAt: opt(Schema.String),
       }),
       ["key", "keyHash"],
     ),

@@ -1,12 +1,13 @@
 /** Every policy from the file's words to the snapshot's. */
 import * as Redacted from "effect/Redacted"
+import { hash } from "node:crypto"
 import * as Result from "effect/Result"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression } from "../../../ir/Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPolicy } from "../../../ir/Policy.ts"
 import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
 import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/policy/Ai.ts"
-import type { ApiKey as IrApiKey, IssuedKey } from "../../../ir/policy/ApiKey.ts"
+import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/policy/ApiKey.ts"
 import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
 import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
 import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
@@ -175,25 +176,53 @@ const modelPatterns = (patterns: ReadonlyArray<string>, path: Path, to: Mapping)
   return patterns
 }
 
-const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => ({
-  _tag: "ApiKey",
-  keys: policy.keys.flatMap((one, i): ReadonlyArray<IssuedKey> => {
-    const at = [...path, "keys", i]
-    const more = present({
-      metadata: one.metadata,
-      allowedModels:
-        one.allowedModels === undefined ? undefined : modelPatterns(one.allowedModels, [...at, "allowedModels"], to),
-    })
-    if (one.keyHash !== undefined) {
-      const sha256 = one.keyHash.slice("sha256:".length).toLowerCase()
-      return [{ value: { _tag: "Hashed", sha256 }, ...more }]
-    }
-    const key = one.key === undefined ? undefined : secret(one.key, [...at, "key"], to)
-    return key === undefined ? [] : [{ value: { _tag: "Plain", key }, ...more }]
-  }),
-  mode: policy.mode ?? defaults.authenticationMode,
-  location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
-})
+const instant = /^\d{4}-\d\d-\d\d(?:[Tt]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d))?$/
+
+const expiry = (text: string, path: Path, to: Mapping): number | undefined => {
+  const millis = instant.test(text) ? Date.parse(text.toUpperCase()) : NaN
+  if (Number.isNaN(millis)) return to.fail(path, "expected a date, or a date and time with its zone (RFC 3339)")
+  if (millis <= Date.now()) to.warn(path, "the key has expired already")
+  return millis
+}
+
+const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => {
+  const places = new Map<string, number>()
+  return {
+    _tag: "ApiKey",
+    keys: policy.keys.flatMap((one, i): ReadonlyArray<IssuedKey> => {
+      const at = [...path, "keys", i]
+      const value = issuedValue(one, at, to)
+      if (value === undefined) return []
+      const hashed = value._tag === "Hashed" ? value.sha256 : hash("sha256", Redacted.value(value.key))
+      const first = places.get(hashed)
+      if (first === undefined) places.set(hashed, i)
+      else to.fail(at, `the same key as number ${first + 1}`, "Give every holder a key of their own.")
+      return [
+        {
+          value,
+          ...present({
+            metadata: one.metadata,
+            allowedModels:
+              one.allowedModels === undefined
+                ? undefined
+                : modelPatterns(one.allowedModels, [...at, "allowedModels"], to),
+            expiresMillis: one.expiresAt === undefined ? undefined : expiry(one.expiresAt, [...at, "expiresAt"], to),
+          }),
+        },
+      ]
+    }),
+    mode: policy.mode ?? defaults.authenticationMode,
+    location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
+  }
+}
+
+const issuedValue = (one: ApiKey["keys"][number], path: Path, to: Mapping): ApiKeyValue | undefined => {
+  if (one.keyHash !== undefined) {
+    return { _tag: "Hashed", sha256: one.keyHash.slice("sha256:".length).toLowerCase() }
+  }
+  const key = one.key === undefined ? undefined : secret(one.key, [...path, "key"], to)
+  return key === undefined ? undefined : { _tag: "Plain", key }
+}
 
 const redirectUri = (text: string): boolean => {
   const url = URL.parse(text)

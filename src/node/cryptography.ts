@@ -1,0 +1,20 @@
+/** Computations on secrets with what Node has and, once they are needed, the libraries for tokens and passwords. */
+import { hash } from "node:crypto"
+import type { Cryptography } from "../../stages/ports/Cryptography.ts"
+
+let jose: Promise<typeof import("jose")> | undefined
+let passwords: Promise<typeof import("./passwords.ts")> | undefined
+
+export const cryptography: Cryptography = {
+  sha256: (text) => hash("sha256", text),
+  verifyPassword: async (password, hashed) => (await (passwords ??= import("./passwords.ts"))).verify(password, hashed),
+  verifySignature: async (token, jwk, algorithm) => {
+    const { compactVerify } = await (jose ??= import("jose"))
+    try {
+      await compactVerify(token, jwk, { algorithms: [algorithm] })
+      return true
+    } catch {
+      return false
+    }
+  },
+}

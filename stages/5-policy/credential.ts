@@ -1,0 +1,106 @@
+/** Finding a credential in a request, taking it out, and putting one in. */
+import type { CredentialLocation } from "../../ir/policy/CredentialLocation.ts"
+import { cookieOf, removeCookies, setCookie } from "../../protocols/http/cookies.ts"
+import type { Request } from "../Exchange.ts"
+
+export interface Credential {
+  /** The first one there is; undefined also where its prefix is missing. */
+  readonly extract: (request: Request) => string | undefined
+  /** Takes away everything at that place, so that nobody further on reads another one than we did. */
+  readonly remove: (request: Request) => void
+  /** False when the value cannot be written there. */
+  readonly insert: (request: Request, value: string) => boolean
+}
+
+const upper = (code: number): number => (code >= 0x61 && code <= 0x7a ? code - 0x20 : code)
+
+/** Without regard to the case of ASCII letters, and of no others. */
+export const beginsWith = (text: string, prefix: string): boolean => {
+  if (text.length < prefix.length) return false
+  for (let i = 0; i < prefix.length; i++) {
+    if (upper(text.charCodeAt(i)) !== upper(prefix.charCodeAt(i))) return false
+  }
+  return true
+}
+
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+const inHeader = (name: string, prefix: string): Credential => ({
+  extract: ({ headers }) => {
+    const value = headers.get(name)
+    if (value === undefined || prefix === "") return value
+    return beginsWith(value, prefix) ? value.slice(prefix.length).trim() : undefined
+  },
+  remove: ({ headers }) => headers.remove(name),
+  insert: ({ headers }, value) => {
+    if (!fieldValue.test(value)) return false
+    headers.set(name, prefix + value)
+    return true
+  },
+})
+
+/** As forms are encoded; what is not well-formed stands for itself, so that it is judged rather than overlooked. */
+const decoded = (text: string): string => {
+  if (!text.includes("%") && !text.includes("+")) return text
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "))
+  } catch {
+    return text
+  }
+}
+
+const nameOf = (pair: string): string => {
+  const equals = pair.indexOf("=")
+  return decoded(equals < 0 ? pair : pair.slice(0, equals))
+}
+
+const inQuery = (name: string): Credential => {
+  const encodedName = encodeURIComponent(name)
+  return {
+    extract: ({ query }) => {
+      if (query === undefined) return undefined
+      for (const pair of query.split("&")) {
+        if (nameOf(pair) !== name) continue
+        const equals = pair.indexOf("=")
+        return equals < 0 ? "" : decoded(pair.slice(equals + 1))
+      }
+      return undefined
+    },
+    remove: (request) => {
+      if (request.query === undefined) return
+      const pairs = request.query.split("&")
+      const kept = pairs.filter((pair) => nameOf(pair) !== name)
+      if (kept.length < pairs.length) request.query = kept.length === 0 ? undefined : kept.join("&")
+    },
+    insert: (request, value) => {
+      if (!value.isWellFormed()) return false
+      const kept = request.query === undefined ? [] : request.query.split("&").filter((pair) => nameOf(pair) !== name)
+      request.query = [...kept, `${encodedName}=${encodeURIComponent(value)}`].join("&")
+      return true
+    },
+  }
+}
+
+const inCookie = (name: string): Credential => ({
+  extract: ({ headers }) => cookieOf(headers, name),
+  remove: ({ headers }) => removeCookies(headers, (other) => other === name),
+  insert: ({ headers }, value) => setCookie(headers, name, value),
+})
+
+/** A text says why nothing can be found there. */
+export const compile = (location: CredentialLocation): Credential | string => {
+  switch (location._tag) {
+    case "Header":
+      return inHeader(location.name, location.prefix ?? "")
+    case "Query":
+      return inQuery(location.name)
+    case "Cookie":
+      return inCookie(location.name)
+    case "Computed":
+      return "nothing evaluates the expression of its location yet"
+  }
+}
+
+/** Whether it is where browsers and proxies look for what to answer a challenge with. */
+export const isHeader = (location: CredentialLocation, name: string): boolean =>
+  location._tag === "Header" && location.name.toLowerCase() === name

@@ -1,0 +1,11 @@
+/** Computations on secrets: pure, but the business of libraries that the pipeline does not load itself. */
+import type { Jwk } from "../../protocols/jose/jwks.ts"
+
+export interface Cryptography {
+  /** SHA-256 of a text, in hexadecimal; at once. */
+  readonly sha256: (text: string) => string
+  /** Whether a password is the one that was hashed; takes its time elsewhere. */
+  readonly verifyPassword: (password: string, hash: string) => Promise<boolean>
+  /** Whether a compact token was signed with a key by that very algorithm. */
+  readonly verifySignature: (token: string, jwk: Jwk, algorithm: string) => Promise<boolean>
+}
