@@ -180,6 +180,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
         for (const settle of member.waiting.values()) settle(undefined)
         departed = merge([departed, member.counted.filter(({ definition }) => definition.kind !== "gauge")])
         if (ending) return
+        options.onProblem(`worker ${number} ended; another takes its place`)
         const failed = failures.get(number) ?? 0
         failures.set(number, failed + 1)
         setTimeout(
