@@ -60,7 +60,7 @@ export const start = async (patience: "patient" | "impatient"): Promise<Front> =
         ],
       },
     ],
-    frontend: [{ _tag: "Http", http1MaxHeaders: HEADERS_MAX }],
+    frontend: [{ _tag: "Http", http1MaxHeaders: HEADERS_MAX, http1IdleTimeoutMillis: 4 * timeoutMillis }],
   })
   const gateway = await startGateway(speakingHttp1(snapshot), {
     limits: {
