@@ -4,18 +4,25 @@ import type { Expression } from "../../ir/Expression.ts"
 import type { BackendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
 import type { Attempt, Exchange, Routed, Subject } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
+import * as authorization from "./authorization.ts"
 import * as apiKey from "./apiKey.ts"
 import * as buffer from "./buffer.ts"
 import { conditional, conditionOf } from "./condition.ts"
+import { captureRequest } from "./expression/capture.ts"
+import { type Expressions, readsRequestBody } from "./expression/Expressions.ts"
+import { expressionsOf } from "./expression/expressionsOf.ts"
 import * as cors from "./cors.ts"
+import * as csrf from "./csrf.ts"
 import * as delay from "./delay.ts"
 import * as directResponse from "./directResponse.ts"
 import type { Gate } from "./Gate.ts"
 import { type Layer, requestOrder } from "./order.ts"
 import * as requestHeaderModifier from "./requestHeaderModifier.ts"
 import * as requestRedirect from "./requestRedirect.ts"
+import * as precondition from "./precondition.ts"
 import * as responseHeaderModifier from "./responseHeaderModifier.ts"
 import { broken, type Step } from "./Step.ts"
+import * as transformations from "./transformations.ts"
 import * as timeout from "./timeout.ts"
 import * as urlRewrite from "./urlRewrite.ts"
 
@@ -24,6 +31,8 @@ export interface PolicyPorts {
   readonly clock: Clock
   /** Limit for every place that needs a complete body. */
   readonly maxBufferBytes: number
+  /** Absent for a policy that is compiled by itself. */
+  readonly expressions?: Expressions
   /** Absent where nobody proves identities: policies that would are broken there. */
   readonly gate?: Gate
 }
@@ -44,6 +53,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return cors.compile(policy, ports, layer)
     case "ApiKey":
       return apiKey.compile(policy, ports)
+    case "Csrf":
+      return csrf.compile(policy)
     case "Timeout":
       return timeout.compile(policy)
     case "Buffer":
@@ -56,10 +67,14 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return urlRewrite.compile(policy)
     case "RequestRedirect":
       return requestRedirect.compile(policy)
+    case "Transformations":
+      return transformations.compile(policy, ports, layer)
+    case "Retry":
+      return precondition.compile(policy, ports, layer)
     case "Delay":
-      return delay.compile(policy, ports)
+      return delay.compile(policy, ports, layer)
     case "DirectResponse":
-      return directResponse.compile(policy)
+      return directResponse.compile(policy, ports, layer)
     default:
       return broken(policy._tag, "it is not built")
   }
@@ -72,20 +87,41 @@ const compileConditional = (
   layer: Layer,
 ): Step<Subject> => {
   try {
-    const alternatives = entries.map(({ condition, policy }) => ({
-      condition: condition === undefined ? undefined : conditionOf(condition),
+    const expressions = expressionsOf(ports)
+    const compiled = entries.map(({ condition, policy }) => ({
+      condition: condition === undefined ? undefined : expressions.compile(condition, layer, "condition"),
       step: compileOne(policy, ports, layer),
     }))
-    return conditional(kind, alternatives)
+    return conditional(
+      kind,
+      compiled.map(({ condition, step }) => ({
+        condition: condition === undefined ? undefined : conditionOf(condition, expressions.around),
+        step,
+      })),
+      compiled.some(({ condition }) => readsRequestBody(condition)),
+    )
   } catch (error) {
     // A route is compiled when the first exchange takes it: failing must cost that exchange, not the connection.
     return broken(kind, error instanceof Error ? error.message : String(error))
   }
 }
 
+const isAuthorization = (policy: Policy): policy is Extract<Policy, { readonly _tag: "Authorization" }> =>
+  policy._tag === "Authorization"
+
+/** A kind that every level adds to. */
+const compileAll = (
+  kind: string,
+  policies: ReadonlyArray<Policy>,
+  ports: PolicyPorts,
+  layer: Layer,
+): Step<Subject> | undefined =>
+  policies.every(isAuthorization) ? authorization.compile(policies, ports, layer) : broken(kind, "it is not built")
+
 const stepsOf = (ports: PolicyPorts, policies: Policies, layer: Layer): ReadonlyArray<Step<Subject>> => {
   const steps: Array<Step<Subject>> = []
   const known = new Set<string>()
+  let isBodyRead = false
   for (const { by, kind } of requestOrder[layer]) {
     known.add(kind)
     const found = policies[kind]
@@ -95,8 +131,14 @@ const stepsOf = (ports: PolicyPorts, policies: Policies, layer: Layer): Readonly
         ? found._tag === "Conditional"
           ? compileConditional(kind, found, ports, layer)
           : compileOne(found, ports, layer)
-        : broken(kind, "it is not built")
-    if (step !== undefined) steps.push(step)
+        : compileAll(kind, found, ports, layer)
+    if (step === undefined) continue
+    // Whoever is refused before costs no reading.
+    if (step.readsBody === true && !isBodyRead) {
+      steps.push(captureRequest(ports))
+      isBodyRead = true
+    }
+    steps.push(step)
   }
   // What does not stand in this layer must not be dropped without a word.
   for (const kind of Object.keys(policies)) {

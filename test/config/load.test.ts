@@ -526,6 +526,18 @@ describe("authentication", () => {
       ],
     ],
     [
+      "what is no origin",
+      inRoute(
+        "csrf: {additionalOrigins: ['https://a.example:8443', a.example, 'https://a.example/', 'null', 'https://*.a']}",
+      ),
+      [
+        "4:58 routes[0].policies.csrf.additionalOrigins[1]: expected an origin",
+        "4:69 routes[0].policies.csrf.additionalOrigins[2]: expected an origin",
+        "4:91 routes[0].policies.csrf.additionalOrigins[3]: expected an origin",
+        "4:99 routes[0].policies.csrf.additionalOrigins[4]: expected an origin",
+      ],
+    ],
+    [
       "a key that has expired",
       inRoute("apiKey: {keys: [{key: a, expiresAt: 2020-01-01}]}"),
       ["4:41 routes[0].policies.apiKey.keys[0].expiresAt: the key has expired already"],
@@ -552,7 +564,6 @@ describe("what is not built", () => {
     ["transformations", "transformations: {request: {set: {a: b}}}"],
     ["localRateLimit", "localRateLimit: [{maxTokens: 1, fillInterval: 1s}]"],
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
-    ["csrf", "csrf: {}"],
     ["ai", "ai: {}"],
     ["backendAuth", "backendAuth: {key: abc}"],
     ["a2a", "a2a: {}"],

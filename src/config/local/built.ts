@@ -19,7 +19,6 @@ export const notBuilt = {
     "transformations",
     "localRateLimit",
     "remoteRateLimit",
-    "csrf",
     "ai",
     "backendAuth",
     "inferenceRouting",

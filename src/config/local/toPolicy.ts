@@ -11,6 +11,7 @@ import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/pol
 import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
 import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
 import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
+import type { Csrf as IrCsrf } from "../../../ir/policy/Csrf.ts"
 import type { Delay as IrDelay } from "../../../ir/policy/Delay.ts"
 import type { DirectResponse as IrDirectResponse } from "../../../ir/policy/DirectResponse.ts"
 import type { ExtAuthz as IrExtAuthz } from "../../../ir/policy/ExtAuthz.ts"
@@ -307,6 +308,20 @@ const conditionally = <P extends object>(
   return first === undefined || entries.length < policy.conditional.length
     ? undefined
     : { _tag: "Conditional", entries: [first, ...rest] }
+}
+
+const csrf = (policy: NonNullable<RoutePolicies["csrf"]>, path: Path, to: Mapping): IrCsrf => {
+  const additionalOrigins = policy.additionalOrigins ?? []
+  for (const [i, one] of additionalOrigins.entries()) {
+    if (!/^https?:\/\/[^/?#@\s\\*]+$/i.test(one)) {
+      to.fail(
+        [...path, "additionalOrigins", i],
+        "expected an origin",
+        "Write scheme and host: `https://app.example.com`.",
+      )
+    }
+  }
+  return { _tag: "Csrf", additionalOrigins }
 }
 
 type Bucket = Exclude<LocalRateLimit, { readonly conditional: unknown }>[number]
@@ -798,7 +813,7 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   localRateLimit,
   remoteRateLimit: (policy: RemoteRateLimit, path, to) =>
     conditionally(policy, path, to, (one: PlainRemoteRateLimit, at) => remoteRateLimit(one, at, to)),
-  csrf: (policy) => ({ _tag: "Csrf", additionalOrigins: policy.additionalOrigins ?? [] }),
+  csrf,
   buffer,
   timeout: (policy) => ({
     _tag: "Timeout",
