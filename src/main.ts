@@ -5,7 +5,7 @@ import { parse, type Asked, help } from "./cli/flags.ts"
 import { inputOf } from "./cli/input.ts"
 import { versionText } from "./cli/version.ts"
 
-// Beside the code and writable by its owner only; threads find it in the environment.
+// Beside the code and writable by its owner only; the reader of the configuration finds it in the environment.
 const compileCache = enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)))
 if (compileCache.directory !== undefined) process.env["NODE_COMPILE_CACHE"] ??= compileCache.directory
 

@@ -111,7 +111,7 @@ export const startBundled: Row = {
   bars: bar("time to first 200", 80),
   run: async (lab) => {
     const { rolldown } = await import("rolldown")
-    const threads = { loadThread: "src/config/loadThread.ts", worker: "src/workers/worker.ts" }
+    const threads = { loadProcess: "src/config/loadProcess.ts", worker: "src/workers/worker.ts" }
     const input: Record<string, string> = { main: source()[0] as string }
     for (const [name, file] of Object.entries(threads)) {
       if (existsSync(join(root, file))) input[name] = join(root, file)

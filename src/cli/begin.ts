@@ -1,5 +1,5 @@
 /**
- * Begins with what takes longest, the reading of the configuration in its thread, so that it goes on while the rest of
+ * Begins with what takes longest, the reading of the configuration, so that it goes on while the rest of
  * the program is loaded.
  */
 import * as Loading from "../config/loading.ts"

@@ -25,12 +25,12 @@ const ask = (loading: () => Loading, job: Job): Effect.Effect<Outcome> =>
     const { cancel, load, outcome } = loading()
     load({ file: job.file, env: job.env, ...(job.text === undefined ? {} : { text: job.text }) })
     void outcome.then((value) => resume(Effect.succeed(value)))
-    return Effect.promise(cancel)
+    return Effect.sync(cancel)
   })
 
 const readOf = ({ loaded, seen }: Extract<Outcome, { _tag: "Loaded" }>): Read => ({ loaded: unseal(loaded), seen })
 
-/** What a thread that was started ahead of time makes of its job. */
+/** What a reader that was started ahead of time makes of its job. */
 export const finish = (outcome: Promise<Outcome>): Effect.Effect<Read, ReadonlyArray<ConfigIssue>> =>
   Effect.flatMap(
     Effect.promise(() => outcome),

@@ -1,14 +1,15 @@
 /**
- * Loads configuration text in a thread of its own. The schemas, the YAML parser and what they leave behind go when the
- * thread does, so a gateway that serves does not carry them. Nothing of Effect is needed to start it, so that it can be
- * started before the rest of the program is there.
+ * Loads configuration in a process of its own. The schemas, the YAML parser and what they leave behind go when it does,
+ * so a gateway that serves does not carry them. Nothing of Effect is needed to start it, so that it can be started before
+ * the rest of the program is there.
  */
-import { Worker } from "node:worker_threads"
+import { fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import type { ConfigIssue } from "./ConfigIssue.ts"
 import type { Loaded } from "./local/load.ts"
 
 export interface Job {
-  /** Name of the file, read by the thread unless the text is given. */
+  /** Name of the file, read by that process unless the text is given. */
   readonly file: string
   readonly text?: string
   readonly env: Readonly<Record<string, string | undefined>>
@@ -25,11 +26,11 @@ export type Outcome =
   | ({ readonly _tag: "Refused"; readonly issues: ReadonlyArray<ConfigIssue> } & Seen)
 
 export interface Loading {
-  /** Asked once; the thread ends with its answer. */
+  /** Asked once; the process ends with its answer. */
   readonly load: (job: Job) => void
   /** Never fails. */
   readonly outcome: Promise<Outcome>
-  readonly cancel: () => Promise<unknown>
+  readonly cancel: () => void
 }
 
 const broken = (message: string): Outcome => ({
@@ -47,19 +48,32 @@ const broken = (message: string): Outcome => ({
   seen: new Map(),
 })
 
-const threadUrl = new URL(import.meta.url.endsWith(".ts") ? "./loadThread.ts" : "./loadThread.js", import.meta.url)
+const program = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "./loadProcess.ts" : "./loadProcess.js", import.meta.url),
+)
 
-/** Starts the thread, which makes itself ready while it waits for its job. */
+/** What Node needs; what the configuration may name comes with the job. */
+const passedOn = ["NODE_COMPILE_CACHE", "NODE_DISABLE_COMPILE_CACHE", "SystemRoot"] as const
+
+/** Starts the process, which makes itself ready while it waits for its job. */
 export const begin = (): Loading => {
-  const compileCache = process.env["NODE_COMPILE_CACHE"]
-  const worker = new Worker(threadUrl, { env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache } })
+  const child = fork(program, {
+    serialization: "advanced",
+    execArgv: [],
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    env: Object.fromEntries(
+      passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    ),
+  })
   return {
-    load: (job) => worker.postMessage(job),
+    // A failure to send is the end of the process, which is told below.
+    load: (job) => void child.send(job, () => {}),
     outcome: new Promise((resolve) => {
-      worker.once("message", resolve)
-      worker.once("error", (error: unknown) => resolve(broken(error instanceof Error ? error.message : String(error))))
-      worker.once("exit", () => resolve(broken("its reader ended early")))
+      child.once("message", (outcome) => resolve(outcome as Outcome))
+      child.once("error", (error) => resolve(broken(error.message)))
+      // Comes after every message, as the end of the process need not.
+      child.once("disconnect", () => resolve(broken("its reader ended early")))
     }),
-    cancel: () => worker.terminate(),
+    cancel: () => void child.kill("SIGKILL"),
   }
 }

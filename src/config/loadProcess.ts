@@ -1,7 +1,5 @@
-/** The thread that reads configuration: parsing a large file must not hold up a single exchange. */
+/** The process that reads configuration: parsing a large file must not hold up a single exchange. */
 import * as Effect from "effect/Effect"
-import { flushCompileCache } from "node:module"
-import { parentPort } from "node:worker_threads"
 import { seal } from "../../ir/transfer.ts"
 import type { Job, Outcome } from "./loading.ts"
 import { load } from "./local/load.ts"
@@ -30,7 +28,9 @@ const run = ({ env, file, text }: Job): Promise<Outcome> => {
   )
 }
 
-parentPort?.once("message", async (job: Job) => {
-  parentPort?.postMessage(await run(job))
-  flushCompileCache()
+process.once("message", async (job: Job) => {
+  const outcome = await run(job)
+  process.send?.(outcome, () => process.disconnect?.())
 })
+// Nobody is there any more to be told.
+process.once("disconnect", () => process.exit())
