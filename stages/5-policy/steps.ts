@@ -6,6 +6,7 @@ import type { Attempt, Exchange, Routed, Subject } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import * as authorization from "./authorization.ts"
 import * as apiKey from "./apiKey.ts"
+import * as basicAuth from "./basicAuth.ts"
 import * as buffer from "./buffer.ts"
 import { conditional, conditionOf } from "./condition.ts"
 import { captureRequest } from "./expression/capture.ts"
@@ -53,6 +54,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return cors.compile(policy, ports, layer)
     case "ApiKey":
       return apiKey.compile(policy, ports)
+    case "BasicAuth":
+      return basicAuth.compile(policy, ports)
     case "Csrf":
       return csrf.compile(policy)
     case "Timeout":

@@ -526,6 +526,19 @@ describe("authentication", () => {
       ],
     ],
     [
+      "passwords that could not be checked",
+      inRoute(`basicAuth: {htpasswd: "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\\nbob:$$6$$x$$y", realm: "a\\nb"}`),
+      [
+        "4:27 routes[0].policies.basicAuth.htpasswd: line 2: a SHA-512 hash of Unix crypt",
+        "4:90 routes[0].policies.basicAuth.realm: a realm is written in printable ASCII characters",
+      ],
+    ],
+    [
+      "nobody",
+      inRoute("basicAuth: {htpasswd: '#'}"),
+      ["4:27 routes[0].policies.basicAuth.htpasswd: there are no users"],
+    ],
+    [
       "what is no origin",
       inRoute(
         "csrf: {additionalOrigins: ['https://a.example:8443', a.example, 'https://a.example/', 'null', 'https://*.a']}",
@@ -557,7 +570,6 @@ describe("what is not built", () => {
     ["oidc", "oidc: {issuer: a, clientId: b, clientSecret: c, redirectURI: 'http://a/b'}"],
     ["jwtAuth", "jwtAuth: {issuer: a, jwks: {url: 'http://a/'}}"],
     ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
-    ["basicAuth", "basicAuth: {htpasswd: a}"],
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["authorization", "authorization: {rules: []}"],
     ["extProc", "extProc: {host: 'a:1'}"],

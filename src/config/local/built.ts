@@ -12,7 +12,6 @@ export const notBuilt = {
     "oidc",
     "jwtAuth",
     "mcpAuthentication",
-    "basicAuth",
     "extAuthz",
     "authorization",
     "extProc",

@@ -36,6 +36,7 @@ import type { Tls as IrTls } from "../../../ir/policy/Tls.ts"
 import type { Sampling, Tracing as IrTracing } from "../../../ir/policy/Tracing.ts"
 import type { AuthorityRewrite, UrlRewrite as IrUrlRewrite } from "../../../ir/policy/UrlRewrite.ts"
 import type { Path } from "../ConfigIssue.ts"
+import { parse as htpasswd } from "../../../protocols/http/htpasswd.ts"
 import * as Duration from "../duration.ts"
 import type { CalleePolicies } from "./callee.ts"
 import type { Mapping } from "./Mapping.ts"
@@ -156,6 +157,17 @@ const basicAuth = (policy: BasicAuth, path: Path, to: Mapping): IrBasicAuth | un
   const source = policy.htpasswd
   const text = typeof source === "string" ? source : to.file(source.file, [...path, "htpasswd", "file"])
   const at = policy.authorizationLocation
+  const where = [...path, "htpasswd"]
+  if (text !== undefined) {
+    const { problems, users } = htpasswd(text)
+    for (const { line, message } of problems) {
+      to.fail(where, `line ${line}: ${message}`, "Make the hash with `htpasswd -B`.")
+    }
+    if (users.size === 0 && problems.length === 0) to.fail(where, "there are no users")
+  }
+  if (!/^[\x20-\x7e]*$/.test(policy.realm ?? "")) {
+    to.fail([...path, "realm"], "a realm is written in printable ASCII characters")
+  }
   return text === undefined
     ? undefined
     : {
