@@ -2,16 +2,21 @@
  * The gateway as a Layer: give it a source of configuration and the ports of a world, and it serves until its scope
  * closes — then it drains.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { parseFunctions } from "../ir/cel/customFunctions.ts"
+import type { Natives } from "../ir/cel/Natives.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
+import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
@@ -22,6 +27,8 @@ import { Journal } from "../stages/ports/Journal.ts"
 import { type HttpConnection, Network } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
+import { natives } from "./node/natives.ts"
+import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
@@ -44,6 +51,14 @@ export interface GatewayOptions {
       addresses: ReadonlyMap<BindKey, Address>,
     ) => Effect.Effect<Publish.Prepared, Unusable>
   }
+  /** Functions that expressions may call, as text. */
+  readonly customFunctions?: string
+  /** What `env` holds in expressions. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Headers that `redacted()` hides beside those it always does. */
+  readonly sensitiveHeaders?: ReadonlyArray<string>
+  /** What expressions take from the outside, unless it is the real one. */
+  readonly natives?: Natives
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -86,6 +101,8 @@ export class Gateway extends Context.Service<
     readonly draining: () => boolean
     /** Takes leave of every client; done once, however often it is asked for, and at the latest when the scope closes. */
     readonly drain: Effect.Effect<void>
+    /** How many evaluations of expressions failed, by what they were for. */
+    readonly expressionFailures: () => Failures
     /** What became of the configurations told so far. */
     readonly config: () => ConfigState
     /** First half of a change that somebody else decides about; see `Source` for the ordinary way. */
@@ -103,6 +120,18 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const limits = { ...limitsByDefault, ...options.limits }
   const drain = options.drain ?? { minMillis: 0, maxMillis: 5_000 }
 
+  const functions = parseFunctions(options.customFunctions ?? "")
+  const expressions = new Expressions({
+    clock,
+    natives: options.natives ?? natives(clock),
+    functions: Result.getOrUndefined(functions),
+    ...(options.environment === undefined ? {} : { env: options.environment }),
+    ...(options.sensitiveHeaders === undefined ? {} : { sensitiveHeaders: options.sensitiveHeaders }),
+  })
+  const functionProblems = Result.isFailure(functions)
+    ? functions.failure.map(({ line, message }) => `customFunctions: line ${line}: ${message}`)
+    : []
+  const checker = new ExpressionChecker(expressions)
   const endpoints = new Endpoints(upstream.open)
   const defaults = {
     connectTimeoutMillis: 10_000,
@@ -115,6 +144,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make },
     tlsContext: network.tlsContext,
     gate: Gate.make(cryptography),
+    expressions,
     limits,
   }
   const live: Live = { current: yield* compile(compilePorts, empty, undefined) }
@@ -146,6 +176,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const publisher = Publish.make(
     {
       compile: compilePorts,
+      check: (snapshot) => [...functionProblems, ...checker.check(snapshot).map(describe)],
       network,
       ipv6: options.ipv6 ?? true,
       connectionsMax: limits.connectionsMax,
@@ -209,7 +240,10 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     (update._tag === "Unusable" ? Effect.fail(update) : change(update.snapshot)).pipe(
       // A defect of ours must not end the listening to what is told next.
       Effect.catchDefect((defect) =>
-        Effect.fail<Unusable>({ _tag: "Unusable", problems: [`internal error: ${String(defect)}`] }),
+        Effect.andThen(
+          Effect.logError("a change of the configuration failed", Cause.die(defect)),
+          Effect.fail<Unusable>({ _tag: "Unusable", problems: [`internal error: ${String(defect)}`] }),
+        ),
       ),
       Effect.matchEffect({
         onFailure: (unusable) => Effect.andThen(tell(unusable), Effect.fail(unusable)),
@@ -247,6 +281,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       endpoints: endpoints.size,
     }),
     draining: () => draining,
+    expressionFailures: () => expressions.failures,
     drain: leave,
     config: () => config,
     prepare: publisher.prepare,

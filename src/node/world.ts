@@ -9,14 +9,16 @@ import * as timer from "./timer.ts"
 import * as upstream from "./upstream.ts"
 
 export interface WorldOptions {
-  readonly dns: Static["dns"]["lookupFamily"]
-  readonly ipv6: boolean
-  readonly network: network.NetworkOptions
+  /** Which addresses of a name are asked for; IPv4 first unless set. */
+  readonly dns?: Static["dns"]["lookupFamily"]
+  /** Whether names may lead to IPv6 addresses; so unless set. */
+  readonly ipv6?: boolean
+  readonly network?: network.NetworkOptions
 }
 
-export const layer = (options: WorldOptions): Layer.Layer<Network | Upstream | Timer> =>
-  Layer.mergeAll(
-    network.layer(options.network),
-    upstream.layerWith({ lookupFamily: options.dns, ipv6: options.ipv6 }),
-    timer.layer,
-  )
+export const layer = ({
+  dns = "V4Preferred",
+  ipv6 = true,
+  network: listening = { reusePort: false },
+}: WorldOptions = {}): Layer.Layer<Network | Upstream | Timer> =>
+  Layer.mergeAll(network.layer(listening), upstream.layerWith({ lookupFamily: dns, ipv6 }), timer.layer)
