@@ -3,6 +3,7 @@
  * something narrows its type (Exchange → Routed), so a later step can only ask for what is known by then.
  */
 import type * as Effect from "effect/Effect"
+import type { CelValue } from "../ir/cel/CelValue.ts"
 import type { Match } from "../ir/Match.ts"
 import type { Headers } from "../protocols/http/headers.ts"
 import type { Body } from "./Body.ts"
@@ -13,6 +14,13 @@ import type { Endpoint } from "./ports/Upstream.ts"
 import type { Relayed, Socket } from "./ports/Network.ts"
 import type { Inquiry } from "./Inquiry.ts"
 import type { Refusal } from "./Refusal.ts"
+
+/** What was read of a body for expressions to look at. */
+export interface Captured {
+  /** Absent when the body is longer than may be kept. */
+  readonly bytes: Uint8Array | undefined
+  readonly prefix: Uint8Array
+}
 
 /** A request after normalization; steps edit it in place. */
 export class Request {
@@ -31,6 +39,8 @@ export class Request {
   body: Body
   /** The protocol the client asks to switch to. */
   upgrade: string | undefined
+  /** Present once an expression needed the body. */
+  captured: Captured | undefined = undefined
 
   constructor(
     method: string,
@@ -63,7 +73,7 @@ export class Request {
 
   /** An independent request with the same body. */
   copy(): Request {
-    return new Request(
+    const copy = new Request(
       this.method,
       this.scheme,
       this.authority,
@@ -75,6 +85,8 @@ export class Request {
       this.body,
       this.upgrade,
     )
+    copy.captured = this.captured
+    return copy
   }
 }
 
@@ -89,6 +101,8 @@ export interface Reply {
   readonly origin: "upstream" | "gateway"
   /** What is behind a 101, or a 2xx to CONNECT. */
   readonly tunnel?: Tunnel
+  /** Present once an expression needed the body. */
+  captured?: Captured
 }
 
 /** The raw stream the client is connected with, or whoever takes the client's side over inside the gateway. */
@@ -99,12 +113,24 @@ export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
 
 export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
 
+/** What kind of backend an exchange was sent to. */
+export type BackendType = "static" | "dynamic" | "service" | "unknown"
+
+/** What policies have found out for the expressions that come after them. */
+export interface Notes {
+  metadata?: Record<string, CelValue>
+  extauthz?: Record<string, CelValue>
+  extproc?: Record<string, CelValue>
+  mcpGuardrails?: Record<string, CelValue>
+}
+
 /** What happened on the way, for the journal. */
 export interface Trail {
   listener: CompiledListener | undefined
   route: CompiledRoute | undefined
   /** The name of the backend that was chosen. */
   backend: string | undefined
+  backendType: BackendType | undefined
   endpoint: Endpoint | undefined
   attempts: number
   /** How many copies of the request were sent elsewhere. */
@@ -142,6 +168,13 @@ export class Exchange implements Subject {
   original: Destination | undefined
   /** What authentication has proved so far. */
   identity: Identity | undefined
+  notes: Notes | undefined
+  /** The request as an attempt sent it, where that is not the exchange's own. */
+  sent: Request | undefined
+  /** The body of the request as it flowed by, where that is to be written down. */
+  recorded: Captured | undefined
+  /** Decided on the request as the client sent it: whether a failed attempt may be made again. */
+  mayRetry = true
   /** Takes interim replies of the upstream. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 
@@ -164,11 +197,15 @@ export class Exchange implements Subject {
     this.match = undefined
     this.original = undefined
     this.identity = undefined
+    this.notes = undefined
+    this.sent = undefined
+    this.recorded = undefined
     this.edits = undefined
     this.trail = {
       listener: undefined,
       route: undefined,
       backend: undefined,
+      backendType: undefined,
       endpoint: undefined,
       attempts: 0,
       mirrors: 0,

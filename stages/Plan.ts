@@ -8,10 +8,12 @@ import type { Listener } from "../ir/Listener.ts"
 import type { Route } from "../ir/Route.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import type { TcpRoute } from "../ir/TcpRoute.ts"
+import type { Admission } from "./1-accept/admission.ts"
 import type { Hosts } from "./4-route/host.ts"
 import type { TcpTable } from "./4-route/tcp.ts"
 import type { RouteCell } from "./4-route/RouteCell.ts"
 import type { RouteTree } from "./4-route/tree.ts"
+import type { Recording } from "./5-policy/recording.ts"
 import type { Heritage } from "./compile.ts"
 import type { Exchange, Routed, Service } from "./Exchange.ts"
 import type { HttpSettings, KeepAlive, TlsContext } from "./ports/Network.ts"
@@ -38,6 +40,8 @@ export interface CompiledListener {
   readonly tcpRoutes: TcpTable<CompiledTcpRoute>
   /** Absent: plaintext, or TLS that passes through. A text says why the certificate cannot be used. */
   readonly tls: TlsContext | string | undefined
+  /** Absent: nothing that is written of its exchanges is computed. */
+  readonly recording?: Recording | undefined
 }
 
 /** What the frontend policies of a bind say. */
@@ -55,6 +59,8 @@ export interface FrontendSettings {
 export interface CompiledBind {
   readonly ir: Bind
   readonly frontend: FrontendSettings
+  /** Absent: every connection may stay. */
+  readonly admission?: Admission | undefined
   /** Listeners that take plaintext HTTP. */
   readonly plaintext: Hosts<CompiledListener>
   /** Listeners that are chosen by server name. */

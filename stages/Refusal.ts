@@ -49,6 +49,7 @@ interface Shapes {
   readonly ProxyBasicAuth: Detail & Fields
   readonly ApiKeyAuth: Detail & Fields
   readonly CsrfFailed: {}
+  readonly AuthorizationFailed: {}
   readonly RateLimited: {}
   readonly Defect: {}
 }
@@ -119,6 +120,7 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   ProxyBasicAuth: { status: 407, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
   ApiKeyAuth: { status: 401, reason: "APIKeyAuth", text: (r) => `api key authentication failure: ${r.detail}` },
   CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
+  AuthorizationFailed: { status: 403, reason: "Authorization", text: "authorization failed" },
   RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },
   Defect: { status: 500, reason: "Internal", text: "internal error" },
 }

@@ -7,7 +7,7 @@ import * as Equal from "effect/Equal"
 import * as Attachments from "../ir/attachments.ts"
 import type { Bind } from "../ir/Bind.ts"
 import { type Changes, diff, size, updateAttachments } from "../ir/diff.ts"
-import { type FrontendPolicies, frontendPolicies, gatewayPolicies } from "../ir/effective.ts"
+import { type FrontendPolicies, frontendPolicies, gatewayPolicies, requestFrontendPolicies } from "../ir/effective.ts"
 import type { BindKey, ListenerKey, RouteGroupKey, RouteKey } from "../ir/Key.ts"
 import type { Listener } from "../ir/Listener.ts"
 import type { Route } from "../ir/Route.ts"
@@ -22,6 +22,10 @@ import { makeTcp, type TcpTable } from "./4-route/tcp.ts"
 import * as Tree from "./4-route/tree.ts"
 import type { Gate } from "./5-policy/Gate.ts"
 import { layer } from "./5-policy/layer.ts"
+import { compile as compileAdmission } from "./1-accept/admission.ts"
+import type { Expressions } from "./5-policy/expression/Expressions.ts"
+import { expressionsOf } from "./5-policy/expression/expressionsOf.ts"
+import { compile as compileRecording } from "./5-policy/recording.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
 import { Services } from "./6-dispatch/Services.ts"
@@ -47,6 +51,8 @@ export interface CompilePorts {
   readonly limits: ConnectionLimits
   /** Absent: nobody proves identities or counts requests, and policies that ask for it are broken. */
   readonly gate?: Gate
+  /** Absent: expressions that need the outside fail. */
+  readonly expressions?: Expressions
   /** Told of every route that is compiled. */
   readonly compiled?: (route: Route) => void
 }
@@ -126,6 +132,12 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
     const listeners = new Map<ListenerKey, CompiledListener>()
     const from = new Map<ListenerKey, CompiledFrom>()
 
+    const expressions = expressionsOf({
+      clock: ports.dispatch.clock,
+      maxBufferBytes: 0,
+      ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
+    })
+
     const settingOf = (listener: Listener, port: number | undefined, frontend: FrontendSettings): Setting => {
       const known = before?.listeners.get(listener.key)?.setting
       if (isSame && known !== undefined && !changes.listeners.changed.has(listener.key) && known.port === port) {
@@ -138,6 +150,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
               clock: ports.dispatch.clock,
               maxBufferBytes: frontend.maxBufferBytes,
               ...(ports.gate === undefined ? {} : { gate: ports.gate }),
+              ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
             }
       return {
         generation: ++settingCount,
@@ -196,8 +209,13 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
           ? known.compiled.tcpRoutes
           : tcpTable(setting)
       const steps = gatewaySteps(setting.policies, gatewayPolicies(attachments, { listener, port }))
-      const serve = layer(steps, named(listener, route(routes, setting)))
-      const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls }
+      const recording = compileRecording(
+        requestFrontendPolicies(attachments, { listener, port }).AccessLog,
+        setting.policies,
+      )
+      const inner = layer(steps, named(listener, route(routes, setting)))
+      const serve = recording === undefined ? inner : recording.around(inner)
+      const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording }
       return { setting, tls: overrides, compiled } satisfies CompiledFrom
     })
 
@@ -228,6 +246,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       binds.set(bind.key, {
         ir: bind,
         frontend: bound.frontend,
+        admission: compileAdmission(bound.policies.NetworkAuthorization, expressions, () => snapshot.workloads),
         plaintext: speaking(["HTTP"]),
         sealed: speaking(["HTTPS", "TLS"]),
         tcp: compiled.find(({ ir }) => ir.protocol === "TCP"),

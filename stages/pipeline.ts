@@ -9,6 +9,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { BindKey } from "../ir/Key.ts"
 import { detectPreface } from "../protocols/net/preface.ts"
+import { refused } from "./1-accept/admission.ts"
 import { accept } from "./1-accept/accept.ts"
 import { terminate } from "./2-tls/terminate.ts"
 import * as http from "./3-listener/http.ts"
@@ -66,17 +67,23 @@ export const make = (ports: PipelinePorts) => {
       return Effect.ensuring(connection.closed, Effect.sync(cancel))
     })
 
-  const plaintext = (bind: CompiledBind, secured: Secured, seen: "http1" | "http2"): Effect.Effect<void> =>
-    serveHttp({ secured, listener: undefined }, bind, seen === "http2" ? "2" : "1")
+  const plaintext = (bind: CompiledBind, secured: Secured, seen: "http1" | "http2"): Effect.Effect<void, Rejected> =>
+    bind.admission?.final(secured) === false
+      ? Effect.fail(refused)
+      : serveHttp({ secured, listener: undefined }, bind, seen === "http2" ? "2" : "1")
 
-  const raw = (bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
+  const raw = (bind: CompiledBind, bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
+    bind.admission?.final(bound.secured) === false ? Effect.fail(refused) : relayed(bound, listener)
+
+  const relayed = (bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
     relay(clock, (ending) => journal.relay(bound.secured.accepted, ending), bound, listener)
 
   const sealed = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> =>
     Effect.flatMap(terminate(clock, bind, accepted), ({ listener, secured }) => {
       journal.handshake(accepted.bind, clock.nowMillis() - accepted.acceptedMillis, secured.tls)
       const bound: Bound = { secured, listener: listener.ir.key }
-      if (listener.ir.protocol !== "HTTPS") return raw(bound, listener)
+      if (listener.ir.protocol !== "HTTPS") return raw(bind, bound, listener)
+      if (bind.admission?.final(secured) === false) return Effect.fail(refused)
       if (secured.tls?.alpn !== undefined) return serveHttp(bound, bind, secured.tls.alpn === "h2" ? "2" : "1")
       return Effect.flatMap(detect(secured.socket, bind.frontend.http.headTimeoutMillis), (seen) =>
         serveHttp(bound, bind, seen === "http2" ? "2" : "1"),
@@ -90,7 +97,7 @@ export const make = (ports: PipelinePorts) => {
       case "tcp":
         return bind.tcp === undefined
           ? Effect.fail(rejected("listener", "no TCP listener"))
-          : raw({ secured: unsealed, listener: bind.tcp.ir.key }, bind.tcp)
+          : raw(bind, { secured: unsealed, listener: bind.tcp.ir.key }, bind.tcp)
       case "tls":
         return sealed(bind, accepted)
       case "http":
@@ -110,8 +117,13 @@ export const make = (ports: PipelinePorts) => {
       const bind = live.current.binds.get(key)
       journal.accepted(key, socket.peer)
       if (bind === undefined) return Effect.void
+      if (bind.ir.tunnel === "hboneGateway" || bind.ir.tunnel === "hboneWaypoint") {
+        return Effect.sync(() => journal.rejected(key, socket.peer, "accept", "HBONE is not built"))
+      }
       return Effect.catch(
-        Effect.flatMap(accept(clock, key, bind, socket, through), (accepted) => bound(bind, accepted)),
+        Effect.flatMap(accept(clock, key, bind, socket, through), (accepted) =>
+          bind.admission?.early(accepted) === false ? Effect.fail(refused) : bound(bind, accepted),
+        ),
         (cause) => Effect.sync(() => journal.rejected(key, socket.peer, cause.stage, cause.reason)),
       )
     }).pipe(Effect.ensuring(Effect.sync(() => socket.destroy())))

@@ -24,6 +24,8 @@ interface Opened {
 
 export interface PublishPorts {
   readonly compile: CompilePorts
+  /** What else is wrong with a snapshot, one line each. */
+  readonly check?: (snapshot: Snapshot) => ReadonlyArray<string>
   readonly network: Network["Service"]
   readonly ipv6: boolean
   readonly connectionsMax: number
@@ -109,6 +111,8 @@ export const make = (ports: PublishPorts, live: Live) => {
         ),
       })
     }
+    const wrong = ports.check?.(snapshot) ?? []
+    if (wrong.length > 0) return yield* Effect.fail<Unusable>({ _tag: "Unusable", problems: wrong })
     const before = live.current
     const plan = yield* compile(ports.compile, snapshot, before)
 

@@ -22,6 +22,7 @@ import { type Clock as TimerClock, Timer } from "../../stages/ports/Timer.ts"
 import { Upstream } from "../../stages/ports/Upstream.ts"
 import type { Source, Told } from "../config/Source.ts"
 import * as Gateway from "../Gateway.ts"
+import { seededNatives } from "../node/natives.ts"
 import { SimulatedNetwork } from "./network.ts"
 import * as SeededRandom from "./Random.ts"
 import { Recorder } from "./Recorder.ts"
@@ -183,6 +184,7 @@ const begin = ({ configs, gateway: options, world, wrap }: Scenario, seed: numbe
   const main = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const layer = Gateway.layer({
+      natives: seededNatives(ports.clock),
       ...options,
       drain,
       config: source,

@@ -36,7 +36,7 @@ class Re2 implements Regex {
   constructor(pattern: string, program: RE2JS) {
     this.pattern = pattern
     this.prefix = literalPrefix(pattern)
-    this.textLengthMax = Math.min(textLengthMax, Math.floor(workMax / program.programSize()))
+    this.textLengthMax = textBound(program.programSize())
     this.program = program
   }
 
@@ -45,8 +45,11 @@ class Re2 implements Regex {
   }
 }
 
-/** A message says what is wrong in words that fit behind the path of the field. */
-export const compile = (pattern: string): Result.Result<Regex, string> => {
+/** How long a text may be for a program of that size. */
+export const textBound = (programSize: number): number => Math.min(textLengthMax, Math.floor(workMax / programSize))
+
+/** The bare program of a pattern that keeps the bounds; a message says what is wrong in words that fit behind the path of the field. */
+export const compileProgram = (pattern: string): Result.Result<RE2JS, string> => {
   if (pattern.length > patternLengthMax)
     return Result.fail(`the pattern has ${pattern.length} characters, at most ${patternLengthMax} are allowed`)
   if (repetitions(pattern) > programSizeMax)
@@ -56,11 +59,14 @@ export const compile = (pattern: string): Result.Result<Regex, string> => {
     const size = program.programSize()
     if (size > programSizeMax)
       return Result.fail(`the pattern compiles to ${size} steps, at most ${programSizeMax} are allowed`)
-    return Result.succeed(new Re2(pattern, program))
+    return Result.succeed(program)
   } catch (error) {
     return Result.fail(reason(error instanceof Error ? error.message : String(error)))
   }
 }
+
+export const compile = (pattern: string): Result.Result<Regex, string> =>
+  Result.map(compileProgram(pattern), (program) => new Re2(pattern, program))
 
 /** Stands in for a pattern that does not compile: what cannot be understood matches nothing. */
 export const never = (pattern: string): Regex => ({ pattern, prefix: "", textLengthMax, test: () => false })

@@ -12,6 +12,8 @@ export interface Step<in X> {
   /** The kind of the policy, for messages, notes and measurements. */
   readonly kind: string
   readonly run: (x: X) => Effect.Effect<Verdict, Refusal>
+  /** Whether an expression looks at the body of the request, so that it has to be read first. */
+  readonly readsBody?: boolean
 }
 
 /** The verdict of a step that decided at once; a layer recognises it and does not suspend. */

@@ -32,7 +32,7 @@ export const decide = ({ bytesMax, isOpen }: Limit, body: Body.Body): "pass" | "
 }
 
 /** A complete body again, with what followed it. */
-const whole = ({ bytes, trailers }: Extract<Body.Collected, { readonly _tag: "Whole" }>): Body.Body => {
+export const whole = ({ bytes, trailers }: Extract<Body.Collected, { readonly _tag: "Whole" }>): Body.Body => {
   if (trailers === undefined) return Body.bytes(bytes)
   const held = new Body.HeldFlow(undefined)
   if (bytes.byteLength > 0) held.write(bytes)
@@ -99,15 +99,27 @@ class TimedFlow implements Body.Flow {
   }
 }
 
-const holdRequest = (limit: Limit, clock: Clock, request: Request, deadlineMillis: number) => {
+/** Reads the body of a request into memory, as far as the limit and no longer than its deadline. */
+export const collectRequest = (
+  request: Request,
+  bytesMax: number,
+  clock: Clock,
+  deadlineMillis: number,
+): Effect.Effect<Body.Collected, Refusal> => {
   const flow = request.body
   const leftMillis = deadlineMillis - clock.nowMillis()
   if (leftMillis <= 0) return Effect.fail(tooLate)
   const timed = leftMillis < Infinity && flow._tag === "Flow" ? new TimedFlow(flow, clock, leftMillis) : undefined
-  const held = Effect.matchEffect(Body.collect(timed ?? flow, limit.bytesMax), {
-    onFailure: (failure): Effect.Effect<Verdict, Refusal> =>
-      Effect.fail(timed?.isLate === true ? tooLate : requestRefusal(failure)),
-    onSuccess: (collected) => {
+  const collected = Effect.mapError(Body.collect(timed ?? flow, bytesMax), (failure): Refusal =>
+    timed?.isLate === true ? tooLate : requestRefusal(failure),
+  )
+  return timed === undefined ? collected : Effect.ensuring(collected, Effect.sync(timed.disarm))
+}
+
+const holdRequest = (limit: Limit, clock: Clock, request: Request, deadlineMillis: number) =>
+  Effect.flatMap(
+    collectRequest(request, limit.bytesMax, clock, deadlineMillis),
+    (collected): Effect.Effect<Verdict, Refusal> => {
       if (collected._tag === "Whole") request.body = whole(collected)
       else if (limit.isOpen) request.body = collected.body
       else {
@@ -116,9 +128,7 @@ const holdRequest = (limit: Limit, clock: Clock, request: Request, deadlineMilli
       }
       return pass
     },
-  })
-  return timed === undefined ? held : Effect.ensuring(held, Effect.sync(timed.disarm))
-}
+  )
 
 /** Puts a refusal in the place of a reply that cannot be given. */
 const refuse = (exchange: Exchange, reply: Reply, refusal: Refusal): void => {

@@ -1,15 +1,17 @@
 /** Policies whose content depends on the request: the first entry whose condition holds takes effect, or none does. */
-import type { Expression } from "../../ir/Expression.ts"
 import type { Subject } from "../Exchange.ts"
+import type { Expression } from "./expression/Expressions.ts"
+import { Facts, type Surroundings } from "./expression/Facts.ts"
 import { pass, type Step } from "./Step.ts"
 
-/** Whether an entry takes effect; an expression that fails counts as false. */
+/** Whether an entry takes effect. */
 export type Condition = (subject: Subject) => boolean
 
-/** Where an evaluator of expressions plugs in. Until there is one, configurations with conditions are refused at load. */
-export const conditionOf = (expression: Expression): Condition => {
-  throw new Error(`nothing evaluates conditions yet: ${expression}`)
-}
+/** An expression that fails counts as false. */
+export const conditionOf =
+  (expression: Expression, around: Surroundings): Condition =>
+  (subject) =>
+    expression.holds(Facts.of(around, subject)) === true
 
 export interface Alternative<in X> {
   /** Absent: always. */
@@ -29,7 +31,12 @@ export const choose = <X extends Subject>(
   return undefined
 }
 
-export const conditional = <X extends Subject>(kind: string, alternatives: ReadonlyArray<Alternative<X>>): Step<X> => ({
+export const conditional = <X extends Subject>(
+  kind: string,
+  alternatives: ReadonlyArray<Alternative<X>>,
+  readsBody = false,
+): Step<X> => ({
   kind,
+  readsBody: readsBody || alternatives.some(({ step }) => step?.readsBody === true),
   run: (x) => choose(alternatives, x)?.step?.run(x) ?? pass,
 })

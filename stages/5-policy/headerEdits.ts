@@ -27,9 +27,17 @@ const named = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 /** What both versions of HTTP can carry: no control characters, and no character above Latin-1. */
 const carried = /^[\t\x20-\x7e\x80-\xff]*$/
 
+export const isName = (text: string): boolean => named.test(text)
+
+/** Why a field cannot be written, whatever its value. */
+export const complaintAbout = (name: string): string | undefined => {
+  if (!isName(name)) return `${JSON.stringify(name)} is not the name of a header`
+  return framing.has(name) ? `${name} belongs to the connection and cannot be set` : undefined
+}
+
 const complaint = (name: string, value: string): string | undefined => {
-  if (!named.test(name)) return `${JSON.stringify(name)} is not the name of a header`
-  if (framing.has(name)) return `${name} belongs to the connection and cannot be set`
+  const problem = complaintAbout(name)
+  if (problem !== undefined) return problem
   return carried.test(value) ? undefined : `the value of ${name} cannot be carried in a header`
 }
 

@@ -46,7 +46,7 @@ const route: ReadonlyArray<Line<TrafficKind>> = [
   step("ApiKey", "after the identities that name a person"),
   step("ExtAuthz", "may look at the identity, and may add to what rules look at"),
   step("Authorization", "rules see every identity, and what the external service said"),
-  dispatch("Retry", "whether to try again is decided by the request as the client sent it"),
+  step("Retry", "whether to try again is decided by the request as the client sent it"),
   step("LocalRateLimit", "what is not authorised spends nothing; counting here is cheaper than asking"),
   step("RemoteRateLimit", "asked only about what the local limit lets pass"),
   step("Buffer", "whoever reads the body next finds all of it"),
@@ -120,6 +120,9 @@ export const replyOrder: ReadonlyArray<ReplyLine> = [
   back("Cors", "gateway", queued),
   back("Cors", "route", queued),
 ]
+
+/** Behind every other slot: for what looks at replies as they go out, and changes nothing. */
+export const lastSlot = replyOrder.length
 
 const slots = new Map(replyOrder.map(({ kind, layer }, index) => [`${layer} ${kind}`, index]))
 

@@ -1,6 +1,6 @@
 /** A backend as a route uses it: its policies, its endpoints, and how one attempt at it is made. */
 import type * as Effect from "effect/Effect"
-import type { Attempt, Reply, Request, Routed } from "../Exchange.ts"
+import type { Attempt, BackendType, Reply, Request, Routed } from "../Exchange.ts"
 import type { UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Member } from "./balance.ts"
@@ -8,6 +8,7 @@ import type { Member } from "./balance.ts"
 export interface Target {
   /** As the journal names it. */
   readonly name: string
+  readonly type: BackendType
   /** Leaves the request of the exchange as it is, so that the next attempt starts clean. */
   readonly attempt: (attempt: Try) => Effect.Effect<Reply, Refusal>
 }

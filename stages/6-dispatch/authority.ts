@@ -44,17 +44,21 @@ export const hasName = (target: HostTarget): boolean =>
 
 /** The same request under another authority. It shares the header fields: nothing may change them any more. */
 export const renamed = (request: Request, authority: string): Request =>
-  request.authority === authority
-    ? request
-    : new Request(
-        request.method,
-        request.scheme,
-        authority,
-        hostOf(authority),
-        request.path,
-        request.query,
-        request.version,
-        request.headers,
-        request.body,
-        request.upgrade,
-      )
+  request.authority === authority ? request : under(request, authority)
+
+const under = (request: Request, authority: string): Request => {
+  const renamed = new Request(
+    request.method,
+    request.scheme,
+    authority,
+    hostOf(authority),
+    request.path,
+    request.query,
+    request.version,
+    request.headers,
+    request.body,
+    request.upgrade,
+  )
+  renamed.captured = request.captured
+  return renamed
+}

@@ -49,13 +49,6 @@ export const sameDestinations = (a: Destinations, b: Destinations): boolean =>
   }) &&
   sameMirrors(a.mirrors, b.mirrors)
 
-const obstacle = ({ policies: { Ai, Retry } }: Destinations): string | undefined =>
-  Ai !== undefined
-    ? "Ai cannot be applied to this route"
-    : Retry?.precondition !== undefined || Retry?.condition !== undefined
-      ? "nothing evaluates the conditions of Retry yet"
-      : undefined
-
 const refusing = (refusal: Refusal): Service<Routed> => {
   const failed = Effect.fail(refusal)
   return () => failed
@@ -64,19 +57,21 @@ const refusing = (refusal: Refusal): Service<Routed> => {
 /** Sends routed exchanges to the backends of a route. */
 export const dispatch = (ports: DispatchPorts, policyPorts: PolicyPorts, where: Destinations): Service<Routed> => {
   const { backends, mirrors, policies } = where
-  const detail = obstacle(where)
-  if (detail !== undefined) return refusing({ _tag: "FilterFailed", detail })
+  if (policies.Ai !== undefined) {
+    return refusing({ _tag: "FilterFailed", detail: "Ai cannot be applied to this route" })
+  }
   const make = (backend: Resolved): Target => makeTarget(ports, policyPorts, backend, policies)
   const choose = chooser(
     backends.map(({ backend, weight }) => ({ weight, value: make(backend) })),
     ports.clock.random,
   )
   if (choose === undefined) return refusing({ _tag: "NoValidBackends" })
-  const attempt = attempts(policies.Retry, ports.clock)
+  const attempt = attempts(policies.Retry, policyPorts)
   const copy = mirrors.length === 0 ? undefined : copier(ports, mirrors, make)
   return (exchange) => {
     const target = choose()
     exchange.trail.backend = target.name
+    exchange.trail.backendType = target.type
     exchange.inquiry?.note({ stage: "dispatch", decision: target.name })
     if (copy !== undefined) exchange.request.body = copy(exchange, exchange.request)
     return attempt(target, exchange)

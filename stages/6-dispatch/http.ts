@@ -46,6 +46,7 @@ export const send = (
   const deadlineFirst = leftMillis < Infinity && leftMillis <= (replyTimeoutMillis ?? Infinity)
   const timeoutMillis = deadlineFirst ? leftMillis : replyTimeoutMillis
   trail.endpoint = endpoint
+  if (request !== exchange.request) exchange.sent = request
   trail.attempts++
   if (trail.upstreamStartMillis === 0) trail.upstreamStartMillis = now
   const sent =

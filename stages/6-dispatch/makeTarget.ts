@@ -1,19 +1,28 @@
 /** From what a reference means to what an attempt at it does. */
 import * as Redacted from "effect/Redacted"
 import * as Effect from "effect/Effect"
+import type { CelValue } from "../../ir/cel/CelValue.ts"
+import { toBase64, toText } from "../../ir/cel/toJson.ts"
 import type { BackendPolicies, TrafficPolicies } from "../../ir/effective.ts"
+import type { Expression } from "../../ir/Expression.ts"
 import type { BackendKind } from "../../ir/Policy.ts"
 import type { AppProtocol } from "../../ir/Workload.ts"
 import type { ClientTls } from "../../ir/Tls.ts"
-import { defaultPort, portOf, unbracket } from "../../protocols/http/authority.ts"
+import { defaultPort, parseAuthority, portOf, unbracket } from "../../protocols/http/authority.ts"
 import { isGrpc } from "../../protocols/http/grpc.ts"
-import type { Reply, Request } from "../Exchange.ts"
+import type { BackendType, Reply, Request } from "../Exchange.ts"
+import { captureReply, captureRequest } from "../5-policy/expression/capture.ts"
+import { readsReplyBody, readsRequestBody } from "../5-policy/expression/Expressions.ts"
+import { expressionsOf } from "../5-policy/expression/expressionsOf.ts"
+import { Facts } from "../5-policy/expression/Facts.ts"
 import { layer } from "../5-policy/layer.ts"
+import type { Step } from "../5-policy/Step.ts"
 import { backendSteps, type PolicyPorts } from "../5-policy/steps.ts"
 import type { EndpointSpec, SendOptions } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
 import { authorityOf, hasName, namedBy, renamed } from "./authority.ts"
-import { choose, type Member } from "./balance.ts"
+import { choose, chooseFor, type Member } from "./balance.ts"
+import type { Judgement } from "./health.ts"
 import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
 import { send } from "./http.ts"
 import { isOwn } from "./loop.ts"
@@ -26,19 +35,12 @@ import type { Target, Try } from "./Target.ts"
 type Attempting = (attempt: Try) => Effect.Effect<Reply, Refusal>
 
 /** Policies that only other kinds of backends can carry out: none may be passed over in silence. */
-const elsewhere: ReadonlyArray<BackendKind> = [
-  "SessionAffinity",
-  "InferenceRouting",
-  "Ai",
-  "McpAuthorization",
-  "McpGuardrails",
-]
+const elsewhere: ReadonlyArray<BackendKind> = ["InferenceRouting", "Ai", "McpAuthorization", "McpGuardrails"]
 
 /** Why these policies cannot be carried out. */
 export const obstacle = (policies: BackendPolicies): string | undefined => {
   for (const kind of elsewhere) if (policies[kind] !== undefined) return `${kind} cannot be applied to this backend`
   if (policies.BackendTls?.spiffe === true) return "identities from the Workload API are not built"
-  if (policies.Health?.unhealthyExpression !== undefined) return "nothing evaluates the expression of Health yet"
   return undefined
 }
 
@@ -131,18 +133,40 @@ export const makeTarget = (
   const reaching =
     typeof template === "string"
       ? refusing({ _tag: "FilterFailed", detail: template })
-      : reach(ports, resolved, template, route)
+      : reach(ports, policyPorts, resolved, template, route)
   const copying = mirrors.length === 0 ? reaching : mirroring(ports, policyPorts, resolved, route, reaching)
-  const steps = backendSteps(policyPorts, policies)
-  if (steps.length === 0 && mirrors.length === 0) return { name, attempt: reaching }
+  const steps = [...bodySteps(policyPorts, resolved), ...backendSteps(policyPorts, policies)]
+  const type = types[resolved.where._tag]
+  if (steps.length === 0 && mirrors.length === 0) return { name, type, attempt: reaching }
   const layered = layer<Try>(steps, copying)
   return {
     name,
+    type,
     attempt: (attempt) => {
       attempt.request = attempt.request.copy()
       return layered(attempt)
     },
   }
+}
+
+const types: { readonly [Tag in Where["_tag"]]: BackendType } = {
+  Host: "static",
+  Service: "service",
+  Dynamic: "dynamic",
+  Nowhere: "unknown",
+}
+
+/** What chooses an endpoint, or judges its reply, may look at the body of the request. */
+const bodySteps = (ports: PolicyPorts, { policies, where }: Resolved): ReadonlyArray<Step<Try>> => {
+  const expressions = expressionsOf(ports)
+  const affinity = policies.SessionAffinity?.source
+  const unhealthy = policies.Health?.unhealthyExpression
+  const target = where._tag === "Dynamic" ? where.target : undefined
+  const reads =
+    (affinity !== undefined && readsRequestBody(expressions.compile(affinity, "backend", "sessionAffinity"))) ||
+    (unhealthy !== undefined && readsRequestBody(expressions.compile(unhealthy, "attempt", "health"))) ||
+    (target !== undefined && readsRequestBody(expressions.compile(target, "backend", "target")))
+  return reads ? [captureRequest(ports)] : []
 }
 
 const refusing = (refusal: Refusal): Attempting => {
@@ -171,20 +195,26 @@ const replyTimeout = (policies: BackendPolicies, route: TrafficPolicies): number
 
 const reach = (
   ports: DispatchPorts,
+  policyPorts: PolicyPorts,
   resolved: Resolved,
   template: EndpointTemplate,
   route: TrafficPolicies,
 ): Attempting => {
-  const { where } = resolved
+  const { policies, where } = resolved
+  if (policies.SessionAffinity !== undefined && where._tag !== "Service" && where._tag !== "Nowhere") {
+    return refusing({ _tag: "FilterFailed", detail: "SessionAffinity cannot be applied to this backend" })
+  }
   switch (where._tag) {
     case "Nowhere":
       return refusing(where.refusal)
     case "Host":
       return reachHost(ports, resolved, where, template, route)
     case "Service":
-      return reachService(ports, resolved, where, template, route)
+      return reachService(ports, policyPorts, resolved, where, template, route)
     case "Dynamic":
-      return reachDynamic(ports, resolved, template, route)
+      return where.target === undefined
+        ? reachDynamic(ports, resolved, template, route)
+        : reachComputed(ports, policyPorts, resolved, where.target, template, route)
   }
 }
 
@@ -211,8 +241,45 @@ const reachHost = (
 
 const noHealthyBackends: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "NoHealthyBackends" })
 
+/** What keeps a client with one endpoint; undefined where nothing does, or for this request nothing can be computed. */
+const affinityOf = (
+  { SessionAffinity: policy }: BackendPolicies,
+  ports: PolicyPorts,
+): ((attempt: Try) => string | undefined) | undefined => {
+  if (policy === undefined) return undefined
+  const expressions = expressionsOf(ports)
+  const source = expressions.compile(policy.source, "backend", "sessionAffinity")
+  return (attempt) => {
+    const key = source.as(Facts.of(expressions.around, attempt), toKey)
+    return key === "" ? undefined : key
+  }
+}
+
+const toKey = (value: CelValue): string | undefined => (value instanceof Uint8Array ? toBase64(value) : toText(value))
+
+/** What a policy says of replies in its own words; a failing expression calls nobody unhealthy. */
+const healthOf = ({ Health: policy }: BackendPolicies, ports: PolicyPorts) => {
+  if (policy?.unhealthyExpression === undefined) return undefined
+  const expressions = expressionsOf(ports)
+  const unhealthy = expressions.compile(policy.unhealthyExpression, "attempt", "health")
+  const readsBody = readsReplyBody(unhealthy)
+  return {
+    judge: (attempt: Try, reply: Reply): Judgement =>
+      unhealthy.holds(Facts.of(expressions.around, attempt, reply)) === true ? "unhealthy" : "healthy",
+    /** What has to be read for it, read while the exchange can still be given up. */
+    prepared: (attempt: Try, sent: Effect.Effect<Reply, Refusal>): Effect.Effect<Reply, Refusal> =>
+      readsBody
+        ? Effect.flatMap(sent, (reply) => {
+            const waiting = captureReply(reply, ports.maxBufferBytes, attempt.request.method === "HEAD")
+            return waiting === undefined ? Effect.succeed(reply) : Effect.as(waiting, reply)
+          })
+        : sent,
+  }
+}
+
 const reachService = (
   { clock, endpoints }: DispatchPorts,
+  policyPorts: PolicyPorts,
   { policies }: Resolved,
   { endpoints: set, port, service }: WhereOf<"Service">,
   template: EndpointTemplate,
@@ -228,19 +295,22 @@ const reachService = (
     namedBy(route, policies) === "backend"
       ? authorityOf({ _tag: "Host", host: service.hostname, port }, scheme)
       : undefined
-  const observe = observed(clock, policies.Health?.eviction, route.Retry?.backoffMillis)
+  const health = healthOf(policies, policyPorts)
+  const keyOf = affinityOf(policies, policyPorts)
+  const observe = observed(clock, policies.Health?.eviction, route.Retry?.backoffMillis, health?.judge)
   return (attempt) => {
-    const member = choose(set, clock.nowMillis(), clock.random, attempt.tried)
+    // A further attempt goes elsewhere: its own endpoint has just failed it.
+    const key = attempt.tried === undefined ? keyOf?.(attempt) : undefined
+    const member =
+      (key === undefined ? undefined : chooseFor(key, set, clock.nowMillis())) ??
+      choose(set, clock.nowMillis(), clock.random, attempt.tried)
     if (member === undefined) return noHealthyBackends
     attempt.member = member
     let handle = handles.get(member)
     if (handle === undefined) handles.set(member, (handle = family.to(member.target)))
     const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
-    return observe(
-      attempt,
-      member,
-      send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock),
-    )
+    const sent = send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock)
+    return observe(attempt, member, health === undefined ? sent : health.prepared(attempt, sent))
   }
 }
 
@@ -267,6 +337,36 @@ const reachDynamic = (
     const host = unbracket(request.host)
     if (isOwn(exchange.bound, host, port)) return loop
     const endpoint = family.toNamed(host, port).get()
+    return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), timeoutMillis, clock)
+  }
+}
+
+const uncomputed: Effect.Effect<Reply, Refusal> = Effect.fail({
+  _tag: "FilterFailed",
+  detail: "the target of a dynamic backend could not be computed",
+})
+
+/** To wherever an expression says, as `host:port`. */
+const reachComputed = (
+  { clock, endpoints }: DispatchPorts,
+  policyPorts: PolicyPorts,
+  { policies }: Resolved,
+  target: Expression,
+  template: EndpointTemplate,
+  route: TrafficPolicies,
+): Attempting => {
+  const family = endpoints.family(template)
+  const version = versionOf(policies, undefined)
+  const timeoutMillis = replyTimeout(policies, route)
+  const expressions = expressionsOf(policyPorts)
+  const computed = expressions.compile(target, "backend", "target")
+  return (attempt) => {
+    const { exchange, request } = attempt
+    const said = computed.as(Facts.of(expressions.around, attempt), (value) => parseAuthority(toText(value) ?? ""))
+    if (said?.port === undefined) return uncomputed
+    const host = unbracket(said.host)
+    if (isOwn(exchange.bound, host, said.port)) return loop
+    const endpoint = family.toNamed(host, said.port).get()
     return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), timeoutMillis, clock)
   }
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../ports/Timer.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Headers } from "../../protocols/http/headers.ts"
 import type { Member } from "./balance.ts"
-import { judge, judgeGrpc } from "./health.ts"
+import { judge, judgeGrpc, type Judgement } from "./health.ts"
 import type { Try } from "./Target.ts"
 
 /** A body that tells once when nothing more comes of it, whichever way it ends. */
@@ -55,7 +55,12 @@ class WatchedFlow implements Flow {
 const isFlow = (body: Body): body is Flow => body._tag === "Flow"
 
 /** What is observed follows the policy of whoever makes the attempt; what is learnt belongs to the endpoint. */
-export const observed = (clock: Clock, eviction: Eviction | undefined, backoffMillis: number | undefined) => {
+export const observed = (
+  clock: Clock,
+  eviction: Eviction | undefined,
+  backoffMillis: number | undefined,
+  judgeReply: (attempt: Try, reply: Reply) => Judgement = (_, reply) => judge(reply.status, reply.headers),
+) => {
   const failed = (member: Member, hintMillis: number | undefined): void =>
     member.vitals.failed(eviction, {
       nowMillis: clock.nowMillis(),
@@ -64,9 +69,8 @@ export const observed = (clock: Clock, eviction: Eviction | undefined, backoffMi
       backoffMillis,
     })
 
-  const replied = (member: Member, reply: Reply): void => {
+  const replied = (member: Member, reply: Reply, judgement: Judgement): void => {
     const { vitals } = member
-    const judgement = reply.tunnel === undefined ? judge(reply.status, reply.headers) : "healthy"
     const settle = (isHealthy: boolean): void => {
       if (isHealthy) vitals.succeeded()
       else failed(member, reply.status === 429 ? retryHintMillis(reply.headers, clock.wallMillis()) : undefined)
@@ -90,7 +94,8 @@ export const observed = (clock: Clock, eviction: Eviction | undefined, backoffMi
     return Effect.onExit(sent, (exit) => {
       if (exit._tag === "Success") {
         vitals.measured(clock.nowMillis() - startedMillis)
-        replied(member, exit.value)
+        const reply = exit.value
+        replied(member, reply, reply.tunnel === undefined ? judgeReply(attempt, reply) : "healthy")
         return Effect.void
       }
       vitals.pending--

@@ -2,6 +2,7 @@
 import type { Backend, HostTarget } from "../../ir/Backend.ts"
 import type { BackendRef } from "../../ir/BackendRef.ts"
 import * as Effective from "../../ir/effective.ts"
+import type { Expression } from "../../ir/Expression.ts"
 import type { BackendKey } from "../../ir/Key.ts"
 import type { BackendPolicy } from "../../ir/Policy.ts"
 import type { Service } from "../../ir/Workload.ts"
@@ -14,7 +15,7 @@ export type Where =
   | { readonly _tag: "Host"; readonly target: HostTarget }
   | { readonly _tag: "Service"; readonly service: Service; readonly port: number; readonly endpoints: EndpointSet }
   /** To wherever the client asked for. */
-  | { readonly _tag: "Dynamic" }
+  | { readonly _tag: "Dynamic"; readonly target?: Expression }
   | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
 
 export interface ResolvedMirror {
@@ -63,7 +64,7 @@ const whereOf = (setting: Setting, ref: BackendRef): Where => {
         case "Host":
           return { _tag: "Host", target: backend.target }
         case "Dynamic":
-          return backend.target === undefined ? dynamic : unevaluated
+          return backend.target === undefined ? dynamic : { _tag: "Dynamic", target: backend.target }
         case "Internal":
           return invalidType
         case "Invalid":
@@ -81,18 +82,13 @@ const whereOf = (setting: Setting, ref: BackendRef): Where => {
       }
     }
     case "Dynamic":
-      return ref.target === undefined ? dynamic : unevaluated
+      return ref.target === undefined ? dynamic : { _tag: "Dynamic", target: ref.target }
     case "Group":
       return invalidType
     case "Invalid":
       return notFound
   }
 }
-
-const unevaluated = nowhere({
-  _tag: "FilterFailed",
-  detail: "the target of a dynamic backend cannot be an expression yet",
-})
 
 const refName = (setting: Setting, ref: BackendRef): string => {
   switch (ref._tag) {
@@ -168,6 +164,7 @@ const sameTarget = (a: HostTarget, b: HostTarget): boolean =>
 const sameWhere = (a: Where | undefined, b: Where | undefined): boolean => {
   if (a === b) return true
   if (a?._tag === "Host" && b?._tag === "Host") return sameTarget(a.target, b.target)
+  if (a?._tag === "Dynamic" && b?._tag === "Dynamic") return a.target === b.target
   if (a?._tag !== "Service" || b?._tag !== "Service") return false
   return a.service === b.service && a.port === b.port && a.endpoints === b.endpoints
 }

@@ -1,5 +1,11 @@
 /** Makes a failed attempt again, where that is asked for and safe. */
 import * as Effect from "effect/Effect"
+import type { Expression } from "../5-policy/expression/Expressions.ts"
+import { captureReply } from "../5-policy/expression/capture.ts"
+import { readsReplyBody } from "../5-policy/expression/Expressions.ts"
+import { expressionsOf } from "../5-policy/expression/expressionsOf.ts"
+import { Facts, type Surroundings } from "../5-policy/expression/Facts.ts"
+import type { PolicyPorts } from "../5-policy/steps.ts"
 import { defaults } from "../../ir/defaults.ts"
 import type { Retry } from "../../ir/policy/Retry.ts"
 import { type Body, discard } from "../Body.ts"
@@ -84,13 +90,33 @@ class Series {
       return Effect.fail(refusal)
     },
     onSuccess: (reply: Reply): Effect.Effect<Reply, Refusal> => {
-      if (reply.tunnel === undefined && this.policy.codes.has(reply.status) && this.hasAnother()) {
-        discard(reply.body)
-        return this.again()
-      }
-      this.replay?.commit()
-      return Effect.succeed(reply)
+      const { condition } = this.policy
+      if (reply.tunnel !== undefined || !this.hasAnother()) return this.done(reply)
+      if (this.policy.codes.has(reply.status)) return this.instead(reply)
+      if (condition === undefined) return this.done(reply)
+      const waiting = condition.readsBody
+        ? captureReply(reply, condition.bytesMax, this.attempt.request.method === "HEAD")
+        : undefined
+      return waiting === undefined
+        ? this.judged(reply, condition)
+        : Effect.flatMap(waiting, () => this.judged(reply, condition))
     },
+  }
+
+  private judged(reply: Reply, condition: Condition): Effect.Effect<Reply, Refusal> {
+    const failed = condition.expression.holds(Facts.of(condition.around, this.attempt, reply)) === true
+    return failed && this.hasAnother() ? this.instead(reply) : this.done(reply)
+  }
+
+  private done(reply: Reply): Effect.Effect<Reply, Refusal> {
+    this.replay?.commit()
+    return Effect.succeed(reply)
+  }
+
+  /** Another reply takes the place of this one. */
+  private instead(reply: Reply): Effect.Effect<Reply, Refusal> {
+    discard(reply.body)
+    return this.again()
   }
 
   /** A try that could not begin before the deadline is not waited for: what is known by now is the answer. */
@@ -120,24 +146,47 @@ class Series {
   }
 }
 
+interface Condition {
+  readonly expression: Expression
+  readonly around: Surroundings
+  readonly readsBody: boolean
+  readonly bytesMax: number
+}
+
 interface Policy {
   readonly retries: number
   readonly backoffMillis: number
   readonly codes: ReadonlySet<number>
+  /** What else makes a reply a failure. */
+  readonly condition: Condition | undefined
 }
 
-export const attempts = (retry: Retry | undefined, clock: Clock): Attempts => {
+const conditionOf = (source: Retry["condition"], ports: PolicyPorts): Condition | undefined => {
+  if (source === undefined) return undefined
+  const expressions = expressionsOf(ports)
+  const expression = expressions.compile(source, "attempt", "retry")
+  return {
+    expression,
+    around: expressions.around,
+    readsBody: readsReplyBody(expression),
+    bytesMax: ports.maxBufferBytes,
+  }
+}
+
+export const attempts = (retry: Retry | undefined, ports: PolicyPorts): Attempts => {
   if (retry === undefined || retry.attempts <= 0) return once
   const policy: Policy = {
     retries: Math.min(retry.attempts, RETRIES_MAX),
     backoffMillis: retry.backoffMillis ?? 0,
     codes: new Set(retry.codes),
+    condition: conditionOf(retry.condition, ports),
   }
   return (target, exchange) => {
     const { request } = exchange
+    if (!exchange.mayRetry) return once(target, exchange)
     const body = replayable(request.body)
     if (body === undefined) return once(target, exchange)
     request.body = body
-    return new Series(target, exchange, policy, clock).run()
+    return new Series(target, exchange, policy, ports.clock).run()
   }
 }

@@ -8,7 +8,13 @@ import type { UpstreamFailure } from "../ports/Upstream.ts"
 import { message } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
 import { choose } from "./balance.ts"
-import type { EndpointHandle } from "./Endpoints.ts"
+import { toText } from "../../ir/cel/toJson.ts"
+import type { Expression } from "../../ir/Expression.ts"
+import { parseAuthority, unbracket } from "../../protocols/http/authority.ts"
+import { expressionsOf } from "../5-policy/expression/expressionsOf.ts"
+import { Facts } from "../5-policy/expression/Facts.ts"
+import type { PolicyPorts } from "../5-policy/steps.ts"
+import type { EndpointFamily, EndpointHandle } from "./Endpoints.ts"
 import { isOwn } from "./loop.ts"
 import { obstacle, templateOf } from "./makeTarget.ts"
 import type { DispatchPorts } from "./ports.ts"
@@ -38,14 +44,34 @@ const noServerName = refused("the client named no server, so there is nowhere to
 const loop = refused("loop detected")
 const noHealthyBackends = refused("no healthy backends")
 
-export const tcpTarget = (ports: DispatchPorts, resolved: Resolved): TcpTarget => {
+const uncomputed = refused("the target could not be computed")
+
+const computedTarget = (name: string, ports: PolicyPorts, target: Expression, family: EndpointFamily): TcpTarget => {
+  const expressions = expressionsOf(ports)
+  const computed = expressions.compile(target, "tcpTarget", "target")
+  return {
+    name,
+    dial: (bound) => {
+      const facts = Facts.connection(expressions.around, bound.secured, undefined)
+      const said = computed.as(facts, (value) => parseAuthority(toText(value) ?? ""))
+      if (said?.port === undefined) return uncomputed
+      const host = unbracket(said.host)
+      return isOwn(bound, host, said.port) ? loop : dialled(family.toNamed(host, said.port))
+    },
+  }
+}
+
+export const tcpTarget = (ports: DispatchPorts, policyPorts: PolicyPorts, resolved: Resolved): TcpTarget => {
   const { clock, endpoints } = ports
   const { name, policies, where } = resolved
   if (where._tag === "Nowhere") {
     const failed = refused(message(where.refusal))
     return { name, dial: () => failed }
   }
-  const template = obstacle(policies) ?? templateOf(ports, resolved)
+  const template =
+    policies.SessionAffinity !== undefined || policies.Health?.unhealthyExpression !== undefined
+      ? "SessionAffinity and the expression of Health cannot be applied to raw connections"
+      : (obstacle(policies) ?? templateOf(ports, resolved))
   if (typeof template === "string") {
     const failed = refused(template)
     return { name, dial: () => failed }
@@ -56,7 +82,9 @@ export const tcpTarget = (ports: DispatchPorts, resolved: Resolved): TcpTarget =
       const handle = family.to(where.target)
       return { name, dial: () => dialled(handle) }
     }
-    case "Dynamic":
+    case "Dynamic": {
+      const { target } = where
+      if (target !== undefined) return computedTarget(name, policyPorts, target, family)
       return {
         name,
         dial: ({ secured }) => {
@@ -66,6 +94,7 @@ export const tcpTarget = (ports: DispatchPorts, resolved: Resolved): TcpTarget =
           return isOwn({ secured, listener: undefined }, host, port) ? loop : dialled(family.toNamed(host, port))
         },
       }
+    }
     case "Service":
       return {
         name,
@@ -103,7 +132,7 @@ export const compileTcp = (setting: Setting, route: TcpRoute): CompiledTcpRoute 
     get targets() {
       return (targets ??= route.backends.map(({ backend, policies, weight }) => ({
         weight,
-        target: tcpTarget(setting.dispatch, resolve(setting, [route], backend, policies)),
+        target: tcpTarget(setting.dispatch, setting.policies, resolve(setting, [route], backend, policies)),
       })))
     },
   }

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Expression } from "../../../ir/Expression.ts"
 import { type Alternative, choose, conditional, conditionOf } from "../../../stages/5-policy/condition.ts"
 import { answer, pass } from "../../../stages/5-policy/Step.ts"
 import type { Subject } from "../../../stages/Exchange.ts"
+import { computing } from "./computing.ts"
 import { answerOf, makeExchange, makeReply } from "../exchange.ts"
 
 const entry = (status: number, condition?: (subject: Subject) => boolean): Alternative<Subject> => ({
@@ -32,7 +32,13 @@ describe("conditions", () => {
     assert.strictEqual(conditional("Buffer", [nothing, entry(201)]).run(makeExchange()), pass)
   })
 
-  it("are not read by anyone yet, and say so", () => {
-    assert.throws(() => conditionOf("true" as Expression), /true/)
+  it("look at the request, and an expression that fails counts as false", () => {
+    const { expressions } = computing()
+    const holds = (source: string, told = {}) =>
+      conditionOf(expressions.compile(source, "route", "condition"), expressions.around)(makeExchange(told))
+    assert.isTrue(holds('request.headers["a"] == "1"', { headers: { a: "1" } }))
+    assert.isFalse(holds('request.headers["a"] == "1"'))
+    assert.isFalse(holds("request.method =="))
+    assert.deepStrictEqual(expressions.failures, { condition: 2 })
   })
 })

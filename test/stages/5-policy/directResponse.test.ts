@@ -1,13 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type { Expression } from "../../../ir/Expression.ts"
 import type { DirectResponse } from "../../../ir/policy/DirectResponse.ts"
 import { compile } from "../../../stages/5-policy/directResponse.ts"
+import { cel, computing } from "./computing.ts"
 import { answerOf, drain, makeExchange, verdict } from "../exchange.ts"
 
 const direct = (policy: Partial<DirectResponse>) =>
-  compile({ _tag: "DirectResponse", status: 200, headers: [], ...policy })
+  compile({ _tag: "DirectResponse", status: 200, headers: [], ...policy }, computing(), "route")
 
 const text = (content: string) => ({ _tag: "Text", text: content }) as const
 
@@ -37,13 +36,23 @@ describe("a direct response", () => {
     }
   })
 
-  it("by expression is a defect, never a wrong answer", () => {
-    const expression = "1" as Expression
-    for (const policy of [
-      { body: { _tag: "Computed", expression } as const },
-      { headers: [{ name: "a", expression }] },
-    ]) {
-      assert.isTrue(Exit.hasDies(Effect.runSyncExit(direct(policy).run(makeExchange()))))
+  it("computes its body, text as it is and all else as JSON", () => {
+    const body = (source: string) => {
+      const reply = answerOf(direct({ body: { _tag: "Computed", expression: cel(source) } }), makeExchange())
+      return reply.body._tag === "Bytes" ? new TextDecoder().decode(reply.body.bytes) : reply.body._tag
     }
+    assert.strictEqual(body('"hello " + request.host'), "hello example.com")
+    assert.strictEqual(body('{"path": request.path}'), '{"path":"/"}')
+  })
+
+  it("refuses where its body cannot be computed", () => {
+    const step = direct({ body: { _tag: "Computed", expression: cel("request.headers.nope") } })
+    assert.strictEqual(verdict(step, makeExchange())._tag, "FilterFailed")
+  })
+
+  it("leaves a header out that cannot be computed", () => {
+    const named = (name: string, source: string) => ({ name: name as never, expression: cel(source) })
+    const step = direct({ headers: [named("a", "request.method"), named("b", "request.headers.nope")] })
+    assert.deepStrictEqual(answerOf(step, makeExchange()).headers.flat, ["a", "GET"])
   })
 })

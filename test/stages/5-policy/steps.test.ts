@@ -51,9 +51,9 @@ describe("the steps of a layer", () => {
   })
 
   it("let no request pass a kind that is not built", () => {
-    const jwt: TrafficPolicies = { JwtAuth: { _tag: "JwtAuth" } as never }
-    const rules: TrafficPolicies = { Authorization: [{ _tag: "Authorization" } as never] }
-    for (const steps of [gatewaySteps(ports, jwt), gatewaySteps(ports, rules)]) {
+    const login: TrafficPolicies = { Oidc: { _tag: "Oidc" } as never }
+    const several: TrafficPolicies = { Authorization: [{ _tag: "McpAuthorization" } as never] }
+    for (const steps of [gatewaySteps(ports, login), gatewaySteps(ports, several)]) {
       assert.isTrue(dies(layer(steps, () => Effect.succeed(makeReply()))(makeExchange())))
     }
   })
@@ -63,14 +63,20 @@ describe("the steps of a layer", () => {
     assert.isTrue(dies(layer(steps, () => Effect.succeed(makeReply()))(makeExchange())))
   })
 
-  it("let no request pass a condition that nobody evaluates", () => {
+  it("take the entry whose condition holds", () => {
+    const entry = (status: number, condition: string) => ({
+      condition: condition as Expression,
+      policy: { _tag: "DirectResponse" as const, status, headers: [] },
+    })
     const steps = routeSteps(ports, {
       DirectResponse: {
         _tag: "Conditional",
-        entries: [{ condition: "true" as Expression, policy: { _tag: "DirectResponse", status: 200, headers: [] } }],
+        entries: [entry(201, 'request.method == "PUT"'), entry(202, "true")],
       },
     })
-    assert.isTrue(dies(layer(steps, () => Effect.succeed(makeReply()))(makeExchange())))
+    const service = layer(steps, () => Effect.succeed(makeReply()))
+    assert.strictEqual(Effect.runSync(service(makeExchange())).status, 202)
+    assert.strictEqual(Effect.runSync(service(makeExchange({ method: "PUT" }))).status, 201)
   })
 
   it("take the content of an unconditional entry", () => {

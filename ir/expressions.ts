@@ -1,0 +1,209 @@
+/** Every expression of a snapshot, where it stands, and what it is evaluated with. */
+import type { Backend } from "./Backend.ts"
+import type { BackendRef } from "./BackendRef.ts"
+import type { Expression } from "./Expression.ts"
+import type { BackendPolicy, ConditionalPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
+import type { LogFields } from "./policy/AccessLog.ts"
+import type { CredentialLocation } from "./policy/CredentialLocation.ts"
+import type { DirectResponse } from "./policy/DirectResponse.ts"
+import type { ExtAuthz } from "./policy/ExtAuthz.ts"
+import type { NetworkExtAuthz } from "./policy/NetworkExtAuthz.ts"
+import type { Rule } from "./policy/RuleSet.ts"
+import type { Transformation, Transformations } from "./policy/Transformations.ts"
+import type { Path } from "./references.ts"
+import type { Context } from "./cel/variables.ts"
+import type { Use } from "./cel/uses.ts"
+
+export interface Found {
+  readonly path: Path
+  readonly expression: Expression
+  readonly context: Context
+  readonly use: Use
+}
+
+type Emit = (expression: Expression | undefined, use: Use, context: Context, ...path: Path) => void
+
+/** What a header named so takes. */
+export const headerUse = (name: string): Use => (name === ":status" ? "status" : "header")
+
+const rules = (set: ReadonlyArray<Rule>, use: Use, context: Context, emit: Emit): void =>
+  set.forEach(({ expression }, i) => emit(expression, use, context, "rules", i, "expression"))
+
+const transformation = (side: string, one: Transformation | undefined, context: Context, emit: Emit): void => {
+  if (one === undefined) return
+  one.metadata.forEach(({ expression }, i) => emit(expression, "metadata", context, side, "metadata", i))
+  emit(one.replace, "headers", context, side, "replace")
+  for (const list of ["add", "set"] as const) {
+    one[list].forEach(({ expression, name }, i) => emit(expression, headerUse(name), context, side, list, i))
+  }
+  emit(one.body, "body", context, side, "body")
+}
+
+const transformations = ({ request, response }: Transformations, context: Context, emit: Emit): void => {
+  transformation("request", request, context, emit)
+  transformation("response", response, "response", emit)
+}
+
+const location = (one: CredentialLocation, context: Context, emit: Emit): void => {
+  if (one._tag === "Computed") emit(one.expression, "credential", context, "location")
+}
+
+const directResponse = ({ body, headers }: DirectResponse, context: Context, emit: Emit): void => {
+  if (body?._tag === "Computed") emit(body.expression, "directResponse", context, "body")
+  headers.forEach(({ expression, name }, i) => emit(expression, headerUse(name), context, "headers", i))
+}
+
+const extAuthz = ({ cache, protocol }: ExtAuthz | NetworkExtAuthz, context: Context, emit: Emit): void => {
+  cache?.key.forEach((expression, i) => emit(expression, "key", context, "cache", "key", i))
+  if (protocol._tag === "Grpc") {
+    protocol.metadata?.forEach(({ expression }, i) => emit(expression, "extAuthz", context, "protocol", "metadata", i))
+    return
+  }
+  for (const field of ["path", "redirect", "body"] as const) {
+    emit(protocol[field], "extAuthz", context, "protocol", field)
+  }
+  protocol.addRequestHeaders.forEach(({ expression }, i) => emit(expression, "header", context, "protocol", "add", i))
+  // These are computed from what the service answered.
+  protocol.metadata.forEach(({ expression }, i) => emit(expression, "metadata", "response", "protocol", "metadata", i))
+}
+
+const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): void => {
+  switch (policy._tag) {
+    case "JwtAuth":
+    case "BasicAuth":
+    case "ApiKey":
+      return location(policy.location, context, emit)
+    case "Transformations":
+      return transformations(policy, context, emit)
+    case "DirectResponse":
+      return directResponse(policy, context, emit)
+    case "ExtAuthz":
+      return extAuthz(policy, context, emit)
+    case "ExtProc":
+      policy.requestAttributes.forEach(({ expression }, i) =>
+        emit(expression, "extProc", context, "requestAttributes", i),
+      )
+      policy.responseAttributes.forEach(({ expression }, i) =>
+        emit(expression, "extProc", "response", "responseAttributes", i),
+      )
+      return
+    case "RemoteRateLimit":
+      for (const [i, { cost, entries, limitOverride, type }] of policy.descriptors.entries()) {
+        entries.forEach(({ expression }, j) => emit(expression, "descriptor", context, "descriptors", i, "entries", j))
+        emit(cost, "cost", type === "tokens" ? "tokenCost" : context, "descriptors", i, "cost")
+        emit(limitOverride, "limit", context, "descriptors", i, "limitOverride")
+      }
+      return
+    default:
+  }
+}
+
+const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
+  switch (policy._tag) {
+    case "Conditional":
+      for (const [i, { condition, policy: one }] of policy.entries.entries()) {
+        emit(condition, "condition", context, "entries", i, "condition")
+        conditional(one, context, (expression, use, within, ...path) =>
+          emit(expression, use, within, "entries", i, "policy", ...path),
+        )
+      }
+      return
+    case "Authorization":
+      return rules(policy.rules, "authorization", context, emit)
+    case "McpAuthentication":
+      return location(policy.location, context, emit)
+    case "Retry":
+      emit(policy.precondition, "retry", context, "precondition")
+      emit(policy.condition, "retry", "attempt", "condition")
+      return
+    case "Delay":
+      if (policy.duration._tag === "Computed") emit(policy.duration.expression, "delay", context, "duration")
+      return
+    case "Oidc":
+    case "Timeout":
+    case "RequestMirror":
+    case "Ai":
+      return
+    default:
+      return conditional(policy, context, emit)
+  }
+}
+
+const backend = (policy: BackendPolicy, emit: Emit): void => {
+  switch (policy._tag) {
+    case "Authorization":
+      return rules(policy.rules, "authorization", "backend", emit)
+    case "McpAuthorization":
+      return rules(policy.rules, "authorization", "mcpAuthorization", emit)
+    case "Transformations":
+      return transformations(policy, "backend", emit)
+    case "ExtAuthz":
+      return extAuthz(policy, "backend", emit)
+    case "Health":
+      return emit(policy.unhealthyExpression, "health", "attempt", "unhealthyExpression")
+    case "SessionAffinity":
+      return emit(policy.source, "sessionAffinity", "backend", "source")
+    default:
+  }
+}
+
+const logFields = (side: Path, fields: LogFields | undefined, emit: Emit): void =>
+  fields?.add.forEach(({ expression }, i) => emit(expression, "logField", "log", ...side, "add", i))
+
+const frontend = (policy: FrontendPolicy, emit: Emit): void => {
+  switch (policy._tag) {
+    case "NetworkAuthorization":
+      return rules(policy.rules, "networkAuthorization", "networkAuthorization", emit)
+    case "NetworkExtAuthz":
+      return extAuthz(policy, "networkExtAuthz", emit)
+    case "AccessLog":
+      emit(policy.filter, "logFilter", "log", "filter")
+      logFields(["fields"], policy.fields, emit)
+      emit(policy.otlp?.filter, "logFilter", "log", "otlp", "filter")
+      logFields(["otlp", "fields"], policy.otlp?.fields, emit)
+      policy.database?.add.forEach(({ expression }, i) => emit(expression, "logField", "log", "database", "add", i))
+      return
+    case "Tracing":
+      policy.attributes.forEach(({ expression }, i) => emit(expression, "logField", "log", "attributes", i))
+      emit(policy.filter, "logFilter", "log", "filter")
+      for (const field of ["randomSampling", "clientSampling"] as const) {
+        const sampling = policy[field]
+        if (sampling?._tag === "Computed") emit(sampling.expression, "sampling", "gateway", field)
+      }
+      return
+    case "Metrics":
+      policy.add.forEach(({ expression }, i) => emit(expression, "metricLabel", "log", "add", i))
+      return
+    default:
+  }
+}
+
+type Placed =
+  | { readonly _tag: "Traffic"; readonly phase: "gateway" | "route"; readonly policy: TrafficPolicy }
+  | { readonly _tag: "Backend"; readonly policy: BackendPolicy }
+  | { readonly _tag: "Frontend"; readonly policy: FrontendPolicy }
+
+/** The expressions of one policy; paths begin at the policy. */
+export const inPolicy = (placed: Placed): ReadonlyArray<Found> => {
+  const found: Array<Found> = []
+  const emit: Emit = (expression, use, context, ...path) => {
+    if (expression !== undefined) found.push({ path, expression, context, use })
+  }
+  switch (placed._tag) {
+    case "Traffic":
+      traffic(placed.policy, placed.phase, emit)
+      break
+    case "Backend":
+      backend(placed.policy, emit)
+      break
+    case "Frontend":
+      frontend(placed.policy, emit)
+  }
+  return found
+}
+
+/** The target of a backend that is dialled by expression. */
+export const inTarget = (target: Backend | BackendRef, context: Context): Found | undefined =>
+  target._tag === "Dynamic" && target.target !== undefined
+    ? { path: ["target"], expression: target.target, context, use: "target" }
+    : undefined

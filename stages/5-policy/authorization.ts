@@ -1,0 +1,65 @@
+/**
+ * Rules that say who may pass, those of all levels judged together: nobody whom a `deny` names, everybody must satisfy
+ * every `require`, and where there is an `allow` at least one must hold. A rule that fails decides for refusing: a failing
+ * `deny` denies, a failing `require` is not satisfied, a failing `allow` does not hold.
+ */
+import * as Effect from "effect/Effect"
+import type { Context } from "../../ir/cel/variables.ts"
+import type { RuleSet } from "../../ir/policy/RuleSet.ts"
+import type { Subject } from "../Exchange.ts"
+import type { Refusal } from "../Refusal.ts"
+import { type Expression, type Expressions, readsRequestBody } from "./expression/Expressions.ts"
+import { Facts } from "./expression/Facts.ts"
+import { expressionsOf } from "./expression/expressionsOf.ts"
+import type { Layer } from "./order.ts"
+import { pass, type Step, type Verdict } from "./Step.ts"
+import type { PolicyPorts } from "./steps.ts"
+
+/** What a rule came to; undefined: it failed. */
+export type Outcome = boolean | undefined
+
+export interface Rules<R> {
+  readonly deny: ReadonlyArray<R>
+  readonly require: ReadonlyArray<R>
+  readonly allow: ReadonlyArray<R>
+}
+
+/** The whole decision; a rule that can no longer matter is not evaluated. */
+export const decide = <R>({ allow, deny, require }: Rules<R>, holds: (rule: R) => Outcome): boolean => {
+  for (let i = 0; i < deny.length; i++) if (holds(deny[i] as R) !== false) return false
+  for (let i = 0; i < require.length; i++) if (holds(require[i] as R) !== true) return false
+  if (allow.length === 0) return true
+  for (let i = 0; i < allow.length; i++) if (holds(allow[i] as R) === true) return true
+  return false
+}
+
+export const compileRules = (
+  sets: ReadonlyArray<RuleSet>,
+  expressions: Expressions,
+  context: Context,
+  use: "authorization" | "networkAuthorization",
+): Rules<Expression> => {
+  const compiled = { deny: Array<Expression>(), require: Array<Expression>(), allow: Array<Expression>() }
+  for (const { rules } of sets) {
+    for (const { effect, expression } of rules) compiled[effect].push(expressions.compile(expression, context, use))
+  }
+  return compiled
+}
+
+const refused: Effect.Effect<Verdict, Refusal> = Effect.fail({ _tag: "AuthorizationFailed" })
+
+export const compile = (sets: ReadonlyArray<RuleSet>, ports: PolicyPorts, layer: Layer): Step<Subject> | undefined => {
+  const expressions = expressionsOf(ports)
+  const rules = compileRules(sets, expressions, layer, "authorization")
+  const all = [...rules.deny, ...rules.require, ...rules.allow]
+  if (all.length === 0) return undefined
+  const { around } = expressions
+  return {
+    kind: "Authorization",
+    readsBody: all.some(readsRequestBody),
+    run: (subject) => {
+      const facts = Facts.of(around, subject)
+      return decide(rules, (rule) => rule.holds(facts)) ? pass : refused
+    },
+  }
+}
