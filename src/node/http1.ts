@@ -26,7 +26,7 @@ export const UNREAD_BYTES_MAX = 65_536
 /** How many requests a client may send ahead of their replies. */
 export const PIPELINED_MAX = 1_024
 
-/** How long a begun reply may be silent towards a client that has closed its own half. */
+/** How long a client that is not read from, or has closed its own half, may be left without a byte. */
 export const HALF_CLOSED_SILENCE_MILLIS = 5_000
 
 /** When an interim reply is repeated to a client that has closed its own half. */
@@ -530,11 +530,11 @@ class Connection implements HttpConnection {
     if (current === undefined) return
     if (this.waiting.length === 0) current.response.shouldKeepAlive = false
     this.probe()
-    setTimeout(() => this.probe(), PROBE_MILLIS).unref()
   }
 
   private probe(): void {
     this.current?.inform(102, [])
+    setTimeout(() => this.current?.inform(102, []), PROBE_MILLIS).unref()
   }
 
   drain(): void {
@@ -552,6 +552,7 @@ class Connection implements HttpConnection {
       this.watched = current
       this.readMillis = nowMillis
       this.writeMillis = nowMillis
+      this.silentMillis = nowMillis
       this.lastReceived = 0
     }
     const { flow } = current
@@ -566,13 +567,14 @@ class Connection implements HttpConnection {
       this.lastQueued = queued
       this.writeMillis = nowMillis
     } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) socket.destroy()
-    if (!this.halfClosed) return
-    if (socket.bytesWritten !== this.lastWritten) {
+    // While nothing is read, as after the client's end, only writing finds out whether somebody is still there.
+    const isBlind = this.halfClosed || socket.isPaused()
+    if (!isBlind || socket.bytesWritten !== this.lastWritten) {
       this.lastWritten = socket.bytesWritten
       this.silentMillis = nowMillis
     } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
-      if (current.response.headersSent) socket.destroy()
-      else this.probe()
+      if (!current.response.headersSent) this.probe()
+      else if (this.halfClosed) socket.destroy()
     }
   }
 
