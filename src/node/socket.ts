@@ -164,7 +164,14 @@ export class NodeSocket implements Socket, End {
     else if (under !== undefined) under.reset()
     else if (stream instanceof TLSSocket) resetBelow(stream)
     // Only TCP knows resets; a unix socket has no remote port.
-    else if (stream instanceof net.Socket && stream.remotePort !== undefined) stream.resetAndDestroy()
+    // While an end is on its way Node refuses a reset, and loses the descriptor.
+    else if (
+      stream instanceof net.Socket &&
+      stream.remotePort !== undefined &&
+      stream.writableEnded === stream.writableFinished
+    ) {
+      stream.resetAndDestroy()
+    }
     stream.destroy()
   }
 }
