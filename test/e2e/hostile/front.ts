@@ -28,7 +28,7 @@ const answer: TrafficPolicy = { _tag: "DirectResponse", status: 200, body: { _ta
 /** HTTP/2 would hide from the recorder what other servers would make of the bytes. */
 const http1: BackendPolicy = { _tag: "BackendHttp", version: "HTTP/1.1" }
 
-const speakingHttp1 = (snapshot: Snapshot): Snapshot => ({
+export const speakingHttp1 = (snapshot: Snapshot): Snapshot => ({
   ...snapshot,
   backends: new Map(
     [...snapshot.backends].map(([key, backend]) => [key as BackendKey, { ...backend, policies: [http1] }]),
