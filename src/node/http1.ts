@@ -317,6 +317,7 @@ class TunnelCall extends Call {
   /** Its turn has come: no earlier reply is on the socket any more. */
   attach(): void {
     this.response.assignSocket(this.socket)
+    readAgain(this.socket)
   }
 
   override respond(reply: Reply): Effect.Effect<Delivered> {
@@ -333,6 +334,19 @@ class TunnelCall extends Call {
       return takeOver(reply, tunnel, this.connection.owner, this.incoming.headers.upgrade)
     })
   }
+}
+
+/**
+ * The stream believes that it reads all the time the parser did so in its place; where the parser had been held back
+ * when it let go, nobody else would begin again.
+ */
+const readAgain = (socket: net.Socket): void => {
+  const { _handle: handle } = socket as unknown as {
+    readonly _handle?: { reading: boolean; readonly readStart: () => void } | null
+  }
+  if (handle === null || handle === undefined || handle.reading) return
+  handle.reading = true
+  handle.readStart()
 }
 
 interface Malformed {
@@ -395,7 +409,14 @@ class Connection implements HttpConnection {
     // node:http closes with this after the last reply.
     socket.destroySoon = () => this.closeSoon()
     socket.on("end", () => this.onEnd())
-    // The parser resumes reading at the end of every message, also when there is enough to do.
+  }
+
+  /**
+   * The parser resumes reading at the end of every message, also when there is enough to do. To be called when its own
+   * listeners are in place, so that this one has the last word.
+   */
+  attached(): void {
+    const { socket } = this
     socket.on("resume", () => {
       if (this.waiting.length > 0) socket.pause()
     })
@@ -434,7 +455,8 @@ class Connection implements HttpConnection {
     if (!this.draining) {
       const next = this.waiting.shift()
       if (next !== undefined) {
-        if (this.waiting.length === 0) this.socket.resume()
+        // What follows a request for a tunnel is kept for the tunnel.
+        if (this.waiting.length === 0 && !(next instanceof TunnelCall)) this.socket.resume()
         return this.start(next)
       }
     }
@@ -659,6 +681,7 @@ class Server {
     this.connections.set(socket, connection)
     socket.once("close", () => this.connections.delete(socket))
     this.server.emit("connection", socket)
+    connection.attached()
     socket.resume()
   }
 

@@ -106,7 +106,7 @@ const listenOnce = (
       socket.on("error", () => {})
       // A client that was gone before we looked has no address left.
       if (socket.destroyed) return
-      onSocket(new NodeSocket(socket))
+      onSocket(new NodeSocket(socket, undefined, where.path))
     })
     server.maxConnections = connectionsMax
     server.once("error", (error: NodeJS.ErrnoException) => resume(Effect.fail(error)))

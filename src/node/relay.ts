@@ -33,7 +33,8 @@ export const relay = (client: End, other: End): Effect.Effect<Relayed> =>
         if (!sink.writableEnded && !sink.write(chunk)) source.pause()
       })
       sink.on("drain", () => source.resume())
-      onceEnded(source, () => sink.end())
+      if (source.readableEnded) sink.end()
+      else onceEnded(source, () => sink.end())
       source.once("error", (cause: Error) => {
         error ??= cause.message
         to.reset()

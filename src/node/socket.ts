@@ -45,13 +45,14 @@ export class NodeSocket implements Socket, End {
   private readonly under: NodeSocket | undefined
   private held: Uint8Array = none
 
-  constructor(stream: Duplex, under?: NodeSocket) {
+  /** `path` is where a unix socket was accepted. */
+  constructor(stream: Duplex, under?: NodeSocket, path?: string) {
     this.stream = stream
     this.under = under
     if (under === undefined) {
       const socket = stream instanceof net.Socket ? stream : undefined
       this.peer = addressOf(socket?.remoteAddress, socket?.remotePort)
-      this.local = addressOf(socket?.localAddress, socket?.localPort)
+      this.local = addressOf(path ?? socket?.localAddress, socket?.localPort)
     } else {
       this.peer = under.peer
       this.local = under.local

@@ -183,6 +183,7 @@ describe("listening", () => {
     const client = await connect(0, { path: file } as never)
     client.write(get)
     expect((await client.answer()).status).toBe(200)
+    expect(gateway.told.exchanges[0]?.exchange.bound.secured.accepted.local).toEqual({ host: file, port: 0 })
     client.close()
     await expect(startGateway(snapshotOf(words))).rejects.toThrow(/EADDRINUSE/)
     await gateway.close()

@@ -563,6 +563,65 @@ describe("slow clients", () => {
     expect(gateway.gateway.open().connections).toBe(0)
   })
 
+  it("hold back the upstream, and get everything when they read again", async () => {
+    let written = 0
+    const size = 64 * 1024 * 1024
+    const upstream = ends(
+      await httpUpstream((_request, response) => {
+        const chunk = Buffer.alloc(1024 * 1024)
+        const pump = (): void => {
+          while (written < size) {
+            written += chunk.byteLength
+            if (!response.write(chunk)) return
+          }
+          response.end()
+        }
+        response.on("drain", pump)
+        pump()
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const client = await connect(gateway.port)
+    client.write(get())
+    client.pause()
+    let last = -1
+    while (last !== written) {
+      last = written
+      await sleep(100)
+    }
+    expect(written).toBeLessThan(size / 2)
+    let got = 0
+    client.stream.on("data", (chunk: Buffer) => (got += chunk.byteLength))
+    client.stream.resume()
+    await until("everything to arrive", () => got > size, 20_000)
+    client.close()
+  })
+
+  it("that send requests without end before the first reply are held back", async () => {
+    const upstream = ends(await httpUpstream(() => {}))
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const client = await connect(gateway.port)
+    const requests = Buffer.from(get("/flood", `x: ${"y".repeat(400)}\r\n`).repeat(100))
+    let sent = 0
+    const pump = (): void => {
+      while (sent < 64 * 1024 * 1024) {
+        sent += requests.byteLength
+        if (!client.stream.write(requests)) return
+      }
+    }
+    client.stream.on("drain", pump)
+    pump()
+    let last = -1
+    while (last !== sent) {
+      last = sent
+      await sleep(100)
+    }
+    expect(sent).toBeLessThan(32 * 1024 * 1024)
+    expect(upstream.requests).toHaveLength(1)
+    expect(gateway.gateway.open().exchanges).toBe(1)
+    client.close()
+  })
+
   it("that are idle between requests are closed", async () => {
     const upstream = ends(await httpUpstream())
     const gateway = ends(await startGateway(plain(upstream.port, [{ _tag: "Http", http1IdleTimeoutMillis: 100 }])))

@@ -97,10 +97,14 @@ describe("upgrades", () => {
     const upstream = ends(await upgrading())
     const gateway = ends(await startGateway(plain(upstream.port)))
     const client = await connect(gateway.port)
-    client.write(`GET /first HTTP/1.1\r\nhost: x.test\r\n\r\n${upgrade()}`)
-    expect((await client.answer()).status).toBe(426)
+    client.write(`${"GET /first HTTP/1.1\r\nhost: x.test\r\n\r\n".repeat(3)}${upgrade()}early`)
+    for (let i = 0; i < 3; i++) expect((await client.answer()).status).toBe(426)
     expect(await client.take("\r\n\r\n")).toMatch(/^HTTP\/1\.1 101 /)
+    await client.take("welcomeearly")
+    client.write("late")
+    await client.take("late")
     client.close()
+    await until("it to be gone", () => gateway.gateway.open().connections === 0)
   })
 
   it("that the server answers otherwise are ordinary replies, and the connection closes", async () => {
