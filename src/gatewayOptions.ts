@@ -2,12 +2,22 @@
 import type { Static } from "./config/Static.ts"
 import type { GatewayOptions } from "./Gateway.ts"
 
+/** What expressions know of where the gateway runs. */
+const environmentOf = ({ identity }: Static): Readonly<Record<string, string>> => ({
+  ...(identity.podName === undefined ? {} : { podName: identity.podName }),
+  namespace: identity.namespace,
+  gateway: identity.gateway,
+})
+
 export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config"> => ({
   ipv6: settings.enableIpv6,
   drain: {
     minMillis: settings.connectionMinTerminationDeadlineMillis,
     maxMillis: settings.connectionTerminationDeadlineMillis,
   },
+  ...(settings.customFunctions === undefined ? {} : { customFunctions: settings.customFunctions }),
+  sensitiveHeaders: settings.sensitiveHeaders,
+  environment: environmentOf(settings),
   upstream: {
     connectTimeoutMillis: settings.backend.connectTimeoutMillis,
     poolIdleMillis: settings.backend.poolIdleTimeoutMillis,

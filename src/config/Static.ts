@@ -49,6 +49,8 @@ export interface Static {
   /** Names of metrics that are not shown. */
   readonly metricsRemove: ReadonlyArray<string>
   readonly sensitiveHeaders: ReadonlyArray<string>
+  /** Functions that every expression may call, as text. */
+  readonly customFunctions?: string
   readonly identity: {
     readonly namespace: string
     readonly gateway: string
@@ -313,6 +315,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ...named("locality", place),
     },
     mcpSessionTtlMillis: section.mcp?.sessionTtl ?? 1_800_000,
+    ...named("customFunctions", section.customFunctions),
     ...named("sessionKey", sessionKey),
     ...named("oidcCookieSecret", oidcCookieSecret),
   }

@@ -8,6 +8,8 @@ export interface Problem {
   readonly severity: "error" | "warning"
   /** Which end of the pair to point at; the value unless said otherwise. */
   readonly at?: "key"
+  /** How far inside the text of the value. */
+  readonly inside?: number
 }
 
 export const error = (path: Path, message: string, remedy = ""): Problem => ({

@@ -1,17 +1,23 @@
 /** Text to everything the gateway is told: read, decode, resolve what it refers to, map, validate. */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { parseFunctions } from "../../../ir/cel/customFunctions.ts"
 import type { Issue } from "../../../ir/Issue.ts"
 import { placement } from "../../../ir/placement.ts"
 import type { PolicyKind } from "../../../ir/placement.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import { validate } from "../../../ir/validate.ts"
+import { Expressions } from "../../../stages/5-policy/expression/Expressions.ts"
+import { natives } from "../../node/natives.ts"
+import { clock } from "../../node/timer.ts"
+import { ExpressionChecker } from "../checkExpressions.ts"
 import { type ConfigIssue, hasErrors, order, type Path } from "../ConfigIssue.ts"
 import { resolve as resolveStatic, type Static } from "../Static.ts"
 import { decoder } from "./decode.ts"
 import { originKey } from "./Draft.ts"
 import type { Environment } from "./expand.ts"
 import { type Names, noNames } from "./Mapping.ts"
-import { type Problem, within } from "./Problem.ts"
+import { error, type Problem, within } from "./Problem.ts"
 import { type Io, readAll } from "./resolve.ts"
 import { read } from "./read.ts"
 import { LocalConfig } from "./Schema.ts"
@@ -72,11 +78,63 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
       for (const found of validate(mapped.snapshot)) {
         issues.push(document.issue(placed(found, mapped.snapshot, mapped.origins)))
       }
+      const original = (path: Path): Path => decoded.original(path)
+      for (const problem of wrongExpressions(settings, mapped.snapshot, mapped.origins, document.value, original)) {
+        issues.push(document.issue(problem))
+      }
     }
     issues.sort(order)
     if (hasErrors(issues)) return yield* Effect.fail(issues)
     return { static: settings, snapshot: mapped.snapshot, dependencies, warnings: issues }
   })
+
+/** Expressions that cannot be used, each at the place in the file where it is written. */
+const wrongExpressions = (
+  settings: Static,
+  snapshot: Snapshot,
+  origins: ReadonlyMap<string, Path>,
+  written: unknown,
+  original: (path: Path) => Path,
+): ReadonlyArray<Problem> => {
+  const functions = parseFunctions(settings.customFunctions ?? "")
+  if (Result.isFailure(functions)) {
+    return functions.failure.map(({ at: inside, message, remedy }) => ({
+      ...error(["config", "customFunctions"], message, sentence(remedy ?? "")),
+      inside,
+    }))
+  }
+  const checker = new ExpressionChecker(
+    new Expressions({ clock, natives: natives(clock), functions: functions.success }),
+  )
+  const problems = new Map<string, Problem>()
+  for (const { holder, issue, key, source, table } of checker.check(snapshot)) {
+    const origin = origins.get(originKey(table, key)) ?? []
+    const resource = (snapshot[table] as ReadonlyMap<string, unknown>).get(key)
+    // A policy may be written elsewhere than where it acts; what holds it then holds the expression too.
+    const near = original([...origin, ...inFile(resource, holder)])
+    const path = find(written, near, source) ?? find(written, original(origin), source) ?? find(written, [], source)
+    const problem: Problem = {
+      ...error(path ?? near, issue.message, sentence(issue.remedy ?? "")),
+      ...(path === undefined ? {} : { inside: issue.at }),
+    }
+    problems.set([problem.message, issue.at, ...problem.path].join("\0"), problem)
+  }
+  return [...problems.values()]
+}
+
+/** The path of a text below another path. */
+const find = (written: unknown, below: Path, text: string): Path | undefined => {
+  const search = (value: unknown, path: Path): Path | undefined => {
+    if (value === text) return path
+    if (typeof value !== "object" || value === null) return undefined
+    for (const [key, one] of Object.entries(value)) {
+      const found = search(one, [...path, Array.isArray(value) ? Number(key) : key])
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return search(at(written, below), below)
+}
 
 const items = (value: unknown, section: string): ReadonlyArray<Record<string, unknown>> => {
   const list = at(value, [section])

@@ -20,7 +20,7 @@ export interface Document {
   readonly issues: ReadonlyArray<ConfigIssue>
   /** Paths whose value could not be read; complaints about them would only repeat what is already said. */
   readonly unread: ReadonlyArray<Path>
-  readonly locate: (path: Path, at?: "key") => Place
+  readonly locate: (path: Path, at?: "key", inside?: number) => Place
   readonly issue: (problem: Problem) => ConfigIssue
 }
 
@@ -85,7 +85,39 @@ export const read = (source: string, environment: Environment): Document => {
     return Array.isArray(range) && typeof range[0] === "number" ? range[0] : undefined
   }
 
-  const locate = (path: Path, at?: "key"): Place => {
+  /** Where a character of a scalar's value stands, as far as it stands there as it is. */
+  const offsetIn = (scalar: unknown, inside: number): number | undefined => {
+    const start = startOf(scalar)
+    if (!isScalar(scalar) || start === undefined || typeof scalar.value !== "string" || inside > scalar.value.length) {
+      return undefined
+    }
+    switch (scalar.type) {
+      case Scalar.PLAIN:
+        return text.startsWith(scalar.value, start) ? start + inside : undefined
+      case Scalar.QUOTE_SINGLE:
+      case Scalar.QUOTE_DOUBLE: {
+        let offset = start + 1
+        for (let i = 0; i < inside; i++) {
+          if (text[offset] === "\n") return undefined
+          const isPair = scalar.type === Scalar.QUOTE_DOUBLE ? text[offset] === "\\" : text.startsWith("''", offset)
+          offset += isPair ? 2 : 1
+        }
+        return offset
+      }
+      case Scalar.BLOCK_LITERAL: {
+        const before = scalar.value.slice(0, inside).split("\n")
+        const content = text.indexOf("\n", start) + 1
+        const indent = /^(?:[ \t]*\n)*( *)/.exec(text.slice(content))?.[1]?.length ?? 0
+        let line = content
+        for (let i = 1; i < before.length; i++) line = text.indexOf("\n", line) + 1
+        return line + indent + (before.at(-1) ?? "").length
+      }
+      default:
+        return undefined
+    }
+  }
+
+  const locate = (path: Path, at?: "key", within?: number): Place => {
     let here: unknown = root
     let offset = startOf(root) ?? 0
     for (const [depth, part] of path.entries()) {
@@ -106,12 +138,12 @@ export const read = (source: string, environment: Environment): Document => {
       } else break
       here = next
     }
-    return placeOf(offset)
+    return placeOf((within === undefined ? undefined : offsetIn(node(here), within)) ?? offset)
   }
 
   const issue = (problem: Problem): ConfigIssue => ({
     severity: problem.severity,
-    ...locate(problem.path, problem.at),
+    ...locate(problem.path, problem.at, problem.inside),
     path: formatPath(problem.path),
     message: problem.message,
     remedy: problem.remedy,

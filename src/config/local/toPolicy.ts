@@ -307,11 +307,9 @@ const cors = (policy: Cors): IrCors => ({
 const conditionally = <P extends object>(
   policy: P | { readonly conditional: ReadonlyArray<P & { readonly condition?: Expression }> },
   path: Path,
-  to: Mapping,
   map: (one: P, path: Path) => ConditionalPolicy | undefined,
 ): TrafficPolicy | undefined => {
   if (!("conditional" in policy)) return map(policy, path)
-  if (to.refused("fields", "conditional", [...path, "conditional"])) return undefined
   const entries = policy.conditional.flatMap((entry, i): ReadonlyArray<Entry> => {
     const mapped = map(entry, [...path, "conditional", i])
     return mapped === undefined ? [] : [{ ...present({ condition: entry.condition }), policy: mapped }]
@@ -347,7 +345,7 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
 
 const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping): TrafficPolicy | undefined =>
   "conditional" in policy
-    ? conditionally(policy, path, to, (one: Bucket, at) => ({ _tag: "LocalRateLimit", limits: [bucket(one, at, to)] }))
+    ? conditionally(policy, path, (one: Bucket, at) => ({ _tag: "LocalRateLimit", limits: [bucket(one, at, to)] }))
     : { _tag: "LocalRateLimit", limits: policy.map((one, i) => bucket(one, [...path, i], to)) }
 
 type PlainRemoteRateLimit = Exclude<RemoteRateLimit, { readonly conditional: unknown }>
@@ -488,10 +486,6 @@ const directResponse = (one: Direct, path: Path, to: Mapping): IrDirectResponse 
   if (one.body !== undefined && one.bodyExpression !== undefined) {
     to.fail(path, "`body` and `bodyExpression` cannot be set together")
   }
-  if (one.bodyExpression !== undefined) {
-    to.refused("fields", "directResponse.bodyExpression", [...path, "bodyExpression"])
-  }
-  if (one.headers !== undefined) to.refused("fields", "directResponse.headers", [...path, "headers"])
   const body =
     one.bodyExpression !== undefined
       ? ({ _tag: "Computed", expression: one.bodyExpression } as const)
@@ -546,17 +540,12 @@ const requestMirror = (policy: RequestMirror, path: Path, to: Mapping): IrReques
     : { _tag: "RequestMirror", mirrors: [{ backend, fraction: policy.percentage }] }
 }
 
-const retry = (policy: Retry, path: Path, to: Mapping): IrRetry => {
-  for (const field of ["precondition", "condition"] as const) {
-    if (policy[field] !== undefined) to.refused("fields", `retry.${field}`, [...path, field])
-  }
-  return {
-    _tag: "Retry",
-    attempts: policy.attempts ?? defaults.retryAttempts,
-    codes: policy.codes,
-    ...present({ backoffMillis: policy.backoff, precondition: policy.precondition, condition: policy.condition }),
-  }
-}
+const retry = (policy: Retry): IrRetry => ({
+  _tag: "Retry",
+  attempts: policy.attempts ?? defaults.retryAttempts,
+  codes: policy.codes,
+  ...present({ backoffMillis: policy.backoff, precondition: policy.precondition, condition: policy.condition }),
+})
 
 const looksLikeDuration = /^[-+.\d][\d.]*\s*(?:[a-zµ]{0,12}[\d.]*)*$/i
 
@@ -570,7 +559,6 @@ const delay = (policy: Delay, path: Path, to: Mapping): IrDelay | undefined => {
   const parsed = Duration.parse(text)
   if (Result.isSuccess(parsed)) return { _tag: "Delay", duration: { _tag: "Fixed", millis: parsed.success } }
   if (looksLikeDuration.test(text)) return to.fail(at, parsed.failure.message, parsed.failure.remedy)
-  if (to.refused("fields", "delay.duration as an expression", at)) return undefined
   return { _tag: "Delay", duration: { _tag: "Computed", expression: text as Expression } }
 }
 
@@ -714,11 +702,8 @@ const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
   }),
 })
 
-const health = (policy: Health, path: Path, to: Mapping): IrHealth => {
+const health = (policy: Health): IrHealth => {
   const { eviction, unhealthyExpression } = policy
-  if (unhealthyExpression !== undefined) {
-    to.refused("fields", "health.unhealthyExpression", [...path, "unhealthyExpression"])
-  }
   return {
     _tag: "Health",
     ...present({
@@ -773,14 +758,10 @@ const mcpGuardrails = (policy: McpGuardrails, path: Path, to: Mapping): IrMcpGua
 })
 
 /** Sources of affinity that need no expression evaluator; others wait for it. */
-const simpleSource = /^(?:request\.headers\[(?:"[\w-]+"|'[\w-]+')\]|source\.address)$/
-
-const sessionAffinity = (policy: { readonly source: Expression }, path: Path, to: Mapping): BackendPolicy => {
-  if (!simpleSource.test(policy.source.trim())) {
-    to.refused("fields", "sessionAffinity.source as an expression", [...path, "source"])
-  }
-  return { _tag: "SessionAffinity", source: policy.source }
-}
+const sessionAffinity = (policy: { readonly source: Expression }): BackendPolicy => ({
+  _tag: "SessionAffinity",
+  source: policy.source,
+})
 
 type Mapped<Source, Policy> = {
   readonly [K in keyof Source]-?: (
@@ -811,12 +792,11 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   jwtAuth,
   authorization: (policy) => ({ _tag: "Authorization", rules: rules(policy) }),
   extAuthz: (policy: ExtAuthz, path, to) =>
-    conditionally(policy, path, to, (one: PlainExtAuthz, at) => extAuthz(one, at, to)),
-  extProc: (policy: ExtProc, path, to) =>
-    conditionally(policy, path, to, (one: PlainExtProc, at) => extProc(one, at, to)),
+    conditionally(policy, path, (one: PlainExtAuthz, at) => extAuthz(one, at, to)),
+  extProc: (policy: ExtProc, path, to) => conditionally(policy, path, (one: PlainExtProc, at) => extProc(one, at, to)),
   cors,
   transformations: (policy: TransformationsPolicy, path, to) =>
-    conditionally(policy, path, to, (one: Exclude<TransformationsPolicy, { readonly conditional: unknown }>, at) =>
+    conditionally(policy, path, (one: Exclude<TransformationsPolicy, { readonly conditional: unknown }>, at) =>
       transformations(one, at, to),
     ),
   basicAuth,
@@ -824,7 +804,7 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   mcpAuthentication,
   localRateLimit,
   remoteRateLimit: (policy: RemoteRateLimit, path, to) =>
-    conditionally(policy, path, to, (one: PlainRemoteRateLimit, at) => remoteRateLimit(one, at, to)),
+    conditionally(policy, path, (one: PlainRemoteRateLimit, at) => remoteRateLimit(one, at, to)),
   csrf,
   buffer,
   timeout: (policy) => ({
@@ -834,7 +814,7 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   retry,
   delay,
   directResponse: (policy: DirectResponse, path, to) =>
-    conditionally(policy, path, to, (one: Direct, at) => directResponse(one, at, to)),
+    conditionally(policy, path, (one: Direct, at) => directResponse(one, at, to)),
   requestRedirect,
   requestHeaderModifier: (edits, path, to) => ({ _tag: "RequestHeaderModifier", ...headerEdits(edits, path, to) }),
   responseHeaderModifier: (edits, path, to) => ({ _tag: "ResponseHeaderModifier", ...headerEdits(edits, path, to) }),
@@ -913,7 +893,7 @@ export const isBackendPolicy = (key: string): boolean => Object.hasOwn(onBackend
 export const isTrafficPolicy = (key: string): boolean => Object.hasOwn(traffic, key)
 
 const accessLog = (policy: AccessLog, path: Path, to: Mapping): IrAccessLog => {
-  for (const field of ["filter", "add", "otlp", "database"] as const) {
+  for (const field of ["otlp", "database"] as const) {
     if (policy[field] !== undefined) to.refused("fields", `accessLog.${field}`, [...path, field])
   }
   const { database, otlp } = policy

@@ -49,10 +49,10 @@ const own = (draft: Draft.Draft, backend: Backend, path: Path): BackendRef => {
   return { _tag: "Backend", backend: backend.key }
 }
 
-const dynamicRef = (one: NonNullable<RouteBackend["dynamic"]>, path: Path, to: Mapping): BackendRef => {
-  if (one.target !== undefined) to.refused("fields", "dynamic.target", [...path, "dynamic", "target"])
-  return { _tag: "Dynamic", ...present({ target: one.target }) }
-}
+const dynamicRef = (one: NonNullable<RouteBackend["dynamic"]>): BackendRef => ({
+  _tag: "Dynamic",
+  ...present({ target: one.target }),
+})
 
 const routeBackend = (draft: Draft.Draft, one: RouteBackend, key: string, path: Path): BackendRef | undefined => {
   const { to } = draft
@@ -62,7 +62,7 @@ const routeBackend = (draft: Draft.Draft, one: RouteBackend, key: string, path: 
   if (one.service !== undefined) return to.service(one.service.name, one.service.port, [...path, "service"])
   if (one.backend !== undefined) return to.backend(one.backend, [...path, "backend"])
   if (one.internal !== undefined) return own(draft, internalBackend(inline, one.internal, []), path)
-  if (one.dynamic !== undefined) return dynamicRef(one.dynamic, path, to)
+  if (one.dynamic !== undefined) return dynamicRef(one.dynamic)
   if (one.routeGroup !== undefined) return to.group(one.routeGroup, [...path, "routeGroup"])
   return one.invalid === undefined ? undefined : { _tag: "Invalid" }
 }
@@ -159,7 +159,7 @@ const tcpBackend = (draft: Draft.Draft, one: TcpBackend, key: string, path: Path
   }
   if (one.service !== undefined) return to.service(one.service.name, one.service.port, [...path, "service"])
   if (one.backend !== undefined) return to.backend(one.backend, [...path, "backend"])
-  return one.dynamic === undefined ? undefined : dynamicRef(one.dynamic, path, to)
+  return one.dynamic === undefined ? undefined : dynamicRef(one.dynamic)
 }
 
 export const routeGroup = (draft: Draft.Draft, one: RouteGroup, path: Path): void => {
