@@ -15,6 +15,7 @@ import type { Natives } from "../ir/cel/Natives.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
+import { fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
@@ -143,7 +144,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const compilePorts: CompilePorts = {
     dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make },
     tlsContext: network.tlsContext,
-    gate: Gate.make(cryptography),
+    gate: yield* Gate.make(cryptography, { clock, fetch: fetchDocument({ clock, defaults, endpoints }) }),
     expressions,
     limits,
   }

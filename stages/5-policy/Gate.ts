@@ -1,16 +1,24 @@
 /** What policies that prove identities or count requests are compiled with; one for a whole gateway. */
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import { type KeySet, parse as parseKeys } from "../../protocols/jose/jwks.ts"
 import type { Subject } from "../Exchange.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
+import { type DocumentPorts, RemoteDocument } from "./RemoteDocument.ts"
 import type { Step } from "./Step.ts"
 
 export interface Gate {
   readonly cryptography: Cryptography
   /** The step of a policy: one for all routes it holds for, and the same again after a change that left it alone. */
   readonly once: (policy: object, compile: () => Step<Subject>) => Step<Subject>
+  /** The set of keys at a URL, shared by all who verify with it. */
+  readonly keysAt: (url: string) => RemoteDocument<KeySet>
 }
 
-export const make = (cryptography: Cryptography): Gate => {
+export const over = (cryptography: Cryptography, ports: DocumentPorts): Gate => {
   const steps = new WeakMap<object, Step<Subject>>()
+  const documents = new Map<string, RemoteDocument<KeySet>>()
   return {
     cryptography,
     once: (policy, compile) => {
@@ -18,5 +26,17 @@ export const make = (cryptography: Cryptography): Gate => {
       if (step === undefined) steps.set(policy, (step = compile()))
       return step
     },
+    keysAt: (url) => {
+      let document = documents.get(url)
+      if (document === undefined) documents.set(url, (document = new RemoteDocument(url, parseKeys, ports)))
+      return document
+    },
   }
 }
+
+/** Fetches belong to the scope it is made in. */
+export const make = (
+  cryptography: Cryptography,
+  ports: Omit<DocumentPorts, "run">,
+): Effect.Effect<Gate, never, Scope.Scope> =>
+  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }))

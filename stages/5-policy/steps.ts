@@ -17,6 +17,7 @@ import * as csrf from "./csrf.ts"
 import * as delay from "./delay.ts"
 import * as directResponse from "./directResponse.ts"
 import type { Gate } from "./Gate.ts"
+import * as jwtAuth from "./jwtAuth.ts"
 import { type Layer, requestOrder } from "./order.ts"
 import * as requestHeaderModifier from "./requestHeaderModifier.ts"
 import * as requestRedirect from "./requestRedirect.ts"
@@ -58,6 +59,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return basicAuth.compile(policy, ports)
     case "Csrf":
       return csrf.compile(policy)
+    case "JwtAuth":
+      return jwtAuth.compile(policy, ports)
     case "Timeout":
       return timeout.compile(policy)
     case "Buffer":

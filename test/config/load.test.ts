@@ -565,7 +565,6 @@ describe("what is not built", () => {
     `gateways: {default: {port: 1}}\nroutes: [{policies: {${policy}}, backends: [{host: 'a:1'}]}]`
   it.each([
     ["oidc", "oidc: {issuer: a, clientId: b, clientSecret: c, redirectURI: 'http://a/b'}"],
-    ["jwtAuth", "jwtAuth: {issuer: a, jwks: {url: 'http://a/'}}"],
     ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],

@@ -10,7 +10,6 @@ export const notBuilt = {
   tunnels: ["hboneWaypoint", "hboneGateway"],
   policies: [
     "oidc",
-    "jwtAuth",
     "mcpAuthentication",
     "extAuthz",
     "extProc",

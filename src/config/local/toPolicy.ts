@@ -1,6 +1,6 @@
 /** Every policy from the file's words to the snapshot's. */
 import * as Redacted from "effect/Redacted"
-import { hash } from "node:crypto"
+import { createPublicKey, hash, type webcrypto } from "node:crypto"
 import * as Result from "effect/Result"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression } from "../../../ir/Expression.ts"
@@ -14,6 +14,7 @@ import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
 import type { Csrf as IrCsrf } from "../../../ir/policy/Csrf.ts"
 import type { Delay as IrDelay } from "../../../ir/policy/Delay.ts"
 import type { DirectResponse as IrDirectResponse } from "../../../ir/policy/DirectResponse.ts"
+import type { Document } from "../../../ir/policy/Document.ts"
 import type { ExtAuthz as IrExtAuthz } from "../../../ir/policy/ExtAuthz.ts"
 import type { ExtProc as IrExtProc } from "../../../ir/policy/ExtProc.ts"
 import type { Health as IrHealth } from "../../../ir/policy/Health.ts"
@@ -36,9 +37,12 @@ import type { Tls as IrTls } from "../../../ir/policy/Tls.ts"
 import type { Sampling, Tracing as IrTracing } from "../../../ir/policy/Tracing.ts"
 import type { AuthorityRewrite, UrlRewrite as IrUrlRewrite } from "../../../ir/policy/UrlRewrite.ts"
 import type { Path } from "../ConfigIssue.ts"
+import { parse as parseKeys } from "../../../protocols/jose/jwks.ts"
+import { locate } from "../../../protocols/http/locate.ts"
 import { parse as htpasswd } from "../../../protocols/http/htpasswd.ts"
 import * as Duration from "../duration.ts"
 import type { CalleePolicies } from "./callee.ts"
+import type { FileInlineOrRemote } from "./grammar.ts"
 import type { Mapping } from "./Mapping.ts"
 import type {
   AccessLog,
@@ -107,10 +111,35 @@ const rules = (set: RuleSet): ReadonlyArray<Rule> =>
     return { effect: "require", expression: rule.require ?? ("false" as Expression) }
   })
 
+/** A key set that can be used, or a place where there may be one. */
+const keySet = (source: FileInlineOrRemote, path: Path, to: Mapping): Document | undefined => {
+  const found = document(source, path, to)
+  if (found?._tag === "Remote") {
+    const at = locate(found.url)
+    const where = [...path, "url"]
+    if (at === undefined) return to.fail(where, "expected an http or https URL without user information")
+    if (at.scheme === "http" && !/^(?:localhost|127\.[\d.]+|::1)$/.test(at.host)) {
+      to.warn(where, "keys that come over plain http can be replaced on the way", "Use https.")
+    }
+  } else if (found !== undefined) {
+    const keys = parseKeys(found.text)
+    if (typeof keys === "string") return to.fail(path, `this is no key set: ${keys}`)
+    for (const why of keys.ignored) to.warn(path, `${why}; it is not used`)
+    for (const [i, { jwk, kid }] of keys.keys.entries()) {
+      try {
+        createPublicKey({ key: jwk as webcrypto.JsonWebKey, format: "jwk" })
+      } catch {
+        return to.fail(path, `key ${kid === undefined ? `number ${i + 1}` : JSON.stringify(kid)} is no key`)
+      }
+    }
+  }
+  return found
+}
+
 const jwtAuth = (policy: JwtAuth, path: Path, to: Mapping): IrJwtAuth | undefined => {
   const several = "providers" in policy
   const providers = (several ? policy.providers : [policy]).flatMap((one, i): ReadonlyArray<JwtProvider> => {
-    const jwks = document(one.jwks, [...path, ...(several ? ["providers", i] : []), "jwks"], to)
+    const jwks = keySet(one.jwks, [...path, ...(several ? ["providers", i] : []), "jwks"], to)
     return jwks === undefined
       ? []
       : [

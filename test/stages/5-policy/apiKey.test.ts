@@ -3,14 +3,13 @@ import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import { inspect } from "node:util"
 import type { ApiKey, IssuedKey } from "../../../ir/policy/ApiKey.ts"
-import { cryptography } from "../../../src/node/cryptography.ts"
 import { compile } from "../../../stages/5-policy/apiKey.ts"
-import * as Gate from "../../../stages/5-policy/Gate.ts"
 import { type Refusal, toReply } from "../../../stages/Refusal.ts"
 import { FakeClock, makeExchange, type Told, verdict } from "../exchange.ts"
+import { gateOf } from "./gate.ts"
 
 const clock = new FakeClock(0)
-const ports = { clock, maxBufferBytes: 1024, gate: Gate.make(cryptography) }
+const ports = { clock, maxBufferBytes: 1024, gate: gateOf() }
 
 const plain = (key: string, more: Partial<IssuedKey> = {}): IssuedKey => ({
   value: { _tag: "Plain", key: Redacted.make(key) },

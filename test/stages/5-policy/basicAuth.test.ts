@@ -4,10 +4,10 @@ import * as Redacted from "effect/Redacted"
 import type { BasicAuth } from "../../../ir/policy/BasicAuth.ts"
 import { cryptography } from "../../../src/node/cryptography.ts"
 import { compile, decode } from "../../../stages/5-policy/basicAuth.ts"
-import * as Gate from "../../../stages/5-policy/Gate.ts"
 import type { Cryptography } from "../../../stages/ports/Cryptography.ts"
 import { type Refusal, toReply } from "../../../stages/Refusal.ts"
 import { FakeClock, makeExchange, type Told } from "../exchange.ts"
+import { gateOf } from "./gate.ts"
 
 /** Passwords of these hashes are their users' names; checking takes a turn of the loop, and is counted. */
 const hashes = { ann: "{SHA}YTxvgOl6xN4Qfsa5lbTwPvA2HfM=", bob: "{SHA}SBgebLIg0bW9CUyvPtUK+5Yzlls=" }
@@ -15,7 +15,7 @@ const htpasswd = `ann:${hashes.ann}\nbob:${hashes.bob}`
 
 const made = (more: Partial<BasicAuth> = {}, check?: Cryptography["verifyPassword"]) => {
   const checked: Array<readonly [string, string]> = []
-  const gate = Gate.make({
+  const gate = gateOf({
     ...cryptography,
     verifyPassword: async (password, hash) => {
       checked.push([password, hash])
