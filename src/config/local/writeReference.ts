@@ -1,8 +1,10 @@
-/** Writes the published JSON Schema: `node src/config/local/writeReference.ts`. */
+/** Writes what is generated of the documentation: `npm run reference`. */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
+import { notBuiltPath, notBuiltText } from "./notBuilt.ts"
 import { referencePath } from "./published.ts"
 import { referenceText } from "./reference.ts"
 
 mkdirSync(dirname(referencePath), { recursive: true })
 writeFileSync(referencePath, referenceText())
+writeFileSync(notBuiltPath, notBuiltText())
