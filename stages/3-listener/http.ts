@@ -84,15 +84,18 @@ export const make = (around: Around, serve: Serve) => {
     let reply: Reply | undefined
     return Effect.onExit(
       Effect.flatMap(
-        Effect.catchCause(Effect.suspend(() => service(exchange)), (cause): Effect.Effect<Reply> => {
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-          const refusal = Cause.findErrorOption(cause)
-          if (refusal._tag === "Some") return Effect.succeed(replyTo(exchange, refusal.value))
-          return Effect.as(
-            Effect.logError("An exchange broke off inside the gateway", cause),
-            replyTo(exchange, defect),
-          )
-        }),
+        Effect.catchCause(
+          Effect.suspend(() => service(exchange)),
+          (cause): Effect.Effect<Reply> => {
+            if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+            const refusal = Cause.findErrorOption(cause)
+            if (refusal._tag === "Some") return Effect.succeed(replyTo(exchange, refusal.value))
+            return Effect.as(
+              Effect.logError("An exchange broke off inside the gateway", cause),
+              replyTo(exchange, defect),
+            )
+          },
+        ),
         (answered) => {
           reply = answered
           return deliver(exchange, incoming, answered)

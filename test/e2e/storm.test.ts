@@ -97,8 +97,7 @@ it.each([1, 2, 3])("whatever clients do and however they leave, nothing stays be
       })
       stream.on("error", () => {})
       if (random() < 0.7) stream.resume()
-      if (random() < 0.5) stream.end("body")
-      else if (random() < 0.5) stream.write("half")
+      pick([() => stream.end("body"), () => stream.end(), () => stream.write("half"), () => {}])()
       if (random() < 0.3) setTimeout(() => stream.close(pick([0, 2, 8])), random() * 50)
     }
     await sleep(random() * 150)
