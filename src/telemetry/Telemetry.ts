@@ -82,6 +82,9 @@ const watchGateway = (metrics: Metrics, gateway: Gateway["Service"]): void => {
     exchanges.set(open.exchanges)
     endpoints.set(open.endpoints)
     synchronized.set(gateway.config().synchronized ? 1 : 0)
+    for (const [use, count] of Object.entries(gateway.expressionFailures())) {
+      metrics.expressionFailures.with(use).value = count
+    }
   })
 }
 

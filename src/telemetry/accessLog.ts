@@ -1,4 +1,6 @@
 /** The access log: one line for each exchange, whichever way it ended, and one for each raw connection. */
+import type { Json } from "../../ir/cel/toJson.ts"
+import type { Field } from "../../stages/5-policy/recording.ts"
 import type { TlsFacts } from "../../stages/ports/Network.ts"
 import type { Address } from "../../stages/Connection.ts"
 
@@ -108,6 +110,9 @@ export const quoted = (value: string): string =>
 export const plain = (value: string): string =>
   value === "" || unsafe.test(value) ? JSON.stringify(value).replace(controls, escaped) : value
 
+/** JSON that no terminal acts upon. */
+const printed = (value: Json): string => JSON.stringify(value).replace(controls, escaped)
+
 /** How a line is written. */
 export interface Format {
   readonly name: "text" | "json"
@@ -115,6 +120,8 @@ export interface Format {
   readonly begin: (time: string, level: string, target: string) => string
   readonly key: (name: string) => string
   readonly value: (value: string) => string
+  /** Of a value of any kind. */
+  readonly computed: (value: Json) => string
   /** Around a value that needs no looking at. */
   readonly quote: string
   readonly end: string
@@ -125,6 +132,7 @@ export const text: Format = {
   begin: (time, level, target) => `${time}\t${level}\t${target}`,
   key: (name) => ` ${name}=`,
   value: plain,
+  computed: (value) => plain(typeof value === "string" ? value : printed(value)),
   quote: "",
   end: "\n",
 }
@@ -134,6 +142,7 @@ export const json: Format = {
   begin: (time, level, target) => `{"level":"${level}","time":"${time}","scope":${quoted(target)}`,
   key: (name) => `,${quoted(name)}:`,
   value: quoted,
+  computed: printed,
   quote: '"',
   end: "}\n",
 }
@@ -189,8 +198,16 @@ export class LineWriter {
     return part
   }
 
-  /** One whole line, end of line included. */
-  line(time: string, place: string, fields: number, told: Line): string {
+  /** Fields that were computed. */
+  computed(fields: ReadonlyArray<Field>): string {
+    const { format } = this
+    let part = ""
+    for (const [name, value] of fields) part += format.key(name) + format.computed(value)
+    return part
+  }
+
+  /** One whole line, end of line included; `more` is what follows the fields of the gateway's own. */
+  line(time: string, place: string, fields: number, told: Line, more = ""): string {
     const { format, keys } = this
     const { endpoint, error, grpcStatus, host, method, path, reason, tls } = told
     const value = format.value
@@ -225,7 +242,7 @@ export class LineWriter {
     if ((fields & at.duration) !== 0) {
       line += keys.duration + format.quote + Math.max(0, Math.trunc(told.durationMillis)) + "ms" + format.quote
     }
-    return line + format.end
+    return line + more + format.end
   }
 
   /** Only the path of a unix socket has to be looked at. */

@@ -169,6 +169,9 @@ export class TelemetryJournal {
     this.count(exchange, ending, place, status, reason)
     const { levels, timestamps, write } = this.parts
     if (!levels.request) return
+    const recording = trail.listener?.recording
+    const computed = recording?.fields(exchange, ending)
+    if (recording !== undefined && computed === undefined) return
     const asked = exchange.original ?? exchange.request
     const { accepted } = exchange.bound.secured
     const debug = levels.requestDebug
@@ -191,7 +194,8 @@ export class TelemetryJournal {
       reason: reason === "Upstream" ? undefined : reason,
       durationMillis: ending.endedMillis - exchange.startedMillis,
     }
-    write(this.writer.line(timestamps.at(ending.endedMillis), place.text, place.fields, line))
+    const more = computed === undefined || computed.length === 0 ? "" : this.writer.computed(computed)
+    write(this.writer.line(timestamps.at(ending.endedMillis), place.text, place.fields, line, more))
   }
 
   private count(exchange: Exchange, ending: Ending, place: PlaceFacts, status: number, reason: string): void {
@@ -297,7 +301,8 @@ export class TelemetryJournal {
     const address = plan.binds.get(bind)?.ir.address
     const port = address?._tag === "Ip" || address?._tag === "Internal" ? address.port : undefined
     const policies = requestFrontendPolicies(facts.attachments(), { listener: listener.ir, port })
-    const fields = fieldsWithout(policies.AccessLog?.fields.remove ?? [])
+    // What is computed takes the place of what the gateway would write itself.
+    const fields = fieldsWithout([...(policies.AccessLog?.fields.remove ?? []), ...(listener.recording?.names ?? [])])
     const named = { gateway: gatewayOf(listener), listener: listener.ir.name.listenerName }
     const known: ListenerFacts = {
       none: this.place(bind, { ...named, rule: undefined, route: undefined }, fields),

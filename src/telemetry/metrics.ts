@@ -93,6 +93,11 @@ export const definitions = {
   heapTotal: gauge("heap_total_bytes", [], "Memory set aside for objects."),
   residentMemory: gauge("resident_memory_bytes", [], "Memory of the process, everything counted.", "max"),
   logLinesDropped: counter("log_lines_dropped_total", [], "Log lines that could not be written anywhere."),
+  expressionFailures: counter(
+    "expression_failures_total",
+    ["use"],
+    "Evaluations of expressions that failed, by what they were for.",
+  ),
   seriesOverflow: counter(
     "metric_series_overflow_total",
     ["metric"],
@@ -124,6 +129,7 @@ export interface Metrics {
   readonly heapTotal: Family<Gauge>
   readonly residentMemory: Family<Gauge>
   readonly logLinesDropped: Family<Counter>
+  readonly expressionFailures: Family<Counter>
 }
 
 export interface MetricsOptions {
@@ -160,6 +166,7 @@ export const make = ({ version, ...options }: MetricsOptions): Metrics => {
     heapTotal: registry.gauge(at.heapTotal),
     residentMemory: registry.gauge(at.residentMemory),
     logLinesDropped: registry.counter(at.logLinesDropped),
+    expressionFailures: registry.counter(at.expressionFailures),
   }
   const overflowed = registry.counter(at.seriesOverflow)
   registry.onOverflow = (metric) => overflowed.with(metric).add(1)
