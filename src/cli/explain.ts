@@ -2,11 +2,12 @@
 import * as Attachments from "../../ir/attachments.ts"
 import type { Backend } from "../../ir/Backend.ts"
 import type { Bind } from "../../ir/Bind.ts"
-import { backendPolicies, gatewayPolicies, routePolicies } from "../../ir/effective.ts"
+import { backendPolicies, type ConditionalOf, gatewayPolicies, routePolicies } from "../../ir/effective.ts"
 import type { RouteGroupKey } from "../../ir/Key.ts"
 import type { Listener } from "../../ir/Listener.ts"
 import type { Match } from "../../ir/Match.ts"
 import { placement } from "../../ir/placement.ts"
+import type { ConditionalKind } from "../../ir/Policy.ts"
 import type { Route, WeightedBackend } from "../../ir/Route.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { Headers } from "../../protocols/http/headers.ts"
@@ -60,6 +61,8 @@ export const parseRequest = (text: string, headers: ReadonlyArray<string>): Aske
 export interface PolicyLine {
   readonly layer: "gateway" | "route" | "backend"
   readonly policy: string
+  /** Whether it acts depends on more of the request than its route. */
+  readonly conditional: boolean
 }
 
 export interface BackendLine {
@@ -144,10 +147,22 @@ const describeBackend = (backend: Backend | undefined): string => {
   }
 }
 
+/** A content without a condition at the end takes effect whatever the request is. */
+const isConditional = (policy: unknown): boolean =>
+  typeof policy === "object" &&
+  policy !== null &&
+  "_tag" in policy &&
+  policy._tag === "Conditional" &&
+  (policy as ConditionalOf<ConditionalKind>).entries.every(({ condition }) => condition !== undefined)
+
 const inOrder = (layer: PolicyLine["layer"], policies: object): ReadonlyArray<PolicyLine> =>
   requestOrder[layer]
     .filter(({ kind }) => Object.hasOwn(policies, kind))
-    .map(({ kind }) => ({ layer, policy: placement[kind].spelling }))
+    .map(({ kind }) => ({
+      layer,
+      policy: placement[kind].spelling,
+      conditional: isConditional(Reflect.get(policies, kind)),
+    }))
 
 const isTls = (listener: Listener): boolean => listener.protocol === "HTTPS" || listener.protocol === "TLS"
 
@@ -228,7 +243,7 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
     ...inOrder("gateway", gatewayPolicies(index, place)),
     ...(routes.length === 0 ? [] : inOrder("route", routePolicies(index, { ...place, routes }))),
   ]
-  const answering = policies.find(({ policy }) => answers.has(policy))
+  const answering = policies.find(({ conditional, policy }) => !conditional && answers.has(policy))
   return {
     ...found,
     routes: chain.map(({ match, route }) => ({ key: route.key, match: describeMatch(match) })),
@@ -289,10 +304,12 @@ const format = (verdict: Verdict): string => {
   }
   lines.push("policies  in the order they act")
   if (verdict.policies.length === 0) lines.push("          none")
-  for (const { layer, policy } of verdict.policies) lines.push(`          ${layer.padEnd(8)} ${policy}`)
+  const named = ({ conditional, policy }: PolicyLine): string =>
+    conditional ? `${policy} (if its condition holds)` : policy
+  for (const one of verdict.policies) lines.push(`          ${one.layer.padEnd(8)} ${named(one)}`)
   for (const { backend, policies, target, weight } of verdict.backends) {
     lines.push(`backend   ${percent(weight).padEnd(6)} ${backend} → ${target}`)
-    for (const { policy } of policies) lines.push(`          backend  ${policy}`)
+    for (const one of policies) lines.push(`          backend  ${named(one)}`)
   }
   lines.push(`outcome   ${verdict.outcome}`)
   if (verdict.others.length > 0) lines.push("not taken", ...verdict.others.map((line) => `          ${line}`))

@@ -46,6 +46,11 @@ routes:
     gateways: web/shop
     matches: [{path: {exact: /moved}}]
     policies: {requestRedirect: {path: {full: /here}}}
+  - name: perhaps
+    gateways: web/shop
+    matches: [{path: {exact: /perhaps}}]
+    policies: {directResponse: {conditional: [{condition: 'request.method == "PUT"', status: 200}]}}
+    backends: [{host: "a.internal:80"}]
   - name: empty
     gateways: web/shop
     matches: [{path: {exact: /empty}}]
@@ -113,6 +118,10 @@ describe("where a request would go", () => {
     expect(outcome("/cart/teapot")).toBe("answered by directResponse, before any backend")
     expect(outcome("/moved")).toBe("answered by requestRedirect, before any backend")
     expect(outcome("/empty")).toBe("500 no valid backends")
+    expect(outcome("/perhaps")).toBe("goes to one of the backends")
+    expect(explained("http://shop.example.com:8080/perhaps").policies).toEqual([
+      { layer: "route", policy: "directResponse", conditional: true },
+    ])
     expect(outcome("/nothing")).toBe("404 route not found")
     expect(outcome("/lost")).toBe("404 route not found")
   })
