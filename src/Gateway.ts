@@ -25,7 +25,7 @@ import { type CompilePorts, compile, type ConnectionLimits } from "../stages/com
 import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
 import { Journal } from "../stages/ports/Journal.ts"
-import { type HttpConnection, Network } from "../stages/ports/Network.ts"
+import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
 import { natives } from "./node/natives.ts"
@@ -60,6 +60,8 @@ export interface GatewayOptions {
   readonly sensitiveHeaders?: ReadonlyArray<string>
   /** What expressions take from the outside, unless it is the real one. */
   readonly natives?: Natives
+  /** Memory that the workers share, where there are others: what they count is counted together. */
+  readonly counters?: SharedArrayBuffer
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -144,7 +146,11 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const compilePorts: CompilePorts = {
     dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make },
     tlsContext: network.tlsContext,
-    gate: yield* Gate.make(cryptography, { clock, fetch: fetchDocument({ clock, defaults, endpoints }) }),
+    gate: yield* Gate.make(
+      cryptography,
+      { clock, fetch: fetchDocument({ clock, defaults, endpoints }) },
+      options.counters,
+    ),
     expressions,
     limits,
   }
@@ -152,6 +158,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const connections = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(connections)()
   const http = new Set<{ readonly bound: Bound; readonly connection: HttpConnection }>()
+  /** Connections of which it is not known yet what they carry. */
+  const arriving = new Set<Socket>()
   const retired = new Set<Plan>()
   let draining = false
   let connectionCount = 0
@@ -161,7 +169,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     live,
     clock,
     journal,
+    relaying: ({ secured }) => void arriving.delete(secured.accepted.socket),
     opened: (bound, connection) => {
+      arriving.delete(bound.secured.accepted.socket)
       const entry = { bound, connection }
       http.add(entry)
       run(
@@ -183,10 +193,14 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       connectionsMax: limits.connectionsMax,
       onSocket: (bind, socket) => {
         connectionCount++
+        arriving.add(socket)
         run(
           Effect.ensuring(
             pipeline.connection(bind, socket),
-            Effect.sync(() => connectionCount--),
+            Effect.sync(() => {
+              connectionCount--
+              arriving.delete(socket)
+            }),
           ),
         )
       },
@@ -208,6 +222,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* Effect.sleep(drain.minMillis)
       publisher.stop()
       for (const { connection } of http) connection.drain()
+      // Who has not said anything yet has nothing to be waited for.
+      for (const socket of arriving) socket.destroy()
       const giveUpAt = clock.nowMillis() + drain.maxMillis
       const isEmpty = (): boolean => connectionCount === 0
       while (!isEmpty() && clock.nowMillis() < giveUpAt) yield* Effect.sleep(drainPollMillis)

@@ -32,6 +32,8 @@ export interface PipelinePorts {
   readonly journal: Journal["Service"]
   /** Told of every HTTP connection, so that they can be asked to finish. */
   readonly opened: (bound: Bound, connection: HttpConnection) => void
+  /** Told when a raw connection is about to be copied. */
+  readonly relaying?: (bound: Bound) => void
 }
 
 export const make = (ports: PipelinePorts) => {
@@ -76,7 +78,10 @@ export const make = (ports: PipelinePorts) => {
     bind.admission?.final(bound.secured) === false ? Effect.fail(refused) : relayed(bound, listener)
 
   const relayed = (bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
-    relay(clock, (ending) => journal.relay(bound.secured.accepted, ending), bound, listener)
+    Effect.suspend(() => {
+      ports.relaying?.(bound)
+      return relay(clock, (ending) => journal.relay(bound.secured.accepted, ending), bound, listener)
+    })
 
   const sealed = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> =>
     Effect.flatMap(terminate(clock, bind, accepted), ({ listener, secured }) => {

@@ -183,6 +183,19 @@ describe("a drain", () => {
     await outcomes(stuck, 1)
   })
 
+  it("does not wait for connections that have said nothing", async () => {
+    const upstream = await held()
+    const gateway = await front(upstream.port, 0, 60_000)
+    const mute = [await client(gateway), await client(gateway)]
+    await until("the connections", () => gateway.gateway.open().connections === mute.length)
+    await drained(gateway).promise
+    for (const one of mute) {
+      await one.gone()
+      one.close()
+    }
+    await outcomes(gateway, 0)
+  })
+
   it("is one drain, however often it is asked for", async () => {
     const upstream = await held()
     const gateway = await front(upstream.port, 0, 20_000)
