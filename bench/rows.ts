@@ -18,5 +18,6 @@ export const rows: ReadonlyArray<Row> = [
   start.startWarm,
   start.startBundled,
   memory.idle,
+  memory.idleBundled,
   memory.streams,
 ]

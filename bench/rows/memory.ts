@@ -1,5 +1,6 @@
 /** What the gateway holds when it has nothing to do, and for each stream that is merely open. */
 import * as net from "node:net"
+import { bundled } from "../bundle.ts"
 import { type Lab, once, pause } from "../Lab.ts"
 import { requestOf } from "../load.ts"
 import { exactly, type Row } from "../Row.ts"
@@ -7,22 +8,29 @@ import type { Subject } from "../Subject.ts"
 
 const SETTLED_MILLIS = 3_000
 
-export const idle: Row = {
-  name: "memory-idle",
-  path: "memory, idle",
+const idling = (name: string, path: string, start: (lab: Lab) => Promise<Subject>): Row => ({
+  name,
+  path,
   floor: "bare proxy",
   bars: [{ of: "RSS", max: 90, unit: "MB" }],
   run: async (lab) => {
     const floor = await lab.floor()
-    const gateway = await lab.gateway()
-    const settled: Array<number> = []
+    const gateway = await start(lab)
     for (const { port } of [floor, gateway]) await once(port)
     await pause(lab.settings.quick ? 100 : SETTLED_MILLIS)
-    for (const subject of [floor, gateway]) settled.push(subject.rssBytes() / 1e6)
-    const [bare = Number.NaN, ours = Number.NaN] = settled
-    return { floor: exactly(bare), ours: exactly(ours), unit: "MB RSS", figures: { RSS: exactly(ours) }, more: {} }
+    const [bare, ours] = [exactly(floor.rssBytes() / 1e6), exactly(gateway.rssBytes() / 1e6)]
+    return { floor: bare, ours, unit: "MB RSS", figures: { RSS: ours }, more: {} }
   },
-}
+})
+
+export const idle = idling("memory-idle", "memory, idle, from source", (lab) => lab.gateway())
+
+export const idleBundled = idling("memory-bundled", "memory, idle, bundled", async (lab) => {
+  const { file, port } = await lab.configuration({})
+  const gateway = lab.start("gateway", port, [await bundled(lab), "-f", file])
+  await lab.answering(gateway)
+  return gateway
+})
 
 /** Resolves when the first event is there. */
 const open = (port: number): Promise<net.Socket> =>
