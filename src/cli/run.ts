@@ -6,14 +6,18 @@ import * as Exit from "effect/Exit"
 import type { Begun } from "./begin.ts"
 import { serve } from "../serve.ts"
 
+/** One Ctrl-C may arrive twice: from the terminal, and from the `npm` that the terminal told as well. */
+const echoMillis = 250
+
 export const run = (begun: Begun): void => {
   // Expected failures carry no stacks, and the others need only their top.
   Error.stackTraceLimit = 10
-  let asked = false
+  let askedAt: number | undefined
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      if (asked && signal === "SIGINT") process.exit(130)
-      asked = true
+      const now = performance.now()
+      if (askedAt === undefined) askedAt = now
+      else if (signal === "SIGINT" && now - askedAt > echoMillis) process.exit(130)
     })
   }
   NodeRuntime.runMain(

@@ -312,7 +312,11 @@ routes: [{backends: [{host: "127.0.0.1:${to}"}]}]
     const last = get(`http://127.0.0.1:${port}/`).catch(() => "cut")
     await until(() => backend.waiting.length === 1)
     one.kill("SIGINT")
+    // As npm and the terminal both tell of one Ctrl-C.
+    one.kill("SIGINT")
     await until(async () => (await one.readiness()).status === 500)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect((await one.readiness()).status).toBe(500)
     one.kill("SIGINT")
     expect(await one.ended).toBe(130)
     expect(await last).toBe("cut")
