@@ -35,6 +35,9 @@ import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
 import * as Publish from "./config/publish.ts"
 
+/** How long a drain waits for the first words on a connection. */
+const arrivingGraceMillis = 1_000
+
 /** How often a drain looks whether everybody has left. */
 const drainPollMillis = 20
 
@@ -222,11 +225,14 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* Effect.sleep(drain.minMillis)
       publisher.stop()
       for (const { connection } of http) connection.drain()
-      // Who has not said anything yet has nothing to be waited for.
-      for (const socket of arriving) socket.destroy()
+      const beganAt = clock.nowMillis()
       const giveUpAt = clock.nowMillis() + drain.maxMillis
       const isEmpty = (): boolean => connectionCount === 0
-      while (!isEmpty() && clock.nowMillis() < giveUpAt) yield* Effect.sleep(drainPollMillis)
+      while (!isEmpty() && clock.nowMillis() < giveUpAt) {
+        // A connection that was opened in time may have its request on the way, but not for long.
+        if (clock.nowMillis() - beganAt >= arrivingGraceMillis) for (const socket of arriving) socket.destroy()
+        yield* Effect.sleep(drainPollMillis)
+      }
       yield* FiberSet.clear(connections)
       yield* publisher.close
       endpoints.close()
