@@ -1,6 +1,6 @@
 /** Answers without asking anyone. */
 import * as Effect from "effect/Effect"
-import { toBody, toHeaderValue, toStatus } from "../../ir/cel/toJson.ts"
+import { toBody, toStatus } from "../../ir/cel/toJson.ts"
 import { headerUse } from "../../ir/expressions.ts"
 import type { DirectResponse } from "../../ir/policy/DirectResponse.ts"
 import { Headers } from "../../protocols/http/headers.ts"
@@ -9,6 +9,7 @@ import type { Reply, Subject } from "../Exchange.ts"
 import type { Refusal } from "../Refusal.ts"
 import { readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
+import { headerValue } from "./expression/headerValue.ts"
 import { Facts } from "./expression/Facts.ts"
 import { complaintAbout } from "./headerEdits.ts"
 import type { Layer } from "./order.ts"
@@ -64,7 +65,7 @@ export const compile = (policy: DirectResponse, ports: PolicyPorts, layer: Layer
           if (computedStatus !== undefined && computedStatus >= 200) reply.status = computedStatus
           continue
         }
-        const value = expression.as(facts, toHeaderValue)
+        const value = expression.as(facts, headerValue)
         if (value !== undefined) reply.headers.append(name, value)
       }
       return answer(reply)

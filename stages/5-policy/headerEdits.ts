@@ -27,6 +27,8 @@ const named = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 /** What both versions of HTTP can carry: no control characters, and no character above Latin-1. */
 const carried = /^[\t\x20-\x7e\x80-\xff]*$/
 
+export const isCarried = (text: string): boolean => carried.test(text)
+
 export const isName = (text: string): boolean => named.test(text)
 
 /** Why a field cannot be written, whatever its value. */

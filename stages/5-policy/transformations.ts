@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { type CelValue, isError, isList, isMap, keyOf, mapGet, mapKeys, textOf } from "../../ir/cel/CelValue.ts"
-import { toBody, toHeaderValue, toJson, toStatus } from "../../ir/cel/toJson.ts"
+import { toBody, toJson, toStatus } from "../../ir/cel/toJson.ts"
 import { headerUse } from "../../ir/expressions.ts"
 import type { ComputedHeader, Transformation, Transformations } from "../../ir/policy/Transformations.ts"
 import { formatAuthority, parseAuthority } from "../../protocols/http/authority.ts"
@@ -12,6 +12,7 @@ import type { Headers } from "../../protocols/http/headers.ts"
 import { parseTarget } from "../../protocols/http/target.ts"
 import * as Body from "../Body.ts"
 import type { Edit, Exchange, Reply, Request, Subject } from "../Exchange.ts"
+import { headerValue } from "./expression/headerValue.ts"
 import { captureReply } from "./expression/capture.ts"
 import { type Expression, type Expressions, readsReplyBody, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
@@ -88,7 +89,7 @@ const all = ({ body, headers, metadata, replace }: Changes): ReadonlyArray<Expre
 const scalarText = (value: CelValue): string | undefined =>
   typeof value === "number" || typeof value === "boolean" || typeof value === "bigint"
     ? String(value)
-    : toHeaderValue(value)
+    : headerValue(value)
 
 /** The fields that a map stands for; undefined when one of them cannot be written. */
 const fieldsOf = (value: CelValue): ReadonlyArray<string> | undefined => {
@@ -104,7 +105,7 @@ const fieldsOf = (value: CelValue): ReadonlyArray<string> | undefined => {
     // What frames a message is not among its headers, wherever the map came from.
     if (complaintAbout(lower) !== undefined) continue
     for (const one of isList(given) ? given : [given]) {
-      const text = textOf(one) === undefined ? scalarText(one) : toHeaderValue(one)
+      const text = textOf(one) === undefined ? scalarText(one) : headerValue(one)
       if (text === undefined) return undefined
       flat.push(lower, text)
     }
@@ -130,7 +131,7 @@ const note = (exchange: Exchange, changes: Changes, facts: Facts): void => {
 }
 
 const changeField = (headers: Headers, { expression, isAdded, name }: Header, facts: Facts): void => {
-  const value = expression.as(facts, toHeaderValue)
+  const value = expression.as(facts, headerValue)
   if (value === undefined) headers.remove(name)
   else if (isAdded) headers.append(name, value)
   else headers.set(name, value)
@@ -140,7 +141,7 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Parts of the request line; what cannot be put there leaves it as it is, because none can be missing. */
 const changeLine = (request: Request, { expression, name }: Header, facts: Facts): void => {
-  const value = expression.as(facts, toHeaderValue)
+  const value = expression.as(facts, headerValue)
   if (value === undefined) return
   switch (name) {
     case ":method":
