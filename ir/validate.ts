@@ -611,6 +611,14 @@ function* trafficValues(policy: TrafficPolicy, path: Path, at: (found: Found) =>
             remedy: "raise maxTokens, or lower tokensPerFill",
           })
         }
+        if (limit.maxTokens > 4_294_967_295) {
+          yield at({
+            code: "value",
+            path: [...path, "limits", i, "maxTokens"],
+            message: "more tokens than a bucket can hold",
+            remedy: "use at most 4294967295",
+          })
+        }
         if (limit.fillIntervalMillis === 0) {
           yield at({
             code: "value",

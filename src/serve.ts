@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { randomBytes } from "node:crypto"
+import { memory } from "../stages/5-policy/Buckets.ts"
 import * as Admin from "./admin/Admin.ts"
 import { seal } from "../ir/transfer.ts"
 import type { Begun } from "./cli/begin.ts"
@@ -63,12 +64,13 @@ const withWorkers = Effect.fnUntraced(function* (
   }
   warnOf(first.loaded)
 
+  const counters = memory()
   const pool =
     others === 0
       ? undefined
       : yield* Pool.make({
           count: others,
-          start: { static: settings, ticketSecret },
+          start: { static: settings, ticketSecret, counters },
           drainMillis: settings.connectionMinTerminationDeadlineMillis + settings.connectionTerminationDeadlineMillis,
           onLines: (text) => telemetry.sink.write(text),
           onProblem: warn,
@@ -90,6 +92,7 @@ const withWorkers = Effect.fnUntraced(function* (
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
     config: source,
+    counters,
     onConfig: (result) => {
       if ("version" in result) {
         if (result.version > 1) runFork(Effect.logInfo("configuration reloaded"))

@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { Millis } from "../Millis.ts"
 
 export const TokenBucket = Schema.Struct({
+  /** At most 4 294 967 295. */
   maxTokens: Schema.Natural,
   tokensPerFill: Schema.Natural,
   fillIntervalMillis: Millis,
@@ -11,5 +12,9 @@ export const TokenBucket = Schema.Struct({
 })
 export type TokenBucket = typeof TokenBucket.Type
 
-export const LocalRateLimit = Schema.TaggedStruct("LocalRateLimit", { limits: Schema.Array(TokenBucket) })
+export const LocalRateLimit = Schema.TaggedStruct("LocalRateLimit", {
+  /** Tells apart limits that say the same; one of the same id goes on counting where it was. */
+  id: Schema.optionalKey(Schema.NonEmptyString),
+  limits: Schema.Array(TokenBucket),
+})
 export type LocalRateLimit = typeof LocalRateLimit.Type

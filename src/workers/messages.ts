@@ -10,6 +10,8 @@ export interface WorkerStart {
   readonly static: Static
   /** Lets a TLS session be resumed by any worker. */
   readonly ticketSecret: Uint8Array
+  /** What is counted for all workers together. */
+  readonly counters: SharedArrayBuffer
 }
 
 /** What only its thread has, beside what all are started with. */

@@ -5,6 +5,7 @@ import type * as Scope from "effect/Scope"
 import { type KeySet, parse as parseKeys } from "../../protocols/jose/jwks.ts"
 import type { Subject } from "../Exchange.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
+import { Buckets, memory } from "./Buckets.ts"
 import { type DocumentPorts, RemoteDocument } from "./RemoteDocument.ts"
 import type { Step } from "./Step.ts"
 
@@ -14,13 +15,18 @@ export interface Gate {
   readonly once: (policy: object, compile: () => Step<Subject>) => Step<Subject>
   /** The set of keys at a URL, shared by all who verify with it. */
   readonly keysAt: (url: string) => RemoteDocument<KeySet>
+  /** What was counted so far. */
+  readonly buckets: () => Buckets
 }
 
-export const over = (cryptography: Cryptography, ports: DocumentPorts): Gate => {
+/** `counters` is the memory of `Buckets` where several threads serve. */
+export const over = (cryptography: Cryptography, ports: DocumentPorts, counters?: SharedArrayBuffer): Gate => {
+  let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
   const documents = new Map<string, RemoteDocument<KeySet>>()
   return {
     cryptography,
+    buckets: () => (buckets ??= new Buckets(counters ?? memory())),
     once: (policy, compile) => {
       let step = steps.get(policy)
       if (step === undefined) steps.set(policy, (step = compile()))
@@ -38,5 +44,6 @@ export const over = (cryptography: Cryptography, ports: DocumentPorts): Gate => 
 export const make = (
   cryptography: Cryptography,
   ports: Omit<DocumentPorts, "run">,
+  counters?: SharedArrayBuffer,
 ): Effect.Effect<Gate, never, Scope.Scope> =>
-  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }))
+  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }, counters))

@@ -104,7 +104,7 @@ export class RemoteDocument<A> {
         this.isFetching = false
         // A defect must not be tried again at once either.
         if (exit._tag === "Failure") this.nextMillis = this.ports.clock.nowMillis() + RETRY_MILLIS
-        for (const done of [...this.waiting]) done()
+        for (const done of this.waiting) done()
         return Effect.void
       }),
     )

@@ -18,6 +18,7 @@ import * as delay from "./delay.ts"
 import * as directResponse from "./directResponse.ts"
 import type { Gate } from "./Gate.ts"
 import * as jwtAuth from "./jwtAuth.ts"
+import * as localRateLimit from "./localRateLimit.ts"
 import { type Layer, requestOrder } from "./order.ts"
 import * as requestHeaderModifier from "./requestHeaderModifier.ts"
 import * as requestRedirect from "./requestRedirect.ts"
@@ -61,6 +62,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return csrf.compile(policy)
     case "JwtAuth":
       return jwtAuth.compile(policy, ports)
+    case "LocalRateLimit":
+      return localRateLimit.compile(policy, ports, layer)
     case "Timeout":
       return timeout.compile(policy)
     case "Buffer":

@@ -536,6 +536,18 @@ describe("authentication", () => {
       ["4:27 routes[0].policies.basicAuth.htpasswd: there are no users"],
     ],
     [
+      "limits that cannot be meant",
+      inRoute(
+        "localRateLimit: [{fillInterval: 1s}, {maxTokens: 5, fillInterval: 1s}, {maxTokens: 4294967296, tokensPerFill: 1, fillInterval: 1s}, {maxTokens: 5, fillInterval: 1s, type: tokens}]",
+      ),
+      [
+        "4:22 routes[0].policies.localRateLimit[0]: no request ever passes",
+        "4:42 routes[0].policies.localRateLimit[1]: once it is empty it stays empty",
+        "4:88 routes[0].policies.localRateLimit[2].maxTokens: expected a whole number, 0 or more",
+        "4:170 routes[0].policies.localRateLimit[3].type: `localRateLimit.type: tokens` is not built yet",
+      ],
+    ],
+    [
       "what is no origin",
       inRoute(
         "csrf: {additionalOrigins: ['https://a.example:8443', a.example, 'https://a.example/', 'null', 'https://*.a']}",
@@ -568,7 +580,6 @@ describe("what is not built", () => {
     ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],
-    ["localRateLimit", "localRateLimit: [{maxTokens: 1, fillInterval: 1s}]"],
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
     ["ai", "ai: {}"],
     ["backendAuth", "backendAuth: {key: abc}"],

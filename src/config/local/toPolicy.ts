@@ -369,13 +369,20 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
   const { maxTokens = 0, tokensPerFill = 0 } = one
   if (tokensPerFill > maxTokens) to.fail(path, "max tokens cannot be less than the refill amount")
   if (one.fillInterval <= 0) to.fail([...path, "fillInterval"], "the interval is longer than nothing")
+  if (one.type === "tokens") to.refused("fields", "localRateLimit.type: tokens", [...path, "type"])
+  else if (maxTokens === 0) to.warn(path, "no request ever passes", "Set `maxTokens`.")
+  else if (tokensPerFill === 0) to.warn(path, "once it is empty it stays empty", "Set `tokensPerFill`.")
   return { maxTokens, tokensPerFill, fillIntervalMillis: one.fillInterval, type: one.type ?? "requests" }
 }
 
-const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping): TrafficPolicy | undefined =>
+const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping, owner: string): TrafficPolicy | undefined =>
   "conditional" in policy
-    ? conditionally(policy, path, (one: Bucket, at) => ({ _tag: "LocalRateLimit", limits: [bucket(one, at, to)] }))
-    : { _tag: "LocalRateLimit", limits: policy.map((one, i) => bucket(one, [...path, i], to)) }
+    ? conditionally(policy, path, (one: Bucket, at) => ({
+        _tag: "LocalRateLimit",
+        id: `${owner}/${at[at.length - 1]}`,
+        limits: [bucket(one, at, to)],
+      }))
+    : { _tag: "LocalRateLimit", id: owner, limits: policy.map((one, i) => bucket(one, [...path, i], to)) }
 
 type PlainRemoteRateLimit = Exclude<RemoteRateLimit, { readonly conditional: unknown }>
 
