@@ -62,6 +62,10 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
       const { explain } = await import("./cli/explain.ts")
       return explain(asked.file, asked.request, asked.headers, asked.json, process.env)
     }
+    case "Cel": {
+      const { cel } = await import("./cli/cel.ts")
+      return cel(asked)
+    }
     case "Init": {
       const { init } = await import("./cli/init.ts")
       return init(asked.file)

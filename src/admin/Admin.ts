@@ -7,6 +7,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { parseFunctions } from "../../ir/cel/customFunctions.ts"
 import type { Static } from "../config/Static.ts"
 import { Gateway } from "../Gateway.ts"
 import type { Exported } from "../telemetry/Registry.ts"
@@ -109,6 +111,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       guard: Guard.make(settings.adminAddress, options.token ?? tokenOf(process.env)),
       levels,
       version: options.version,
+      functions: Result.getOrUndefined(parseFunctions(settings.customFunctions ?? "")),
       dump: () =>
         dump({
           snapshot: gateway.live.current.snapshot,

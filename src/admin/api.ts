@@ -1,7 +1,9 @@
 /** The admin interface: what is configured, how much is logged, and the end. */
 import * as Result from "effect/Result"
+import type { CustomFunctions } from "../../ir/cel/customFunctions.ts"
 import { type Levels, parse } from "../telemetry/Levels.ts"
 import type { Guard } from "./guard.ts"
+import { answer as evaluateCel } from "./cel.ts"
 import { type Answer, type Answering, type Asked, isRead, json, methodNotAllowed, notFound, text } from "./serve.ts"
 
 export interface ApiOptions {
@@ -12,12 +14,15 @@ export interface ApiOptions {
   /** Told when the levels have changed. */
   readonly onLevels: () => void
   readonly quit: () => void
+  /** What the configuration adds to the language of expressions. */
+  readonly functions?: CustomFunctions | undefined
 }
 
 const index = `Sluice admin
 
 GET  /config_dump            the configuration that serves, without secrets
 POST /logging                the log level: ?level=<level>, ?level=<target>=<level>,…, ?reset
+POST /api/cel                evaluate {"expression": "…", "data": {…}}
 POST /quitquitquit           shut down
 GET  /memory                 memory of the process
 GET  /version                which build this is
@@ -54,7 +59,13 @@ export const api = (options: ApiOptions): Answering => {
     "/memory": memory,
     "/version": () => json({ version, node: process.version, platform: `${process.platform}-${process.arch}` }),
   }
-  const changes: Readonly<Record<string, (asked: Asked) => Answer>> = {
+  const evaluate = async (asked: Asked): Promise<Answer> => {
+    const body = await asked.body()
+    return body === undefined ? text(413, "the body is too long\n") : evaluateCel(body, options.functions)
+  }
+  const changes: Readonly<Record<string, (asked: Asked) => Answer | Promise<Answer>>> = {
+    "/api/cel": evaluate,
+    "/cel": evaluate,
     "/logging": (asked) => logging(options, asked),
     "/quitquitquit": () => {
       quit()

@@ -11,6 +11,8 @@ export interface Asked {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: http.IncomingHttpHeaders
+  /** Reads the body; undefined when it is longer than anybody needs, or breaks off. */
+  readonly body: () => Promise<string | undefined>
 }
 
 export interface Answer {
@@ -54,6 +56,7 @@ export interface AdminUnavailable {
 /** Connections to one of these servers. */
 export const connectionsMax = 256
 const headBytesMax = 16 * 1024
+const bodyBytesMax = 1024 * 1024
 const requestTimeoutMillis = 10_000
 /** How long the end waits for answers on their way. */
 const closeMillis = 1_000
@@ -177,11 +180,10 @@ const respond = async (
   response: http.ServerResponse,
   answering: Answering,
 ): Promise<void> => {
-  // Nothing here reads a body; one that comes all the same does not keep the connection.
-  if (request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0) {
-    response.shouldKeepAlive = false
-    request.resume()
-  }
+  // Hardly anything here reads a body; one that nobody reads does not keep the connection.
+  const hasBody =
+    request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"] ?? 0) > 0
+  if (hasBody) response.shouldKeepAlive = false
   let answer: Answer
   try {
     const [path = "/", ...query] = (request.url ?? "/").split("?")
@@ -190,10 +192,12 @@ const respond = async (
       path,
       query: new URLSearchParams(query.join("?")),
       headers: request.headers,
+      body: () => bodyOf(request),
     })
   } catch {
     answer = text(500, "internal error\n")
   }
+  if (hasBody) request.resume()
   const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff", ...answer.headers }
   const { body } = answer
   if (typeof body === "string") {
@@ -210,6 +214,19 @@ const respond = async (
     response.destroy()
   }
 }
+
+const bodyOf = (request: http.IncomingMessage): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const chunks: Array<Buffer> = []
+    let length = 0
+    request.on("data", (chunk: Buffer) => {
+      length += chunk.byteLength
+      if (length <= bodyBytesMax) chunks.push(chunk)
+      else resolve(undefined)
+    })
+    request.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")))
+    request.on("close", () => resolve(undefined))
+  })
 
 const sendPieces = async (response: http.ServerResponse, pieces: Iterable<string>): Promise<void> => {
   for (const piece of pieces) {

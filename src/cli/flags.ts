@@ -1,5 +1,6 @@
 /** What was asked for on the command line. */
 import { parseArgs } from "node:util"
+import type { CelAsked } from "./cel.ts"
 
 export interface Usage {
   readonly _tag: "Usage"
@@ -10,6 +11,7 @@ export type Asked =
   | { readonly _tag: "Help" }
   | { readonly _tag: "Version"; readonly short: boolean }
   | { readonly _tag: "Init"; readonly file: string }
+  | ({ readonly _tag: "Cel" } & CelAsked)
   | {
       readonly _tag: "Serve"
       readonly file: string | undefined
@@ -25,7 +27,7 @@ export type Asked =
       readonly json: boolean
     }
 
-export const subcommands = ["validate", "explain", "init", "help"] as const
+export const subcommands = ["validate", "explain", "cel", "init", "help"] as const
 
 export const help = `sluice — one data plane between agents and everything they call
 
@@ -34,6 +36,8 @@ Usage
   sluice validate FILE [--json]           check a configuration and print everything that is wrong with it
   sluice explain FILE --request 'GET http://host/path' [-H 'name: value'] [--json]
                                           which bind, listener, route, policies and backend a request would take, and why not the others
+  sluice cel 'EXPRESSION' [--context FILE] [--place PLACE] [--json]
+                                          what an expression gives with the variables of a file, its type and what it needs
   sluice init [FILE]                      write a first configuration to change, config.yaml unless named
 
 FILE may be - for standard input. Without errors the exit code is 0; 1 says that the configuration or the start failed,
@@ -99,6 +103,24 @@ const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
   return { _tag: "Explain", file, request: values.request, headers: values.header, json: values.json }
 }
 
+const parseCel = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      context: { type: "string", short: "c" },
+      place: { type: "string" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const [expression, ...more] = positionals
+  if (expression === undefined) return usage("cel needs an expression: sluice cel '1 + 1'")
+  if (more.length > 0) return usage("one expression at a time: put it in quotes")
+  return { _tag: "Cel", expression, context: values.context, place: values.place, json: values.json }
+}
+
 const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {
   const { positionals } = parseArgs({ args: [...words], allowPositionals: true, options: {} })
   const file = onlyFile(positionals, undefined)
@@ -144,6 +166,8 @@ export const parse = (words: ReadonlyArray<string>): Asked | Usage => {
         return parseValidate(rest)
       case "explain":
         return parseExplain(rest)
+      case "cel":
+        return parseCel(rest)
       case "init":
         return parseInit(rest)
       default:
