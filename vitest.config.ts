@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 
 const project = (name: string, include: ReadonlyArray<string>, more: Record<string, unknown> = {}) => ({
-  test: { name, include: [...include], exclude: ["**/node_modules/**"], passWithNoTests: true, ...more }
+  test: { name, include: [...include], exclude: ["**/node_modules/**"], passWithNoTests: true, ...more },
 })
 
 export default defineConfig({
@@ -12,7 +12,7 @@ export default defineConfig({
       project("unit", ["test/**/*.test.ts"], { exclude: ["test/e2e/**", "test/simulation/**", "test/conformance/**"] }),
       project("property", ["property-tests/**/*.prop.ts"], { testTimeout: 60_000 }),
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
-      project("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false })
-    ]
-  }
+      project("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false }),
+    ],
+  },
 })

@@ -6,14 +6,30 @@ const file = new URL("../package-lock.json", import.meta.url)
 const lock = JSON.parse(readFileSync(file, "utf8"))
 const packages = lock.packages
 
-const cpus = { x64: "x64", arm64: "arm64", arm: "arm", armv7: "arm", ia32: "ia32", ppc64: "ppc64", ppc64le: "ppc64", riscv64: "riscv64", s390x: "s390x", wasm32: "wasm32", loong64: "loong64" }
+const cpus = {
+  x64: "x64",
+  arm64: "arm64",
+  arm: "arm",
+  armv7: "arm",
+  ia32: "ia32",
+  ppc64: "ppc64",
+  ppc64le: "ppc64",
+  riscv64: "riscv64",
+  s390x: "s390x",
+  wasm32: "wasm32",
+  loong64: "loong64",
+}
 const platforms = ["android", "darwin", "freebsd", "linux", "openharmony", "win32", "netbsd", "openbsd", "sunos", "aix"]
 
 const platformOf = (name) => {
   const words = name.split("/").at(-1).split("-")
   const os = words.find((word) => platforms.includes(word))
   const cpu = words.map((word) => cpus[word]).find((one) => one !== undefined)
-  const libc = words.some((word) => word.startsWith("musl")) ? "musl" : words.some((word) => word.startsWith("gnu")) ? "glibc" : undefined
+  const libc = words.some((word) => word.startsWith("musl"))
+    ? "musl"
+    : words.some((word) => word.startsWith("gnu"))
+      ? "glibc"
+      : undefined
   return {
     ...(cpu === undefined ? {} : { cpu: [cpu] }),
     ...(libc === undefined || os !== "linux" ? {} : { libc: [libc] }),
