@@ -12,6 +12,7 @@ import type { Identity } from "../Identity.ts"
 import type { Refusal } from "../Refusal.ts"
 import { compile as credentialAt, isHeader } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
+import type { Layer } from "./order.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 
@@ -76,9 +77,9 @@ const identify = (key: Issued, value: string): Identity =>
     },
   })
 
-const step = (policy: ApiKey, gate: Gate, { clock }: PolicyPorts): Step<Subject> => {
-  const at = credentialAt(policy.location)
-  if (typeof at === "string") return broken("ApiKey", at)
+const step = (policy: ApiKey, gate: Gate, ports: PolicyPorts, layer: Layer): Step<Subject> => {
+  const { clock } = ports
+  const at = credentialAt(policy.location, ports, layer)
   const { sha256 } = gate.cryptography
   const keys = compileKeys(policy.keys, sha256)
   const refusals = {
@@ -87,8 +88,10 @@ const step = (policy: ApiKey, gate: Gate, { clock }: PolicyPorts): Step<Subject>
   }
   return {
     kind: "ApiKey",
-    run: ({ exchange, request }) => {
-      const value = at.extract(request)
+    readsBody: at.readsBody,
+    run: (subject) => {
+      const { exchange } = subject
+      const value = at.extract(subject)
       const hash = value === undefined ? undefined : sha256(value)
       const decision = decide(keys, policy.mode, hash, clock.wallMillis())
       switch (decision._tag) {
@@ -99,7 +102,7 @@ const step = (policy: ApiKey, gate: Gate, { clock }: PolicyPorts): Step<Subject>
         case "Known": {
           const identity = identify(decision.key, value as string)
           exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
-          at.remove(request)
+          at.remove(subject.request)
           return pass
         }
       }
@@ -107,8 +110,8 @@ const step = (policy: ApiKey, gate: Gate, { clock }: PolicyPorts): Step<Subject>
   }
 }
 
-export const compile = (policy: ApiKey, ports: PolicyPorts): Step<Subject> => {
+export const compile = (policy: ApiKey, ports: PolicyPorts, layer: Layer): Step<Subject> => {
   const { gate } = ports
   if (gate === undefined) return broken("ApiKey", "nothing here can compute hashes")
-  return gate.once(policy, () => step(policy, gate, ports))
+  return gate.once(policy, () => step(policy, gate, ports, layer))
 }

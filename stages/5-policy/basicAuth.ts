@@ -12,6 +12,7 @@ import type { Refusal } from "../Refusal.ts"
 import { compile as credentialAt, isHeader } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
 import { Proofs } from "./Proofs.ts"
+import type { Layer } from "./order.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 
@@ -45,9 +46,8 @@ export const decode = (credential: string): UserPass | undefined => {
 
 const quoted = (text: string): string => `"${text.replaceAll(/[^\x20-\x7e]/g, "?").replaceAll(/["\\]/g, "\\$&")}"`
 
-const step = (policy: BasicAuth, gate: Gate): Step<Subject> => {
-  const at = credentialAt(policy.location)
-  if (typeof at === "string") return broken("BasicAuth", at)
+const step = (policy: BasicAuth, gate: Gate, ports: PolicyPorts, layer: Layer): Step<Subject> => {
+  const at = credentialAt(policy.location, ports, layer)
   const { sha256, verifyPassword } = gate.cryptography
   const { users } = parse(Redacted.value(policy.htpasswd))
   const right = new Proofs<Identity>(RIGHT_CREDENTIALS_MAX)
@@ -84,9 +84,10 @@ const step = (policy: BasicAuth, gate: Gate): Step<Subject> => {
 
   return {
     kind: "BasicAuth",
+    readsBody: at.readsBody,
     run: (subject) => {
       const { exchange } = subject
-      const credential = at.extract(subject.request)
+      const credential = at.extract(subject)
       if (credential === undefined) return policy.mode === "strict" ? absent : pass
       const digest = sha256(credential)
       const known = right.get(digest, 0)
@@ -112,7 +113,8 @@ const step = (policy: BasicAuth, gate: Gate): Step<Subject> => {
   }
 }
 
-export const compile = (policy: BasicAuth, { gate }: PolicyPorts): Step<Subject> => {
+export const compile = (policy: BasicAuth, ports: PolicyPorts, layer: Layer): Step<Subject> => {
+  const { gate } = ports
   if (gate === undefined) return broken("BasicAuth", "nothing here can check passwords")
-  return gate.once(policy, () => step(policy, gate))
+  return gate.once(policy, () => step(policy, gate, ports, layer))
 }

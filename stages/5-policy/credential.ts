@@ -1,15 +1,23 @@
 /** Finding a credential in a request, taking it out, and putting one in. */
+import type { Expression } from "../../ir/Expression.ts"
 import type { CredentialLocation } from "../../ir/policy/CredentialLocation.ts"
 import { cookieOf, removeCookies, setCookie } from "../../protocols/http/cookies.ts"
-import type { Request } from "../Exchange.ts"
+import type { Request, Subject } from "../Exchange.ts"
+import { readsRequestBody } from "./expression/Expressions.ts"
+import { expressionsOf } from "./expression/expressionsOf.ts"
+import { Facts } from "./expression/Facts.ts"
+import type { Layer } from "./order.ts"
+import type { PolicyPorts } from "./steps.ts"
 
 export interface Credential {
   /** The first one there is; undefined also where its prefix is missing. */
-  readonly extract: (request: Request) => string | undefined
+  readonly extract: (subject: Subject) => string | undefined
   /** Takes away everything at that place, so that nobody further on reads another one than we did. */
   readonly remove: (request: Request) => void
   /** False when the value cannot be written there. */
   readonly insert: (request: Request, value: string) => boolean
+  /** Whether it is looked for in the body. */
+  readonly readsBody: boolean
 }
 
 const upper = (code: number): number => (code >= 0x61 && code <= 0x7a ? code - 0x20 : code)
@@ -26,8 +34,9 @@ export const beginsWith = (text: string, prefix: string): boolean => {
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const inHeader = (name: string, prefix: string): Credential => ({
-  extract: ({ headers }) => {
-    const value = headers.get(name)
+  readsBody: false,
+  extract: ({ request }) => {
+    const value = request.headers.get(name)
     if (value === undefined || prefix === "") return value
     return beginsWith(value, prefix) ? value.slice(prefix.length).trim() : undefined
   },
@@ -57,7 +66,8 @@ const nameOf = (pair: string): string => {
 const inQuery = (name: string): Credential => {
   const encodedName = encodeURIComponent(name)
   return {
-    extract: ({ query }) => {
+    readsBody: false,
+    extract: ({ request: { query } }) => {
       if (query === undefined) return undefined
       for (const pair of query.split("&")) {
         if (nameOf(pair) !== name) continue
@@ -82,13 +92,27 @@ const inQuery = (name: string): Credential => {
 }
 
 const inCookie = (name: string): Credential => ({
-  extract: ({ headers }) => cookieOf(headers, name),
+  readsBody: false,
+  extract: ({ request }) => cookieOf(request.headers, name),
   remove: ({ headers }) => removeCookies(headers, (other) => other === name),
   insert: ({ headers }, value) => setCookie(headers, name, value),
 })
 
-/** A text says why nothing can be found there. */
-export const compile = (location: CredentialLocation): Credential | string => {
+const asText = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
+
+/** Where it was found is not known, so it stays in the request. */
+const computed = (source: Expression, ports: PolicyPorts, layer: Layer): Credential => {
+  const expressions = expressionsOf(ports)
+  const expression = expressions.compile(source, layer, "credential")
+  return {
+    readsBody: readsRequestBody(expression),
+    extract: (subject) => expression.as(Facts.of(expressions.around, subject), asText),
+    remove: () => {},
+    insert: () => false,
+  }
+}
+
+export const compile = (location: CredentialLocation, ports: PolicyPorts, layer: Layer): Credential => {
   switch (location._tag) {
     case "Header":
       return inHeader(location.name, location.prefix ?? "")
@@ -97,7 +121,7 @@ export const compile = (location: CredentialLocation): Credential | string => {
     case "Cookie":
       return inCookie(location.name)
     case "Computed":
-      return "nothing evaluates the expression of its location yet"
+      return computed(location.expression, ports, layer)
   }
 }
 

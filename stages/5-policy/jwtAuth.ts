@@ -14,6 +14,7 @@ import { compile as credentialAt, type Credential } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
 import { Proofs } from "./Proofs.ts"
 import type { RemoteDocument } from "./RemoteDocument.ts"
+import type { Layer } from "./order.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 
@@ -128,7 +129,7 @@ class Authenticator {
   }
 
   readonly run = (subject: Subject): Effect.Effect<Verdict, Refusal> => {
-    const token = this.at.extract(subject.request)
+    const token = this.at.extract(subject)
     if (token === undefined) return this.policy.mode === "strict" ? absent : pass
     if (token.length > Jwt.TOKEN_CHARS_MAX) return this.refuse(malformed)
     if (this.documents.length > 0) this.refresh()
@@ -241,14 +242,13 @@ class Authenticator {
   }
 }
 
-const step = (policy: JwtAuth, gate: Gate, ports: PolicyPorts): Step<Subject> => {
-  const at = credentialAt(policy.location)
-  if (typeof at === "string") return broken("JwtAuth", at)
-  return { kind: "JwtAuth", run: new Authenticator(policy, at, gate, ports).run }
+const step = (policy: JwtAuth, gate: Gate, ports: PolicyPorts, layer: Layer): Step<Subject> => {
+  const at = credentialAt(policy.location, ports, layer)
+  return { kind: "JwtAuth", readsBody: at.readsBody, run: new Authenticator(policy, at, gate, ports).run }
 }
 
-export const compile = (policy: JwtAuth, ports: PolicyPorts): Step<Subject> => {
+export const compile = (policy: JwtAuth, ports: PolicyPorts, layer: Layer): Step<Subject> => {
   const { gate } = ports
   if (gate === undefined) return broken("JwtAuth", "nothing here can verify signatures")
-  return gate.once(policy, () => step(policy, gate, ports))
+  return gate.once(policy, () => step(policy, gate, ports, layer))
 }

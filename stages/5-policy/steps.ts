@@ -55,13 +55,13 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
     case "Cors":
       return cors.compile(policy, ports, layer)
     case "ApiKey":
-      return apiKey.compile(policy, ports)
+      return apiKey.compile(policy, ports, layer)
     case "BasicAuth":
-      return basicAuth.compile(policy, ports)
+      return basicAuth.compile(policy, ports, layer)
     case "Csrf":
       return csrf.compile(policy)
     case "JwtAuth":
-      return jwtAuth.compile(policy, ports)
+      return jwtAuth.compile(policy, ports, layer)
     case "LocalRateLimit":
       return localRateLimit.compile(policy, ports, layer)
     case "Timeout":

@@ -21,7 +21,7 @@ import { freePort, get, makeDirectory, Standalone, until } from "./standalone.ts
 
 const closing: Array<() => Promise<unknown>> = []
 afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
+  for (const close of closing.splice(0).toReversed()) await close()
 })
 
 const closed = <A extends { readonly close: () => Promise<unknown> }>(one: A): A => {
@@ -175,6 +175,7 @@ describe("a token", () => {
         ],
       },
       { clock, maxBufferBytes: 0, gate: gateOf(undefined, { clock, fetch }) },
+      "route",
     )
     const ask = async () => {
       const exchange = makeExchange({ url: `http://a/?t=${signed(key, "ES256", { iss: "https://issuer" })}` })

@@ -27,7 +27,6 @@ export const notBuilt = {
     "accessLog.otlp",
     "accessLog.database",
     "delay.conditional",
-    "location as an expression",
     "localRateLimit.type: tokens",
     "tls.spiffe",
     "tls.mode: dynamicCa",

@@ -91,7 +91,6 @@ export const location = (at: Location, path: Path, to: Mapping): CredentialLocat
   }
   if (at.queryParameter !== undefined) return { _tag: "Query", name: at.queryParameter.name }
   if (at.cookie !== undefined) return { _tag: "Cookie", name: at.cookie.name }
-  to.refused("fields", "location as an expression", [...path, "expression"])
   return { _tag: "Computed", expression: at.expression ?? ("null" as Expression) }
 }
 

@@ -30,7 +30,7 @@ const policy = (more: Partial<ApiKey> = {}): ApiKey => ({
 
 const ask = (more: Partial<ApiKey>, headers: NonNullable<Told["headers"]>, url = "http://a/") => {
   const exchange = makeExchange({ headers, url })
-  return { exchange, said: verdict(compile(policy(more), ports), exchange) }
+  return { exchange, said: verdict(compile(policy(more), ports, "route"), exchange) }
 }
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
@@ -56,7 +56,7 @@ describe("a key", () => {
   it("adds to what is known already", () => {
     const exchange = makeExchange({ headers: bearer("alpha") })
     exchange.identity = { jwt: { sub: "x" } }
-    verdict(compile(policy(), ports), exchange)
+    verdict(compile(policy(), ports, "route"), exchange)
     assert.deepStrictEqual(Object.keys(exchange.identity).sort(), ["apiKey", "jwt"])
     assert.deepStrictEqual(exchange.identity.jwt, { sub: "x" })
   })
@@ -72,7 +72,7 @@ describe("a key", () => {
 
   it("is no longer good once it has expired", () => {
     const keys = [plain("alpha", { expiresMillis: clock.wallMillis() + 1000 })]
-    const step = compile(policy({ keys }), ports)
+    const step = compile(policy({ keys }), ports, "route")
     const say = () => verdict(step, makeExchange({ headers: bearer("alpha") }))._tag
     assert.strictEqual(say(), "Pass")
     clock.advance(999)
@@ -140,6 +140,6 @@ describe("what is not a key", () => {
 
 it("one policy has one step, whatever routes it holds for", () => {
   const one = policy()
-  assert.strictEqual(compile(one, ports), compile(one, ports))
-  assert.notStrictEqual(compile(one, ports), compile(policy(), ports))
+  assert.strictEqual(compile(one, ports, "route"), compile(one, ports, "route"))
+  assert.notStrictEqual(compile(one, ports, "route"), compile(policy(), ports, "route"))
 })

@@ -34,6 +34,7 @@ const made = (more: Partial<BasicAuth> = {}, check?: Cryptography["verifyPasswor
       ...more,
     },
     { clock: new FakeClock(), maxBufferBytes: 0, gate },
+    "route",
   )
   const ask = async (headers: NonNullable<Told["headers"]>) => {
     const exchange = makeExchange({ headers })

@@ -72,6 +72,7 @@ const made = ({ policy, providers, served = [] }: World = {}) => {
       ...policy,
     },
     { clock, maxBufferBytes: 0, gate },
+    "route",
   )
   const nowSeconds = () => clock.wallMillis() / 1000
   const claims = (more: Record<string, unknown> = {}) => ({
