@@ -1,11 +1,16 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { expect, it } from "vitest"
+import { celReferencePath, celReferenceText } from "../../src/cel/reference.ts"
 import { notBuiltPath, notBuiltText } from "../../src/config/local/notBuilt.ts"
 import { blocksOf, pages, root } from "./blocks.ts"
 
 it("what is refused by name is what the page lists; `npm run reference` writes it", () => {
   expect(fs.readFileSync(path.join(root, notBuiltPath), "utf8")).toBe(notBuiltText())
+})
+
+it("what expressions may say is on their page; `npm run reference` writes it", () => {
+  expect(fs.readFileSync(path.join(root, celReferencePath), "utf8")).toBe(celReferenceText())
 })
 
 it("every setting of the process that the environment may give is in the table", () => {
