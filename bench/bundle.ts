@@ -1,26 +1,28 @@
 /** The gateway as one folder of few files, as an image would carry it. */
-import { existsSync } from "node:fs"
-import { join } from "node:path"
+import { globSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { rolldown } from "rolldown"
 import type { Lab } from "./Lab.ts"
 
 const root = join(import.meta.dirname, "..")
 
-/** Threads are found beside whatever starts them, so everything lies in one folder. */
-const inputs = {
-  main: "src/main.ts",
-  loadThread: "src/config/loadThread.ts",
-  worker: "src/workers/worker.ts",
+const besides = /"\.\/(\w+)\.ts" : "\.\/\1\.js"/g
+
+/** What the gateway starts beside itself it finds beside whatever starts it, so everything lies in one folder. */
+const inputs = (): Record<string, string> => {
+  const found: Record<string, string> = { main: join(root, "src/main.ts") }
+  for (const file of globSync("src/**/*.ts", { cwd: root })) {
+    for (const [, name = ""] of readFileSync(join(root, file), "utf8").matchAll(besides)) {
+      found[name] = join(root, dirname(file), `${name}.ts`)
+    }
+  }
+  return found
 }
 
 /** Where its main file is. */
 export const bundled = async (lab: Lab): Promise<string> => {
-  const input: Record<string, string> = {}
-  for (const [name, file] of Object.entries(inputs)) {
-    if (existsSync(join(root, file))) input[name] = join(root, file)
-  }
   const dir = join(lab.folder, "bundle")
-  const bundle = await rolldown({ input, platform: "node", logLevel: "silent" })
+  const bundle = await rolldown({ input: inputs(), platform: "node", logLevel: "silent" })
   await bundle.write({
     dir,
     format: "esm",
