@@ -22,6 +22,7 @@ export const fieldNames = [
   "http.status",
   "grpc.status",
   "tls.sni",
+  "jwt.sub",
   "protocol",
   "retry.attempt",
   "error",
@@ -58,6 +59,7 @@ const at = {
   status: bit("http.status"),
   grpc: bit("grpc.status"),
   serverName: bit("tls.sni"),
+  subject: bit("jwt.sub"),
   protocol: bit("protocol"),
   retry: bit("retry.attempt"),
   error: bit("error"),
@@ -88,6 +90,8 @@ export interface Line {
   /** 0 when nothing was answered. */
   status: number
   grpcStatus: string | undefined
+  /** Whom a verified token is about. */
+  subject: string | undefined
   protocol: string
   attempts: number
   error: string | undefined
@@ -235,6 +239,7 @@ export class LineWriter {
     if (tls !== undefined && host === undefined && tls.serverName !== "" && (fields & at.serverName) !== 0) {
       line += keys.serverName + value(tls.serverName)
     }
+    if (told.subject !== undefined && (fields & at.subject) !== 0) line += keys.subject + value(told.subject)
     if ((fields & at.protocol) !== 0) line += this.protocol(told.protocol)
     if (told.attempts > 1 && (fields & at.retry) !== 0) line += keys.retry + (told.attempts - 1)
     if (error !== undefined && (fields & at.error) !== 0) line += keys.error + quoted(error)

@@ -188,6 +188,7 @@ export class TelemetryJournal {
       version: exchange.request.version,
       status,
       grpcStatus: ending.reply?.headers.get("grpc-status"),
+      subject: subjectOf(exchange),
       protocol: "http",
       attempts: trail.attempts,
       error,
@@ -457,6 +458,11 @@ export class TelemetryJournal {
 
 const fieldDuration = everyField & ~fieldsWithout(["duration"])
 
+const subjectOf = ({ identity }: Exchange): string | undefined => {
+  const subject = identity?.jwt?.["sub"]
+  return typeof subject === "string" ? subject : undefined
+}
+
 const shown = (label: string | undefined): string | undefined => (label === unknown ? undefined : label)
 
 const nothing: Omit<Line, "peer" | "protocol"> = {
@@ -471,6 +477,7 @@ const nothing: Omit<Line, "peer" | "protocol"> = {
   version: undefined,
   status: 0,
   grpcStatus: undefined,
+  subject: undefined,
   attempts: 0,
   error: undefined,
   reason: undefined,

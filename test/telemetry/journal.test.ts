@@ -222,6 +222,20 @@ describe("an exchange", () => {
     assert.notInclude(lines.join(""), "tls.sni")
   })
 
+  it("tells whom a verified token is about, on a line of its own", () => {
+    const { journal, lines } = world()
+    for (const sub of ["ann", "a b\nrequest x=y", 7]) {
+      const exchange = exchangeOf({})
+      exchange.identity = { jwt: { sub } }
+      journal.exchange(exchange, answered({ reply: reply(200) }))
+    }
+    const [first = "", second = "", third = "", ...rest] = lines.join("").trimEnd().split("\n")
+    assert.include(first, " http.status=200 jwt.sub=ann protocol=http ")
+    assert.include(second, ' jwt.sub="a b\\nrequest x=y" protocol=http ')
+    assert.notInclude(third, "jwt.sub")
+    assert.deepStrictEqual(rest, [])
+  })
+
   it("has numbers of its own only when debugging is asked for", () => {
     const { journal, lines } = world({ level: "info", targets: [{ target: "request", level: "debug" }] })
     const accepted = acceptedFrom("::1", 9)
