@@ -649,6 +649,7 @@ describe("the configuration dump", () => {
     const shown = JSON.parse(text) as Record<string, ReadonlyArray<unknown>>
     assert.deepEqual(Object.keys(shown), [
       "version",
+      "problems",
       "config",
       "binds",
       "routes",

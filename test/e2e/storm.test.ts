@@ -113,10 +113,15 @@ it.each([1, 2, 3])("whatever clients do and however they leave, nothing stays be
     if (i % 10 === 0) await sleep(5)
   }
   await Promise.all(clients)
-  await until("every exchange and connection to end", () => {
-    const { connections, exchanges } = gateway.gateway.open()
-    return connections === 0 && exchanges === 0
-  })
+  await until(
+    "every exchange and connection to end",
+    () => {
+      const { connections, exchanges } = gateway.gateway.open()
+      return connections === 0 && exchanges === 0
+      // A client that is silent while nothing is read from it is found out after some seconds.
+    },
+    20_000,
+  )
   const { exchanges } = gateway.told
   expect(new Set(exchanges.map(({ exchange }) => exchange)).size).toBe(exchanges.length)
   expect(exchanges.filter(({ exchange }) => exchange.trail.refusal?._tag === "Defect")).toEqual([])
