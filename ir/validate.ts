@@ -577,6 +577,14 @@ function* refPolicies(
         remedy: "move inferenceRouting to a reference to a service",
       })
     }
+    if (policy._tag === "SessionAffinity" && (backend?._tag === "Backend" || backend?._tag === "Dynamic")) {
+      yield at({
+        code: "noEffect",
+        path: [...path, i],
+        message: "session affinity chooses among the endpoints of a service",
+        remedy: "move sessionAffinity to a reference to a service",
+      })
+    }
   }
 }
 

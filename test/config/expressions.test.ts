@@ -68,7 +68,6 @@ describe("an expression that cannot be used", () => {
     ["a precondition", "retry: {codes: [500], precondition: nope}"],
     ["a condition of retries", "retry: {codes: [500], condition: nope}"],
     ["health", "health: {unhealthyExpression: nope}"],
-    ["session affinity", "sessionAffinity: {source: nope}"],
   ])("is refused in %s", async (_, policy) => {
     const [first, ...rest] = await linesOf(inRoute(policy))
     expect(rest).toEqual([])
@@ -80,6 +79,10 @@ describe("an expression that cannot be used", () => {
   it.each([
     ["access log", "frontendPolicies: {accessLog: {filter: nope}}"],
     ["added field", "frontendPolicies: {accessLog: {add: {a: nope}}}"],
+    [
+      "key of session affinity",
+      "services: [{name: c, namespace: s, hostname: c.s, vips: [], ports: {80: 80}}]\nroutes: [{policies: {sessionAffinity: {source: nope}}, backends: [{service: {name: s/c.s, port: 80}}]}]",
+    ],
     ["dynamic target", "routes: [{backends: [{dynamic: {target: nope}}]}]"],
     ["policy of a backend", "backends: [{name: x, host: 'a:1', policies: {authorization: {rules: [nope]}}}]"],
     [
@@ -87,7 +90,15 @@ describe("an expression that cannot be used", () => {
       "policies: [{name: {name: a, namespace: b}, target: {gateway: {gatewayName: default, gatewayNamespace: default}}, phase: gateway, policy: {authorization: {rules: [nope]}}}]",
     ],
   ])("is refused in the %s", async (_, text) => {
-    expect(await pointed(`gateways: {default: {port: 1}}\n${text}`)).toEqual([`2:${text.indexOf("nope") + 1}`])
+    expect(await pointed(`gateways: {default: {port: 1}}\n${text}`)).toEqual([
+      `${text.includes("\n") ? 3 : 2}:${(text.split("\n").at(-1) ?? "").indexOf("nope") + 1}`,
+    ])
+  })
+
+  it("may be right and still have no effect where it stands", async () => {
+    expect(await linesOf(inRoute("sessionAffinity: {source: source.address}"))).toEqual([
+      expect.stringMatching(/^\d+:\d+ .*: session affinity chooses among the endpoints of a service$/),
+    ])
   })
 
   it("is refused in custom functions, and where it calls one that is not there", async () => {
