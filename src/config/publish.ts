@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Bind, ListenAddress } from "../../ir/Bind.ts"
+import { type Changes, changedPart, diff } from "../../ir/diff.ts"
 import type { BindKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { validate } from "../../ir/validate.ts"
@@ -62,6 +63,22 @@ export interface Prepared {
   readonly abort: Effect.Effect<void>
 }
 
+/** Changes that can break nothing but what they bring: others do not refer to these. */
+const leaves: ReadonlyArray<keyof Changes> = ["routes", "tcpRoutes", "workloads"]
+
+/**
+ * What has to be looked at again; undefined for everything. One new route among ten thousand must not have all of them
+ * judged again, but whatever is taken away, or is referred to, may leave others without what they need.
+ */
+const partToCheck = (before: Snapshot, after: Snapshot): Snapshot | undefined => {
+  const changes = diff(before, after)
+  const isContained = Object.entries(changes).every(
+    ([table, { added, changed, removed }]) =>
+      removed.size === 0 && (leaves.includes(table as keyof Changes) || added.size + changed.size === 0),
+  )
+  return isContained ? changedPart(changes) : undefined
+}
+
 export const make = (ports: PublishPorts, live: Live) => {
   const opened = new Map<string, Opened>()
 
@@ -101,7 +118,8 @@ export const make = (ports: PublishPorts, live: Live) => {
     })
 
   const prepare = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const problems = validate(snapshot).filter(({ severity }) => severity === "error")
+    const part = partToCheck(live.current.snapshot, snapshot)
+    const problems = validate(snapshot, part).filter(({ severity }) => severity === "error")
     if (problems.length > 0) {
       return yield* Effect.fail<Unusable>({
         _tag: "Unusable",
@@ -111,7 +129,7 @@ export const make = (ports: PublishPorts, live: Live) => {
         ),
       })
     }
-    const wrong = ports.check?.(snapshot) ?? []
+    const wrong = ports.check?.(part ?? snapshot) ?? []
     if (wrong.length > 0) return yield* Effect.fail<Unusable>({ _tag: "Unusable", problems: wrong })
     const before = live.current
     const plan = yield* compile(ports.compile, snapshot, before)
