@@ -65,8 +65,10 @@ describe("the tree", () => {
       .filter((path) => dirname(path) === "stages/5-policy")
       .map((path) => basename(path, ".ts"))
       .filter((name) => /^[a-z]/.test(name))
+    /** What several policies are made of is tested through each of them. */
+    const parts = new Set(["destination", "headerEdits"])
     const called = (name: string): boolean => texts.some((text) => text.includes(`/5-policy/${name}.ts"`))
-    expect(policies.filter((name) => !named.has(name) && !called(name))).toEqual([])
+    expect(policies.filter((name) => !named.has(name) && !called(name) && !parts.has(name))).toEqual([])
   })
 
   it("speaks of the product only", () => {

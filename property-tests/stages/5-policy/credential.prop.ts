@@ -26,12 +26,10 @@ const query = fc.option(
   { nil: undefined },
 )
 
-const told = fc
-  .record({ headers, query })
-  .map(({ headers, query }): Told => ({
-    headers,
-    url: `http://h/p${query === undefined ? "" : `?${query.join("&")}`}`,
-  }))
+const told = fc.record({ headers, query }).map(({ headers, query }): Told => ({
+  headers,
+  url: `http://h/p${query === undefined ? "" : `?${query.join("&")}`}`,
+}))
 
 const state = ({ request }: ReturnType<typeof makeExchange>) => ({
   flat: request.headers.flat.slice(),
