@@ -9,9 +9,13 @@ export default defineConfig({
     reporters: ["default", "./test/closingLine.ts"],
     maxWorkers: 2,
     projects: [
-      project("unit", ["test/**/*.test.ts"], { exclude: ["test/e2e/**", "test/simulation/**", "test/conformance/**"] }),
+      project("unit", ["test/**/*.test.ts"], {
+        exclude: ["test/e2e/**", "test/simulation/**", "test/conformance/**", "test/soak/**"],
+      }),
       project("property", ["property-tests/**/*.prop.ts"], { testTimeout: 60_000 }),
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
+      // Long, and at the mercy of the machine's load: run by a command of its own.
+      project("soak", ["test/soak/**/*.test.ts"], { testTimeout: 300_000, fileParallelism: false }),
       project("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false }),
     ],
   },
