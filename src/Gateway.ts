@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { parseFunctions } from "../ir/cel/customFunctions.ts"
 import type { Natives } from "../ir/cel/Natives.ts"
+import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
@@ -140,8 +141,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const checker = new ExpressionChecker(expressions)
   const endpoints = new Endpoints(upstream.open)
   const defaults = {
-    connectTimeoutMillis: 10_000,
-    poolIdleMillis: 90_000,
+    connectTimeoutMillis: assumed.connectTimeoutMillis,
+    poolIdleMillis: assumed.poolIdleTimeoutMillis,
     poolSizeMax: undefined,
     keepAlive: { enabled: true, timeMillis: 180_000 },
     ...options.upstream,
