@@ -8,6 +8,7 @@ import * as Tree from "../stages/4-route/tree.ts"
 import { empty } from "../stages/Body.ts"
 import type { Bound } from "../stages/Connection.ts"
 import { Exchange, Request } from "../stages/Exchange.ts"
+import { nobody } from "../stages/Call.ts"
 import { type CompiledListener, type CompiledRoute, type Plan, PlanUse } from "../stages/Plan.ts"
 import type { Ending } from "../stages/ports/Journal.ts"
 import type { Endpoint } from "../stages/ports/Upstream.ts"
@@ -57,6 +58,7 @@ const plan: Plan = {
   snapshot: Snapshot.empty,
   binds: new Map(),
   listeners: new Map([[listener.ir.key, listener]]),
+  callees: nobody,
   use: new PlanUse(),
 }
 const peer = { host: "127.0.0.1", port: 50_000 }

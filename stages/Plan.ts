@@ -13,6 +13,7 @@ import type { Hosts } from "./4-route/host.ts"
 import type { TcpTable } from "./4-route/tcp.ts"
 import type { RouteCell } from "./4-route/RouteCell.ts"
 import type { RouteTree } from "./4-route/tree.ts"
+import type { Calls } from "./Call.ts"
 import type { Recording } from "./5-policy/recording.ts"
 import type { Heritage } from "./compile.ts"
 import type { Exchange, Routed, Service } from "./Exchange.ts"
@@ -74,6 +75,8 @@ export interface Plan {
   readonly snapshot: Snapshot
   readonly binds: ReadonlyMap<BindKey, CompiledBind>
   readonly listeners: ReadonlyMap<ListenerKey, CompiledListener>
+  /** The services that the gateway calls itself. */
+  readonly callees: Calls
   /** Exchanges and connections that still use this plan; its resources are let go when it is 0 and a newer one serves. */
   readonly use: PlanUse
   /** What the next plan takes over; absent where a plan was not compiled. */

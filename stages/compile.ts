@@ -11,6 +11,7 @@ import { type FrontendPolicies, frontendPolicies, gatewayPolicies, requestFronte
 import type { BindKey, ListenerKey, RouteGroupKey, RouteKey } from "../ir/Key.ts"
 import type { Listener } from "../ir/Listener.ts"
 import type { Route } from "../ir/Route.ts"
+import { defaults } from "../ir/defaults.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import type { ServerTls } from "../ir/Tls.ts"
@@ -28,6 +29,7 @@ import { expressionsOf } from "./5-policy/expression/expressionsOf.ts"
 import { compile as compileRecording } from "./5-policy/recording.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
+import { Callees } from "./6-dispatch/Callees.ts"
 import { Services } from "./6-dispatch/Services.ts"
 import { compileTcp } from "./6-dispatch/tcp.ts"
 import { type ConnectionLimits, frontendOf, overridden } from "./frontend.ts"
@@ -259,6 +261,12 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       binds,
       listeners,
       heritage: { attachments, services, groups, binds: boundPolicies, listeners: from },
+      callees: new Callees({ snapshot, attachments, services }, ports.dispatch, {
+        clock: ports.dispatch.clock,
+        maxBufferBytes: defaults.maxBufferBytes,
+        ...(ports.gate === undefined ? {} : { gate: ports.gate }),
+        ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
+      }),
       use: new PlanUse(),
     }
     return plan

@@ -1,27 +1,17 @@
 /** Sends copies of requests elsewhere, body included, and ignores what comes back. */
 import * as Effect from "effect/Effect"
 import { type Body, lengthOf } from "../Body.ts"
-import { Exchange, type Request, type Reply, type Routed } from "../Exchange.ts"
+import type { Request, Reply, Routed } from "../Exchange.ts"
 import { MIRROR_MILLIS_MAX, MIRROR_REPLY_BYTES_MAX, type Mirrors } from "./Mirrors.ts"
 import type { DispatchPorts } from "./ports.ts"
 import type { Resolved, ResolvedMirror } from "./resolve.ts"
+import { shadowOf } from "./shadow.ts"
 import { type Target, Try } from "./Target.ts"
 import { Copy, Tee } from "./Tee.ts"
 
 interface Copying {
   readonly fraction: number
   readonly target: Target
-}
-
-/** An exchange of its own, so that nothing of the copy shows in the original. */
-const shadowOf = (exchange: Routed, request: Request, nowMillis: number): Routed => {
-  const shadow = new Exchange(exchange.plan, exchange.bound, request, nowMillis, undefined, undefined)
-  shadow.listener = exchange.listener
-  shadow.route = exchange.route
-  shadow.match = exchange.match
-  shadow.original = exchange.original
-  shadow.deadlineMillis = nowMillis + MIRROR_MILLIS_MAX
-  return shadow as Routed
 }
 
 /** Reads a little, so that the connection can be used again, and gives up where there is more. */
@@ -63,7 +53,8 @@ const copyOf = (
 ): void => {
   const copied = request.copy()
   copied.body = body
-  const shadow = shadowOf(exchange, copied, ports.clock.nowMillis())
+  const now = ports.clock.nowMillis()
+  const shadow = shadowOf(exchange, copied, now, now + MIRROR_MILLIS_MAX)
   const sent = Effect.matchEffect(
     Effect.suspend(() => target.attempt(new Try(shadow, copied))),
     { onFailure: () => Effect.succeed(false), onSuccess: (reply) => Effect.as(drained(reply), true) },

@@ -54,7 +54,10 @@ const serviceNotFound = nowhere({ _tag: "ServiceNotFound" })
 const invalidType = nowhere({ _tag: "InvalidBackendType" })
 const dynamic: Where = { _tag: "Dynamic" }
 
-const whereOf = (setting: Setting, ref: BackendRef): Where => {
+/** All of a setting that the meaning of a reference depends on; what no listener leads to has none. */
+export type Place = Pick<Setting, "snapshot" | "attachments" | "services"> & Partial<Pick<Setting, "listener" | "port">>
+
+const whereOf = (setting: Pick<Place, "snapshot" | "services">, ref: BackendRef): Where => {
   switch (ref._tag) {
     case "Backend": {
       const backend = setting.snapshot.backends.get(ref.backend)
@@ -90,7 +93,7 @@ const whereOf = (setting: Setting, ref: BackendRef): Where => {
   }
 }
 
-const refName = (setting: Setting, ref: BackendRef): string => {
+const refName = (setting: Pick<Place, "snapshot">, ref: BackendRef): string => {
   switch (ref._tag) {
     case "Backend":
       return nameOf(ref.backend, setting.snapshot.backends.get(ref.backend))
@@ -106,7 +109,7 @@ const refName = (setting: Setting, ref: BackendRef): string => {
 }
 
 const policiesOf = (
-  setting: Setting,
+  setting: Place,
   routes: ReadonlyArray<Effective.PlacedRoute>,
   ref: BackendRef,
   refPolicies: ReadonlyArray<BackendPolicy>,
@@ -122,7 +125,7 @@ const policiesOf = (
 
 /** What a mirror refers to. Copies are not copied again, so its own mirrors are left out. */
 export const resolveMirror = (
-  setting: Setting,
+  setting: Place,
   routes: ReadonlyArray<Effective.PlacedRoute>,
   ref: BackendRef,
 ): Resolved => {
@@ -138,7 +141,7 @@ export const resolveMirror = (
 }
 
 export const resolve = (
-  setting: Setting,
+  setting: Place,
   routes: ReadonlyArray<Effective.PlacedRoute>,
   ref: BackendRef,
   refPolicies: ReadonlyArray<BackendPolicy>,

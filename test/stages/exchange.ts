@@ -9,6 +9,7 @@ import { Headers } from "../../protocols/http/headers.ts"
 import * as Body from "../../stages/Body.ts"
 import type { Bound } from "../../stages/Connection.ts"
 import { type Attempt, Exchange, type Reply, Request, type Routed } from "../../stages/Exchange.ts"
+import { nobody } from "../../stages/Call.ts"
 import { type CompiledListener, type CompiledRoute, type Plan, PlanUse } from "../../stages/Plan.ts"
 import type { Socket } from "../../stages/ports/Network.ts"
 import type { Clock } from "../../stages/ports/Timer.ts"
@@ -90,6 +91,7 @@ const plan = (): Plan => ({
   snapshot: Snapshot.empty,
   binds: new Map(),
   listeners: new Map(),
+  callees: nobody,
   use: new PlanUse(),
 })
 

@@ -11,6 +11,7 @@ import * as Tree from "../../stages/4-route/tree.ts"
 import { empty } from "../../stages/Body.ts"
 import type { Accepted } from "../../stages/Connection.ts"
 import { Exchange, type Reply, Request, type Trail } from "../../stages/Exchange.ts"
+import { nobody } from "../../stages/Call.ts"
 import { type CompiledListener, type CompiledRoute, type Plan, PlanUse } from "../../stages/Plan.ts"
 import type { Ending } from "../../stages/ports/Journal.ts"
 import type { Socket, TlsFacts } from "../../stages/ports/Network.ts"
@@ -62,6 +63,7 @@ export const planOf = (snapshot: Partial<SnapshotType> = {}): Plan => ({
   snapshot: { ...Snapshot.empty, ...snapshot },
   binds: new Map(),
   listeners: new Map([[listener.ir.key, listener]]),
+  callees: nobody,
   use: new PlanUse(),
 })
 

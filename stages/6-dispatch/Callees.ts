@@ -1,0 +1,65 @@
+/** The services that policies and protocols of one plan call; each is resolved when it is first called. */
+import type { Callee } from "../../ir/policy/Callee.ts"
+import type { Call, Calls } from "../Call.ts"
+import type { PolicyPorts } from "../5-policy/steps.ts"
+import type { Setting } from "../Setting.ts"
+import { authorityOf } from "./authority.ts"
+import { makeTarget } from "./makeTarget.ts"
+import type { DispatchPorts } from "./ports.ts"
+import { resolve, type Resolved } from "./resolve.ts"
+import { shadowOf } from "./shadow.ts"
+import { Try } from "./Target.ts"
+
+type Surroundings = Pick<Setting, "snapshot" | "attachments" | "services">
+
+export class Callees implements Calls {
+  private readonly surroundings: Surroundings
+  private readonly dispatch: DispatchPorts
+  private readonly policies: PolicyPorts
+  private readonly known = new Map<Callee, Call>()
+
+  constructor(surroundings: Surroundings, dispatch: DispatchPorts, policies: PolicyPorts) {
+    this.surroundings = surroundings
+    this.dispatch = dispatch
+    this.policies = policies
+  }
+
+  to(callee: Callee): Call {
+    let call = this.known.get(callee)
+    if (call === undefined) this.known.set(callee, (call = this.make(callee)))
+    return call
+  }
+
+  private make({ backend, policies }: Callee): Call {
+    const { clock } = this.dispatch
+    const resolved = resolve(this.surroundings, [], backend, policies)
+    const target = makeTarget(this.dispatch, this.policies, resolved, {})
+    const name = nameOf(resolved)
+    return (exchange, request, timeoutMillis = Infinity) => {
+      const now = clock.nowMillis()
+      if (request.authority === "" && name !== undefined) {
+        request.authority = name.authority
+        request.host = name.host
+      }
+      const shadow = shadowOf(exchange, request, now, Math.min(exchange.deadlineMillis, now + timeoutMillis))
+      // Whoever is asked about a client may have to act in its name.
+      shadow.identity = exchange.identity
+      shadow.notes = exchange.notes
+      return target.attempt(new Try(shadow, request))
+    }
+  }
+}
+
+const nameOf = ({ policies, where }: Resolved): { readonly authority: string; readonly host: string } | undefined => {
+  const scheme = policies.BackendTls === undefined ? "http" : "https"
+  if (where._tag === "Host") {
+    const { target } = where
+    const authority = authorityOf(target, scheme)
+    return authority === undefined || target._tag === "Unix"
+      ? { authority: "localhost", host: "localhost" }
+      : { authority, host: target.host }
+  }
+  if (where._tag !== "Service") return undefined
+  const host = where.service.hostname
+  return { authority: authorityOf({ _tag: "Host", host, port: where.port }, scheme) ?? host, host }
+}
