@@ -1,5 +1,6 @@
 /** Somewhere an exchange can be sent. */
 import * as Schema from "effect/Schema"
+import { mcpFields } from "./backend/Mcp.ts"
 import { Expression } from "./Expression.ts"
 import { BackendKey } from "./Key.ts"
 import { BackendPolicy } from "./Policy.ts"
@@ -18,6 +19,8 @@ export const Backend = Schema.TaggedUnion({
   Dynamic: { ...common, target: Schema.optionalKey(Expression) },
   /** The gateway's own administration interface; a path replaces the path of every request. */
   Internal: { ...common, path: Schema.optionalKey(Schema.String) },
+  /** MCP servers, federated behind one endpoint. */
+  Mcp: { ...common, ...mcpFields },
   Invalid: { ...common, reason: Schema.String },
 })
 export type Backend = typeof Backend.Type

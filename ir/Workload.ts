@@ -27,6 +27,8 @@ export const Service = Schema.Struct({
   namespace: Schema.String,
   hostname: Schema.NonEmptyString,
   vips: Schema.Array(Schema.String),
+  /** What selectors look at. */
+  labels: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   ports: PortMap,
   appProtocols: Schema.Record(Schema.String, AppProtocol),
   subjectAltNames: Schema.Array(Schema.String),

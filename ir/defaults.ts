@@ -87,6 +87,16 @@ export const defaults = {
   guardScope: ["systemPrompt", "messages"],
   promptCachingMinTokens: 1024,
 
+  // MCP
+  mcpPrefixMode: "conditional",
+  mcpFailureMode: "failOpen",
+  mcpListTimeoutMillis: 5 * second,
+  mcpIdleTimeoutMillis: minute,
+  mcpCallTimeoutMillis: 30 * minute,
+  mcpAskTimeoutMillis: 50 * second,
+  stdioProcessesMax: 8,
+  stdioIdleMillis: 5 * minute,
+
   // what is recorded
   otlpProtocol: "grpc",
   otlpLogsPath: "/v1/logs",

@@ -202,6 +202,28 @@ export const inPolicy = (placed: Placed): ReadonlyArray<Found> => {
   return found
 }
 
+/** Expressions of an MCP backend itself: when a bundle is seen, and what arguments are locked to. */
+export const inMcp = (backend: Backend): ReadonlyArray<Found> => {
+  if (backend._tag !== "Mcp") return []
+  const found: Array<Found> = []
+  for (const [i, { condition }] of backend.bundles.entries()) {
+    if (condition === undefined) continue
+    found.push({ path: ["bundles", i, "condition"], expression: condition, context: "backend", use: "condition" })
+  }
+  for (const list of ["targets", "selectors"] as const) {
+    for (const [i, { tools }] of backend[list].entries()) {
+      for (const [j, shape] of tools.shapes.entries()) {
+        for (const [k, one] of shape.arguments.entries()) {
+          if (one._tag !== "Computed") continue
+          const path = [list, i, "tools", "shapes", j, "arguments", k, "expression"]
+          found.push({ path, expression: one.expression, context: "backend", use: "mcpArgument" })
+        }
+      }
+    }
+  }
+  return found
+}
+
 /** The target of a backend that is dialled by expression. */
 export const inTarget = (target: Backend | BackendRef, context: Context): Found | undefined =>
   target._tag === "Dynamic" && target.target !== undefined

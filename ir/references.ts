@@ -21,9 +21,9 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
     case "ExtProc":
     case "RemoteRateLimit":
     case "Tracing":
-      return ofCallee(policy.callee, [...path, "callee"])
+      return calleeReferences(policy.callee, [...path, "callee"])
     case "AccessLog":
-      return policy.otlp === undefined ? [] : ofCallee(policy.otlp.callee, [...path, "otlp", "callee"])
+      return policy.otlp === undefined ? [] : calleeReferences(policy.otlp.callee, [...path, "otlp", "callee"])
     case "RequestMirror":
       return policy.mirrors.map(({ backend }, i) => ({ path: [...path, "mirrors", i, "backend"], ref: backend }))
     case "BackendTunnel":
@@ -31,16 +31,18 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
     case "InferenceRouting":
       return [{ path: [...path, "endpointPicker"], ref: policy.endpointPicker }]
     case "McpGuardrails":
-      return policy.processors.flatMap(({ callee }, i) => ofCallee(callee, [...path, "processors", i, "callee"]))
+      return policy.processors.flatMap(({ callee }, i) =>
+        calleeReferences(callee, [...path, "processors", i, "callee"]),
+      )
     case "BackendAuth": {
       const { auth } = policy
       if (auth?._tag === "OauthTokenExchange") {
-        return ofCallee(auth.endpoint.callee, [...path, "auth", "endpoint", "callee"])
+        return calleeReferences(auth.endpoint.callee, [...path, "auth", "endpoint", "callee"])
       }
       if (auth?._tag === "CrossAppAccess") {
         return [
-          ...ofCallee(auth.identityProvider.callee, [...path, "auth", "identityProvider", "callee"]),
-          ...ofCallee(auth.resourceAuthorizationServer.callee, [
+          ...calleeReferences(auth.identityProvider.callee, [...path, "auth", "identityProvider", "callee"]),
+          ...calleeReferences(auth.resourceAuthorizationServer.callee, [
             ...path,
             "auth",
             "resourceAuthorizationServer",
@@ -57,7 +59,7 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
   }
 }
 
-const ofCallee = (
+export const calleeReferences = (
   callee: { readonly backend: BackendRef; readonly policies: ReadonlyArray<BackendPolicy> },
   path: Path,
 ): ReadonlyArray<Reference> => [

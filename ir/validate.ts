@@ -4,18 +4,19 @@
  */
 import * as AttachmentIndex from "./attachments.ts"
 import type { Attachment } from "./Attachment.ts"
+import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
 import type { Bind } from "./Bind.ts"
 import { routePolicies } from "./effective.ts"
 import type { Issue } from "./Issue.ts"
-import type { RouteGroupKey } from "./Key.ts"
+import type { BackendKey, RouteGroupKey } from "./Key.ts"
 import type { Listener } from "./Listener.ts"
 import type { Match, ValueMatch } from "./Match.ts"
 import { placement, places } from "./placement.ts"
 import type { Place } from "./placement.ts"
 import type { BackendPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
 import { trafficKind } from "./trafficKind.ts"
-import { references } from "./references.ts"
+import { calleeReferences, references } from "./references.ts"
 import type { Path } from "./references.ts"
 import type { Route, WeightedBackend } from "./Route.ts"
 import type { Snapshot } from "./Snapshot.ts"
@@ -49,6 +50,8 @@ export const validate = (snapshot: Snapshot, part: Snapshot = snapshot): Readonl
         return judged.has(key)
       })
 }
+
+type McpBackend = Extract<Backend, { readonly _tag: "Mcp" }>
 
 type Found = Pick<Issue, "code" | "path" | "message" | "remedy"> & Partial<Pick<Issue, "severity">>
 
@@ -553,10 +556,51 @@ function* cycles(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
 
 function* backends(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
   for (const backend of part.backends.values()) {
-    yield* refPolicies(snapshot, undefined, backend.policies, ["policies"], (found) =>
-      issue("backends", backend.key, found),
-    )
+    const at = (found: Found) => issue("backends", backend.key, found)
+    yield* refPolicies(snapshot, undefined, backend.policies, ["policies"], at)
+    if (backend._tag === "Mcp") yield* mcp(snapshot, backend, at)
   }
+}
+
+function* mcp(snapshot: Snapshot, backend: McpBackend, at: (found: Found) => Issue): Iterable<Issue> {
+  const names = new Set<string>()
+  for (const [i, target] of backend.targets.entries()) {
+    const path = ["targets", i]
+    if (names.has(target.name)) {
+      yield at({
+        code: "unreachable",
+        path: [...path, "name"],
+        message: `another target is called ${target.name}`,
+        remedy: "give every target a name of its own",
+      })
+    }
+    names.add(target.name)
+    if (target._tag === "Stdio") continue
+    for (const found of calleeReferences(target.callee, [...path, "callee"])) {
+      if (found.ref._tag === "Backend" || found.ref._tag === "Service") {
+        yield* ref(snapshot, found.ref, found.path, at)
+        if (found.ref._tag === "Backend") yield* reachable(snapshot, found.ref.backend, found.path, at)
+      } else {
+        yield at({
+          code: "value",
+          path: found.path,
+          message: "an MCP target is a backend or a service",
+          remedy: "name a backend or a service",
+        })
+      }
+    }
+  }
+}
+
+function* reachable(snapshot: Snapshot, key: BackendKey, path: Path, at: (found: Found) => Issue): Iterable<Issue> {
+  const kind = snapshot.backends.get(key)?._tag
+  if (kind === undefined || kind === "Host") return
+  yield at({
+    code: "value",
+    path,
+    message: `an MCP target must lead to a host; ${key} is of kind ${kind}`,
+    remedy: "name a backend with `host`, or a service",
+  })
 }
 
 function* refPolicies(

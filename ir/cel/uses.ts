@@ -29,6 +29,7 @@ export const uses = {
   limit: undefined,
   extAuthz: undefined,
   extProc: undefined,
+  mcpArgument: undefined,
   parameter: [string],
   key: [string, bytes, bool, int, uint, list(dyn)],
 } as const satisfies Readonly<Record<string, ReadonlyArray<Type> | undefined>>

@@ -142,6 +142,8 @@ const describeBackend = (backend: Backend | undefined): string => {
       return "the authority of the request"
     case "Internal":
       return "the administration interface"
+    case "Mcp":
+      return `MCP servers: ${[...backend.targets.map(({ name }) => name), ...backend.selectors.map(() => "services by label")].join(", ")}`
     case "Invalid":
       return `invalid: ${backend.reason}`
   }

@@ -1,7 +1,7 @@
 /** Every expression of a snapshot that cannot be used where it stands. */
 import type { Issue } from "../../ir/cel/Expr.ts"
 import type { Context } from "../../ir/cel/variables.ts"
-import { type Found, inPolicy, inTarget } from "../../ir/expressions.ts"
+import { type Found, inMcp, inPolicy, inTarget } from "../../ir/expressions.ts"
 import type { BackendPolicy } from "../../ir/Policy.ts"
 import type { Path } from "../../ir/references.ts"
 import type { WeightedBackend } from "../../ir/Route.ts"
@@ -59,6 +59,7 @@ export class ExpressionChecker {
     each("backends", snapshot.backends, (backend, report) => {
       const target = inTarget(backend, "backend")
       if (target !== undefined) report([], [target])
+      report([], inMcp(backend))
       inBackendPolicies(backend.policies, [], report)
     })
     return wrong

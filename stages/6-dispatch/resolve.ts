@@ -69,6 +69,7 @@ const whereOf = (setting: Pick<Place, "snapshot" | "services">, ref: BackendRef)
         case "Dynamic":
           return backend.target === undefined ? dynamic : { _tag: "Dynamic", target: backend.target }
         case "Internal":
+        case "Mcp":
           return invalidType
         case "Invalid":
           return notFound

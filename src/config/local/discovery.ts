@@ -2,7 +2,7 @@
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { Locality } from "../../../ir/Workload.ts"
-import { anyCase, Count, opt, Port, Texts } from "./grammar.ts"
+import { anyCase, Count, opt, Port, TextMap, Texts } from "./grammar.ts"
 
 const PortMap = Schema.Record(Schema.String, Port)
 export type PortMap = typeof PortMap.Type
@@ -11,6 +11,7 @@ const serviceShape = Schema.Struct({
   name: Schema.NonEmptyString,
   namespace: Schema.String,
   hostname: Schema.NonEmptyString,
+  labels: opt(TextMap, "What selectors look at."),
   vips: Texts,
   ports: PortMap,
   appProtocols: opt(Schema.Record(Schema.String, anyCase(["Http11", "Http2", "Grpc", "Tls", "Tcp"]))),

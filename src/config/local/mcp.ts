@@ -1,15 +1,29 @@
 /** MCP backends, and the `mcp` shorthand built on them. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
+import { mcpTargetName } from "../../../ir/backend/Mcp.ts"
 import { CalleePolicies } from "./callee.ts"
-import { anyCase, exactlyOne, FileInlineOrRemote, FileName, opt, Port, Texts, TextMap } from "./grammar.ts"
+import {
+  anyCase,
+  Cel,
+  Count,
+  exactlyOne,
+  FileInlineOrRemote,
+  FileName,
+  FileOrInline,
+  Millis,
+  oneSpelling,
+  opt,
+  Port,
+  req,
+  Texts,
+  TextMap,
+} from "./grammar.ts"
 import { GatewayRefs } from "./GatewayRefs.ts"
 import { RoutePolicies } from "./policies.ts"
 
 const targetName = Schema.String.check(
-  Schema.isPattern(/^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, {
-    message: "expected lower-case letters, digits, `-` and `.`",
-  }),
+  Schema.isPattern(mcpTargetName, { message: "expected lower-case letters, digits, `-` and `.`" }),
 )
 
 const place = {
@@ -33,43 +47,133 @@ const placed = <S extends Schema.Codec<{ host?: string; port?: number; path?: st
   )
 
 const Place = placed(Schema.Struct(place))
+export type Place = typeof Place.Type
+
+const argumentShape = exactlyOne(
+  Schema.Struct({
+    default: opt(Schema.Json, "Used where the caller leaves the argument out."),
+    value: opt(Schema.Json, "Always used; callers neither see nor set the argument."),
+    expression: opt(Cel, "As `value`, computed for each call."),
+  }),
+  ["default", "value", "expression"],
+)
+
+const toolShape = Schema.Struct({
+  name: opt(Schema.NonEmptyString, "The name that callers see."),
+  title: opt(Schema.String),
+  description: opt(Schema.String),
+  hidden: opt(Schema.Boolean),
+  arguments: opt(Schema.Record(Schema.String, argumentShape)),
+})
+
+const toolShapingShape = Schema.Struct({
+  include: opt(Texts, "Names of the target, `*` for any run of characters; all unless set."),
+  exclude: opt(Texts),
+  override: opt(Schema.Record(Schema.String, toolShape), "By the name the target gives the tool."),
+}).annotate({ identifier: "McpTools", description: "How the tools of a target are shown." })
+export interface ToolShapingSchema extends Named<typeof toolShapingShape> {}
+export const ToolShaping: ToolShapingSchema = toolShapingShape
+export type ToolShaping = typeof ToolShaping.Type
+
+const Timeouts = Schema.Struct({
+  list: opt(Millis, "For an answer when every target is asked; 5s unless set."),
+  idle: opt(Millis, "Without a byte, progress or a question from the target; 60s unless set."),
+  call: opt(Millis, "For a whole call; 30m unless set."),
+  ask: opt(Millis, "For a person to answer what the target asked; 50s unless set."),
+}).annotate({ identifier: "McpTimeouts" })
+export type Timeouts = typeof Timeouts.Type
+
+const Era = anyCase(["auto", "legacy", "modern"])
+
+const Stdio = oneSpelling(
+  Schema.Struct({
+    cmd: FileName,
+    args: opt(Texts),
+    env: opt(Schema.Record(Schema.String, FileOrInline)),
+    clear_env: opt(Schema.Boolean),
+    clearEnv: opt(
+      Schema.Boolean,
+      "true: the process sees `env` only; false: everything the gateway sees; the basics, such as `PATH`, unless set.",
+    ),
+    cwd: opt(FileName, "Where the process runs."),
+    shared: opt(Schema.Boolean, "Lets different callers share one process."),
+    processes: opt(Count, "Processes at once; 8 unless set."),
+    idleTimeout: opt(Millis, "Stops a process that was not called for so long; 5m unless set."),
+  }),
+  [["clear_env", "clearEnv"]],
+)
+export type Stdio = typeof Stdio.Type
+
+const Operations = Schema.Struct({ tags: opt(Texts), operations: opt(Texts) })
+export type Operations = typeof Operations.Type
+
+const OpenApi = placed(
+  Schema.Struct({
+    ...place,
+    schema: FileInlineOrRemote,
+    basePath: opt(Schema.String, "Instead of the path of the server that the document names."),
+    include: opt(Operations, "Only operations with one of these tags or names become tools."),
+    exclude: opt(Operations),
+  }),
+)
+export type OpenApi = typeof OpenApi.Type
 
 const McpTarget = exactlyOne(
   Schema.Struct({
     name: targetName,
     policies: opt(CalleePolicies),
+    protocol: opt(Era, "Protocol generation of an `mcp` or `stdio` target; found out unless set."),
+    timeouts: opt(Timeouts),
+    tools: opt(ToolShaping),
     sse: opt(Place, "Legacy HTTP and SSE."),
     mcp: opt(Place, "Streamable HTTP."),
-    openapi: opt(
-      placed(Schema.Struct({ ...place, schema: FileInlineOrRemote })),
-      "Tools made from an OpenAPI document.",
-    ),
-    stdio: opt(
-      Schema.Struct({
-        cmd: FileName,
-        args: opt(Texts),
-        env: opt(TextMap),
-        clear_env: opt(Schema.Boolean),
-        clearEnv: opt(Schema.Boolean),
-      }),
-      "A child process.",
-    ),
+    openapi: opt(OpenApi, "Tools made from an OpenAPI document."),
+    stdio: opt(Stdio, "A child process."),
   }).check(
     Schema.makeFilter((target) =>
       target.stdio !== undefined && target.policies !== undefined
         ? "`policies` do not apply to `stdio` targets"
-        : undefined,
+        : target.protocol !== undefined && target.mcp === undefined && target.stdio === undefined
+          ? "`protocol` goes with `mcp` and `stdio` targets only"
+          : undefined,
     ),
   ),
   ["sse", "mcp", "openapi", "stdio"],
 ).annotate({ identifier: "McpTarget" })
+export type McpTarget = typeof McpTarget.Type
+
+const McpSelector = Schema.Struct({
+  labels: req(TextMap, "Services with all of these labels are targets."),
+  namespace: opt(Schema.String, "Only services of this namespace, which then go by their bare name."),
+  transport: opt(anyCase(["mcp", "sse"]), "`mcp` unless set."),
+  port: opt(Port, "Port of the service; the smallest it has unless set."),
+  path: opt(Schema.String),
+  protocol: opt(Era),
+  policies: opt(CalleePolicies),
+  timeouts: opt(Timeouts),
+  tools: opt(ToolShaping),
+}).annotate({ identifier: "McpSelector" })
+export type McpSelector = typeof McpSelector.Type
+
+const McpBundle = Schema.Struct({
+  name: Schema.NonEmptyString,
+  when: opt(Cel, "The first bundle whose condition holds is what a caller sees."),
+  tools: opt(Texts, "`target/name`, `*` for any run of characters; none unless set."),
+  prompts: opt(Texts),
+  resources: opt(Texts),
+}).annotate({ identifier: "McpBundle" })
+export type McpBundle = typeof McpBundle.Type
 
 const fields = {
-  targets: Schema.Array(McpTarget),
+  targets: opt(Schema.Array(McpTarget)),
+  selectors: opt(Schema.Array(McpSelector), "Targets found among the services."),
+  bundles: opt(Schema.Array(McpBundle), "What some callers see of everything behind the endpoint."),
   statefulMode: opt(anyCase(["stateful", "stateless"])),
-  prefixMode: opt(anyCase(["conditional", "always", "never"])),
+  prefixMode: opt(anyCase(["conditional", "always", "never", "onConflict"], { "on-conflict": "onConflict" })),
   failureMode: opt(anyCase(["failClosed", "failOpen"])),
-  dnsRebindingProtection: opt(Schema.Boolean),
+  dnsRebindingProtection: opt(Schema.Boolean, "On where a request arrives over the loopback interface, unless set."),
+  allowedHosts: opt(Texts, "Hosts a request may name although it is checked, besides local ones."),
+  allowedOrigins: opt(Texts, "Origins a request may come from although it is checked, besides local ones."),
 }
 
 const mcpBackendShape = Schema.Struct(fields).annotate({ identifier: "McpBackend" })

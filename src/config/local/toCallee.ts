@@ -120,7 +120,8 @@ export const simpleRef = (ref: SimpleRef, path: Path, to: Mapping): BackendRef |
   return undefined
 }
 
-const plainTls: ClientTls = {
+/** What an https URL asks for. */
+export const plainTls: ClientTls = {
   verify: "full",
   subjectAltNames: [],
   minVersion: Defaults.defaults.minTlsVersion,

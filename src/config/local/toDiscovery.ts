@@ -41,7 +41,7 @@ export const service = (draft: Draft.Draft, one: Service, path: Path): void => {
     ports: one.ports,
     appProtocols: one.appProtocols ?? {},
     subjectAltNames: one.subjectAltNames ?? [],
-    ...present({ loadBalancer: one.loadBalancer, ipFamilies: one.ipFamilies }),
+    ...present({ labels: one.labels, loadBalancer: one.loadBalancer, ipFamilies: one.ipFamilies }),
   })
   draft.origins.set(Draft.originKey("services", key), path)
 }

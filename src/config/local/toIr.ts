@@ -26,7 +26,11 @@ export interface Mapped {
 /** Names that are defined, together with those whose definitions could not be decoded. */
 const namesIn = (config: LocalConfig, broken: Names): Names => ({
   gateways: broken.gateways,
-  backends: new Set([...broken.backends, ...(config.backends ?? []).map((one) => `/${one.name}`)]),
+  backends: new Set([
+    ...broken.backends,
+    ...(config.backends ?? []).map((one) => `/${one.name}`),
+    ...(config.mcp === undefined ? [] : ["/mcp"]),
+  ]),
   services: new Map([
     ...broken.services,
     ...(config.services ?? []).map(

@@ -25,6 +25,7 @@ import {
 } from "./routes.ts"
 import { backendTls, backendTunnel } from "./toCallee.ts"
 import { match } from "./toMatch.ts"
+import { mcpBackend } from "./toMcp.ts"
 import { backendPolicies, backendPoliciesOfRoute, trafficPolicies } from "./toPolicy.ts"
 
 const hostnames = (texts: ReadonlyArray<string> | undefined, path: Path, to: Mapping): ReadonlyArray<string> => {
@@ -43,7 +44,7 @@ const internalBackend = (key: BackendKey, path: string, policies: ReadonlyArray<
   ...present({ path: path === "forward" ? undefined : path }),
 })
 
-const own = (draft: Draft.Draft, backend: Backend, path: Path): BackendRef => {
+export const own = (draft: Draft.Draft, backend: Backend, path: Path): BackendRef => {
   draft.to.backends.set(backend.key, backend)
   draft.origins.set(Draft.originKey("backends", backend.key), path)
   return { _tag: "Backend", backend: backend.key }
@@ -57,7 +58,9 @@ const dynamicRef = (one: NonNullable<RouteBackend["dynamic"]>): BackendRef => ({
 const routeBackend = (draft: Draft.Draft, one: RouteBackend, key: string, path: Path): BackendRef | undefined => {
   const { to } = draft
   const inline = key as BackendKey
-  if (refusedKind(one, routeBackendKinds, path, to)) return undefined
+  const refused = refusedKind(one, routeBackendKinds, path, to)
+  if (one.mcp !== undefined) return own(draft, mcpBackend(one.mcp, inline, [], [...path, "mcp"], to), path)
+  if (refused) return undefined
   if (one.host !== undefined) return own(draft, { _tag: "Host", key: inline, target: one.host, policies: [] }, path)
   if (one.service !== undefined) return to.service(one.service.name, one.service.port, [...path, "service"])
   if (one.backend !== undefined) return to.backend(one.backend, [...path, "backend"])
@@ -177,7 +180,9 @@ export const namedBackend = (draft: Draft.Draft, one: NamedBackend, path: Path):
   const key = `/${one.name}` as BackendKey
   if (to.backends.has(key)) to.fail([...path, "name"], `two backends are called \`${one.name}\``)
   const policies = one.policies === undefined ? [] : backendPolicies(one.policies, [...path, "policies"], to)
-  if (refusedKind(one, namedBackendKinds, path, to)) {
+  const refused = refusedKind(one, namedBackendKinds, path, to)
+  if (one.mcp !== undefined) own(draft, mcpBackend(one.mcp, key, policies, [...path, "mcp"], to), path)
+  else if (refused) {
     own(draft, { _tag: "Invalid", key, policies: [], reason: "not built yet" }, path)
   } else if (one.host !== undefined) own(draft, { _tag: "Host", key, target: one.host, policies }, path)
   else if (one.internal !== undefined) own(draft, internalBackend(key, one.internal, policies), path)

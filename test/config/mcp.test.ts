@@ -1,0 +1,127 @@
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
+import { mcpTargets } from "../../ir/backend/mcpTargets.ts"
+import type { BackendKey, ServiceKey } from "../../ir/Key.ts"
+import { validate } from "../../ir/validate.ts"
+import { decoder } from "../../src/config/local/decode.ts"
+import { read } from "../../src/config/local/read.ts"
+import { LocalConfig } from "../../src/config/local/Schema.ts"
+import { toIr } from "../../src/config/local/toIr.ts"
+
+const folder = "test/golden/mcp"
+const decode = decoder(LocalConfig)
+
+const mapped = (text: string) => {
+  const document = read(text, {})
+  const decoded = decode(document.value)
+  const problems = [...document.issues, ...decoded.problems].map(({ message, path }) => ({ message, path }))
+  const ir = toIr(decoded.value ?? {}, new Map([["pets.yaml", Result.succeed("openapi: 3.0.0\n")]]))
+  const complaints = [...problems, ...ir.problems]
+    .map(({ message, path }) => `${Array.isArray(path) ? path.join(".") : path}: ${message}`)
+    .filter((line) => !line.endsWith("not built yet"))
+  return { snapshot: ir.snapshot, complaints }
+}
+
+const plain = (_key: string, value: unknown): unknown =>
+  value instanceof Map ? Object.fromEntries(value) : Redacted.isRedacted(value) ? "<redacted>" : value
+
+const backendOf = (text: string) => {
+  const { complaints, snapshot } = mapped(text)
+  expect(complaints).toEqual([])
+  const backend = snapshot.backends.get("/mcp" as BackendKey)
+  if (backend?._tag !== "Mcp") throw new Error("there is no MCP backend")
+  return { backend, snapshot }
+}
+
+const target = (text: string) => `mcp: {targets: [${text}]}`
+
+describe("MCP in a file", () => {
+  it.each(readdirSync(folder).filter((name) => name.endsWith(".yaml")))("%s stands for its snapshot", (name) => {
+    const { complaints, snapshot } = mapped(readFileSync(`${folder}/${name}`, "utf8"))
+    const text = `${JSON.stringify(snapshot, plain, 2)}\n`
+    const golden = `${folder}/${name.replace(/\.yaml$/, ".snapshot.json")}`
+    if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(golden, text)
+    expect(complaints).toEqual([])
+    expect(text).toBe(readFileSync(golden, "utf8"))
+    expect(validate(snapshot).filter(({ severity }) => severity === "error")).toEqual([])
+  })
+
+  it.each([
+    [target('{name: "a_b", mcp: {host: "http://a"}}'), "expected lower-case letters, digits, `-` and `.`"],
+    [target('{name: a, mcp: {host: "a"}}'), "`host` alone is a URL"],
+    [target('{name: a, mcp: {host: "ftp://a/"}}'), "is not an http:// or https:// URL"],
+    [target('{name: a, mcp: {host: "http://me:secret@a/"}}'), "a URL cannot carry credentials"],
+    [target("{name: a, mcp: {backend: /none, path: /mcp}}"), "unknown backend `/none`"],
+    [target("{name: a, stdio: {cmd: a, processes: 0}}"), "needs one process at least"],
+    [target('{name: a, stdio: {cmd: a, env: {"a=b": c}}}'), "cannot be the name of a variable"],
+    [target("{name: a, stdio: {cmd: a}, policies: {http: {}}}"), "`policies` do not apply to `stdio` targets"],
+    [target('{name: a, sse: {host: "http://a"}, protocol: modern}'), "`protocol` goes with `mcp` and `stdio`"],
+    [
+      target('{name: a, mcp: {host: "http://a"}, tools: {override: {x: {name: z}, y: {name: z}}}}'),
+      "`x` is called `z` already",
+    ],
+    ["mcp: {}", "no targets are set"],
+    ["mcp: {selectors: [{labels: {}}]}", "no labels would select every service"],
+    ["mcp: {selectors: [{labels: {a: b}}], bundles: [{name: a}, {name: b}]}", "must be the last"],
+  ])("%s is refused", (text, message) => {
+    expect(mapped(text).complaints.join("\n")).toContain(message)
+  })
+
+  it("two targets of one name are refused", () => {
+    const { snapshot } = mapped(
+      'mcp: {targets: [{name: a, mcp: {host: "http://a"}}, {name: a, mcp: {host: "http://b"}}]}',
+    )
+    expect(validate(snapshot).map(({ message }) => message)).toContain("another target is called a")
+  })
+
+  it("a target that leads back into an MCP backend is refused", () => {
+    const { snapshot } = mapped("mcp: {targets: [{name: a, mcp: {backend: /mcp, path: /mcp}}]}")
+    expect(validate(snapshot).map(({ message }) => message)).toContain(
+      "an MCP target must lead to a host; /mcp is of kind Mcp",
+    )
+  })
+})
+
+const service = (name: string, namespace: string, ports: string, labels = '{mcp: "true"}') =>
+  `{name: ${name}, namespace: ${namespace}, hostname: ${name}.${namespace}, labels: ${labels}, vips: [], ports: ${ports}}`
+
+describe("targets found by label", () => {
+  const selected = (services: ReadonlyArray<string>, selectors = '[{labels: {mcp: "true"}}]') => {
+    const { backend, snapshot } = backendOf(
+      `mcp: {targets: [{name: fixed, mcp: {host: "http://a"}}], selectors: ${selectors}}\nservices: [${services.join(", ")}]`,
+    )
+    return mcpTargets(backend, snapshot.services)
+  }
+
+  it("are the services with all the labels, after the targets that are named", () => {
+    const targets = selected([
+      service("b", "x", '{"90": 1, "80": 2}'),
+      service("a", "x", '{"80": 1}'),
+      service("c", "x", '{"80": 1}', '{mcp: "false"}'),
+    ])
+    expect(targets.map(({ name }) => name)).toEqual(["fixed", "a-x", "b-x"])
+    expect(targets[2]).toMatchObject({ callee: { backend: { _tag: "Service", service: "x/b.x", port: 80 } } })
+  })
+
+  it("keep their names when others of the same name come", () => {
+    const alone = selected([service("b", "x", '{"80": 1}')])
+    const beside = selected([service("b", "y", '{"80": 1}'), service("b", "x", '{"80": 1}')])
+    expect(beside.map(({ name }) => name)).toEqual(expect.arrayContaining(alone.map(({ name }) => name)))
+  })
+
+  it("go by their bare name within one namespace, and never take the name of another target", () => {
+    const targets = selected([service("fixed", "x", '{"80": 1}')], '[{labels: {mcp: "true"}, namespace: x}]')
+    expect(targets[1]?.name).toMatch(/^fixed-[0-9a-f]{8}$/)
+  })
+
+  it("without the port that is asked for are left out", () => {
+    expect(selected([service("b", "x", '{"80": 1}')], '[{labels: {mcp: "true"}, port: 81}]')).toHaveLength(1)
+  })
+
+  it("are the same list where nothing is selected", () => {
+    const { backend } = backendOf(target('{name: a, mcp: {host: "http://a"}}'))
+    expect(mcpTargets(backend, new Map<ServiceKey, never>())).toBe(backend.targets)
+  })
+})
