@@ -4,6 +4,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Begun } from "./begin.ts"
+import { countBuffersAsHeap } from "../node/garbage.ts"
 import { serve } from "../serve.ts"
 
 /** One Ctrl-C may arrive twice: from the terminal, and from the `npm` that the terminal told as well. */
@@ -12,6 +13,7 @@ const echoMillis = 250
 export const run = (begun: Begun): void => {
   // Expected failures carry no stacks, and the others need only their top.
   Error.stackTraceLimit = 10
+  countBuffersAsHeap()
   let askedAt: number | undefined
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
