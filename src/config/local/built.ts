@@ -43,7 +43,6 @@ export const notBuilt = {
   config: [
     "localXdsPath",
     "modelCatalog",
-    "database",
     "storage.mode: hybrid",
     "storage.mode: readOnly",
     "caAddress",
