@@ -37,7 +37,8 @@ interface Shapes {
   readonly RequestHeadTimeout: {}
   readonly RequestBodyTimeout: {}
   readonly ExpectationFailed: Detail
-  readonly UpstreamFailed: Detail
+  /** `unsent`: nothing of the request can have reached the upstream. */
+  readonly UpstreamFailed: Detail & { readonly unsent?: true }
   readonly UpstreamTimeout: {}
   readonly RequestTimeout: {}
   readonly Overloaded: Detail

@@ -24,6 +24,13 @@ export const toRefusal = (failure: UpstreamFailure, deadlinePassed: boolean): Re
       return { _tag: "InvalidRequest", detail: failure.message }
     case "UpgradeRefused":
       return { _tag: "UpgradeFailed", detail: failure.message }
+    case "ConnectFailed":
+    case "ConnectTimeout":
+    case "TlsFailed":
+    case "TunnelRefused":
+      return { _tag: "UpstreamFailed", detail: failure.message, unsent: true }
+    case "Reset":
+      return { _tag: "UpstreamFailed", detail: failure.message, ...(failure.sent ? {} : { unsent: true }) }
     default:
       return { _tag: "UpstreamFailed", detail: failure.message }
   }

@@ -15,6 +15,8 @@ export interface Broken {
   readonly status?: number | undefined
   readonly retryAfterMillis?: number | undefined
   readonly challenge?: string | undefined
+  /** Of the error in which it was said. */
+  readonly code?: number | undefined
 }
 
 export const broken = (message: string, sent: boolean, more: Partial<Broken> = {}): Broken => ({

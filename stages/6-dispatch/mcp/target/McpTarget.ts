@@ -73,7 +73,16 @@ export type Outcome =
 /** Why there is no outcome; each becomes an error that names the target, and no more than that. */
 export type TargetFailure =
   /** `began`: the server may have begun to work on it. */
-  | { readonly _tag: "Unreachable"; readonly target: string; readonly message: string; readonly began: boolean }
+  | {
+      readonly _tag: "Unreachable"
+      readonly target: string
+      readonly message: string
+      readonly began: boolean
+      /** What it answered in place of anything we could use. */
+      readonly status?: number | undefined
+      /** The code of the error with which it would not even begin. */
+      readonly code?: number | undefined
+    }
   | { readonly _tag: "TimedOut"; readonly target: string; readonly message: string }
   /** The server wants other credentials than the gateway has for it. */
   | {
@@ -138,7 +147,7 @@ export interface McpTarget {
   /** What a client's session holds at the server, for a session that is to outlive its worker. */
   readonly held: (session: string) => Json | undefined
   /** Takes over what `held` said elsewhere. */
-  readonly restore: (session: string, held: Json) => void
+  readonly restore: (caller: Caller, held: Json) => void
   /** The client's session has ended: what the server keeps for it is let go. */
   readonly release: (caller: Caller) => Effect.Effect<void>
   /** The target is no longer configured: everything it holds is let go. */

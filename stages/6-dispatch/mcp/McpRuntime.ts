@@ -1,0 +1,14 @@
+/** What everything of MCP takes from around it; one for a whole gateway. */
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { Sealer } from "../../ports/Sealer.ts"
+import type { Clock } from "../../ports/Timer.ts"
+
+export interface McpRuntime {
+  readonly clock: Clock
+  /** Begins at once what outlives the exchange that caused it; it ends with the gateway at the latest. */
+  readonly run: (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+  readonly sealer: Sealer
+  /** How the gateway names itself to servers and clients. */
+  readonly version: string
+}

@@ -1,0 +1,268 @@
+/**
+ * One session at a server with a handshake: requests with their numbers, what the server says meanwhile, and what it asks.
+ * A question that no request can be blamed for goes to whoever listens, or is refused.
+ */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
+import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
+import { withMeta } from "../../../../protocols/mcp/envelope.ts"
+import { atLeast, latestLegacy } from "../../../../protocols/mcp/revision.ts"
+import type { Exchange } from "../../../Exchange.ts"
+import { capabilitiesOf, mayAsk } from "../capabilities.ts"
+import { limits } from "../limits.ts"
+import type { McpRuntime } from "../McpRuntime.ts"
+import { type Broken, broken } from "./Channel.ts"
+import type { Answer, Ask, Call, ListenEvents, Outcome } from "./McpTarget.ts"
+import type { Wire } from "./Wire.ts"
+
+/** A request under way, and the questions that belong to it. */
+interface Running {
+  readonly call: Call
+  readonly asking: Map<Json, Fiber.Fiber<unknown, unknown>>
+}
+
+export interface SessionSettings {
+  readonly target: string
+  readonly runtime: McpRuntime
+  /** What the client behind this session can do. */
+  readonly capabilities: Json
+  readonly clientInfo: Json
+  readonly idleMillis: number
+  /** Told of every notification that belongs to no request. */
+  readonly noticed: (method: string, params: Fields | undefined) => void
+}
+
+const notNow = JsonRpc.errorOf(JsonRpc.codes.methodNotFound, "nobody is there to answer this now")
+
+/** Some servers ask for the roots before anything else; they may wait for the first request so long as there are few. */
+const earlyMax = 8
+
+export class LegacySession {
+  readonly settings: SessionSettings
+  wire!: Wire
+  /** The result of `initialize`. */
+  introduction: Fields = Fields.empty
+  revision = latestLegacy as string
+  /** Level that was set last. */
+  level: string | undefined = undefined
+  readonly subscribed = new Set<string>()
+  /** Whose requests background messages go out with. */
+  exchange: Exchange
+  private readonly running = new Map<number, Running>()
+  private readonly early: Array<JsonRpc.RpcRequest> = []
+  private readonly unowned = new Map<Json, Fiber.Fiber<unknown, unknown>>()
+  private listeners: ReadonlyArray<ListenEvents> = []
+  private lastId = 0
+
+  constructor(settings: SessionSettings, exchange: Exchange) {
+    this.settings = settings
+    this.exchange = exchange
+  }
+
+  get capabilities(): Fields {
+    return this.introduction.object("capabilities") ?? Fields.empty
+  }
+
+  /** How many calls are under way. */
+  get load(): number {
+    return this.running.size
+  }
+
+  /** Fails where the other side is no such server. */
+  readonly initialize: Effect.Effect<void, Broken | Extract<Outcome, { readonly _tag: "Error" }>> = Effect.suspend(
+    () => {
+      const { capabilities, clientInfo } = this.settings
+      const params = Fields.of({ protocolVersion: JSON.stringify(latestLegacy), capabilities, clientInfo })
+      const id = ++this.lastId
+      return this.wire
+        .request({
+          id,
+          method: "initialize",
+          message: JsonRpc.encodeRequest(String(id), "initialize", params.toJson()),
+          exchange: this.exchange,
+          idleMillis: this.settings.idleMillis,
+          beside: (message) => this.receive(message, undefined),
+        })
+        .pipe(
+          Effect.flatMap(
+            ({ error, result }): Effect.Effect<void, Broken | Extract<Outcome, { readonly _tag: "Error" }>> => {
+              if (error !== undefined) return Effect.fail({ _tag: "Error", error, era: "legacy" })
+              const introduction = Fields.parse(result)
+              const revision = introduction?.string("protocolVersion")
+              if (introduction === undefined || revision === undefined) {
+                return Effect.fail(broken("the server did not introduce itself", true))
+              }
+              this.introduction = introduction
+              this.revision = revision
+              this.wire.agreed(revision)
+              return this.wire.send(JsonRpc.encodeNotification("notifications/initialized", undefined), this.exchange)
+            },
+          ),
+        )
+    },
+  )
+
+  readonly call = (call: Call): Effect.Effect<Outcome, Broken> =>
+    Effect.suspend(() => {
+      const { method } = call
+      const { exchange } = call.caller
+      const id = ++this.lastId
+      const running: Running = { call, asking: new Map() }
+      this.running.set(id, running)
+      for (const question of this.early.splice(0)) this.asked(question, running)
+      const request = this.wire.request({
+        id,
+        method,
+        message: JsonRpc.encodeRequest(String(id), method, this.paramsOf(call, id)),
+        exchange,
+        idleMillis: this.settings.idleMillis,
+        beside: (message) => this.receive(message, running),
+      })
+      return Effect.onExit(
+        Effect.map(
+          Effect.onInterrupt(request, () => Effect.sync(() => this.cancel(id, exchange))),
+          ({ error, result }): Outcome =>
+            error === undefined
+              ? { _tag: "Result", result: result ?? "{}", era: "legacy" }
+              : { _tag: "Error", error, era: "legacy" },
+        ),
+        () =>
+          Effect.sync(() => {
+            this.running.delete(id)
+            for (const fiber of running.asking.values()) fiber.interruptUnsafe()
+          }),
+      )
+    })
+
+  private paramsOf({ method, params, wantsProgress }: Call, id: number): Json | undefined {
+    let sent = params
+    if (method === "completion/complete" && !atLeast(this.revision, "2025-06-18")) sent = sent?.without("context")
+    sent = sent?.without("inputResponses", "requestState")
+    return (wantsProgress ? withMeta(sent ?? Fields.empty, { progressToken: String(id) }) : sent)?.toJson()
+  }
+
+  /** Whoever was waiting has left: the server is told, without anybody waiting for that. */
+  private cancel(id: number, exchange: Exchange): void {
+    const params = Fields.of({ requestId: String(id), reason: '"the client no longer waits"' })
+    this.background(
+      this.wire.send(JsonRpc.encodeNotification("notifications/cancelled", params.toJson()), exchange),
+    )
+  }
+
+  private background(effect: Effect.Effect<unknown, unknown>): Fiber.Fiber<unknown, unknown> {
+    return this.settings.runtime.run(
+      Effect.ignore(Effect.timeoutOrElse(effect, { duration: limits.cancelMillis, orElse: () => Effect.void })),
+    )
+  }
+
+  readonly notify = (method: string, params: Fields | undefined, exchange: Exchange): Effect.Effect<void, Broken> =>
+    this.wire.send(JsonRpc.encodeNotification(method, params?.toJson()), exchange)
+
+  /** Takes part in what belongs to no request until the effect ends; see `Wire.listen`. */
+  readonly listen = (exchange: Exchange, events: ListenEvents, opened: () => void): Effect.Effect<boolean, Broken> =>
+    Effect.suspend(() => {
+      this.listeners = [...this.listeners, events]
+      return Effect.ensuring(
+        this.wire.listen(exchange, opened),
+        Effect.sync(() => {
+          this.listeners = this.listeners.filter((one) => one !== events)
+        }),
+      )
+    })
+
+  /** What the server says, and where it is known, during which request. */
+  readonly receive = (message: JsonRpc.RpcMessage, own: Running | undefined): void => {
+    if (message._tag === "Request") return this.asked(message, own)
+    if (message._tag === "Answer") return
+    const { method, params: text } = message
+    const params = Fields.parse(text)
+    switch (method) {
+      case "notifications/progress": {
+        const token = params?.get("progressToken")
+        const running = this.running.get(Number(token?.replaceAll('"', "")))
+        if (params !== undefined) running?.call.events.progress(params)
+        return
+      }
+      case "notifications/message": {
+        const running = own ?? this.newest()
+        if (params === undefined) return
+        if (running !== undefined) return running.call.events.log(params)
+        for (const listener of this.listeners) listener.notify(method, text)
+        return
+      }
+      case "notifications/cancelled":
+        return this.withdrawn(params?.get("requestId"))
+      case "notifications/elicitation/complete": {
+        const running = own ?? this.newest()
+        if (running !== undefined) running.call.events.notify(method, text)
+        else for (const listener of this.listeners) listener.notify(method, text)
+        return
+      }
+      default:
+    }
+    this.settings.noticed(method, params)
+    for (const listener of this.listeners) tell(listener, method, text, params)
+  }
+
+  private withdrawn(id: Json | undefined): void {
+    if (id === undefined) return
+    this.unowned.get(id)?.interruptUnsafe()
+    for (const { asking } of this.running.values()) asking.get(id)?.interruptUnsafe()
+  }
+
+  private newest(): Running | undefined {
+    let found: Running | undefined
+    for (const running of this.running.values()) found = running
+    return found
+  }
+
+  private asked(message: JsonRpc.RpcRequest, own: Running | undefined): void {
+    const { id, method, params } = message
+    if (method === "ping") return void this.background(this.wire.send(JsonRpc.encodeResult(id, "{}"), this.exchange))
+    const refuse = (): void => void this.background(this.wire.send(JsonRpc.encodeError(id, notNow), this.exchange))
+    if (!mayAsk(capabilitiesOf(this.settings.capabilities), method, params)) return refuse()
+    const running = own ?? this.newest()
+    const listener = this.listeners[0]
+    if (running === undefined && listener === undefined) {
+      if (method !== "roots/list" || this.early.length >= earlyMax) return refuse()
+      return void this.early.push(message)
+    }
+    const ask: Ask = { method, params, target: this.settings.target }
+    const asked = running === undefined ? (listener as ListenEvents).ask(ask) : running.call.events.ask(ask)
+    const exchange = running?.call.caller.exchange ?? this.exchange
+    const asking = running?.asking ?? this.unowned
+    const fiber = this.settings.runtime.run(
+      Effect.ensuring(
+        Effect.flatMap(asked, (answer) => Effect.ignore(this.wire.send(encodeAnswer(id, answer), exchange))),
+        Effect.sync(() => asking.delete(id)),
+      ),
+    )
+    if (fiber.pollUnsafe() === undefined) asking.set(id, fiber)
+  }
+
+  readonly close = (): Effect.Effect<void> => {
+    for (const fiber of this.unowned.values()) fiber.interruptUnsafe()
+    return this.wire.close(this.exchange)
+  }
+}
+
+const encodeAnswer = (id: Json, answer: Answer): Json =>
+  answer._tag === "Result" ? JsonRpc.encodeResult(id, answer.result) : JsonRpc.encodeError(id, answer.error)
+
+const tell = (listener: ListenEvents, method: string, text: Json | undefined, params: Fields | undefined): void => {
+  switch (method) {
+    case "notifications/tools/list_changed":
+      return listener.changed("tools")
+    case "notifications/prompts/list_changed":
+      return listener.changed("prompts")
+    case "notifications/resources/list_changed":
+      return listener.changed("resources")
+    case "notifications/resources/updated":
+      return params === undefined ? undefined : listener.updated(params)
+    case "notifications/tasks/status":
+      return params === undefined ? undefined : listener.task(method, params)
+    default:
+      return listener.notify(method, text)
+  }
+}

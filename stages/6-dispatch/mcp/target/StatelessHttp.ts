@@ -1,0 +1,84 @@
+/** Streamable HTTP since 2026-07-28: every request stands for itself, and hanging up cancels it. */
+import * as Effect from "effect/Effect"
+import type { SseEvent } from "../../../../protocols/http/sse.ts"
+import type { Json } from "../../../../protocols/mcp/json.ts"
+import { parse, type RpcAnswer, type RpcMessage } from "../../../../protocols/mcp/jsonrpc.ts"
+import type { Exchange, Reply } from "../../../Exchange.ts"
+import type { Clock } from "../../../ports/Timer.ts"
+import { type Broken, broken } from "./Channel.ts"
+import { type Place, send, unwanted } from "./outgoing.ts"
+import { contentOf, readEvents, textOf } from "./reading.ts"
+
+export interface StatelessRequest {
+  readonly id: number
+  readonly message: Json
+  readonly exchange: Exchange
+  /** Name and value in turn. */
+  readonly fields: ReadonlyArray<string>
+  readonly idleMillis: number
+  readonly headMillis: number
+  readonly beside: (message: RpcMessage) => void
+}
+
+export type StatelessWire = (request: StatelessRequest) => Effect.Effect<RpcAnswer, Broken>
+
+const isOurs = (message: RpcMessage, id: number): message is RpcAnswer =>
+  message._tag === "Answer" && (message.id === undefined || message.id === String(id) || message.id === `"${id}"`)
+
+export const statelessHttp =
+  (place: Place, clock: Clock): StatelessWire =>
+  ({ beside, exchange, fields, headMillis, id, idleMillis, message }) =>
+    Effect.flatMap(
+      send(exchange, place, {
+        method: "POST",
+        fields: ["accept", "application/json, text/event-stream", ...fields],
+        body: message,
+        timeoutMillis: headMillis,
+      }),
+      (reply): Effect.Effect<RpcAnswer, Broken> => {
+        const { status } = reply
+        if (status === 401 || status === 403 || status === 429) return Effect.fail(unwanted(reply, clock))
+        switch (contentOf(reply)) {
+          case "json":
+            return whole(reply, id)
+          case "events":
+            return streamed(reply, id, idleMillis, clock, beside)
+          case "other":
+            return Effect.fail(unwanted(reply, clock))
+        }
+      },
+    )
+
+const whole = (reply: Reply, id: number): Effect.Effect<RpcAnswer, Broken> =>
+  Effect.flatMap(textOf(reply), (text) => {
+    const answer = parse(text)
+    return answer._tag !== "Malformed" && isOurs(answer, id)
+      ? Effect.succeed(answer)
+      : Effect.fail(broken("the reply is no answer to what was asked", reply.status < 400, { status: reply.status }))
+  })
+
+const streamed = (
+  reply: Reply,
+  id: number,
+  idleMillis: number,
+  clock: Clock,
+  beside: (message: RpcMessage) => void,
+): Effect.Effect<RpcAnswer, Broken> => {
+  let answer: RpcAnswer | undefined
+  const event = ({ data }: SseEvent): boolean => {
+    if (data === "") return false
+    const message = parse(data)
+    if (message._tag === "Malformed") return false
+    if (!isOurs(message, id)) {
+      beside(message)
+      return false
+    }
+    answer = message
+    return true
+  }
+  return Effect.flatMap(readEvents(reply, { clock, idleMillis, event }), () =>
+    answer === undefined
+      ? Effect.fail(broken("the stream ended before the answer", true))
+      : Effect.succeed(answer),
+  )
+}

@@ -1,0 +1,115 @@
+/** Requests over HTTP to a target, on behalf of an exchange. */
+import * as Effect from "effect/Effect"
+import type { Callee } from "../../../../ir/policy/Callee.ts"
+import { Headers } from "../../../../protocols/http/headers.ts"
+import { parseRetryAfter } from "../../../../protocols/http/retryAfter.ts"
+import type { Json } from "../../../../protocols/mcp/json.ts"
+import * as Body from "../../../Body.ts"
+import { type Exchange, type Reply, Request } from "../../../Exchange.ts"
+import type { Clock } from "../../../ports/Timer.ts"
+import { message, type Refusal } from "../../../Refusal.ts"
+import { type Broken, broken } from "./Channel.ts"
+
+/**
+ * Fields of the client's request that do not go on: those that describe its own body and hop, and above all its
+ * credentials, which were given to us and to nobody else.
+ */
+const kept: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-encoding",
+  "authorization",
+  "cache-control",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "cookie",
+  "host",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-unmodified-since",
+  "last-event-id",
+  "origin",
+  "pragma",
+  "proxy-authorization",
+  "range",
+  "referer",
+])
+
+const isKept = (name: string): boolean => kept.has(name) || name.startsWith("mcp-") || name.startsWith("sec-")
+
+export interface Place {
+  readonly callee: Callee
+  /** With its query. */
+  readonly path: string
+}
+
+export interface Outgoing {
+  readonly method: "POST" | "GET" | "DELETE"
+  /** Fields of ours, name and value in turn. */
+  readonly fields: ReadonlyArray<string>
+  readonly body?: Json | undefined
+  /** How long the head of the reply may take. */
+  readonly timeoutMillis: number
+}
+
+const brokenOf = (refusal: Refusal): Broken => {
+  const told = message(refusal)
+  switch (refusal._tag) {
+    case "UpstreamTimeout":
+    case "RequestTimeout":
+      return broken("no reply in time", true)
+    case "UpstreamFailed":
+      return broken(told, refusal.unsent !== true)
+    case "ResolutionFailed":
+    case "NoHealthyBackends":
+    case "BackendNotFound":
+    case "ServiceNotFound":
+    case "NoValidBackends":
+      return broken(told, false)
+    default:
+      return broken(told, true)
+  }
+}
+
+export const send = (
+  exchange: Exchange,
+  { callee, path }: Place,
+  { body, fields, method, timeoutMillis }: Outgoing,
+): Effect.Effect<Reply, Broken> => {
+  const flat: Array<string> = []
+  const theirs = exchange.request.headers.flat
+  for (let i = 0; i < theirs.length; i += 2) {
+    const name = theirs[i] as string
+    if (!isKept(name)) flat.push(name, theirs[i + 1] as string)
+  }
+  flat.push(...fields)
+  if (body !== undefined) flat.push("content-type", "application/json")
+  flat.push("accept-encoding", "identity")
+  const [bare = "/", query] = path.split("?")
+  const request = new Request(
+    method,
+    "http",
+    "",
+    "",
+    bare,
+    query,
+    "1.1",
+    new Headers(flat),
+    body === undefined ? Body.empty : Body.text(body),
+    undefined,
+  )
+  return Effect.mapError(exchange.plan.callees.to(callee)(exchange, request, timeoutMillis), brokenOf)
+}
+
+/** A reply that is no answer: why, for whoever decides what to do about it. */
+export const unwanted = (reply: Reply, clock: Clock): Broken => {
+  Body.discard(reply.body)
+  const { headers, status } = reply
+  const after = headers.get("retry-after")
+  return broken(`the server answered with the status ${status}`, status !== 404 && status !== 429 && status !== 503, {
+    status,
+    challenge: headers.get("www-authenticate"),
+    retryAfterMillis: after === undefined ? undefined : parseRetryAfter(after, clock.wallMillis()),
+  })
+}

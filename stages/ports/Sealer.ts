@@ -1,0 +1,12 @@
+/** Texts that only we can have written, given to clients and read again when they bring them back. */
+
+export interface Sealer {
+  /** Encrypted and authenticated, in letters that fit into a header or a URL. What is sealed for one purpose opens for no other. */
+  readonly seal: (text: string, purpose: string) => string
+  /** Undefined: we did not seal it, or not for this. */
+  readonly open: (sealed: string, purpose: string) => string | undefined
+  /** A name nobody can guess. */
+  readonly secret: () => string
+  /** Tells texts apart without telling them. */
+  readonly digest: (text: string) => string
+}
