@@ -1,5 +1,5 @@
 /** Arguments of a tool that are mirrored in headers, as its schema says with `x-mcp-header`. */
-import { asString, Fields, isObject, type Json } from "./json.ts"
+import { asString, Fields, type Json } from "./json.ts"
 import { decode, encode } from "./header.ts"
 
 export interface ParamHeader {
@@ -28,7 +28,12 @@ export const paramHeadersOf = (schema: Json | undefined): ReadonlyArray<ParamHea
       if (property.has("x-mcp-header")) {
         const header = property.string("x-mcp-header")
         const lower = header?.toLowerCase() ?? ""
-        if (header === undefined || !token.test(header) || names.has(lower) || !types.has(property.string("type") ?? "")) {
+        if (
+          header === undefined ||
+          !token.test(header) ||
+          names.has(lower) ||
+          !types.has(property.string("type") ?? "")
+        ) {
           isLegal = false
           return
         }
@@ -52,8 +57,7 @@ const valueAt = (args: Fields | undefined, path: ReadonlyArray<string>): Json | 
   return value === "null" ? undefined : value
 }
 
-const textOf = (value: Json): string | undefined =>
-  isObject(value) || value.startsWith("[") ? undefined : (asString(value) ?? value)
+const textOf = (value: Json): string | undefined => (/^[[{]/.test(value) ? undefined : (asString(value) ?? value))
 
 /** The fields for a call, name and value in turn. */
 export const mirrored = (headers: ReadonlyArray<ParamHeader>, args: Fields | undefined): ReadonlyArray<string> => {

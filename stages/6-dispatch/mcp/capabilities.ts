@@ -61,9 +61,7 @@ export const mayAsk = (capabilities: Capabilities, method: string, params: Json 
     case "sampling/createMessage":
       return capabilities.sampling
     case "elicitation/create":
-      return Fields.parse(params)?.string("mode") === "url"
-        ? capabilities.elicitationUrl
-        : capabilities.elicitationForm
+      return Fields.parse(params)?.string("mode") === "url" ? capabilities.elicitationUrl : capabilities.elicitationForm
     default:
       return false
   }

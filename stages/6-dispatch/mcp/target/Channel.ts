@@ -34,8 +34,8 @@ export interface Receiver {
 }
 
 export interface Channel {
-  /** Completes when the message is handed over, with back-pressure. */
-  readonly send: (message: Json) => Effect.Effect<void, Broken>
+  /** Completes when the message is handed over, with back-pressure; on behalf of an exchange that may have its own credentials. */
+  readonly send: (message: Json, exchange: Exchange) => Effect.Effect<void, Broken>
   /** At once, and more than once without harm. */
   readonly close: () => void
 }

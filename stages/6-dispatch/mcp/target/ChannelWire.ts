@@ -81,15 +81,15 @@ export class ChannelWire implements Wire {
     for (const listener of this.listeners.splice(0)) listener()
   }
 
-  private hand(message: Json): Effect.Effect<void, Broken> {
+  private hand(message: Json, exchange: Exchange): Effect.Effect<void, Broken> {
     return Effect.suspend(() =>
       this.closedBecause !== undefined || this.channel === undefined
         ? Effect.fail(broken(this.closedBecause ?? "it is not open", false))
-        : this.channel.send(message),
+        : this.channel.send(message, exchange),
     )
   }
 
-  readonly request = ({ id, idleMillis, message }: WireRequest): Effect.Effect<RpcAnswer, Broken> =>
+  readonly request = ({ exchange, id, idleMillis, message }: WireRequest): Effect.Effect<RpcAnswer, Broken> =>
     Effect.suspend(() => {
       let early: Effect.Effect<RpcAnswer, Broken> | undefined
       // The answer may be faster than the confirmation that the question was handed over.
@@ -119,14 +119,14 @@ export class ChannelWire implements Wire {
           if (this.waiting.delete(id)) this.abandoned.add(id)
         })
       })
-      return Effect.onExit(Effect.andThen(this.hand(message), awaited), () =>
+      return Effect.onExit(Effect.andThen(this.hand(message, exchange), awaited), () =>
         Effect.sync(() => {
           this.waiting.delete(id)
         }),
       )
     })
 
-  readonly send = (message: Json): Effect.Effect<void, Broken> => this.hand(message)
+  readonly send = (message: Json, exchange: Exchange): Effect.Effect<void, Broken> => this.hand(message, exchange)
 
   /** The channel carries everything there is, for as long as it is open. */
   readonly listen = (_exchange: Exchange, opened: () => void): Effect.Effect<boolean, Broken> =>

@@ -145,9 +145,7 @@ export class LegacySession {
   /** Whoever was waiting has left: the server is told, without anybody waiting for that. */
   private cancel(id: number, exchange: Exchange): void {
     const params = Fields.of({ requestId: String(id), reason: '"the client no longer waits"' })
-    this.background(
-      this.wire.send(JsonRpc.encodeNotification("notifications/cancelled", params.toJson()), exchange),
-    )
+    this.background(this.wire.send(JsonRpc.encodeNotification("notifications/cancelled", params.toJson()), exchange))
   }
 
   private background(effect: Effect.Effect<unknown, unknown>): Fiber.Fiber<unknown, unknown> {

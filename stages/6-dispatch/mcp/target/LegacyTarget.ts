@@ -17,16 +17,7 @@ import type { McpRuntime } from "../McpRuntime.ts"
 import { type Broken, broken } from "./Channel.ts"
 import { failureOf } from "./failure.ts"
 import { LegacySession } from "./LegacySession.ts"
-import type {
-  Call,
-  Caller,
-  Discovery,
-  Interest,
-  ListenEvents,
-  McpTarget,
-  Outcome,
-  TargetFailure,
-} from "./McpTarget.ts"
+import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
 import { silent } from "./silent.ts"
 import type { Wire } from "./Wire.ts"
 
@@ -95,7 +86,13 @@ export class LegacyTarget implements McpTarget {
     return this.settings.isShared ? `shared ${fingerprint}` : `of ${caller.principal} ${fingerprint}`
   }
 
-  private make(key: string, caller: Caller, capabilities: Json, held: Fields | undefined, before?: LegacySession): Slot {
+  private make(
+    key: string,
+    caller: Caller,
+    capabilities: Json,
+    held: Fields | undefined,
+    before?: LegacySession,
+  ): Slot {
     const { idleMillis, name, runtime } = this.settings
     const isPaired = caller.session !== undefined
     const slot = new Slot(
@@ -122,7 +119,9 @@ export class LegacyTarget implements McpTarget {
           if (Exit.isFailure(exit)) this.forget(slot)
           Deferred.doneUnsafe(
             slot.started,
-            Exit.isSuccess(exit) || !Exit.hasInterrupts(exit) ? exit : Exit.fail(broken("closed by the gateway", false)),
+            Exit.isSuccess(exit) || !Exit.hasInterrupts(exit)
+              ? exit
+              : Exit.fail(broken("closed by the gateway", false)),
           )
         }),
       ),
@@ -149,9 +148,13 @@ export class LegacyTarget implements McpTarget {
     const begun = Effect.mapError(session.initialize, (failure) =>
       failure._tag === "Broken"
         ? failure
-        : broken(`the server refused to begin: ${Fields.parse(failure.error)?.string("message") ?? "no reason"}`, false, {
-            code: JsonRpc.codeOf(failure.error),
-          }),
+        : broken(
+            `the server refused to begin: ${Fields.parse(failure.error)?.string("message") ?? "no reason"}`,
+            false,
+            {
+              code: JsonRpc.codeOf(failure.error),
+            },
+          ),
     )
     return opened.pipe(
       Effect.andThen(begun),
@@ -166,7 +169,8 @@ export class LegacyTarget implements McpTarget {
 
   private reapply(session: LegacySession, before: LegacySession): Effect.Effect<void> {
     const steps: Array<Effect.Effect<unknown, Broken>> = []
-    if (before.level !== undefined) steps.push(this.tell(session, "logging/setLevel", { level: JSON.stringify(before.level) }))
+    if (before.level !== undefined)
+      steps.push(this.tell(session, "logging/setLevel", { level: JSON.stringify(before.level) }))
     for (const uri of before.subscribed) {
       steps.push(this.tell(session, "resources/subscribe", { uri: JSON.stringify(uri) }))
     }
@@ -305,8 +309,12 @@ export class LegacyTarget implements McpTarget {
         return Effect.andThen(this.freed(this.keyOf(caller)), this.use(caller, exclusive, run, healed))
       }
       return Effect.catch(
-        Effect.onExit(Effect.andThen(Deferred.await(slot.started), Effect.suspend(() => run(slot))), (exit) =>
-          Effect.sync(() => this.giveBack(slot, Exit.isFailure(exit) && Exit.hasInterrupts(exit))),
+        Effect.onExit(
+          Effect.andThen(
+            Deferred.await(slot.started),
+            Effect.suspend(() => run(slot)),
+          ),
+          (exit) => Effect.sync(() => this.giveBack(slot, Exit.isFailure(exit) && Exit.hasInterrupts(exit))),
         ),
         (failure) => {
           const isForgotten = failure.status === 404 && !failure.sent
@@ -323,7 +331,8 @@ export class LegacyTarget implements McpTarget {
   private replace(slot: Slot, caller: Caller): void {
     if (slot.isGone) return
     this.forget(slot)
-    if (caller.session !== undefined) this.make(slot.key, caller, slot.session.settings.capabilities, undefined, slot.session)
+    if (caller.session !== undefined)
+      this.make(slot.key, caller, slot.session.settings.capabilities, undefined, slot.session)
   }
 
   private named<A>(effect: Effect.Effect<A, Broken>): Effect.Effect<A, TargetFailure> {
@@ -379,7 +388,11 @@ export class LegacyTarget implements McpTarget {
     )
   }
 
-  readonly notify = (caller: Caller, method: string, params: Fields | undefined): Effect.Effect<void, TargetFailure> => {
+  readonly notify = (
+    caller: Caller,
+    method: string,
+    params: Fields | undefined,
+  ): Effect.Effect<void, TargetFailure> => {
     // Only a session of the client's own can be meant.
     if (caller.session === undefined) return Effect.void
     return this.named(this.use(caller, false, ({ session }) => session.notify(method, params, caller.exchange)))
@@ -403,7 +416,10 @@ export class LegacyTarget implements McpTarget {
               session.listen(watcher.exchange, events, () => Deferred.doneUnsafe(isOpen, Exit.succeed(true))),
               (exit) =>
                 Effect.sync(() =>
-                  Deferred.doneUnsafe(isOpen, Exit.isSuccess(exit) ? Exit.succeed(false) : (exit as Exit.Exit<never, Broken>)),
+                  Deferred.doneUnsafe(
+                    isOpen,
+                    Exit.isSuccess(exit) ? Exit.succeed(false) : (exit as Exit.Exit<never, Broken>),
+                  ),
                 ),
             )
             const acknowledging = Effect.flatMap(Deferred.await(isOpen), (offered) => {
@@ -434,9 +450,8 @@ export class LegacyTarget implements McpTarget {
           slot.watched.set(uri, known + 1)
           return known > 0
             ? Effect.succeed(uri)
-            : Effect.map(
-                this.tell(slot.session, "resources/subscribe", { uri: JSON.stringify(uri) }),
-                ({ _tag }) => (_tag === "Result" ? uri : undefined),
+            : Effect.map(this.tell(slot.session, "resources/subscribe", { uri: JSON.stringify(uri) }), ({ _tag }) =>
+                _tag === "Result" ? uri : undefined,
               )
         },
         { concurrency: 4 },
@@ -496,8 +511,8 @@ export class LegacyTarget implements McpTarget {
     this.sweeping = runtime.clock.after(Math.max(1_000, poolIdleMillis / 4), () => {
       this.sweeping = undefined
       const now = runtime.clock.nowMillis()
-      for (const pool of [...this.pools.values()]) {
-        for (const slot of [...pool]) {
+      for (const pool of this.pools.values()) {
+        for (const slot of pool) {
           // The client's own session ends when the client's does.
           if (slot.uses > 0 || (slot.key.startsWith("session ") && !slot.key.startsWith("session watch "))) continue
           if (now - slot.usedMillis < poolIdleMillis) continue

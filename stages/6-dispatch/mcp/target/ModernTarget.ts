@@ -40,18 +40,27 @@ export class ModernTarget implements McpTarget {
     this.settings = settings
   }
 
-  private envelope(call: Pick<Call, "caller" | "logLevel" | "wantsProgress">, params: Fields | undefined, id: number): Json {
+  private envelope(
+    call: Pick<Call, "caller" | "logLevel" | "wantsProgress">,
+    params: Fields | undefined,
+    id: number,
+  ): Json {
     const { caller, logLevel, wantsProgress } = call
     return withMeta(params ?? Fields.empty, {
       [keys.protocolVersion]: JSON.stringify(latest),
-      [keys.clientInfo]: caller.clientInfo ?? JSON.stringify({ name: "sluice", version: this.settings.runtime.version }),
+      [keys.clientInfo]:
+        caller.clientInfo ?? JSON.stringify({ name: "sluice", version: this.settings.runtime.version }),
       [keys.clientCapabilities]: caller.capabilities,
       [keys.logLevel]: logLevel === undefined ? undefined : JSON.stringify(logLevel),
       progressToken: wantsProgress ? String(id) : undefined,
     }).toJson()
   }
 
-  private fields(method: string, params: Fields | undefined, paramHeaders: ReadonlyArray<string>): ReadonlyArray<string> {
+  private fields(
+    method: string,
+    params: Fields | undefined,
+    paramHeaders: ReadonlyArray<string>,
+  ): ReadonlyArray<string> {
     if (!this.settings.hasHeaders) return []
     const named = methods.get(method)?.named
     const name = named === undefined ? undefined : params?.string(named)
@@ -108,9 +117,7 @@ export class ModernTarget implements McpTarget {
       if (outcome._tag !== "Error" || JsonRpc.codeOf(outcome.error) !== JsonRpc.codes.headerMismatch) {
         return Effect.succeed(outcome)
       }
-      return Effect.flatMap(this.learnAll(call), () =>
-        this.request(call, mirrored(this.headers.get(tool) ?? [], args)),
-      )
+      return Effect.flatMap(this.learnAll(call), () => this.request(call, mirrored(this.headers.get(tool) ?? [], args)))
     })
   }
 
@@ -153,7 +160,9 @@ export class ModernTarget implements McpTarget {
         if (outcome._tag === "Error") {
           const { error } = outcome
           const told = Fields.parse(error)?.string("message") ?? "no reason"
-          return Effect.fail(broken(`the server does not say what it can: ${told}`, false, { code: JsonRpc.codeOf(error) }))
+          return Effect.fail(
+            broken(`the server does not say what it can: ${told}`, false, { code: JsonRpc.codeOf(error) }),
+          )
         }
         const found = Fields.parse(outcome.result)
         if (found === undefined || !found.has("supportedVersions")) {
@@ -179,25 +188,27 @@ export class ModernTarget implements McpTarget {
         const id = ++this.lastId
         const params = Fields.of({ notifications: filterOf(interest).toJson() })
         return Effect.asVoid(
-          this.settings.wire({
-            id,
-            message: JsonRpc.encodeRequest(
-              String(id),
-              "subscriptions/listen",
-              this.envelope({ caller, logLevel: undefined, wantsProgress: false }, params, id),
+          this.settings
+            .wire({
+              id,
+              message: JsonRpc.encodeRequest(
+                String(id),
+                "subscriptions/listen",
+                this.envelope({ caller, logLevel: undefined, wantsProgress: false }, params, id),
+              ),
+              exchange: caller.exchange,
+              fields: this.fields("subscriptions/listen", params, []),
+              idleMillis: Infinity,
+              headMillis: limits.listMillis,
+              beside: (message) => this.told(message, events),
+            })
+            .pipe(
+              Effect.flatMap(({ error }) =>
+                error === undefined
+                  ? Effect.void
+                  : Effect.sync(() => events.acknowledged(nothing)).pipe(Effect.andThen(Effect.never)),
+              ),
             ),
-            exchange: caller.exchange,
-            fields: this.fields("subscriptions/listen", params, []),
-            idleMillis: Infinity,
-            headMillis: limits.listMillis,
-            beside: (message) => this.told(message, events),
-          }).pipe(
-            Effect.flatMap(({ error }) =>
-              error === undefined
-                ? Effect.void
-                : Effect.sync(() => events.acknowledged(nothing)).pipe(Effect.andThen(Effect.never)),
-            ),
-          ),
         )
       }),
     )

@@ -109,7 +109,8 @@ export class SessionHttp implements Wire {
     return Effect.flatMap(textOf(reply), (text): Effect.Effect<RpcAnswer, Broken> => {
       const answer = answerIn(text, id, beside)
       if (answer !== undefined && !this.isForgotten(status, answer)) return Effect.succeed(answer)
-      if (answer !== undefined) return Effect.fail(broken("the server has forgotten the session", false, { status: 404 }))
+      if (answer !== undefined)
+        return Effect.fail(broken("the server has forgotten the session", false, { status: 404 }))
       return Effect.fail(broken("the reply is no answer to what was asked", true, { status }))
     })
   }
@@ -183,9 +184,7 @@ export class SessionHttp implements Wire {
   readonly listen = (exchange: Exchange, opened: () => void): Effect.Effect<boolean, Broken> =>
     Effect.suspend(() => {
       const fields =
-        this.lastUnrelated === undefined
-          ? acceptingEvents
-          : [...acceptingEvents, "last-event-id", this.lastUnrelated]
+        this.lastUnrelated === undefined ? acceptingEvents : [...acceptingEvents, "last-event-id", this.lastUnrelated]
       return send(exchange, this.place, this.out("GET", fields, limits.listMillis))
     }).pipe(
       Effect.flatMap((reply) => {

@@ -27,7 +27,10 @@ class Connection {
 }
 
 /** One channel, opened when it is first needed and again when it is lost. */
-export const statelessChannel = (open: OpenChannel, runtime: McpRuntime): { wire: StatelessWire; close: () => void } => {
+export const statelessChannel = (
+  open: OpenChannel,
+  runtime: McpRuntime,
+): { wire: StatelessWire; close: () => void } => {
   let current: Connection | undefined
   const connect = (exchange: Exchange): Effect.Effect<Connection, Broken> =>
     Effect.suspend(() => {
@@ -63,24 +66,21 @@ export const statelessChannel = (open: OpenChannel, runtime: McpRuntime): { wire
     Effect.flatMap(connect(request.exchange), (connection) => {
       const { beside, exchange, id, idleMillis, message } = request
       connection.running.set(id, beside)
-      return (connection.wire as ChannelWire)
-        .request({ id, method: "", message, exchange, idleMillis, beside })
-        .pipe(
-          Effect.onInterrupt(() =>
-            Effect.sync(() => {
-              const params = Fields.of({ requestId: String(id) }).toJson()
-              const cancel = (connection.wire as ChannelWire).send(
-                encodeNotification("notifications/cancelled", params),
-              )
-              runtime.run(
-                Effect.ignore(
-                  Effect.timeoutOrElse(cancel, { duration: limits.cancelMillis, orElse: () => Effect.void }),
-                ),
-              )
-            }),
-          ),
-          Effect.ensuring(Effect.sync(() => connection.running.delete(id))),
-        )
+      return (connection.wire as ChannelWire).request({ id, method: "", message, exchange, idleMillis, beside }).pipe(
+        Effect.onInterrupt(() =>
+          Effect.sync(() => {
+            const params = Fields.of({ requestId: String(id) }).toJson()
+            const cancel = (connection.wire as ChannelWire).send(
+              encodeNotification("notifications/cancelled", params),
+              exchange,
+            )
+            runtime.run(
+              Effect.ignore(Effect.timeoutOrElse(cancel, { duration: limits.cancelMillis, orElse: () => Effect.void })),
+            )
+          }),
+        ),
+        Effect.ensuring(Effect.sync(() => connection.running.delete(id))),
+      )
     })
 
   return {

@@ -77,8 +77,6 @@ const streamed = (
     return true
   }
   return Effect.flatMap(readEvents(reply, { clock, idleMillis, event }), () =>
-    answer === undefined
-      ? Effect.fail(broken("the stream ended before the answer", true))
-      : Effect.succeed(answer),
+    answer === undefined ? Effect.fail(broken("the stream ended before the answer", true)) : Effect.succeed(answer),
   )
 }

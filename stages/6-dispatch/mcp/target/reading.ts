@@ -43,7 +43,10 @@ export interface EventsOptions {
 }
 
 /** Reads events until enough were seen, or the stream ends: tells which. */
-export const readEvents = (reply: Reply, { clock, event, idleMillis }: EventsOptions): Effect.Effect<boolean, Broken> => {
+export const readEvents = (
+  reply: Reply,
+  { clock, event, idleMillis }: EventsOptions,
+): Effect.Effect<boolean, Broken> => {
   const { body } = reply
   if (body._tag === "Empty") return Effect.succeed(false)
   return Effect.callback<boolean, Broken>((resume) => {

@@ -1,0 +1,55 @@
+/** From what the configuration says of a target to the target. */
+import * as Effect from "effect/Effect"
+import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
+import { limits } from "../limits.ts"
+import type { McpRuntime } from "../McpRuntime.ts"
+import { ChannelWire } from "./ChannelWire.ts"
+import { HttpTarget, type Kind } from "./HttpTarget.ts"
+import { LegacyTarget } from "./LegacyTarget.ts"
+import type { McpTarget } from "./McpTarget.ts"
+import { ModernTarget } from "./ModernTarget.ts"
+import { SessionHttp } from "./SessionHttp.ts"
+import { sseChannel } from "./sseChannel.ts"
+import { statelessHttp } from "./StatelessHttp.ts"
+
+export type Changed = (what: "tools" | "prompts" | "resources") => void
+
+type Http = Extract<Described, { readonly _tag: "Http" | "Sse" }>
+
+/** Over HTTP, as one kind of server. */
+const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kind): McpTarget => {
+  const { callee, deadlines, name, path } = target
+  const place = { callee, path }
+  const idleMillis = deadlines.idleMillis ?? limits.idleMillis
+  if (kind === "modern") {
+    return new ModernTarget({
+      name,
+      runtime,
+      wire: statelessHttp(place, runtime.clock),
+      hasHeaders: true,
+      idleMillis,
+      changed,
+      close: () => {},
+    })
+  }
+  return new LegacyTarget({
+    name,
+    runtime,
+    open: (exchange, unrelated, held) =>
+      kind === "sse"
+        ? ChannelWire.open(sseChannel(place, runtime), exchange, runtime.clock, unrelated)
+        : Effect.succeed(new SessionHttp(place, runtime.clock, unrelated, held)),
+    startMillis: kind === "sse" ? limits.endpointEventMillis + limits.probeMillis : 2 * limits.probeMillis,
+    idleMillis,
+    isShared: false,
+    poolMax: limits.poolSessionsMax,
+    poolIdleMillis: limits.poolIdleMillis,
+    changed,
+  })
+}
+
+export const makeHttpTarget = (target: Http, runtime: McpRuntime, changed: Changed): McpTarget => {
+  if (target._tag === "Sse") return overHttp(target, runtime, changed, "sse")
+  if (target.era !== "auto") return overHttp(target, runtime, changed, target.era)
+  return new HttpTarget({ name: target.name, runtime, make: (kind) => overHttp(target, runtime, changed, kind) })
+}
