@@ -600,10 +600,9 @@ class Connection implements HttpConnection {
     }
   }
 
-  /** The parser is gone, and with it the one who told the reply in progress that the socket drained. */
+  /** The parser is gone, and with it the one who told replies that the socket drained: those that are owed still ask. */
   released(): void {
-    const { current } = this
-    if (current !== undefined) this.socket.on("drain", () => current.drained())
+    this.socket.on("drain", () => this.current?.drained())
   }
 }
 

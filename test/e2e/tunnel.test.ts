@@ -84,6 +84,22 @@ describe("upgrades", () => {
     await until("it to be gone", () => gateway.gateway.open().connections === 0)
   })
 
+  it("come after every reply asked for before them, however slowly those are read", async () => {
+    const size = 2_000_000
+    const upstream = ends(await httpUpstream((_request, response) => void response.end(Buffer.alloc(size, "x"))))
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const client = await connect(gateway.port)
+    const get = "GET / HTTP/1.1\r\nhost: x.test\r\n\r\n"
+    client.pause()
+    client.write(`${get}${get}${upgrade()}`)
+    await until("the first reply to fill every buffer", () => upstream.requests.length === 1)
+    client.stream.resume()
+    for (const _ of [1, 2]) expect((await client.answer()).body.length).toBe(size)
+    expect((await client.answer()).status).toBe(200)
+    client.close()
+    await until("it to be gone", () => gateway.gateway.open().connections === 0)
+  })
+
   it("keep what the client sent right behind its request", async () => {
     const upstream = ends(await upgrading())
     const gateway = ends(await startGateway(plain(upstream.port)))

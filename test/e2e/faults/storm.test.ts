@@ -11,7 +11,7 @@ import {
   snapshotOf,
   startGateway,
   until,
-} from "../e2e/harness.ts"
+} from "../harness.ts"
 
 /** Numbers that look random and are the same every time. */
 const numbers = (seed: number) => () => {
