@@ -87,6 +87,11 @@ const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): v
         emit(expression, "extProc", "response", "responseAttributes", i),
       )
       return
+    case "LocalRateLimit":
+      for (const [i, { key, type }] of policy.limits.entries()) {
+        emit(key, "key", type === "tokens" ? "backend" : context, "limits", i, "key")
+      }
+      return
     case "RemoteRateLimit":
       for (const [i, { cost, entries, limitOverride, type }] of policy.descriptors.entries()) {
         entries.forEach(({ expression }, j) => emit(expression, "descriptor", context, "descriptors", i, "entries", j))

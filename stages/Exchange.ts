@@ -14,6 +14,7 @@ import type { Endpoint } from "./ports/Upstream.ts"
 import type { Relayed, Socket } from "./ports/Network.ts"
 import type { Inquiry } from "./Inquiry.ts"
 import type { Refusal } from "./Refusal.ts"
+import type { TokenMeter } from "./5-policy/TokenMeter.ts"
 
 /** What was read of a body for expressions to look at. */
 export interface Captured {
@@ -169,6 +170,8 @@ export class Exchange implements Subject {
   /** What authentication has proved so far. */
   identity: Identity | undefined
   notes: Notes | undefined
+  /** Limits on the tokens of models that hold for this exchange. */
+  meters: Array<TokenMeter> | undefined
   /** The request as an attempt sent it, where that is not the exchange's own. */
   sent: Request | undefined
   /** The body of the request as it flowed by, where that is to be written down. */
@@ -198,6 +201,7 @@ export class Exchange implements Subject {
     this.original = undefined
     this.identity = undefined
     this.notes = undefined
+    this.meters = undefined
     this.sent = undefined
     this.recorded = undefined
     this.edits = undefined

@@ -1,5 +1,6 @@
-/** Token buckets kept by the gateway itself; all of them must agree. */
+/** Token buckets kept by the gateway itself, for all together or for each key; all of them must agree. */
 import * as Schema from "effect/Schema"
+import { Expression } from "../Expression.ts"
 import { Millis } from "../Millis.ts"
 
 export const TokenBucket = Schema.Struct({
@@ -9,6 +10,8 @@ export const TokenBucket = Schema.Struct({
   fillIntervalMillis: Millis,
   /** What is counted: requests, or the tokens that models consume. */
   type: Schema.Literals(["requests", "tokens"]),
+  /** Whose limit it is: each value has a bucket of its own. Absent: one bucket for all. */
+  key: Schema.optionalKey(Expression),
 })
 export type TokenBucket = typeof TokenBucket.Type
 

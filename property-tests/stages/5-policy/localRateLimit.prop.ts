@@ -56,7 +56,7 @@ it("several threads together let pass what one list of naive buckets would", () 
         const shared = memory(8)
         const threads = [0, 1, 2].map(() => {
           const buckets = new Buckets(shared)
-          return shapes.map((one, i) => buckets.open(BigInt(i + 1), one))
+          return shapes.map((one, i) => buckets.open(BigInt(i + 1), one, startMillis))
         })
         const naive = shapes.map((one) => new Naive(one, startMillis))
         let now = startMillis
@@ -81,7 +81,7 @@ it("several threads together let pass what one list of naive buckets would", () 
 it("in any stretch of time no more pass than a full bucket and what is added meanwhile", () => {
   fc.assert(
     fc.property(shape, fc.array(event, { maxLength: 60 }), (shape, events) => {
-      const bucket = new Buckets(memory(1)).open(1n, shape)
+      const bucket = new Buckets(memory(1)).open(1n, shape, 0)
       let now = 1_000
       let passed = 0
       for (const { afterMillis } of events) {

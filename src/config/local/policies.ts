@@ -166,6 +166,7 @@ const bucket = {
   tokensPerFill: opt(Count),
   fillInterval: Millis,
   type: opt(anyCase(["requests", "tokens"])),
+  key: opt(Cel, "Whose limit it is: each value of the expression has a bucket of its own."),
 }
 const Bucket = Schema.Struct(bucket)
 const localRateLimitShape = Schema.Union([

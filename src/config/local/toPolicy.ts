@@ -372,7 +372,13 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
   if (one.type === "tokens") to.refused("fields", "localRateLimit.type: tokens", [...path, "type"])
   else if (maxTokens === 0) to.warn(path, "no request ever passes", "Set `maxTokens`.")
   else if (tokensPerFill === 0) to.warn(path, "once it is empty it stays empty", "Set `tokensPerFill`.")
-  return { maxTokens, tokensPerFill, fillIntervalMillis: one.fillInterval, type: one.type ?? "requests" }
+  return {
+    maxTokens,
+    tokensPerFill,
+    fillIntervalMillis: one.fillInterval,
+    type: one.type ?? "requests",
+    ...present({ key: one.key }),
+  }
 }
 
 const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping, owner: string): TrafficPolicy | undefined =>
