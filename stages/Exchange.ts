@@ -9,6 +9,7 @@ import type { Headers } from "../protocols/http/headers.ts"
 import type { Body } from "./Body.ts"
 import type { Bound } from "./Connection.ts"
 import type { CompiledListener, CompiledRoute, Plan } from "./Plan.ts"
+import type { Conversation } from "./6-dispatch/a2a/Conversation.ts"
 import type { Identity } from "./Identity.ts"
 import type { Endpoint } from "./ports/Upstream.ts"
 import type { Relayed, Socket } from "./ports/Network.ts"
@@ -123,6 +124,7 @@ export interface Notes {
   extauthz?: Record<string, CelValue>
   extproc?: Record<string, CelValue>
   mcpGuardrails?: Record<string, CelValue>
+  a2a?: Conversation
 }
 
 /** What happened on the way, for the journal. */

@@ -102,6 +102,23 @@ const mcpCall = record("mcp", {
   tool: record("tool", { target: string, name: string, arguments: dyn, result: dyn, error: dyn }),
 })
 
+const a2aAsked = {
+  ...fieldsOf(string, "agent binding version method operation skill taskId contextId"),
+  message: record("message", {
+    ...fieldsOf(string, "messageId role contextId taskId"),
+    parts: list(dyn),
+    metadata: anyMap,
+  }),
+}
+const a2a = record("a2a", a2aAsked)
+const a2aAnswered = record("a2a", {
+  ...a2aAsked,
+  response: record("response", {
+    ...fieldsOf(string, "outcome kind taskId taskState contextId"),
+    errorCode: int,
+  }),
+})
+
 const identity = { jwt, apiKey, basicAuth }
 const peers = { source, destination }
 const metadata = { extauthz: anyMap, extproc: anyMap, mcpGuardrails: anyMap, metadata: anyMap }
@@ -123,8 +140,8 @@ export type Context =
   | "tcpLog"
 
 const httpRequest = { request, ...peers, ...identity, proxy, env, ...metadata }
-const attempt = { ...httpRequest, backend, llm }
-const replied = { ...attempt, response }
+const attempt = { ...httpRequest, backend, llm, a2a }
+const replied = { ...attempt, response, a2a: a2aAnswered }
 
 export const contexts: Readonly<Record<Context, Readonly<Record<string, Type>>>> = {
   networkAuthorization: { source, env },
@@ -188,6 +205,7 @@ type Root =
   | "llm"
   | "llmRequest"
   | "mcp"
+  | "a2a"
   | "extauthz"
   | "extproc"
   | "mcpGuardrails"

@@ -189,13 +189,15 @@ export class TelemetryJournal {
       status,
       grpcStatus: ending.reply?.headers.get("grpc-status"),
       subject: subjectOf(exchange),
-      protocol: "http",
+      protocol: protocolOf(exchange),
       attempts: trail.attempts,
       error,
       reason: reason === "Upstream" ? undefined : reason,
       durationMillis: ending.endedMillis - exchange.startedMillis,
     }
-    const more = computed === undefined || computed.length === 0 ? "" : this.writer.computed(computed)
+    const spoken = exchange.notes?.a2a?.fields(trail.listener?.recording?.names) ?? []
+    const all = computed === undefined ? spoken : [...spoken, ...computed]
+    const more = all.length === 0 ? "" : this.writer.computed(all)
     write(this.writer.line(timestamps.at(ending.endedMillis), place.text, place.fields, line, more))
   }
 
@@ -457,6 +459,8 @@ export class TelemetryJournal {
 }
 
 const fieldDuration = everyField & ~fieldsWithout(["duration"])
+
+const protocolOf = ({ notes }: Exchange): string => notes?.a2a?.protocol ?? "http"
 
 const subjectOf = ({ identity }: Exchange): string | undefined => {
   const subject = identity?.jwt?.["sub"]

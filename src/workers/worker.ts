@@ -11,7 +11,6 @@ import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
 import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
-import * as Storage from "../store/Storage.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { type FromWorker, owedBytesMax, type ThreadStart, type ToWorker } from "./messages.ts"
 
@@ -103,7 +102,6 @@ await Effect.runPromise(
             out,
           }),
         ),
-        Layer.provideMerge(Storage.layer(settings.database.location)),
         Layer.provideMerge(
           World.layer({
             dns: settings.dns.lookupFamily,

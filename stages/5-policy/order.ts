@@ -81,7 +81,7 @@ const backend: ReadonlyArray<Line<BackendKind>> = [
   step("RequestHeaderModifier", "fixed edits have the last word over computed ones"),
   step("RequestRedirect", "keeps to the address before rewriting"),
   dispatch("RequestMirror", "copies the request as the backend will see it"),
-  step("A2a", "the protocol is looked at as it is spoken to the agent"),
+  dispatch("A2a", "what is asked is known before the first rule, and said to the agent after the last edit"),
   dispatch("Ai", "translates to what the provider understands, after all edits in the client's terms"),
   dispatch("McpAuthorization", "judges single tools, which only the protocol knows"),
   dispatch("McpGuardrails", "judges single messages, which only the protocol knows"),
@@ -102,7 +102,6 @@ const queued = "belongs to the gateway's own answer, so it overrides what anybod
 /** One line, and so one slot of `Exchange.edits`, for each kind and layer that has something to say to a reply. */
 export const replyOrder: ReadonlyArray<ReplyLine> = [
   back("Buffer", "route", "may turn a reply into a refusal, and header edits hold for that one too"),
-  back("A2a", "backend", "an agent card names the gateway before anybody computes with it"),
   back("ResponseHeaderModifier", "route", "fixed edits come before the computed ones that may look at them"),
   back("ResponseHeaderModifier", "backend", "the closer place has the last word"),
   back("Transformations", "route", "the closest to the backend that sees both"),

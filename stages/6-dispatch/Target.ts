@@ -13,6 +13,9 @@ export interface Target {
   readonly attempt: (attempt: Try) => Effect.Effect<Reply, Refusal>
 }
 
+/** What is done for one attempt. */
+export type Attempting = (attempt: Try) => Effect.Effect<Reply, Refusal>
+
 /** The attempts of one exchange, one after the other. */
 export class Try implements Attempt {
   readonly exchange: Routed

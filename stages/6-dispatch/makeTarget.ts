@@ -24,15 +24,15 @@ import { authorityOf, hasName, namedBy, renamed } from "./authority.ts"
 import { choose, chooseFor, type Member } from "./balance.ts"
 import type { Judgement } from "./health.ts"
 import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
+import { listen } from "./a2a/listen.ts"
+import { relay } from "./a2a/relay.ts"
 import { send } from "./http.ts"
 import { isOwn } from "./loop.ts"
 import { copier } from "./mirror.ts"
 import { observed } from "./observe.ts"
 import type { DispatchPorts } from "./ports.ts"
 import type { Resolved, Where } from "./resolve.ts"
-import type { Target, Try } from "./Target.ts"
-
-type Attempting = (attempt: Try) => Effect.Effect<Reply, Refusal>
+import type { Attempting, Target, Try } from "./Target.ts"
 
 /** Policies that only other kinds of backends can carry out: none may be passed over in silence. */
 const elsewhere: ReadonlyArray<BackendKind> = ["InferenceRouting", "Ai", "McpAuthorization", "McpGuardrails"]
@@ -134,8 +134,13 @@ export const makeTarget = (
     typeof template === "string"
       ? refusing({ _tag: "FilterFailed", detail: template })
       : reach(ports, policyPorts, resolved, template, route)
-  const copying = mirrors.length === 0 ? reaching : mirroring(ports, policyPorts, resolved, route, reaching)
-  const steps = [...bodySteps(policyPorts, resolved), ...backendSteps(policyPorts, policies)]
+  const speaking = policies.A2a === undefined ? reaching : relay(policyPorts.maxBufferBytes, reaching)
+  const copying = mirrors.length === 0 ? speaking : mirroring(ports, policyPorts, resolved, route, speaking)
+  const steps = [
+    ...(policies.A2a === undefined ? [] : [listen(policyPorts)]),
+    ...bodySteps(policyPorts, resolved),
+    ...backendSteps(policyPorts, policies),
+  ]
   const type = types[resolved.where._tag]
   if (steps.length === 0 && mirrors.length === 0) return { name, type, attempt: reaching }
   const layered = layer<Try>(steps, copying)

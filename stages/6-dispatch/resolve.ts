@@ -141,13 +141,19 @@ export const resolveMirror = (
   }
 }
 
+const relayed: BackendPolicy & { readonly _tag: "A2a" } = { _tag: "A2a" }
+
+/** The backends of a listener for A2A are agents, said or not. */
+const spoken = (setting: Place, policies: Effective.BackendPolicies): Effective.BackendPolicies =>
+  setting.listener?.backendProtocol === "a2a" && policies.A2a === undefined ? { ...policies, A2a: relayed } : policies
+
 export const resolve = (
   setting: Place,
   routes: ReadonlyArray<Effective.PlacedRoute>,
   ref: BackendRef,
   refPolicies: ReadonlyArray<BackendPolicy>,
 ): Resolved => {
-  const policies = policiesOf(setting, routes, ref, refPolicies)
+  const policies = spoken(setting, policiesOf(setting, routes, ref, refPolicies))
   return {
     name: refName(setting, ref),
     where: whereOf(setting, ref),

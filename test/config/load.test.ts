@@ -579,7 +579,6 @@ describe("what is not built", () => {
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
     ["ai", "ai: {}"],
     ["backendAuth", "backendAuth: {key: abc}"],
-    ["a2a", "a2a: {}"],
     ["mcpAuthorization", "mcpAuthorization: {rules: []}"],
     ["mcpGuardrails", "mcpGuardrails: {processors: []}"],
   ])("%s is refused by name", async (kind, policy) => {
@@ -603,6 +602,7 @@ describe("what is not built", () => {
   it.each(notBuilt.config.filter((name) => !name.includes(": ")))("config.%s", async (name) => {
     const values: Record<string, string> = {
       modelCatalog: "[]",
+      database: "{url: a}",
       spiffe: "{}",
       standardAttributes: "{}",
       "session.key": "abc",

@@ -17,7 +17,6 @@ export const notBuilt = {
     "ai",
     "backendAuth",
     "inferenceRouting",
-    "a2a",
     "mcpAuthorization",
     "mcpGuardrails",
     "networkExtAuthz",
@@ -43,6 +42,7 @@ export const notBuilt = {
   config: [
     "localXdsPath",
     "modelCatalog",
+    "database",
     "storage.mode: hybrid",
     "storage.mode: readOnly",
     "caAddress",

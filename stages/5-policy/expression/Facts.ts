@@ -10,6 +10,7 @@ import { HeaderView, QueryText, RedactedText } from "../../../ir/cel/views.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Workload } from "../../../ir/Workload.ts"
 import type { Secured } from "../../Connection.ts"
+import { a2aFields, type Conversation } from "../../6-dispatch/a2a/Conversation.ts"
 import type { Captured, Exchange, Reply, Request, Subject } from "../../Exchange.ts"
 import type { Claims, KeyHolder } from "../../Identity.ts"
 import type { ClientIdentity } from "../../ports/Network.ts"
@@ -447,9 +448,26 @@ export class Facts implements Activation {
         return exchange?.notes?.extproc
       case "mcpGuardrails":
         return exchange?.notes?.mcpGuardrails
+      case "a2a":
+        return exchange?.notes?.a2a === undefined ? undefined : new A2aView(exchange.notes.a2a)
       default:
         return undefined
     }
+  }
+}
+
+/** What is said to an agent, and what it answered. */
+class A2aView extends FieldView {
+  protected readonly names = a2aFields
+  private readonly conversation: Conversation
+
+  constructor(conversation: Conversation) {
+    super()
+    this.conversation = conversation
+  }
+
+  protected field(name: string): CelValue | undefined {
+    return this.conversation.fact(name)
   }
 }
 
@@ -459,8 +477,8 @@ const destinationOf = ({ accepted, tls }: Secured): CelValue => ({
   ...(tls === undefined || tls.serverName === "" ? {} : { hostname: tls.serverName }),
 })
 
-const backendOf = ({ trail }: Exchange): CelValue => ({
+const backendOf = ({ notes, trail }: Exchange): CelValue => ({
   name: trail.backend ?? "",
   type: trail.backendType ?? "unknown",
-  protocol: "http",
+  protocol: notes?.a2a?.protocol ?? "http",
 })

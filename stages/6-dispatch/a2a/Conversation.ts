@@ -1,0 +1,249 @@
+/**
+ * What is known of one A2A request and its answer: for rules while it goes in, for whoever writes it down afterwards.
+ * Nothing is parsed before somebody asks.
+ */
+import { idOf, type Id } from "../../../protocols/a2a/binding/jsonRpc.ts"
+import type { Seen } from "../../../protocols/a2a/detect.ts"
+import { type Fields, fieldsOf, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
+import { type Binding, ofMethod, type Operation, type Version } from "../../../protocols/a2a/operation.ts"
+import type { CelValue } from "../../../ir/cel/CelValue.ts"
+import type { Json } from "../../../ir/cel/toJson.ts"
+
+/** What expressions may ask for. */
+export const a2aFields = [
+  "agent",
+  "binding",
+  "version",
+  "method",
+  "operation",
+  "skill",
+  "taskId",
+  "contextId",
+  "message",
+  "response",
+] as const
+
+const decoder = new TextDecoder()
+
+export class Conversation {
+  readonly seen: Seen
+  readonly binding: Binding | undefined
+  /** The version the request is written in, as far as its head or its method say. */
+  version: Version | undefined
+  /** As it was written: a JSON-RPC or gRPC method, or what a path stands for. */
+  readonly method: string
+  operation: Operation | undefined
+  /** Which of several agents was asked. */
+  agent: string | undefined
+  /** The body of a JSON-RPC or REST request, once somebody needs it. */
+  readonly value: unknown
+  private answerText: string | undefined
+  private answerBytes: Array<Uint8Array> | undefined
+  private answerLength = 0
+  private answer: Fields | undefined
+
+  constructor(seen: Seen, body: Uint8Array | undefined) {
+    this.seen = seen
+    switch (seen._tag) {
+      case "Rpc": {
+        this.binding = "JSONRPC"
+        this.value = body === undefined ? undefined : parse(decoder.decode(body))?.value
+        const method = textOf(fieldsOf(this.value)["method"])
+        this.method = method ?? "unknown"
+        const modern = method === undefined ? undefined : ofMethod("1.0", method)
+        this.operation = modern ?? (method === undefined ? undefined : ofMethod("0.3", method))
+        this.version = this.operation === undefined ? undefined : modern === undefined ? "0.3" : "1.0"
+        break
+      }
+      case "Rest":
+        this.binding = "HTTP+JSON"
+        this.value = body === undefined ? undefined : parse(decoder.decode(body))?.value
+        this.method = this.operation = seen.resource.operation
+        this.version = seen.resource.isLegacy ? "0.3" : "1.0"
+        break
+      case "Grpc":
+        this.binding = "GRPC"
+        this.value = undefined
+        this.method = seen.rpc
+        this.operation = seen.operation
+        this.version = seen.version
+        break
+      case "Card":
+      case "Other":
+        this.binding = undefined
+        this.value = undefined
+        this.method = "unknown"
+        this.operation = undefined
+        this.version = undefined
+    }
+  }
+
+  get isCall(): boolean {
+    return this.binding !== undefined
+  }
+
+  /** What a JSON-RPC answer has to carry. */
+  get id(): Id {
+    return idOf(this.value)
+  }
+
+  /** The message that is sent, in whichever version. */
+  get message(): Fields | undefined {
+    const value = fieldsOf(this.value)
+    const params = this.binding === "JSONRPC" ? fieldsOf(value["params"]) : value
+    const message = params["message"] ?? params["request"]
+    return isFields(message) ? message : undefined
+  }
+
+  get skill(): string | undefined {
+    const value = fieldsOf(this.value)
+    const params = this.binding === "JSONRPC" ? fieldsOf(value["params"]) : value
+    return textOf(fieldsOf(params["metadata"])["skill"]) ?? textOf(fieldsOf(this.message?.["metadata"])["skill"])
+  }
+
+  /** The task a request is about. */
+  get taskId(): string | undefined {
+    const { seen } = this
+    if (seen._tag === "Rest" && seen.resource.taskId !== undefined) return seen.resource.taskId
+    const params = fieldsOf(fieldsOf(this.value)["params"])
+    return textOf(this.message?.["taskId"]) ?? textOf(params["taskId"]) ?? textOf(params["id"])
+  }
+
+  get contextId(): string | undefined {
+    return textOf(this.message?.["contextId"])
+  }
+
+  /** Keeps a piece of an answer in JSON, as long as it stays within the bound. */
+  keep(chunk: Uint8Array, bytesMax: number): void {
+    this.answerLength += chunk.byteLength
+    if (this.answerLength > bytesMax) this.answerBytes = undefined
+    else (this.answerBytes ??= []).push(chunk.slice())
+  }
+
+  /** Of a stream only the last event that says something counts. */
+  keepEvent(data: string): void {
+    if (data !== "") this.answerText = data
+  }
+
+  /** What came back, as the agent wrote it; a failed call has an `error`. */
+  private get answered(): Fields | undefined {
+    if (this.answer !== undefined) return this.answer
+    const bytes = this.answerBytes
+    const text = this.answerText ?? (bytes === undefined ? undefined : bytes.map((one) => decoder.decode(one)).join(""))
+    const value = text === undefined ? undefined : parse(text)?.value
+    if (!isFields(value)) return undefined
+    return (this.answer = value)
+  }
+
+  /** Facts of the answer that were known without reading it. */
+  known: { readonly result?: unknown; readonly errorCode?: number } | undefined
+
+  private get result(): Fields | undefined {
+    if (this.known !== undefined) return isFields(this.known.result) ? this.known.result : undefined
+    const answered = this.answered
+    if (answered === undefined) return undefined
+    const result =
+      this.binding === "JSONRPC" ? answered["result"] : answered["error"] === undefined ? answered : undefined
+    return isFields(result) ? result : undefined
+  }
+
+  /** What the agent answered: the task, message or update itself, however it is wrapped. */
+  private get said(): Fields | undefined {
+    const result = this.result
+    if (result === undefined) return undefined
+    const inner = result["task"] ?? result["message"] ?? result["statusUpdate"] ?? result["artifactUpdate"]
+    return isFields(inner) ? inner : result
+  }
+
+  get outcome(): "success" | "error" | "unknown" | undefined {
+    if (!this.isCall) return undefined
+    if (this.errorCode !== undefined) return "error"
+    return this.result === undefined ? "unknown" : "success"
+  }
+
+  get errorCode(): number | undefined {
+    if (this.known !== undefined) return this.known.errorCode
+    const error = fieldsOf(this.answered?.["error"])
+    return typeof error["code"] === "number" ? error["code"] : undefined
+  }
+
+  get resultKind(): string | undefined {
+    const result = this.result
+    if (result === undefined) return undefined
+    const kind = textOf(result["kind"])
+    if (kind !== undefined) return kind
+    for (const name of ["task", "message", "statusUpdate", "artifactUpdate"]) if (isFields(result[name])) return name
+    return undefined
+  }
+
+  get taskState(): string | undefined {
+    return textOf(fieldsOf(this.said?.["status"])["state"])
+  }
+
+  /** Of the answer, else of the request. */
+  get answeredContextId(): string | undefined {
+    return textOf(this.said?.["contextId"])
+  }
+
+  get answeredTaskId(): string | undefined {
+    const said = this.said
+    if (said === undefined) return undefined
+    return textOf(said["taskId"]) ?? (isFields(said["status"]) ? textOf(said["id"]) : undefined)
+  }
+
+  get protocol(): "a2a" | "http" {
+    return this.seen._tag === "Other" ? "http" : "a2a"
+  }
+
+  /** One of `a2aFields`, as expressions see it. */
+  fact(name: string): CelValue | undefined {
+    switch (name) {
+      case "agent":
+      case "binding":
+      case "version":
+      case "operation":
+      case "skill":
+      case "taskId":
+      case "contextId":
+        return this[name]
+      case "method":
+        return this.isCall ? this.method : undefined
+      case "message":
+        return this.message as CelValue | undefined
+      case "response":
+        return this.isCall ? this.responseFacts() : undefined
+      default:
+        return undefined
+    }
+  }
+
+  private responseFacts(): CelValue {
+    const facts: Record<string, CelValue | undefined> = {
+      outcome: this.outcome,
+      kind: this.resultKind,
+      taskId: this.answeredTaskId,
+      taskState: this.taskState,
+      contextId: this.answeredContextId,
+      errorCode: this.errorCode,
+    }
+    return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as CelValue
+  }
+
+  /** What is written down of it; a field that is computed gives way. */
+  fields(computed: ReadonlyArray<string> = []): ReadonlyArray<readonly [name: string, value: Json]> {
+    if (!this.isCall) return []
+    const all: Array<readonly [string, Json | undefined]> = [
+      ["a2a.method", this.method],
+      ["a2a.agent", this.agent],
+      ["a2a.response.outcome", this.outcome],
+      ["a2a.response.error_code", this.errorCode],
+      ["a2a.result.kind", this.resultKind],
+      ["a2a.task.id", this.answeredTaskId],
+      ["a2a.task.state", this.taskState],
+      ["a2a.context.id", this.answeredContextId],
+    ]
+    return all.flatMap(([name, value]) =>
+      value === undefined || computed.includes(name) ? [] : [[name, value] as const],
+    )
+  }
+}
