@@ -16,6 +16,8 @@ import type { Loaded } from "./config/local/load.ts"
 import { Gateway, layer as gatewayLayer } from "./Gateway.ts"
 import { gatewayOptions } from "./gatewayOptions.ts"
 import * as World from "./node/world.ts"
+import { describe as describeStorage } from "./store/Location.ts"
+import * as Storage from "./store/Storage.ts"
 import * as Telemetry from "./telemetry/Telemetry.ts"
 import * as Pool from "./workers/Pool.ts"
 
@@ -43,10 +45,23 @@ const run = (input: Input, job: Job, first: File.Read): Effect.Effect<void, Unse
     network: others > 0 ? { reusePort: true, claim: true, ticketSecret } : { reusePort: false },
   })
   const telemetry = Telemetry.layer({ version, logging: settings.logging, metricsRemove: settings.metricsRemove })
+  const storage = Storage.layer(settings.database.location)
   return Effect.scoped(
-    Effect.provide(withWorkers(input, job, first, others, ticketSecret), Layer.provideMerge(telemetry, world)),
+    Effect.provide(
+      withWorkers(input, job, first, others, ticketSecret),
+      Layer.provideMerge(Layer.merge(telemetry, storage), world),
+    ),
   )
 }
+
+/** A database that was named but cannot be used is said at once, not when it is first needed. Traffic does not wait for it. */
+const checkStorage = Effect.fnUntraced(function* ({ database }: File.Read["loaded"]["static"]) {
+  if (!database.isNamed) return
+  const { check } = yield* Storage.Storage
+  yield* Effect.catch(check, ({ message }) =>
+    Effect.logError(`The database cannot be used: ${message}`, { database: describeStorage(database.location) }),
+  )
+})
 
 const withWorkers = Effect.fnUntraced(function* (
   input: Input,
@@ -63,6 +78,7 @@ const withWorkers = Effect.fnUntraced(function* (
     for (const warning of warnings) warn(format(warning, input.path))
   }
   warnOf(first.loaded)
+  yield* Effect.forkScoped(checkStorage(settings))
 
   const counters = memory()
   const pool =

@@ -16,6 +16,7 @@ import { notBuilt, refusal, withoutEffect } from "./local/built.ts"
 import type { Environment } from "./local/expand.ts"
 import { error, type Problem, warning } from "./local/Problem.ts"
 import type { StaticSection } from "./local/staticSection.ts"
+import { byDefault, connectionsByDefault, type Location, parse as parseLocation } from "../store/Location.ts"
 
 export type Level = "off" | "error" | "warn" | "info" | "debug" | "trace"
 
@@ -48,6 +49,8 @@ export interface Static {
   }
   /** Names of metrics that are not shown. */
   readonly metricsRemove: ReadonlyArray<string>
+  /** Where components keep what must outlive the process; `isNamed` where the configuration says so. */
+  readonly database: { readonly location: Location; readonly isNamed: boolean }
   readonly sensitiveHeaders: ReadonlyArray<string>
   /** Functions that every expression may call, as text. */
   readonly customFunctions?: string
@@ -287,6 +290,16 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ...(section.backend?.poolMaxSize === undefined ? {} : { poolMaxSize: section.backend.poolMaxSize }),
     },
     metricsRemove: section.metrics?.remove ?? [],
+    database: {
+      location: pick(
+        undefined,
+        parseLocation,
+        ["database"],
+        section.database === undefined ? undefined : locationOf(section.database),
+        byDefault(env),
+      ),
+      isNamed: section.database !== undefined,
+    },
     sensitiveHeaders: (section.sensitiveHeaders ?? []).map((name) => name.toLowerCase()),
     identity: {
       namespace: pick("NAMESPACE", anything, ["namespace"], section.namespace, "default"),
@@ -328,8 +341,25 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ),
     )
   }
+  if (resolved.database.location._tag === "Memory" && resolved.workerThreads > 1) {
+    problems.push(
+      error(
+        ["config", "database"],
+        `${resolved.workerThreads} workers cannot share a database in memory`,
+        "Name a file, or set `workerThreads` to 1.",
+      ),
+    )
+  }
   return { static: resolved, problems: [...refusals(section), ...problems] }
 }
+
+const locationOf = ({
+  maxConnections = connectionsByDefault,
+  url,
+}: NonNullable<StaticSection["database"]>): Parsed<Location> =>
+  maxConnections === 0
+    ? refuse("a database needs at least one connection", "Remove `maxConnections`, or make it 1 or more.")
+    : parseLocation(url, maxConnections)
 
 const secretNames = new Set(["SESSION_KEY", "OIDC_COOKIE_SECRET"])
 

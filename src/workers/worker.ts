@@ -11,6 +11,7 @@ import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
 import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
+import * as Storage from "../store/Storage.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { type FromWorker, owedBytesMax, type ThreadStart, type ToWorker } from "./messages.ts"
 
@@ -102,6 +103,7 @@ await Effect.runPromise(
             out,
           }),
         ),
+        Layer.provideMerge(Storage.layer(settings.database.location)),
         Layer.provideMerge(
           World.layer({
             dns: settings.dns.lookupFamily,

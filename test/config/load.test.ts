@@ -602,7 +602,6 @@ describe("what is not built", () => {
   it.each(notBuilt.config.filter((name) => !name.includes(": ")))("config.%s", async (name) => {
     const values: Record<string, string> = {
       modelCatalog: "[]",
-      database: "{url: a}",
       spiffe: "{}",
       standardAttributes: "{}",
       "session.key": "abc",

@@ -203,6 +203,49 @@ describe("secrets", () => {
   })
 })
 
+describe("the database", () => {
+  const located = (url: string) => of({ database: { url } }).database.location
+  it("is the file of the URL, a Postgres, or memory", () => {
+    expect(located("sqlite://data.db")).toEqual({ _tag: "File", path: "data.db" })
+    expect(located("sqlite:///var/lib/sluice/a%20b.db?mode=rwc")).toEqual({
+      _tag: "File",
+      path: "/var/lib/sluice/a b.db",
+    })
+    expect(of({ database: { url: "sqlite::memory:" }, workerThreads: 1 }).database.location).toEqual({ _tag: "Memory" })
+    expect(located("/plain/path.db")).toEqual({ _tag: "File", path: "/plain/path.db" })
+    expect(located("postgresql://db/sluice")).toMatchObject({ _tag: "Postgres", connectionsMax: 5 })
+  })
+  it("is a file of the user's own unless named, made when something needs it", () => {
+    expect(of({}, { SLUICE_DATA_DIR: "/data" }).database).toEqual({
+      location: { _tag: "File", path: "/data/data.db" },
+      isNamed: false,
+    })
+    expect(of({}, { XDG_STATE_HOME: "/state", HOME: "/home/me" }).database.location).toEqual({
+      _tag: "File",
+      path: "/state/sluice/data.db",
+    })
+    expect(of({}, { HOME: "/home/me" }).database.location).toEqual({
+      _tag: "File",
+      path: "/home/me/.local/state/sluice/data.db",
+    })
+  })
+  it("keeps the password of its URL to itself", () => {
+    expect(JSON.stringify(located("postgres://sluice:hidden-word@db/sluice"))).not.toContain("hidden-word")
+  })
+  it("is refused when it is of another kind, has no path, or may not be connected to", () => {
+    expect(said({ database: { url: "mysql://db/sluice" } })).toEqual([
+      "config.database: `mysql` databases are not known",
+    ])
+    expect(said({ database: { url: "sqlite://" } })).toEqual(["config.database: no path in the URL of the database"])
+    expect(said({ database: { url: "sqlite::memory:" }, workerThreads: 2 })).toEqual([
+      "config.database: 2 workers cannot share a database in memory",
+    ])
+    expect(said({ database: { url: "postgres://db/x", maxConnections: 0 } })).toEqual([
+      "config.database: a database needs at least one connection",
+    ])
+  })
+})
+
 describe("identity", () => {
   it("comes from the environment of the pod", () => {
     const env = { POD_NAME: "p", NODE_NAME: "n", INSTANCE_IP: "10.0.0.1", LOCALITY: "r/z", NAMESPACE: "ns" }

@@ -42,7 +42,6 @@ export const notBuilt = {
   config: [
     "localXdsPath",
     "modelCatalog",
-    "database",
     "storage.mode: hybrid",
     "storage.mode: readOnly",
     "caAddress",

@@ -5,7 +5,12 @@ import { anyCase, Cel, CelMap, Count, exactlyOne, Millis, opt, TextMap, Texts } 
 
 const Text = Schema.NonEmptyString
 
-const Database = Schema.Struct({ url: Text, maxConnections: opt(Count) }).annotate({ identifier: "Database" })
+const Database = Schema.Struct({
+  url: Text.annotate({
+    description: "`sqlite://<path>`, or `postgres://user:password@host:5432/database`.",
+  }),
+  maxConnections: opt(Count, "Of Postgres; 5 unless set."),
+}).annotate({ identifier: "Database" })
 const LogFields = Schema.Struct({ add: opt(CelMap), remove: opt(Texts) })
 
 export const sampling = Schema.Union([Schema.Boolean, Schema.Finite, Text])
