@@ -55,3 +55,7 @@ export const pick = (fields: JsonObject, names: ReadonlyArray<string>): JsonObje
 /** All but the named fields. */
 export const without = (fields: JsonObject, names: ReadonlySet<string>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([name]) => !names.has(name)))
+
+/** Those that are there. */
+export const present = <A>(values: ReadonlyArray<A | undefined>): Array<A> =>
+  values.filter((value) => value !== undefined)

@@ -44,6 +44,8 @@ export interface Call {
   readonly nowMillis: number
   /** Unique to the call, at least sixteen of [0-9a-f]; ids that the upstream does not give are made from it. */
   readonly id: string
+  /** Where the client's path says whether it wants a stream, and not its body (Gemini). */
+  readonly stream?: boolean | undefined
   readonly options?: CallOptions | undefined
 }
 

@@ -112,7 +112,8 @@ export const pair = (client: ClientHalf, upstream: UpstreamHalf): Translation =>
   const request: Translation["request"] = (body, call) => {
     if (!isObject(body)) return Result.fail(notAnObject)
     const notes = new Notes()
-    const asked = client.readRequest(body, notes)
+    const read = client.readRequest(body, notes)
+    const asked = call.stream === undefined ? read : { ...read, stream: call.stream }
     if (notes.refusal !== undefined) return Result.fail(notes.refusal)
     const context: Context = {
       call,

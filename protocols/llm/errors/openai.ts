@@ -78,3 +78,31 @@ export const readOpenAiError = (body: unknown, status?: number): LlmError | unde
     param: textOf(at(error, "param")),
   }
 }
+
+const responseCodes: Readonly<Record<ErrorKind, string>> = {
+  invalidRequest: "invalid_prompt",
+  authentication: "server_error",
+  permission: "server_error",
+  billing: "rate_limit_exceeded",
+  notFound: "server_error",
+  tooLarge: "invalid_prompt",
+  rateLimit: "rate_limit_exceeded",
+  overloaded: "server_error",
+  timeout: "server_error",
+  unavailable: "server_error",
+  internal: "server_error",
+}
+
+/** In a stream of Responses an error is said twice: as an event of its own, and as how the response ended. */
+export const writeResponsesError = (error: LlmError): { readonly event: JsonObject; readonly error: JsonObject } => {
+  const code = responseCodes[error.kind]
+  return {
+    event: {
+      code: error.code ?? code,
+      message: error.message,
+      param: error.param ?? null,
+      ...writeOpenAiError(error),
+    },
+    error: { code, message: error.message },
+  }
+}

@@ -1,4 +1,8 @@
-/** Clients of Chat Completions, models behind Anthropic's Messages. */
+/**
+ * Clients of Chat Completions, models behind Anthropic's Messages.
+ *
+ * Left out: seed, n, penalties, log-probabilities, sound. Thoughts come as `reasoning_content`, signed ones go back as they came.
+ */
 import { anthropicMessages } from "../format/anthropicMessages.ts"
 import { openaiChat } from "../format/openaiChat.ts"
 import { pair } from "../pair.ts"

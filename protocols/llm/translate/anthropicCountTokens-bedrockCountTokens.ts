@@ -1,0 +1,30 @@
+/** Counting tokens as Anthropic asks for it, Claude on Bedrock, which counts a whole invocation. */
+import { countOf, isObject, without } from "../Json.ts"
+import { plain } from "../plain.ts"
+
+const noModel = new Set(["model"])
+
+const base64 = (text: string): string => {
+  let binary = ""
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}
+
+export const anthropicCountTokensToBedrockCountTokens = plain({
+  from: "anthropicCountTokens",
+  to: "bedrockCountTokens",
+  request: (body, call, notes) => {
+    if (!Array.isArray(body["messages"]) || !body["messages"].every(isObject))
+      notes.refuse("messages", "a request needs a list of messages")
+    const invocation = {
+      max_tokens: 1,
+      anthropic_version: call.options?.bedrock?.anthropicVersion ?? "bedrock-2023-05-31",
+      ...without(body, noModel),
+    }
+    return { input: { invokeModel: { body: base64(JSON.stringify(invocation)) } } }
+  },
+  reply: (reply) => {
+    const tokens = countOf(reply["inputTokens"])
+    return tokens === undefined ? { path: "inputTokens", reason: "the reply has no count" } : { input_tokens: tokens }
+  },
+})

@@ -1,0 +1,21 @@
+/** The usage of Converse, whose input leaves out what touched the cache. */
+import { countOf, isObject, objectsOf } from "../Json.ts"
+import type { Usage } from "../Usage.ts"
+
+export const readBedrockUsage = (usage: unknown): Usage | undefined => {
+  if (!isObject(usage)) return undefined
+  const input = countOf(usage["inputTokens"])
+  const output = countOf(usage["outputTokens"])
+  if (input === undefined && output === undefined) return undefined
+  const cacheReadTokens = countOf(usage["cacheReadInputTokens"]) ?? countOf(usage["cacheReadInputTokenCount"])
+  const cacheWriteTokens = countOf(usage["cacheWriteInputTokens"]) ?? countOf(usage["cacheWriteInputTokenCount"])
+  const hour = objectsOf(usage["cacheDetails"]).find((one) => one["ttl"] === "1h")
+  return {
+    inputTokens: (input ?? 0) + (cacheReadTokens ?? 0) + (cacheWriteTokens ?? 0),
+    outputTokens: output ?? 0,
+    cacheReadTokens,
+    cacheWriteTokens,
+    cacheWriteHourTokens: countOf(hour?.["inputTokens"]),
+    reportedInputTokens: input,
+  }
+}
