@@ -13,6 +13,7 @@ interface Open {
   readonly opening: Opening
   /** Among the tool calls of its choice. */
   readonly index: number
+  grown: boolean
 }
 
 export const streamWriter = (context: Context, emit: (event: WireEvent) => void): StreamWriter => {
@@ -82,7 +83,7 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
         delta(choice, { images: [{ type: "image_url", image_url: { url: `data:${mediaType};base64,${data}` } }] })
       else delta(choice, { audio: { id: `audio_${context.call.id}`, data, transcript: opening.part.transcript ?? "" } })
     }
-    open.set(key, { choice, opening, index })
+    open.set(key, { choice, opening, index, grown: false })
   }
 
   return {
@@ -101,6 +102,7 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
         case "grow": {
           const part = open.get(one.key)
           if (part === undefined || (one.text === "" && one.logprobs === undefined)) break
+          part.grown = true
           if (part.opening.kind === "text") delta(part.choice, { content: one.text }, one.logprobs)
           else if (part.opening.kind === "refusal") delta(part.choice, { refusal: one.text })
           else if (part.opening.kind === "reasoning") delta(part.choice, { reasoning_content: one.text })
@@ -125,10 +127,10 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
         }
         case "hide": {
           const part = open.get(one.key)
-          if (part !== undefined)
-            delta(part.choice, {
-              thinking_blocks: [{ type: "redacted_thinking", data: markSignature(one.hidden, "anthropic") }],
-            })
+          const mark = markSignature(one.hidden, "anthropic")
+          if (part?.grown === true) delta(part.choice, { reasoning_signature: mark })
+          else if (part !== undefined)
+            delta(part.choice, { thinking_blocks: [{ type: "redacted_thinking", data: mark }] })
           break
         }
         case "cite": {

@@ -58,26 +58,28 @@ export const writeToolCall = (part: ToolCallPart, name: string): JsonObject =>
     ? { id: toolCallId(part), type: "custom", custom: { name, input: part.input } }
     : { id: toolCallId(part), type: "function", function: { name, arguments: part.input } }
 
-/** Several thoughts, or a hidden one, do not fit into one text and one signature. */
+/** What stands behind a thought that can be read: its signature, or all of it, readable by its vendor. */
+const proofOf = (thought: ReasoningPart): string | undefined => {
+  const proof = thought.signature ?? thought.hidden
+  return proof === undefined ? undefined : markSignature(proof, "anthropic")
+}
+
+/** Several thoughts, or one that cannot be read, do not fit into one text and one signature. */
 const thinkingBlocks = (thoughts: ReadonlyArray<ReasoningPart>): ReadonlyArray<JsonObject> | undefined =>
-  thoughts.length > 1 || thoughts.some((thought) => thought.hidden !== undefined)
+  thoughts.length > 1 || thoughts.some((thought) => thought.hidden !== undefined && thought.text === "")
     ? thoughts.map((thought) =>
-        thought.hidden === undefined
-          ? {
-              type: "thinking",
-              thinking: thought.text,
-              signature: thought.signature === undefined ? "" : markSignature(thought.signature, "anthropic"),
-            }
+        thought.hidden === undefined || thought.text !== ""
+          ? { type: "thinking", thinking: thought.text, signature: proofOf(thought) ?? "" }
           : { type: "redacted_thinking", data: markSignature(thought.hidden, "anthropic") },
       )
     : undefined
 
 export const writeThoughts = (thoughts: ReadonlyArray<ReasoningPart>): JsonObject => {
   if (thoughts.length === 0) return {}
-  const signature = thoughts.findLast((thought) => thought.signature !== undefined)?.signature
+  const signed = thoughts.findLast((thought) => thought.text !== "" && proofOf(thought) !== undefined)
   return compact({
     reasoning_content: thoughts.map((thought) => thought.text).join(""),
-    reasoning_signature: signature === undefined ? undefined : markSignature(signature, "anthropic"),
+    reasoning_signature: signed === undefined ? undefined : proofOf(signed),
     thinking_blocks: thinkingBlocks(thoughts),
   })
 }

@@ -124,7 +124,7 @@ const assistantItems = (turn: Turn, context: Context, count: () => number, notes
     }
     content = undefined
     if (part.kind === "reasoning") {
-      const { hidden } = part
+      const hidden = part.hidden ?? part.signature
       const dot = hidden?.vendor === "openai" ? hidden.value.indexOf(".") : -1
       if (hidden === undefined || dot < 0) {
         notes.drop("reasoning of earlier turns")
