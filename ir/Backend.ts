@@ -1,16 +1,13 @@
 /** Somewhere an exchange can be sent. */
 import * as Schema from "effect/Schema"
 import { mcpFields } from "./backend/Mcp.ts"
+import { Model, ProviderGroups, VirtualModel } from "./backend/Llm.ts"
 import { Expression } from "./Expression.ts"
+import { HostTarget } from "./HostTarget.ts"
 import { BackendKey } from "./Key.ts"
 import { BackendPolicy } from "./Policy.ts"
 
-export const HostTarget = Schema.TaggedUnion({
-  /** A DNS name or an address literal. */
-  Host: { host: Schema.NonEmptyString, port: Schema.Port },
-  Unix: { path: Schema.NonEmptyString },
-})
-export type HostTarget = typeof HostTarget.Type
+export { HostTarget } from "./HostTarget.ts"
 
 const common = { key: BackendKey, policies: Schema.Array(BackendPolicy) }
 
@@ -21,6 +18,10 @@ export const Backend = Schema.TaggedUnion({
   Internal: { ...common, path: Schema.optionalKey(Schema.String) },
   /** MCP servers, federated behind one endpoint. */
   Mcp: { ...common, ...mcpFields },
+  /** Providers of models that stand for each other. */
+  Llm: { ...common, groups: ProviderGroups },
+  /** Models by the name that the client asks for. */
+  Models: { ...common, models: Schema.Array(Model), virtualModels: Schema.Array(VirtualModel) },
   Invalid: { ...common, reason: Schema.String },
 })
 export type Backend = typeof Backend.Type

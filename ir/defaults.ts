@@ -80,6 +80,10 @@ export const defaults = {
   tokenCacheMillis: 5 * minute,
   tokenReuseMarginMillis: 15 * second,
 
+  // calls of models
+  llmBodyBytesMax: 64 * 1024 * 1024,
+  llmIdleMillis: 5 * minute,
+
   // guards of models
   guardRejectionStatus: 403,
   guardRejectionBody: "The request was rejected due to inappropriate content",

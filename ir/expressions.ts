@@ -3,6 +3,7 @@ import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
 import type { Expression } from "./Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
+import type { Ai } from "./policy/Ai.ts"
 import type { LogFields } from "./policy/AccessLog.ts"
 import type { CredentialLocation } from "./policy/CredentialLocation.ts"
 import type { DirectResponse } from "./policy/DirectResponse.ts"
@@ -103,6 +104,13 @@ const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): v
   }
 }
 
+const ai = (policy: Ai, emit: Emit): void => {
+  for (const field of ["transformations", "finalTransformations"] as const) {
+    for (const [name, expression] of Object.entries(policy[field] ?? {}))
+      emit(expression, "llmField", "llm", field, name)
+  }
+}
+
 const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
   switch (policy._tag) {
     case "Conditional":
@@ -127,8 +135,9 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
     case "Oidc":
     case "Timeout":
     case "RequestMirror":
-    case "Ai":
       return
+    case "Ai":
+      return ai(policy, emit)
     default:
       return conditional(policy, context, emit)
   }
@@ -148,6 +157,8 @@ const backend = (policy: BackendPolicy, emit: Emit): void => {
       return emit(policy.unhealthyExpression, "health", "attempt", "unhealthyExpression")
     case "SessionAffinity":
       return emit(policy.source, "sessionAffinity", "backend", "source")
+    case "Ai":
+      return ai(policy, emit)
     default:
   }
 }
@@ -224,6 +235,26 @@ export const inMcp = (backend: Backend): ReadonlyArray<Found> => {
           found.push({ path, expression: one.expression, context: "backend", use: "mcpArgument" })
         }
       }
+    }
+  }
+  return found
+}
+
+/** What chooses among models, and who may use them. */
+export const inModels = (backend: Extract<Backend, { readonly _tag: "Models" }>): ReadonlyArray<Found> => {
+  const found: Array<Found> = []
+  for (const [i, { authorization }] of backend.models.entries()) {
+    for (const [j, { expression }] of (authorization?.rules ?? []).entries()) {
+      const path = ["models", i, "authorization", "rules", j, "expression"]
+      found.push({ path, expression, context: "llm", use: "authorization" })
+    }
+  }
+  for (const [i, { routing }] of backend.virtualModels.entries()) {
+    if (routing._tag !== "Conditional") continue
+    for (const [j, { when }] of routing.targets.entries()) {
+      if (when === undefined) continue
+      const path = ["virtualModels", i, "routing", "targets", j, "when"]
+      found.push({ path, expression: when, context: "llm", use: "condition" })
     }
   }
   return found

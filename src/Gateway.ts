@@ -20,6 +20,7 @@ import { fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
+import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
@@ -34,6 +35,7 @@ import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
+import { make as makeTokens } from "./llm/tokens.ts"
 import * as Publish from "./config/publish.ts"
 
 /** How long a drain waits for the first words on a connection. */
@@ -148,7 +150,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     ...options.upstream,
   }
   const compilePorts: CompilePorts = {
-    dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make },
+    dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make, llm: new LlmState(makeTokens()) },
     tlsContext: network.tlsContext,
     gate: yield* Gate.make(
       cryptography,

@@ -13,6 +13,7 @@ import type { Conversation } from "./6-dispatch/a2a/Conversation.ts"
 import type { Identity } from "./Identity.ts"
 import type { Endpoint } from "./ports/Upstream.ts"
 import type { Relayed, Socket } from "./ports/Network.ts"
+import type { Account } from "./6-dispatch/llm/Account.ts"
 import type { Inquiry } from "./Inquiry.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { TokenMeter } from "./5-policy/TokenMeter.ts"
@@ -116,7 +117,7 @@ export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
 export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
 
 /** What kind of backend an exchange was sent to. */
-export type BackendType = "static" | "dynamic" | "service" | "unknown"
+export type BackendType = "static" | "dynamic" | "service" | "ai" | "unknown"
 
 /** What policies have found out for the expressions that come after them. */
 export interface Notes {
@@ -125,6 +126,8 @@ export interface Notes {
   extproc?: Record<string, CelValue>
   mcpGuardrails?: Record<string, CelValue>
   a2a?: Conversation
+  /** The call of a model that the exchange is about. */
+  llm?: Account
 }
 
 /** What happened on the way, for the journal. */

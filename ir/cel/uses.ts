@@ -30,6 +30,7 @@ export const uses = {
   extAuthz: undefined,
   extProc: undefined,
   mcpArgument: undefined,
+  llmField: undefined,
   parameter: [string],
   key: [string, bytes, bool, int, uint, list(dyn)],
 } as const satisfies Readonly<Record<string, ReadonlyArray<Type> | undefined>>

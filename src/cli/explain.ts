@@ -144,6 +144,10 @@ const describeBackend = (backend: Backend | undefined): string => {
       return "the administration interface"
     case "Mcp":
       return `MCP servers: ${[...backend.targets.map(({ name }) => name), ...backend.selectors.map(() => "services by label")].join(", ")}`
+    case "Llm":
+      return `models of ${backend.groups.map((group) => group.map(({ name }) => name).join(", ")).join("; then ")}`
+    case "Models":
+      return `the models ${[...backend.models, ...backend.virtualModels].map(({ name }) => name).join(", ")}`
     case "Invalid":
       return `invalid: ${backend.reason}`
   }

@@ -1,7 +1,7 @@
 /** Every expression of a snapshot that cannot be used where it stands. */
 import type { Issue } from "../../ir/cel/Expr.ts"
 import type { Context } from "../../ir/cel/variables.ts"
-import { type Found, inMcp, inPolicy, inTarget } from "../../ir/expressions.ts"
+import { type Found, inMcp, inModels, inPolicy, inTarget } from "../../ir/expressions.ts"
 import type { BackendPolicy } from "../../ir/Policy.ts"
 import type { Path } from "../../ir/references.ts"
 import type { WeightedBackend } from "../../ir/Route.ts"
@@ -61,6 +61,16 @@ export class ExpressionChecker {
       if (target !== undefined) report([], [target])
       report([], inMcp(backend))
       inBackendPolicies(backend.policies, [], report)
+      if (backend._tag === "Llm") {
+        for (const [i, group] of backend.groups.entries()) {
+          for (const [j, { policies }] of group.entries()) inBackendPolicies(policies, ["groups", i, j], report)
+        }
+      } else if (backend._tag === "Models") {
+        report([], inModels(backend))
+        for (const [i, { provider }] of backend.models.entries()) {
+          inBackendPolicies(provider.policies, ["models", i, "provider"], report)
+        }
+      }
     })
     return wrong
   }

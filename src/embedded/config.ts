@@ -3,6 +3,11 @@ export const embedded = `
 gateways:
   default:
     port: \${SLUICE_PORT:-4000}
+llm:
+  matches: [{ path: { pathPrefix: /v1 } }, { path: { pathPrefix: /v1beta } }]
+  models:
+    - name: "*"
+      provider: echo
 routes:
   - name: sample
     policies:

@@ -57,7 +57,7 @@ const refusing = (refusal: Refusal): Service<Routed> => {
 /** Sends routed exchanges to the backends of a route. */
 export const dispatch = (ports: DispatchPorts, policyPorts: PolicyPorts, where: Destinations): Service<Routed> => {
   const { backends, mirrors, policies } = where
-  if (policies.Ai !== undefined) {
+  if (policies.Ai !== undefined && backends.some(({ backend }) => backend.where._tag !== "Llm")) {
     return refusing({ _tag: "FilterFailed", detail: "Ai cannot be applied to this route" })
   }
   const make = (backend: Resolved): Target => makeTarget(ports, policyPorts, backend, policies)

@@ -27,6 +27,7 @@ import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
 import { listen } from "./a2a/listen.ts"
 import { relay } from "./a2a/relay.ts"
 import { send } from "./http.ts"
+import { reach as reachLlm } from "./llm/target.ts"
 import { isOwn } from "./loop.ts"
 import { copier } from "./mirror.ts"
 import { observed } from "./observe.ts"
@@ -38,8 +39,16 @@ import type { Attempting, Target, Try } from "./Target.ts"
 const elsewhere: ReadonlyArray<BackendKind> = ["InferenceRouting", "Ai", "McpAuthorization", "McpGuardrails"]
 
 /** Why these policies cannot be carried out. */
-export const obstacle = (policies: BackendPolicies): string | undefined => {
-  for (const kind of elsewhere) if (policies[kind] !== undefined) return `${kind} cannot be applied to this backend`
+export const obstacle = (policies: BackendPolicies): string | undefined => obstacleAmong(elsewhere, policies)
+
+const llmObstacle = (policies: BackendPolicies): string | undefined =>
+  obstacleAmong(
+    elsewhere.filter((kind) => kind !== "Ai"),
+    policies,
+  )
+
+const obstacleAmong = (kinds: ReadonlyArray<BackendKind>, policies: BackendPolicies): string | undefined => {
+  for (const kind of kinds) if (policies[kind] !== undefined) return `${kind} cannot be applied to this backend`
   if (policies.BackendTls?.spiffe === true) return "identities from the Workload API are not built"
   return undefined
 }
@@ -127,7 +136,8 @@ export const makeTarget = (
   resolved: Resolved,
   route: TrafficPolicies,
 ): Target => {
-  const { mirrors, name, policies } = resolved
+  const { mirrors, name, policies, where } = resolved
+  if (where._tag === "Llm") return llmTarget(ports, policyPorts, resolved, where, route)
   const problem = obstacle(policies)
   const template = problem ?? templateOf(ports, resolved)
   const reaching =
@@ -154,10 +164,41 @@ export const makeTarget = (
   }
 }
 
+/** Policies act on each provider for itself, so none stands in front of them all. */
+const llmTarget = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  resolved: Resolved,
+  where: WhereOf<"Llm">,
+  route: TrafficPolicies,
+): Target => {
+  const { mirrors, name, policies } = resolved
+  const reaching = reachLlm(ports, policyPorts, where, route, {
+    connecting: (part) => {
+      const template = llmObstacle(part.policies) ?? templateOf(ports, { ...part, where })
+      if (typeof template === "string") return template
+      const family = ports.endpoints.family(template)
+      return (target) => family.to(target)
+    },
+    affinityOf: affinityOf(policies, policyPorts),
+    judge: healthOf(policies, policyPorts)?.judge,
+  })
+  const copying = mirrors.length === 0 ? reaching : mirroring(ports, policyPorts, resolved, route, reaching)
+  return {
+    name,
+    type: "ai",
+    attempt: (attempt) => {
+      attempt.request = attempt.request.copy()
+      return copying(attempt)
+    },
+  }
+}
+
 const types: { readonly [Tag in Where["_tag"]]: BackendType } = {
   Host: "static",
   Service: "service",
   Dynamic: "dynamic",
+  Llm: "ai",
   Nowhere: "unknown",
 }
 
@@ -212,6 +253,8 @@ const reach = (
   switch (where._tag) {
     case "Nowhere":
       return refusing(where.refusal)
+    case "Llm":
+      return refusing({ _tag: "InvalidBackendType" })
     case "Host":
       return reachHost(ports, resolved, where, template, route)
     case "Service":

@@ -3,6 +3,7 @@ import type { Clock } from "../ports/Timer.ts"
 import type { EndpointSpec } from "../ports/Upstream.ts"
 import type { OwnLocality } from "./balance.ts"
 import type { Endpoints } from "./Endpoints.ts"
+import type { LlmState } from "./llm/LlmState.ts"
 import type { Mirrors } from "./Mirrors.ts"
 
 export interface DispatchPorts {
@@ -13,4 +14,6 @@ export interface DispatchPorts {
   readonly mirrors?: Mirrors
   /** Where this gateway stands; absent: unknown. */
   readonly locality?: OwnLocality
+  /** Absent: nothing is known of model providers beyond one plan. */
+  readonly llm?: LlmState
 }

@@ -1,5 +1,6 @@
 /** What a reference to a backend means at its place: where it leads and which policies are in force there. */
 import type { Backend, HostTarget } from "../../ir/Backend.ts"
+import type { LlmProvider, Model } from "../../ir/backend/Llm.ts"
 import type { BackendRef } from "../../ir/BackendRef.ts"
 import * as Effective from "../../ir/effective.ts"
 import type { Expression } from "../../ir/Expression.ts"
@@ -10,13 +11,21 @@ import type { Refusal } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
 import { isIpv6 } from "../../protocols/net/ip.ts"
 import type { EndpointSet } from "./balance.ts"
+import { implicitPolicies } from "./llm/implicit.ts"
+import type { Part } from "./llm/Part.ts"
+import type { LlmPlace } from "./llm/target.ts"
 
 export type Where =
   | { readonly _tag: "Host"; readonly target: HostTarget }
   | { readonly _tag: "Service"; readonly service: Service; readonly port: number; readonly endpoints: EndpointSet }
   /** To wherever the client asked for. */
   | { readonly _tag: "Dynamic"; readonly target?: Expression }
+  | LlmWhere
   | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
+
+interface LlmWhere extends LlmPlace {
+  readonly _tag: "Llm"
+}
 
 export interface ResolvedMirror {
   readonly fraction: number
@@ -70,6 +79,8 @@ const whereOf = (setting: Pick<Place, "snapshot" | "services">, ref: BackendRef)
           return backend.target === undefined ? dynamic : { _tag: "Dynamic", target: backend.target }
         case "Internal":
         case "Mcp":
+        case "Llm":
+        case "Models":
           return invalidType
         case "Invalid":
           return notFound
@@ -114,6 +125,7 @@ const policiesOf = (
   routes: ReadonlyArray<Effective.PlacedRoute>,
   ref: BackendRef,
   refPolicies: ReadonlyArray<BackendPolicy>,
+  section?: string,
 ): Effective.BackendPolicies =>
   Effective.backendPolicies(setting.attachments, {
     listener: setting.listener,
@@ -122,7 +134,36 @@ const policiesOf = (
     backend: ref._tag === "Backend" ? setting.snapshot.backends.get(ref.backend) : undefined,
     service: ref._tag === "Service" ? { key: ref.service, port: ref.port } : undefined,
     refPolicies,
+    section,
   })
+
+/** Providers of models, each with the policies in force for it. */
+const llmOf = (
+  setting: Place,
+  routes: ReadonlyArray<Effective.PlacedRoute>,
+  ref: BackendRef,
+  refPolicies: ReadonlyArray<BackendPolicy>,
+): Where | undefined => {
+  const backend = ref._tag === "Backend" ? setting.snapshot.backends.get(ref.backend) : undefined
+  if (backend?._tag !== "Llm" && backend?._tag !== "Models") return undefined
+  const part = (provider: LlmProvider, group: number, model: Model | undefined): Part => {
+    const own = [...provider.policies, ...refPolicies]
+    const policies = { ...implicitPolicies(provider), ...policiesOf(setting, routes, ref, own, provider.name) }
+    const tunnel = policies.BackendTunnel
+    return {
+      provider,
+      group,
+      model,
+      policies,
+      proxy: tunnel === undefined ? undefined : whereOf(setting, tunnel.proxy),
+    }
+  }
+  const parts =
+    backend._tag === "Models"
+      ? backend.models.map((model) => part(model.provider, 0, model))
+      : backend.groups.flatMap((group, i) => group.map((provider) => part(provider, i, undefined)))
+  return { _tag: "Llm", backend, parts }
+}
 
 /** What a mirror refers to. Copies are not copied again, so its own mirrors are left out. */
 export const resolveMirror = (
@@ -156,7 +197,7 @@ export const resolve = (
   const policies = spoken(setting, policiesOf(setting, routes, ref, refPolicies))
   return {
     name: refName(setting, ref),
-    where: whereOf(setting, ref),
+    where: llmOf(setting, routes, ref, refPolicies) ?? whereOf(setting, ref),
     policies,
     mirrors: (policies.RequestMirror?.mirrors ?? []).map(({ backend, fraction }) => ({
       fraction,
@@ -171,10 +212,18 @@ const sameTarget = (a: HostTarget, b: HostTarget): boolean =>
   (a._tag === "Host" && b._tag === "Host" && a.host === b.host && a.port === b.port) ||
   (a._tag === "Unix" && b._tag === "Unix" && a.path === b.path)
 
+const sameParts = (a: ReadonlyArray<Part>, b: ReadonlyArray<Part>): boolean =>
+  a.length === b.length &&
+  a.every((part, i) => {
+    const other = b[i] as Part
+    return Effective.same(part.policies, other.policies) && sameWhere(part.proxy, other.proxy)
+  })
+
 const sameWhere = (a: Where | undefined, b: Where | undefined): boolean => {
   if (a === b) return true
   if (a?._tag === "Host" && b?._tag === "Host") return sameTarget(a.target, b.target)
   if (a?._tag === "Dynamic" && b?._tag === "Dynamic") return a.target === b.target
+  if (a?._tag === "Llm" && b?._tag === "Llm") return a.backend === b.backend && sameParts(a.parts, b.parts)
   if (a?._tag !== "Service" || b?._tag !== "Service") return false
   return a.service === b.service && a.port === b.port && a.endpoints === b.endpoints
 }

@@ -64,8 +64,8 @@ const computedTarget = (name: string, ports: PolicyPorts, target: Expression, fa
 export const tcpTarget = (ports: DispatchPorts, policyPorts: PolicyPorts, resolved: Resolved): TcpTarget => {
   const { clock, endpoints } = ports
   const { name, policies, where } = resolved
-  if (where._tag === "Nowhere") {
-    const failed = refused(message(where.refusal))
+  if (where._tag === "Nowhere" || where._tag === "Llm") {
+    const failed = refused(message(where._tag === "Llm" ? { _tag: "InvalidBackendType" } : where.refusal))
     return { name, dial: () => failed }
   }
   const template =

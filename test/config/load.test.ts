@@ -194,7 +194,7 @@ describe("ports", () => {
     [
       "of a bind and the standalone llm",
       "binds: [{port: 4000, listeners: [{routes: []}]}]\nllm: {models: []}",
-      ["2:1 llm: the `llm` section is not built yet", `2:6 llm: ${both("binds[0]", "llm")}`],
+      [`2:6 llm: ${both("binds[0]", "llm")}`],
     ],
     [
       "of a bind and the standalone mcp",
@@ -577,7 +577,6 @@ describe("what is not built", () => {
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
-    ["ai", "ai: {}"],
     ["backendAuth", "backendAuth: {key: abc}"],
     ["mcpAuthorization", "mcpAuthorization: {rules: []}"],
     ["mcpGuardrails", "mcpGuardrails: {processors: []}"],
@@ -589,7 +588,6 @@ describe("what is not built", () => {
   })
   it.each([
     ["mcp", "mcp: {targets: []}"],
-    ["ai", "ai: {name: a, provider: {anthropic: {}}}"],
     ["aws", "aws: {agentCore: {agentRuntimeArn: 'arn:aws:bedrock-agentcore:r:1:runtime/x'}}"],
   ])("%s backends are refused by name", async (kind, backend) => {
     expect(await linesOf(`gateways: {default: {port: 1}}\nroutes: [{backends: [{${backend}}]}]`)).toEqual([

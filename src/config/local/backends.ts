@@ -1,7 +1,7 @@
 /** Named backends, and the kinds of backend that routes share with them. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { exactlyOne, opt, req, Target } from "./grammar.ts"
+import { exactlyOne, Millis, opt, req, Target } from "./grammar.ts"
 import { McpBackend } from "./mcp.ts"
 import { BackendPolicies } from "./policies.ts"
 import { CustomProvider } from "./llmProvider.ts"
@@ -44,6 +44,7 @@ const provider = {
   ),
   copilot: opt(Schema.Struct(model)),
   custom: opt(CustomProvider),
+  echo: opt(Schema.Struct(model), "Built in: answers what it was asked, without a network."),
 }
 
 const NamedProvider = Schema.Struct({
@@ -53,6 +54,7 @@ const NamedProvider = Schema.Struct({
   pathOverride: opt(Schema.String),
   pathPrefix: opt(Schema.String),
   tokenize: opt(Schema.Boolean),
+  idleTimeout: opt(Millis, "How long a reply may pause once it has begun."),
   policies: opt(BackendPolicies),
 }).annotate({ identifier: "NamedAiProvider" })
 

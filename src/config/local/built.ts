@@ -4,8 +4,8 @@
  */
 
 export const notBuilt = {
-  backends: ["ai", "mcp", "aws"],
-  sections: ["llm", "mcp", "ui"],
+  backends: ["mcp", "aws"],
+  sections: ["mcp", "ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
   policies: [
@@ -14,7 +14,6 @@ export const notBuilt = {
     "extAuthz",
     "extProc",
     "remoteRateLimit",
-    "ai",
     "backendAuth",
     "inferenceRouting",
     "mcpAuthorization",
@@ -25,6 +24,7 @@ export const notBuilt = {
   fields: [
     "accessLog.otlp",
     "accessLog.database",
+    "ai.promptGuard",
     "delay.conditional",
     "localRateLimit.type: tokens",
     "tls.spiffe",

@@ -10,6 +10,7 @@ import {
   Count,
   exactlyOne,
   FileOrInline,
+  Millis,
   oneSpelling,
   opt,
   parsed,
@@ -19,11 +20,11 @@ import {
 } from "./grammar.ts"
 import * as Result from "effect/Result"
 import { CustomProvider } from "./llmProvider.ts"
-import { HeaderMatch } from "./match.ts"
+import { HeaderMatch, Matches } from "./match.ts"
 import { gatewayPolicies, Health, JsonMap, PromptCaching, PromptGuard, RoutePolicies, RuleSet } from "./policies.ts"
 import { BackendTls, ServerTls } from "./tls.ts"
 
-const known = ["openAI", "gemini", "vertex", "anthropic", "bedrock", "azure", "copilot"] as const
+const known = ["openAI", "gemini", "vertex", "anthropic", "bedrock", "azure", "copilot", "echo"] as const
 export const presets = [
   "cohere",
   "ollama",
@@ -84,6 +85,7 @@ const Params = Schema.Struct({
   pathOverride: opt(Schema.String),
   pathPrefix: opt(Schema.String),
   tokenize: opt(Schema.Boolean),
+  idleTimeout: opt(Millis, "How long a reply may pause once it has begun."),
 }).annotate({ identifier: "LlmParams" })
 
 const shared = {
@@ -159,6 +161,7 @@ const llmShape = Schema.Struct({
   gateways: opt(GatewayRefs),
   port: opt(Port, "4000 unless set; `gateways` is the newer way."),
   tls: opt(ServerTls),
+  matches: opt(Matches, "Which requests are for models; all of them unless set."),
   providers: opt(Schema.Array(Provider)),
   models: Schema.Array(Model),
   virtualModels: opt(Schema.Array(VirtualModel)),

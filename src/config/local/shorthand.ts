@@ -4,6 +4,7 @@ import { any } from "../../../ir/Match.ts"
 import * as Draft from "./Draft.ts"
 import type { Mcp } from "./mcp.ts"
 import type { LocalConfig } from "./Schema.ts"
+import { llmSection } from "./toLlm.ts"
 import { mcpBackend } from "./toMcp.ts"
 import { backendPoliciesOfRoute, trafficPolicies } from "./toPolicy.ts"
 import { attachedTo, implicit, own } from "./toRoutes.ts"
@@ -11,16 +12,12 @@ import { attachedTo, implicit, own } from "./toRoutes.ts"
 /** Where what a section stands for is served: on listeners that exist, or on a port of its own. */
 type Standing = { readonly listeners: ReadonlyArray<ListenerKey> } | { readonly port: number }
 
-const llmPort = 4000
 const mcpPort = 3000
 
 /** Their ports and gateways are judged although what they stand for may not be built. */
 export const shorthands = (draft: Draft.Draft, config: LocalConfig): void => {
   const { to } = draft
-  if (config.llm !== undefined) {
-    to.refused("sections", "llm", ["llm"])
-    standalone(draft, "llm", config.llm, llmPort)
-  }
+  if (config.llm !== undefined) llmSection(draft, config.llm)
   if (config.mcp !== undefined) {
     to.refused("sections", "mcp", ["mcp"])
     mcp(draft, config.mcp, standalone(draft, "mcp", config.mcp, mcpPort))
@@ -35,7 +32,7 @@ export const shorthands = (draft: Draft.Draft, config: LocalConfig): void => {
 
 const standalone = (
   draft: Draft.Draft,
-  section: "llm" | "mcp",
+  section: "mcp",
   one: { readonly gateways?: string | ReadonlyArray<string>; readonly port?: number; readonly tls?: unknown },
   port: number,
 ): Standing => {

@@ -18,7 +18,7 @@ import { route, tcpRoute } from "./toRoutes.ts"
 
 type Protocol = IrListener["protocol"]
 
-const serverTls = (tls: ServerTls, path: Path, to: Mapping): IrServerTls | undefined => {
+export const serverTls = (tls: ServerTls, path: Path, to: Mapping): IrServerTls | undefined => {
   const { cert, cipherSuites = [], key, keyExchangeGroups = [], mode = "static", root } = tls
   const minVersion = tls.minTLSVersion ?? tls.minTlsVersion ?? Defaults.defaults.minTlsVersion
   const maxVersion = tls.maxTLSVersion ?? tls.maxTlsVersion ?? Defaults.defaults.maxTlsVersion
@@ -58,7 +58,12 @@ const bindProtocol = (protocols: ReadonlyArray<Protocol>): BindProtocol =>
 
 const policyKeys = Object.keys(gatewayPolicies)
 
-const attachPolicies = (draft: Draft.Draft, policies: GatewayPolicies, listener: IrListener, path: Path): void => {
+export const attachPolicies = (
+  draft: Draft.Draft,
+  policies: GatewayPolicies,
+  listener: IrListener,
+  path: Path,
+): void => {
   let i = 0
   for (const key of policyKeys) {
     const policy = policies[key as keyof GatewayPolicies]

@@ -729,7 +729,9 @@ const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
   _tag: "Ai",
   ...present({
     promptGuard:
-      policy.promptGuard === undefined ? undefined : promptGuard(policy.promptGuard, [...path, "promptGuard"], to),
+      policy.promptGuard === undefined || to.refused("fields", "ai.promptGuard", [...path, "promptGuard"])
+        ? undefined
+        : promptGuard(policy.promptGuard, [...path, "promptGuard"], to),
     defaults: policy.defaults,
     overrides: policy.overrides,
     transformations: policy.transformations,

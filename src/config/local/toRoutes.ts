@@ -24,6 +24,7 @@ import {
   type TcpRoute,
 } from "./routes.ts"
 import { backendTls, backendTunnel } from "./toCallee.ts"
+import { aiBackend } from "./toProviders.ts"
 import { match } from "./toMatch.ts"
 import { mcpBackend } from "./toMcp.ts"
 import { backendPolicies, backendPoliciesOfRoute, trafficPolicies } from "./toPolicy.ts"
@@ -65,6 +66,10 @@ const routeBackend = (draft: Draft.Draft, one: RouteBackend, key: string, path: 
   if (one.service !== undefined) return to.service(one.service.name, one.service.port, [...path, "service"])
   if (one.backend !== undefined) return to.backend(one.backend, [...path, "backend"])
   if (one.internal !== undefined) return own(draft, internalBackend(inline, one.internal, []), path)
+  if (one.ai !== undefined) {
+    const made = aiBackend(one.ai, inline, [], [...path, "ai"], to)
+    return made === undefined ? undefined : own(draft, made, path)
+  }
   if (one.dynamic !== undefined) return dynamicRef(one.dynamic)
   if (one.routeGroup !== undefined) return to.group(one.routeGroup, [...path, "routeGroup"])
   return one.invalid === undefined ? undefined : { _tag: "Invalid" }
@@ -186,6 +191,10 @@ export const namedBackend = (draft: Draft.Draft, one: NamedBackend, path: Path):
     own(draft, { _tag: "Invalid", key, policies: [], reason: "not built yet" }, path)
   } else if (one.host !== undefined) own(draft, { _tag: "Host", key, target: one.host, policies }, path)
   else if (one.internal !== undefined) own(draft, internalBackend(key, one.internal, policies), path)
+  else if (one.ai !== undefined) {
+    const made = aiBackend(one.ai, key, policies, [...path, "ai"], to)
+    own(draft, made ?? { _tag: "Invalid", key, policies: [], reason: "cannot be used" }, path)
+  }
 }
 
 /** The listeners of one kind that `gateways:` names. */

@@ -15,6 +15,8 @@ import type { Captured, Exchange, Reply, Request, Subject } from "../../Exchange
 import type { Claims, KeyHolder } from "../../Identity.ts"
 import type { ClientIdentity } from "../../ports/Network.ts"
 import type { Clock } from "../../ports/Timer.ts"
+import { LlmFacts } from "./LlmFacts.ts"
+import { FieldView } from "./FieldView.ts"
 
 /** What is the same for every evaluation. */
 export interface Surroundings {
@@ -22,18 +24,6 @@ export interface Surroundings {
   readonly env: CelValue
   /** Names of headers whose values `redacted()` hides. */
   readonly isSensitive: (name: string) => boolean
-}
-
-/** A record that finds its fields by name. */
-abstract class FieldView extends MapView {
-  protected abstract readonly names: ReadonlyArray<string>
-  protected abstract field(name: string): CelValue | undefined
-  get(key: Key): CelValue | undefined {
-    return typeof key === "string" ? this.field(key) : undefined
-  }
-  keys(): ReadonlyArray<CelValue> {
-    return this.names.filter((name) => this.field(name) !== undefined)
-  }
 }
 
 const timeOf = (clock: Clock, monotonicMillis: number): CelValue | undefined => {
@@ -377,6 +367,8 @@ export class Facts implements Activation {
   get recorded(): Captured | undefined {
     return this.endedMillis === 0 ? undefined : this.exchange?.recorded
   }
+  /** The body of a call of a model, for what changes it or chooses by it. */
+  llmRequest: CelValue | undefined = undefined
   /** Whether a field was asked for that only a handshake fills. */
   askedForSeal = false
   private readonly request: Request | undefined
@@ -450,6 +442,10 @@ export class Facts implements Activation {
         return exchange?.notes?.mcpGuardrails
       case "a2a":
         return exchange?.notes?.a2a === undefined ? undefined : new A2aView(exchange.notes.a2a)
+      case "llm":
+        return exchange?.notes?.llm === undefined ? undefined : new LlmFacts(exchange.notes.llm)
+      case "llmRequest":
+        return this.llmRequest
       default:
         return undefined
     }

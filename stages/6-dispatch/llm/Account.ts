@@ -1,0 +1,81 @@
+/** What one call of a model came to; filled in while it runs, told when it is over. */
+import type { JsonObject } from "../../../protocols/llm/Json.ts"
+import { later, type Usage } from "../../../protocols/llm/Usage.ts"
+import type { Cost, Lookup, Rates } from "./prices.ts"
+
+export class Account {
+  /** The kind of call. */
+  readonly operation: "chat" | "embeddings" | "rerank" | "countTokens" | "other"
+  readonly requestModel: string | undefined
+  readonly streaming: boolean
+  readonly body: JsonObject | undefined
+  readonly startedMillis: number
+  /** As metrics and prices call it. */
+  provider: string | undefined
+  /** The one of several that answered, as configuration names it. */
+  providerName: string | undefined
+  /** What the provider was asked for. */
+  upstreamModel: string | undefined
+  responseModel: string | undefined
+  serviceTier: string | undefined
+  usage: Usage | undefined
+  /** Whether a part of the usage was counted or guessed here because the provider never said it. */
+  isEstimated = false
+  /** What the prompt was counted to before it was sent. */
+  countedTokens: number | undefined
+  firstTokenMillis = 0
+  endedMillis = 0
+  /** What the catalogue knew. */
+  priced: Lookup["status"] = "noCatalog"
+  cost: Cost | undefined
+  rates: Rates | undefined
+  prompt: ReadonlyArray<{ readonly role: string; readonly content: string }> | undefined
+  completion: ReadonlyArray<string> | undefined
+  toolCalls: ReadonlyArray<{ readonly id: string; readonly name: string; readonly arguments: unknown }> | undefined
+  /** Whoever charges for it; each is told once. */
+  private watchers: Array<(account: Account) => void> | undefined = []
+
+  constructor(
+    operation: Account["operation"],
+    requestModel: string | undefined,
+    streaming: boolean,
+    body: JsonObject | undefined,
+    startedMillis: number,
+  ) {
+    this.operation = operation
+    this.requestModel = requestModel
+    this.streaming = streaming
+    this.body = body
+    this.startedMillis = startedMillis
+  }
+
+  get timeToFirstTokenMillis(): number | undefined {
+    return this.firstTokenMillis === 0 ? undefined : this.firstTokenMillis - this.startedMillis
+  }
+
+  /** Between one token and the next, once a reply has come in pieces. */
+  get timePerOutputTokenMillis(): number | undefined {
+    const tokens = this.usage?.outputTokens ?? 0
+    return this.firstTokenMillis === 0 || this.endedMillis === 0 || tokens < 2
+      ? undefined
+      : (this.endedMillis - this.firstTokenMillis) / (tokens - 1)
+  }
+
+  used(usage: Usage): void {
+    this.usage = later(this.usage, usage)
+  }
+
+  /** Told at once where all is over already. */
+  watch(watcher: (account: Account) => void): void {
+    if (this.watchers === undefined) watcher(this)
+    else this.watchers.push(watcher)
+  }
+
+  settle(endedMillis: number): void {
+    const { watchers } = this
+    if (watchers === undefined) return
+    this.watchers = undefined
+    this.endedMillis = endedMillis
+    for (const watcher of watchers) watcher(this)
+  }
+}

@@ -1,0 +1,250 @@
+/** One provider, compiled: what is sent to it, through which policies, and to which address. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { defaults } from "../../../ir/defaults.ts"
+import { type BackendPolicies, mergeAi, type TrafficPolicies } from "../../../ir/effective.ts"
+import type { HostTarget } from "../../../ir/HostTarget.ts"
+import { hostOf } from "../../../protocols/http/authority.ts"
+import type { LlmError } from "../../../protocols/llm/LlmError.ts"
+import type { CallOptions, Format } from "../../../protocols/llm/Translation.ts"
+import * as Body from "../../Body.ts"
+import type { Reply, Request } from "../../Exchange.ts"
+import { layer } from "../../5-policy/layer.ts"
+import { backendSteps, type PolicyPorts } from "../../5-policy/steps.ts"
+import type { Refusal } from "../../Refusal.ts"
+import { authorityOf } from "../authority.ts"
+import type { EndpointHandle } from "../Endpoints.ts"
+import { send } from "../http.ts"
+import type { DispatchPorts } from "../ports.ts"
+import { Try } from "../Target.ts"
+import type { Account } from "./Account.ts"
+import type { Asked } from "./Asked.ts"
+import { relocating, takeIn } from "./credentials.ts"
+import { deliver } from "./deliver.ts"
+import { echo } from "./echo.ts"
+import type { Part } from "./Part.ts"
+import { preparing, type Sendable } from "./prepare.ts"
+import { compile as compileShape } from "./shape.ts"
+import type { Settling } from "./settle.ts"
+import { traitsOf } from "./vendor/traitsOf.ts"
+import type { VendorTraits } from "./vendor/VendorCall.ts"
+
+/** How connections to a provider are made; a text says why they cannot be. */
+export type Connecting = (target: HostTarget) => EndpointHandle
+
+/** A reply as the provider gave it, and what becomes of it if it is the one. */
+export interface Called {
+  readonly reply: Reply
+  readonly deliver: () => Effect.Effect<Reply, Refusal>
+}
+
+export type Answer =
+  | { readonly _tag: "Called"; readonly called: Called }
+  /** The request cannot be put to this provider. */
+  | { readonly _tag: "Unfit"; readonly client: Format | undefined; readonly error: LlmError }
+
+export interface Provider {
+  readonly name: string
+  readonly part: Part
+  readonly traits: VendorTraits
+  readonly ask: (
+    attempt: Try,
+    asked: Asked,
+    account: Account,
+    pinned: string | undefined,
+  ) => Effect.Effect<Answer, Refusal>
+}
+
+const positive = (millis: number | undefined): number | undefined =>
+  millis === undefined || millis <= 0 ? undefined : millis
+
+const optionsOf = ({ provider }: Part, traits: VendorTraits, ai: BackendPolicies["Ai"]): CallOptions | undefined => {
+  const { vendor } = provider
+  const caching = ai?.promptCaching
+  const options: CallOptions = {
+    ...(caching === undefined
+      ? {}
+      : {
+          promptCaching: {
+            system: caching.cacheSystem,
+            messages: caching.cacheMessages,
+            tools: caching.cacheTools,
+            minTokens: caching.minTokens ?? 0,
+            messageOffset: caching.cacheMessageOffset,
+          },
+        }),
+    ...(traits.moderation === undefined ? {} : { moderation: traits.moderation }),
+    ...(vendor._tag !== "Bedrock"
+      ? {}
+      : {
+          bedrock: {
+            region: vendor.region,
+            ...(vendor.guardrailIdentifier === undefined || vendor.guardrailVersion === undefined
+              ? {}
+              : { guardrail: { identifier: vendor.guardrailIdentifier, version: vendor.guardrailVersion } }),
+          },
+        }),
+  }
+  return Object.keys(options).length === 0 ? undefined : options
+}
+
+/** Vendors whose clients put no model into the path, so that a path of the client's own can be kept. */
+const keepsPath: ReadonlySet<string> = new Set(["OpenAi", "Anthropic", "Copilot"])
+
+const withQuery = (request: Request, path: string, drops: ReadonlySet<string>): void => {
+  const mark = path.indexOf("?")
+  const own = mark < 0 ? undefined : path.slice(mark + 1)
+  request.path = mark < 0 ? path : path.slice(0, mark)
+  const kept = request.query
+    ?.split("&")
+    .filter((one) => !drops.has(one.split("=", 1)[0] as string))
+    .join("&")
+  request.query = own === undefined ? (kept === "" ? undefined : kept) : kept ? `${own}&${kept}` : own
+}
+
+/** Of clients of one vendor, and meant for it only. */
+const altOnly: ReadonlySet<string> = new Set(["alt"])
+const azureVersion: ReadonlySet<string> = new Set(["api-version"])
+const none: ReadonlySet<string> = new Set()
+
+const routed = (part: Part, traits: VendorTraits) => {
+  const { provider } = part
+  const { pathOverride, pathPrefix, target, vendor } = provider
+  return (request: Request, { client, model, streaming, upstream }: Sendable): void => {
+    if (pathOverride !== undefined) {
+      request.query = undefined
+      return withQuery(request, pathOverride, none)
+    }
+    if (upstream === undefined) {
+      if (request.upgrade !== undefined && traits.realtimePath !== undefined) {
+        request.path = traits.realtimePath(pathPrefix)
+      } else request.path = traits.opaquePath(request.path, pathPrefix)
+      return
+    }
+    const isKept = target !== undefined && pathPrefix === undefined && client === upstream && keepsPath.has(vendor._tag)
+    if (isKept) return
+    const path = traits.path({ format: upstream, model: model ?? "", streaming, prefix: pathPrefix })
+    const isGemini = client === "gemini" || client === "geminiCountTokens" || upstream === "gemini"
+    withQuery(request, path, isGemini ? altOnly : vendor._tag === "Azure" ? azureVersion : none)
+  }
+}
+
+const isTimeout = (kind: BackendPolicies["BackendHttp"], route: TrafficPolicies): number | undefined =>
+  positive(kind?.requestTimeoutMillis ?? route.Timeout?.backendRequestMillis)
+
+export const compile = (
+  dispatch: DispatchPorts,
+  policyPorts: PolicyPorts,
+  part: Part,
+  route: TrafficPolicies,
+  connecting: Connecting | string,
+  settling: Settling,
+): Provider => {
+  const { policies, provider } = part
+  const { clock } = dispatch
+  const traits = traitsOf(provider.vendor)
+  const ai = mergeAi(route.Ai, policies.Ai)
+  const shape = compileShape(ai, policyPorts)
+  const prepare = preparing(provider, traits, shape, optionsOf(part, traits, ai))
+  const setPath = routed(part, traits)
+  const relocate = relocating(traits, policies.BackendAuth)
+  const { BackendAuth: auth, ...others } = policies
+  // A signature is over what is sent, so it comes after everything else.
+  const isLate = auth?.auth?._tag === "Aws"
+  const early = backendSteps(policyPorts, isLate ? others : policies)
+  const late = isLate && auth !== undefined ? backendSteps(policyPorts, { BackendAuth: auth }) : []
+  const timeoutMillis = isTimeout(policies.BackendHttp, route)
+  const idleMillis = provider.idleMillis ?? defaults.llmIdleMillis
+  const version = policies.BackendHttp?.version === "HTTP/2.0" ? "2" : "1.1"
+  const isTls = policies.BackendTls !== undefined
+  const sendTo = (attempt: Try, sendable: Sendable, asked: Asked): Effect.Effect<Reply, Refusal> => {
+    if (provider.vendor._tag === "Echo") return echo(clock, attempt.request, sendable, asked)
+    if (typeof connecting === "string") return Effect.fail({ _tag: "FilterFailed", detail: connecting })
+    const target = provider.target ?? traits.address(sendable.upstream)
+    if (target === undefined) return Effect.fail({ _tag: "NoHealthyBackends" })
+    const { request } = attempt
+    const authority = authorityOf(target, isTls ? "https" : "http")
+    if (authority !== undefined) {
+      request.authority = authority
+      request.host = hostOf(authority)
+    }
+    return send(attempt, request, connecting(target).get(), version, timeoutMillis, clock)
+  }
+  const inner = (sendable: Sendable, asked: Asked) => {
+    const finished = (attempt: Try): Effect.Effect<Reply, Refusal> => {
+      const { request } = attempt
+      relocate(request, sendable.upstream)
+      if (sendable.upstream !== undefined && sendable.model !== undefined) {
+        traits.head?.(request.headers, {
+          format: sendable.upstream,
+          model: sendable.model,
+          streaming: sendable.streaming,
+          prefix: provider.pathPrefix,
+        })
+      }
+      return late.length === 0
+        ? sendTo(attempt, sendable, asked)
+        : layer<Try>(late, (signed) => sendTo(signed, sendable, asked))(attempt)
+    }
+    return early.length === 0 ? finished : layer<Try>(early, finished)
+  }
+
+  return {
+    name: provider.name,
+    part,
+    traits,
+    ask: (attempt, asked, account, pinned) => {
+      const made = prepare(attempt, asked, pinned, { nowMillis: clock.wallMillis(), id: idOf(clock.random) })
+      if (Result.isFailure(made)) {
+        return Effect.succeed<Answer>({ _tag: "Unfit", client: undefined, error: made.failure })
+      }
+      const sendable = made.success
+      const request = attempt.request.copy()
+      setPath(request, sendable)
+      request.captured = undefined
+      if (request.upgrade === undefined) request.body = Body.bytes(sendable.bytes)
+      const { headers } = request
+      headers.remove("content-length")
+      headers.remove("accept-encoding")
+      if (sendable.isRewritten) headers.set("content-type", "application/json")
+      takeIn(request, auth)
+      const own = new Try(attempt.exchange, request)
+      own.number = attempt.number
+      account.provider = traits.name
+      account.providerName = provider.name
+      account.upstreamModel = sendable.model
+      account.responseModel = undefined
+      const replied = Effect.map(inner(sendable, asked)(own), (reply): Answer => {
+        reply.headers.set("x-sluice-provider", provider.name)
+        if (sendable.model !== undefined) reply.headers.set("x-sluice-model", sendable.model)
+        return {
+          _tag: "Called",
+          called: {
+            reply,
+            deliver: () =>
+              deliver(reply, sendable, {
+                clock,
+                account,
+                idleMillis,
+                settle: (received) => settling(account, sendable, received),
+              }),
+          },
+        }
+      })
+      return Effect.tapError(replied, () =>
+        Effect.sync(() => {
+          attempt.failure = own.failure
+        }),
+      )
+    },
+  }
+}
+
+const idOf = (random: () => number): string => {
+  let id = ""
+  while (id.length < 24)
+    id += Math.floor(random() * 0x1_0000)
+      .toString(16)
+      .padStart(4, "0")
+  return id
+}

@@ -1,0 +1,309 @@
+/** What a provider answered, on its way to the client: translated where that is needed, read for what it used. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { encodeSse } from "../../../protocols/http/sse.ts"
+import type { Headers } from "../../../protocols/http/headers.ts"
+import { eventDecoder, type Framing } from "../../../protocols/llm/framing.ts"
+import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
+import type { LlmError } from "../../../protocols/llm/LlmError.ts"
+import type { StreamTranslator, WireEvent } from "../../../protocols/llm/Translation.ts"
+import * as Body from "../../Body.ts"
+import type { Reply } from "../../Exchange.ts"
+import type { Clock } from "../../ports/Timer.ts"
+import type { Refusal } from "../../Refusal.ts"
+import type { Account } from "./Account.ts"
+import { EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
+import type { Sendable } from "./prepare.ts"
+import { readingOf } from "./reading.ts"
+import { StreamTap } from "./StreamTap.ts"
+import { errorEnd, errorReply } from "./told.ts"
+import { errorOf } from "./upstreamError.ts"
+
+/** Replies that are read whole: longer ones pass unread, or cannot be translated. */
+export const REPLY_BYTES_MAX = 64 * 1024 * 1024
+const ERROR_BYTES_MAX = 1024 * 1024
+
+export interface Delivery {
+  readonly clock: Clock
+  readonly account: Account
+  readonly idleMillis: number
+  /** Everything is known that will be; counts what nobody said. */
+  readonly settle: (received: Received | undefined) => void
+}
+
+/** What a client was given of a stream that it, or the provider, left early. */
+export interface Received {
+  readonly events: ReadonlyArray<JsonObject>
+  readonly share: number
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+const isEventStream = (headers: Headers): boolean => {
+  const type = headers.get("content-type") ?? ""
+  return /^text\/event-stream\b/i.test(type)
+}
+const isAmazonStream = (headers: Headers): boolean =>
+  /^application\/vnd\.amazon\.eventstream\b/i.test(headers.get("content-type") ?? "")
+
+const isEncoded = (headers: Headers): boolean => {
+  const encoding = headers.get("content-encoding")?.trim().toLowerCase()
+  return encoding !== undefined && encoding !== "" && encoding !== "identity"
+}
+
+const take = (account: Account, body: JsonObject): void => {
+  const { model, serviceTier, usage } = readingOf(body)
+  if (usage !== undefined) account.used(usage)
+  if (model !== undefined) account.responseModel = model
+  if (serviceTier !== undefined) account.serviceTier = serviceTier
+}
+
+const parse = (chunks: ReadonlyArray<Uint8Array>): unknown => {
+  let length = 0
+  for (const chunk of chunks) length += chunk.byteLength
+  try {
+    return JSON.parse(decoder.decode(Body.join(chunks, length)))
+  } catch {
+    return undefined
+  }
+}
+
+/** Bytes pass as they are; usage is read off them. */
+const passing = (sendable: Sendable, { account, clock, settle }: Delivery): EventWork => {
+  const tap = new StreamTap((data) => take(account, data), sendable.holdsBackUsage)
+  return {
+    feed: (chunk) => {
+      if (account.firstTokenMillis === 0) account.firstTokenMillis = clock.nowMillis()
+      return tap.feed(chunk)
+    },
+    end: () => [tap.end()],
+    fail: (error) => {
+      tap.readLatest()
+      return [errorEnd(sendable.client, error)]
+    },
+    over: (how) => {
+      tap.readLatest()
+      settle(how === "ended" ? undefined : tap.received())
+    },
+  }
+}
+
+const written = (events: ReadonlyArray<WireEvent>): ReadonlyArray<Uint8Array> => {
+  if (events.length === 0) return []
+  let text = ""
+  for (const event of events) text += encodeSse(event)
+  return [encoder.encode(text)]
+}
+
+/** Events that are kept for counting, should the stream end early. */
+const RECEIVED_MAX = 4096
+
+const unreadable = (reason: string): LlmError => ({
+  kind: "internal",
+  status: 502,
+  message: `the stream of the provider cannot be read: ${reason}`,
+})
+
+const translating = (
+  translator: StreamTranslator,
+  framing: Framing,
+  { account, clock, settle }: Delivery,
+): EventWork => {
+  let out: Array<WireEvent> = []
+  const received: Array<WireEvent> = []
+  let count = 0
+  const decoder = eventDecoder(framing, (event) => {
+    for (const one of translator.feed(event)) out.push(one)
+  })
+  const flush = (): ReadonlyArray<Uint8Array> => {
+    const events = out
+    if (events.length === 0) return []
+    out = []
+    count += events.length
+    for (const event of events) if (received.length < RECEIVED_MAX) received.push(event)
+    if (account.firstTokenMillis === 0 && translator.seen().content) account.firstTokenMillis = clock.nowMillis()
+    return written(events)
+  }
+  const fail = (error: LlmError): ReadonlyArray<Uint8Array> => {
+    for (const one of translator.fail(error)) out.push(one)
+    return flush()
+  }
+  return {
+    feed: (chunk) => {
+      const reason = decoder.feed(chunk)
+      return reason === undefined ? flush() : fail(unreadable(reason))
+    },
+    end: () => {
+      const reason = decoder.end()
+      if (reason !== undefined) return fail(unreadable(reason))
+      for (const one of translator.end()) out.push(one)
+      return flush()
+    },
+    fail,
+    over: (how) => {
+      const { error, model, usage } = translator.seen()
+      if (usage !== undefined) account.used(usage)
+      if (model !== undefined) account.responseModel = model
+      const isWhole = how === "ended" && error === undefined
+      settle(isWhole ? undefined : { events: received.flatMap(objectIn), share: received.length / Math.max(1, count) })
+    },
+  }
+}
+
+const objectIn = ({ data }: WireEvent): ReadonlyArray<JsonObject> => {
+  try {
+    const value: unknown = JSON.parse(data)
+    return isObject(value) ? [value] : []
+  } catch {
+    return []
+  }
+}
+
+/** Whatever described the bytes of the upstream says nothing of ours. */
+const rewrittenHead = (reply: Reply, contentType: string): void => {
+  const { headers } = reply
+  headers.remove("content-length")
+  headers.remove("content-encoding")
+  headers.remove("content-md5")
+  headers.remove("digest")
+  headers.remove("etag")
+  headers.set("content-type", contentType)
+}
+
+const badGateway = (message: string): LlmError => ({ kind: "internal", status: 502, message })
+
+const flat = ({ headers }: Reply): Record<string, string> => {
+  const fields: Record<string, string> = {}
+  for (const [name, value] of headers) fields[name] ??= value
+  return fields
+}
+
+/** Headers of a failed reply that say something to the client. */
+const keptOf = ({ headers }: Reply): ReadonlyArray<string> => {
+  const kept: Array<string> = []
+  for (const [name, value] of headers) {
+    if (/^(?:retry-after|x-ratelimit-|anthropic-ratelimit-|x-request-id|request-id|x-sluice-)/.test(name)) {
+      kept.push(name, value)
+    }
+  }
+  return kept
+}
+
+const failed = (reply: Reply, sendable: Sendable, delivery: Delivery): Effect.Effect<Reply, Refusal> => {
+  const { client, upstream } = sendable
+  if (upstream === client) {
+    delivery.settle(undefined)
+    return Effect.succeed(reply)
+  }
+  const { body } = reply
+  reply.body = Body.empty
+  return Effect.map(
+    Effect.match(Body.collect(body, ERROR_BYTES_MAX), {
+      onFailure: () => new Uint8Array(0),
+      onSuccess: (collected) => {
+        if (collected._tag === "Whole") return collected.bytes
+        Body.discard(collected.body)
+        return collected.prefix
+      },
+    }),
+    (bytes) => {
+      delivery.settle(undefined)
+      const error = errorOf(upstream, bytes, reply.status)
+      return errorReply(client, error, keptOf(reply), "upstream")
+    },
+  )
+}
+
+const translated = (reply: Reply, sendable: Sendable, delivery: Delivery): Effect.Effect<Reply, Refusal> => {
+  const { client, prepared } = sendable
+  const { body } = reply
+  reply.body = Body.empty
+  const { account } = delivery
+  const refuse = (message: string): Reply => {
+    delivery.settle(undefined)
+    return errorReply(client, badGateway(message), keptOf(reply))
+  }
+  return Effect.match(Body.collect(body, REPLY_BYTES_MAX), {
+    onFailure: ({ message }) => refuse(`the provider broke off its reply: ${message}`),
+    onSuccess: (collected) => {
+      if (collected._tag === "Partial") {
+        Body.discard(collected.body)
+        return refuse("the reply of the provider is too long")
+      }
+      const value = parse([collected.bytes])
+      if (value === undefined) return refuse("the reply of the provider is not JSON")
+      const made = prepared?.reply(value, flat(reply))
+      if (made === undefined || Result.isFailure(made)) {
+        return refuse(`the reply of the provider cannot be understood: ${made?.failure.reason ?? "no translation"}`)
+      }
+      const { body: json, model, usage } = made.success
+      if (usage !== undefined) account.used(usage)
+      if (model !== undefined) account.responseModel = model
+      delivery.settle(undefined)
+      rewrittenHead(reply, "application/json")
+      reply.body = Body.text(JSON.stringify(json))
+      return reply
+    },
+  })
+}
+
+/** A reply that came in one piece flows as any other. */
+const flowing = (body: Body.Flow | Body.Bytes): Body.Flow => {
+  if (body._tag === "Flow") return body
+  const held = new Body.HeldFlow(body.bytes.byteLength)
+  held.write(body.bytes)
+  held.end(undefined)
+  return held
+}
+
+/** The reply as the client gets it; the account is settled when its last byte has passed, or nobody wants more. */
+export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): Effect.Effect<Reply, Refusal> => {
+  const { account, clock, idleMillis, settle } = delivery
+  const { headers } = reply
+  if (reply.tunnel !== undefined) {
+    settle(undefined)
+    return Effect.succeed(reply)
+  }
+  if (reply.status >= 400) return failed(reply, sendable, delivery)
+  const { prepared } = sendable
+  const { body } = reply
+  if (prepared === undefined) {
+    if (isEncoded(headers) || body._tag === "Empty") {
+      settle(undefined)
+      return Effect.succeed(reply)
+    }
+    if (isEventStream(headers)) {
+      // Events may be held back, and an end may have to be added.
+      headers.remove("content-length")
+      reply.body = new EventFlow(flowing(body), passing(sendable, delivery), clock, idleMillis)
+      return Effect.succeed(reply)
+    }
+    if (body._tag === "Bytes") {
+      const value = parse([body.bytes])
+      if (isObject(value)) take(account, value)
+      settle(undefined)
+      return Effect.succeed(reply)
+    }
+    reply.body = new ReadFlow(body, REPLY_BYTES_MAX, (chunks) => {
+      const value = chunks === undefined ? undefined : parse(chunks)
+      if (isObject(value)) take(account, value)
+      settle(undefined)
+    })
+    return Effect.succeed(reply)
+  }
+  if (isEncoded(headers)) {
+    Body.discard(body)
+    settle(undefined)
+    return Effect.succeed(
+      errorReply(sendable.client, badGateway("the provider compressed its reply although it was not asked to")),
+    )
+  }
+  const framing = isEventStream(headers) ? "sse" : isAmazonStream(headers) ? "awsEventStream" : undefined
+  if (framing !== undefined && body._tag !== "Empty") {
+    rewrittenHead(reply, "text/event-stream")
+    reply.body = new EventFlow(flowing(body), translating(prepared.stream(), framing, delivery), clock, idleMillis)
+    return Effect.succeed(reply)
+  }
+  return translated(reply, sendable, delivery)
+}

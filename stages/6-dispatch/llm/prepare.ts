@@ -1,0 +1,196 @@
+/** From what a client asks to what a provider is sent, and the way back. */
+import * as Result from "effect/Result"
+import type { LlmProvider } from "../../../ir/backend/Llm.ts"
+import { withMembers } from "../../../protocols/json/members.ts"
+import { isObject, type JsonObject, textOf } from "../../../protocols/llm/Json.ts"
+import type { LlmError } from "../../../protocols/llm/LlmError.ts"
+import { type CallOptions, chatFormats, type Format, type Prepared } from "../../../protocols/llm/Translation.ts"
+import { translation } from "../../../protocols/llm/translations.ts"
+import type { Try } from "../Target.ts"
+import type { Asked } from "./Asked.ts"
+import { clientFormats } from "./kinds.ts"
+import { withMultipartField } from "./multipart.ts"
+import { edited, type Shape, type Shaped, unchanged } from "./shape.ts"
+import { invalid } from "./told.ts"
+import type { VendorTraits } from "./vendor/VendorCall.ts"
+
+/** What goes to a provider. */
+export interface Sendable {
+  readonly client: Format | undefined
+  /** Absent where it is passed on unread. */
+  readonly upstream: Format | undefined
+  readonly model: string | undefined
+  readonly streaming: boolean
+  readonly bytes: Uint8Array
+  /** Whether the bytes are JSON that the gateway has written anew. */
+  readonly isRewritten: boolean
+  /** The way back; absent where the reply passes as it is. */
+  readonly prepared: Prepared | undefined
+  /** An event that only tells of usage was asked for by the gateway, not by the client. */
+  readonly holdsBackUsage: boolean
+}
+
+export type Preparing = (
+  attempt: Try,
+  asked: Asked,
+  pinned: string | undefined,
+  call: { readonly nowMillis: number; readonly id: string },
+) => Result.Result<Sendable, LlmError>
+
+/** In which order the ways to say it are tried; the client's own comes first, except where a provider only imitates it. */
+const preferences: { readonly [From in Format]?: ReadonlyArray<Format> } = {
+  openaiChat: ["gemini", "openaiChat", "anthropicMessages", "bedrockConverse", "openaiResponses"],
+  openaiResponses: ["openaiResponses", "gemini", "openaiChat", "anthropicMessages", "bedrockConverse"],
+  anthropicMessages: ["anthropicMessages", "gemini", "openaiChat", "openaiResponses", "bedrockConverse"],
+  gemini: ["gemini", "openaiChat", "openaiResponses", "anthropicMessages", "bedrockConverse"],
+  openaiEmbeddings: [
+    "openaiEmbeddings",
+    "geminiEmbeddings",
+    "vertexEmbeddings",
+    "bedrockTitanEmbeddings",
+    "bedrockNovaEmbeddings",
+    "bedrockCohereEmbeddings",
+  ],
+  cohereRerank: ["cohereRerank", "vertexRerank", "bedrockRerank"],
+  anthropicCountTokens: ["anthropicCountTokens", "bedrockCountTokens"],
+  geminiCountTokens: ["geminiCountTokens"],
+}
+
+const choose = (from: Format, spoken: ReadonlyArray<Format>): Format | undefined =>
+  preferences[from]?.find((to) => spoken.includes(to) && (to === from || translation(from, to) !== undefined))
+
+/** A form keeps its files; only the field that names the model changes. */
+const underName = ({ bytes, contentType, json }: Asked, model: string): Uint8Array => {
+  if (json === undefined) return withMultipartField(bytes, contentType, "model", model)
+  return textOf(json["model"]) === undefined ? bytes : withMembers(bytes, new Map([["model", JSON.stringify(model)]]))
+}
+
+const encoder = new TextEncoder()
+
+const bytesOf = ({ bytes }: Asked, { edits }: Shaped): Uint8Array => {
+  if (edits.size === 0) return bytes
+  const texts = new Map<string, string | undefined>()
+  for (const [name, value] of edits) texts.set(name, value === undefined ? undefined : JSON.stringify(value))
+  return withMembers(bytes, texts)
+}
+
+/** The usage of a stream is only told to those who ask. */
+const askingForUsage = (shaped: Shaped): { readonly shaped: Shaped; readonly isOurs: boolean } => {
+  if (shaped.json["stream"] !== true) return { shaped, isOurs: false }
+  const { stream_options: options } = shaped.json
+  if (isObject(options) && options["include_usage"] === true) return { shaped, isOurs: false }
+  const wanted = { ...(isObject(options) ? options : {}), include_usage: true }
+  return { shaped: edited(shaped, [["stream_options", wanted]]), isOurs: true }
+}
+
+const renamesMaxTokens = new Set(["openai", "azure", "copilot"])
+
+/** Newer models of OpenAI's refuse the older name. */
+const withMaxCompletionTokens = (shaped: Shaped): Shaped => {
+  const { max_completion_tokens: current, max_tokens: older } = shaped.json
+  if (older === undefined) return shaped
+  return edited(shaped, [
+    ["max_tokens", undefined],
+    ...(current === undefined ? ([["max_completion_tokens", older]] as const) : []),
+  ])
+}
+
+export const preparing = (
+  provider: LlmProvider,
+  traits: VendorTraits,
+  shape: Shape,
+  options: CallOptions | undefined,
+): Preparing => {
+  const opaque: Preparing = (_attempt, asked, pinned) => {
+    const model = pinned ?? provider.model
+    const renamed = model === undefined || asked.model === undefined ? undefined : shape.alias(model)
+    const bytes = renamed === undefined || renamed === asked.model ? asked.bytes : underName(asked, renamed)
+    return Result.succeed({
+      client: undefined,
+      upstream: undefined,
+      model: renamed ?? asked.model,
+      streaming: asked.streaming,
+      bytes,
+      isRewritten: false,
+      prepared: undefined,
+      holdsBackUsage: false,
+    })
+  }
+
+  return (attempt, asked, pinned, call) => {
+    const client = clientFormats[asked.kind]
+    if (client === undefined) return opaque(attempt, asked, pinned, call)
+    if (asked.json === undefined) return Result.fail(invalid("the body of the request is not a JSON object"))
+    const own = unchanged(asked.json)
+    const pin = pinned ?? provider.model
+    const named = pin ?? asked.model
+    const isNamed = textOf(asked.json["model"]) === named
+    let shaped = shape.before(attempt, named === undefined || isNamed ? own : edited(own, [["model", named]]))
+    const said = textOf(shaped.json["model"])
+    if (said === undefined || said === "") return Result.fail(invalid("the request names no model", "missing_model"))
+    const model = shape.alias(said)
+    if (model !== said) shaped = edited(shaped, [["model", model]])
+    shaped = shape.prompts(client, shaped)
+    const upstream = choose(client, traits.formats(model))
+    if (upstream === undefined) {
+      return Result.fail(invalid(`unsupported conversion: from ${asked.kind} to provider ${traits.name}`))
+    }
+    const streaming = asked.streaming || shaped.json["stream"] === true
+    const base = { client, upstream, model }
+    if (upstream === client) {
+      let holdsBackUsage = false
+      if (client === "openaiChat") {
+        const asking = askingForUsage(shaped)
+        shaped = asking.shaped
+        holdsBackUsage = asking.isOurs
+        if (renamesMaxTokens.has(traits.name) && model.startsWith("gpt-")) shaped = withMaxCompletionTokens(shaped)
+      } else if (client === "gemini" || client === "geminiCountTokens") {
+        shaped = Object.hasOwn(shaped.json, "model") ? edited(shaped, [["model", undefined]]) : shaped
+      }
+      if (options?.moderation !== undefined && (client === "openaiChat" || client === "openaiResponses")) {
+        shaped = edited(shaped, [["moderation", options.moderation]])
+      }
+      const adjusted = traits.body?.(shaped.json, { format: upstream, model, streaming, prefix: undefined })
+      if (adjusted !== undefined && adjusted !== shaped.json) shaped = difference(shaped, adjusted)
+      shaped = shape.after(attempt, shaped)
+      return Result.succeed({
+        ...base,
+        streaming,
+        bytes: bytesOf(asked, shaped),
+        isRewritten: shaped.edits.size > 0,
+        prepared: undefined,
+        holdsBackUsage,
+      })
+    }
+    const prepared = translation(client, upstream)?.request(
+      streaming && shaped.json["stream"] !== true && (chatFormats as ReadonlyArray<Format>).includes(client)
+        ? { ...shaped.json, stream: true }
+        : shaped.json,
+      { model, ...call, ...(options === undefined ? {} : { options }) },
+    )
+    if (prepared === undefined) return Result.fail(invalid("unsupported conversion"))
+    if (Result.isFailure(prepared)) {
+      const { path, reason } = prepared.failure
+      return Result.fail({ ...invalid(reason), param: path === "" ? undefined : path })
+    }
+    const { body } = prepared.success
+    const adjusted = traits.body?.(body, { format: upstream, model, streaming, prefix: undefined }) ?? body
+    const { json } = shape.after(attempt, unchanged(adjusted))
+    return Result.succeed({
+      ...base,
+      streaming,
+      bytes: encoder.encode(JSON.stringify(json)),
+      isRewritten: true,
+      prepared: prepared.success,
+      holdsBackUsage: false,
+    })
+  }
+}
+
+/** Members that differ from what they were. */
+const difference = (shaped: Shaped, to: JsonObject): Shaped => {
+  const members: Array<readonly [string, unknown]> = []
+  for (const [name, value] of Object.entries(to)) if (shaped.json[name] !== value) members.push([name, value])
+  for (const name of Object.keys(shaped.json)) if (!Object.hasOwn(to, name)) members.push([name, undefined])
+  return edited(shaped, members)
+}

@@ -1,0 +1,103 @@
+/** What calls cost: the catalogue of prices, and the sum for one call. */
+import type { Usage } from "../../../protocols/llm/Usage.ts"
+
+/** US dollars for a million tokens. */
+export interface Rates {
+  readonly input?: number
+  readonly output?: number
+  readonly cacheRead?: number
+  readonly cacheWrite?: number
+  readonly cacheWriteHour?: number
+  readonly reasoning?: number
+  readonly inputAudio?: number
+  readonly outputAudio?: number
+}
+
+export interface Tier {
+  /** Holds for prompts of more tokens than this. */
+  readonly contextOver: number
+  readonly rates: Rates
+}
+
+export interface Price {
+  readonly rates: Rates
+  /** With growing thresholds. */
+  readonly tiers: ReadonlyArray<Tier>
+  readonly tags: ReadonlyArray<string>
+}
+
+/** By provider, then by model. */
+export type Catalogue = ReadonlyMap<string, ReadonlyMap<string, Price>>
+
+/** In US dollars. */
+export interface Cost {
+  readonly total: number
+  readonly input: number
+  readonly output: number
+  readonly cacheRead: number
+  readonly cacheWrite: number
+  readonly reasoning: number
+  readonly inputAudio: number
+  readonly outputAudio: number
+}
+
+export type Lookup =
+  | { readonly status: "exact"; readonly price: Price }
+  | { readonly status: "unpriced" | "missing" | "noCatalog" }
+
+const isPriced = ({ rates, tiers }: Price): boolean => Object.keys(rates).length > 0 || tiers.length > 0
+
+/** By what answered, else by what was asked for. */
+export const find = (
+  catalogue: Catalogue | undefined,
+  provider: string | undefined,
+  ...models: ReadonlyArray<string | undefined>
+): Lookup => {
+  if (catalogue === undefined || catalogue.size === 0) return { status: "noCatalog" }
+  const known = provider === undefined ? undefined : catalogue.get(provider)
+  for (const model of models) {
+    const price = model === undefined ? undefined : known?.get(model)
+    if (price !== undefined) return isPriced(price) ? { status: "exact", price } : { status: "unpriced" }
+  }
+  return { status: "missing" }
+}
+
+/** Those of the highest tier that the prompt reaches, over those of the base. */
+export const ratesFor = ({ rates, tiers }: Price, inputTokens: number): Rates => {
+  const tier = tiers.findLast(({ contextOver }) => contextOver < inputTokens)
+  return tier === undefined ? rates : { ...rates, ...tier.rates }
+}
+
+const MILLION = 1_000_000
+
+const dollars = (tokens: number, rate: number | undefined): number => (tokens * (rate ?? 0)) / MILLION
+
+export const costOf = (usage: Usage, rates: Rates): Cost => {
+  const cacheReadTokens = usage.cacheReadTokens ?? 0
+  const cacheWriteTokens = usage.cacheWriteTokens ?? 0
+  const hourTokens = Math.min(usage.cacheWriteHourTokens ?? 0, cacheWriteTokens)
+  const audioIn = usage.inputAudioTokens ?? 0
+  const audioOut = usage.outputAudioTokens ?? 0
+  const reasoningTokens = usage.reasoningTokens ?? 0
+  const plainIn = Math.max(0, usage.inputTokens - cacheReadTokens - cacheWriteTokens - audioIn)
+  const plainOut = Math.max(0, usage.outputTokens - reasoningTokens - audioOut)
+  const writeRate = rates.cacheWrite ?? rates.input
+  const input = dollars(plainIn, rates.input)
+  const output = dollars(plainOut, rates.output)
+  const cacheRead = dollars(cacheReadTokens, rates.cacheRead ?? rates.input)
+  const cacheWrite =
+    dollars(cacheWriteTokens - hourTokens, writeRate) + dollars(hourTokens, rates.cacheWriteHour ?? writeRate)
+  const reasoning = dollars(reasoningTokens, rates.reasoning ?? rates.output)
+  const inputAudio = dollars(audioIn, rates.inputAudio ?? rates.input)
+  const outputAudio = dollars(audioOut, rates.outputAudio ?? rates.output)
+  return {
+    total: input + output + cacheRead + cacheWrite + reasoning + inputAudio + outputAudio,
+    input,
+    output,
+    cacheRead,
+    cacheWrite,
+    reasoning,
+    inputAudio,
+    outputAudio,
+  }
+}
