@@ -261,6 +261,9 @@ export const writeRequest = (request: ChatRequest, context: Context, notes: Note
       : tools
   const cached = withCachePoints({ system, messages, tools: offered }, options?.promptCaching, model)
   const temperature = request.temperature === undefined ? undefined : Math.min(1, Math.max(0, request.temperature))
+  if (temperature !== request.temperature) notes.drop("a temperature above 1")
+  const either = (claude ?? 0) >= 4.01 && temperature !== undefined
+  if (samples && either && request.topP !== undefined) notes.drop("top_p beside temperature")
   const guardrail = options?.bedrock?.guardrail
   return compact({
     messages: cached.messages.map(({ role, content }) => ({ role, content })),
@@ -268,7 +271,7 @@ export const writeRequest = (request: ChatRequest, context: Context, notes: Note
     inferenceConfig: compact({
       maxTokens,
       temperature: samples ? temperature : undefined,
-      topP: samples && !((claude ?? 0) >= 4.01 && temperature !== undefined) ? request.topP : undefined,
+      topP: samples && !either ? request.topP : undefined,
       stopSequences: request.stop?.filter((one) => one.trim() !== ""),
     }),
     toolConfig: cached.tools.length === 0 ? undefined : compact({ tools: cached.tools, toolChoice }),

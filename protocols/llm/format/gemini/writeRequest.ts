@@ -33,6 +33,7 @@ const mediaOf = (source: Source, fallback: string | undefined, notes: Notes): Js
 const partOf = (part: Part, unsigned: boolean, names: ToolNames, notes: Notes): JsonObject | undefined => {
   switch (part.kind) {
     case "text":
+      if (part.cache !== undefined) notes.drop("cache marks")
       return part.text === ""
         ? undefined
         : compact({

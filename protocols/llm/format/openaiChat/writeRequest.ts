@@ -70,6 +70,7 @@ const fileOf = (part: DocumentPart, notes: Notes): JsonObject | undefined => {
 const contentPart = (part: Part, marks: boolean, notes: Notes): JsonObject | undefined => {
   switch (part.kind) {
     case "text":
+      if (part.cache !== undefined && !marks) notes.drop("cache marks")
       return part.cache !== undefined && marks
         ? { type: "text", text: part.text, prompt_cache_breakpoint: { mode: "explicit" } }
         : { type: "text", text: part.text }

@@ -24,6 +24,7 @@ const METADATA_CHARS_MAX = 512
 const contentPart = (part: Part, marks: boolean, notes: Notes): JsonObject | undefined => {
   switch (part.kind) {
     case "text":
+      if (part.cache !== undefined && !marks) notes.drop("cache marks")
       return part.cache !== undefined && marks
         ? { type: "input_text", text: part.text, prompt_cache_breakpoint: { mode: "explicit" } }
         : { type: "input_text", text: part.text }
