@@ -2,7 +2,7 @@
 import type { McpServer } from "@modelcontextprotocol/server"
 import { acceptedContent, inputRequired, ResourceTemplate } from "@modelcontextprotocol/server"
 import { embedded, image, png, text } from "./content.ts"
-import type { Shared } from "./Shared.ts"
+import type { Fixture } from "./Fixture.ts"
 import { strings } from "./tools.ts"
 
 type Content = ReturnType<typeof text> | typeof image | ReturnType<typeof embedded>
@@ -11,7 +11,7 @@ const said = (...contents: ReadonlyArray<Content>) => ({
   messages: contents.map((content) => ({ role: "user" as const, content })),
 })
 
-export const prompts = (server: McpServer, shared: Shared): void => {
+export const prompts = (server: McpServer, fixture: Fixture): void => {
   server.registerPrompt("test_simple_prompt", { description: "One sentence." }, () =>
     said(text("This is a simple prompt for testing.")),
   )
@@ -48,7 +48,7 @@ export const prompts = (server: McpServer, shared: Shared): void => {
   const extra = server.registerPrompt("test_triggered_prompt", { description: "Comes and goes." }, () =>
     said(text("Here for now")),
   )
-  if (!shared.extraPrompt) extra.disable()
+  if (!fixture.extraPrompt) extra.disable()
   server.server.setRequestHandler("completion/complete", ({ params }) => {
     const all = ["paris", "park", "party", "london"]
     const values = all.filter((one) => one.startsWith(params.argument.value))

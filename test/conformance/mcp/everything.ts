@@ -2,10 +2,10 @@
 import { McpServer } from "@modelcontextprotocol/server"
 import { prompts, resources } from "./catalogue.ts"
 import { interactiveTools, roundTripTools, states } from "./interactive.ts"
-import type { Shared } from "./Shared.ts"
+import type { Fixture } from "./Fixture.ts"
 import { type Era, plainTools } from "./tools.ts"
 
-export const everything = (shared: Shared, era: Era): McpServer => {
+export const everything = (fixture: Fixture, era: Era): McpServer => {
   const server = new McpServer(
     { name: "everything-fixture", version: "1.0.0" },
     {
@@ -20,10 +20,10 @@ export const everything = (shared: Shared, era: Era): McpServer => {
       requestState: { verify: states.verify },
     },
   )
-  plainTools(server, shared, era)
-  interactiveTools(server, shared, era)
+  plainTools(server, fixture, era)
+  interactiveTools(server, fixture, era)
   roundTripTools(server)
-  prompts(server, shared)
+  prompts(server, fixture)
   resources(server)
   if (era === "legacy") {
     server.server.setRequestHandler("resources/subscribe", () => ({}))

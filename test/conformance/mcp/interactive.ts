@@ -15,7 +15,7 @@ import {
   ProtocolError,
 } from "@modelcontextprotocol/server"
 import { text } from "./content.ts"
-import type { Shared } from "./Shared.ts"
+import type { Fixture } from "./Fixture.ts"
 import { type Era, strings } from "./tools.ts"
 
 interface Round {
@@ -68,8 +68,8 @@ const enums = form("Please select options from the enum fields", {
 
 type Answer = { readonly action: string; readonly content?: unknown }
 
-export const interactiveTools = (server: McpServer, shared: Shared, era: Era): void => {
-  const pushes = shared.style === "push" && era === "legacy"
+export const interactiveTools = (server: McpServer, fixture: Fixture, era: Era): void => {
+  const pushes = fixture.style === "push" && era === "legacy"
 
   /** What the user answered, or the result that asks. */
   const elicited = async (

@@ -16,7 +16,7 @@ import { parseArgs } from "node:util"
 import { everything } from "./everything.ts"
 import { bodyOf, httpSse } from "./httpSse.ts"
 import { sessions } from "./sessions.ts"
-import { Shared, type Style } from "./Shared.ts"
+import { Fixture, type Style } from "./Fixture.ts"
 
 export type Eras = "dual" | "legacy" | "modern"
 
@@ -30,30 +30,30 @@ export interface Options {
 export interface Running {
   readonly url: string
   readonly server: Server
-  readonly shared: Shared
+  readonly fixture: Fixture
   readonly close: () => Promise<void>
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-const legacyServer = (shared: Shared): McpServer => {
-  const server = everything(shared, "legacy")
-  shared.sessions.add(server)
+const legacyServer = (fixture: Fixture): McpServer => {
+  const server = everything(fixture, "legacy")
+  fixture.sessions.add(server)
   return server
 }
 
-const streamable = (shared: Shared, era: Eras): Handler => {
-  const modern = createMcpHandler(({ era: served }) => everything(shared, served), {
+const streamable = (fixture: Fixture, era: Eras): Handler => {
+  const modern = createMcpHandler(({ era: served }) => everything(fixture, served), {
     legacy: "reject",
-    bus: shared.bus,
+    bus: fixture.bus,
   })
   const handle = toNodeHandler(modern)
   // Every request of a server has a method and a URL; its type is also that of a client's reply.
   const answerModern = (request: IncomingMessage, response: ServerResponse, body?: unknown) =>
     handle(request as NodeIncomingMessageLike, response, body)
   const answerLegacy = sessions(
-    () => legacyServer(shared),
-    (server) => void shared.sessions.delete(server),
+    () => legacyServer(fixture),
+    (server) => void fixture.sessions.delete(server),
   )
   return async (request, response) => {
     if (request.method !== "POST") {
@@ -76,22 +76,22 @@ const streamable = (shared: Shared, era: Eras): Handler => {
   }
 }
 
-const twoEndpoints = (shared: Shared): Handler =>
+const twoEndpoints = (fixture: Fixture): Handler =>
   httpSse(async (transport) => {
-    const server = legacyServer(shared)
+    const server = legacyServer(fixture)
     await server.connect(transport)
     const closed = transport.onclose
     // oxlint-disable-next-line unicorn/prefer-add-event-listener -- transports of the SDK have one listener
     transport.onclose = () => {
-      shared.sessions.delete(server)
+      fixture.sessions.delete(server)
       closed?.()
     }
   })
 
 /** Listens on `localhost`, which is the only host that is answered. */
 export const serve = ({ era, port, style, transport }: Options): Promise<Running> => {
-  const shared = new Shared(style)
-  const handler = transport === "sse" ? twoEndpoints(shared) : streamable(shared, era)
+  const fixture = new Fixture(style)
+  const handler = transport === "sse" ? twoEndpoints(fixture) : streamable(fixture, era)
   const isHost = localhostHostValidation()
   const isOrigin = localhostOriginValidation()
   const server = createServer((request, response) => {
@@ -111,15 +111,15 @@ export const serve = ({ era, port, style, transport }: Options): Promise<Running
           server.closeAllConnections()
         })
       const path = transport === "sse" ? "/sse" : "/mcp"
-      resolve({ url: `http://localhost:${bound}${path}`, server, shared, close })
+      resolve({ url: `http://localhost:${bound}${path}`, server, fixture, close })
     })
   })
 }
 
-const stdio = (shared: Shared, era: Eras): void => {
-  if (era === "legacy") void legacyServer(shared).connect(new StdioServerTransport())
+const stdio = (fixture: Fixture, era: Eras): void => {
+  if (era === "legacy") void legacyServer(fixture).connect(new StdioServerTransport())
   else {
-    serveStdio(({ era: served }) => (served === "legacy" ? legacyServer(shared) : everything(shared, served)), {
+    serveStdio(({ era: served }) => (served === "legacy" ? legacyServer(fixture) : everything(fixture, served)), {
       legacy: era === "dual" ? "serve" : "reject",
     })
   }
@@ -136,7 +136,7 @@ if (import.meta.main) {
   })
   const era = values.era as Eras
   const style = values.style as Style
-  if (values.transport === "stdio") stdio(new Shared(style), era)
+  if (values.transport === "stdio") stdio(new Fixture(style), era)
   else {
     const transport = values.transport === "sse" ? "sse" : "http"
     const running = await serve({ transport, era, style, port: Number(values.port) })

@@ -2,7 +2,7 @@
 import type { McpServer, McpRequestContext, ServerContext } from "@modelcontextprotocol/server"
 import { fromJsonSchema, inputRequired } from "@modelcontextprotocol/server"
 import { audio, embedded, image, schema2020, text } from "./content.ts"
-import type { Shared } from "./Shared.ts"
+import type { Fixture } from "./Fixture.ts"
 
 export type Era = McpRequestContext["era"]
 
@@ -25,7 +25,7 @@ export const strings = (...names: ReadonlyArray<string>) =>
     required: [...names],
   })
 
-export const plainTools = (server: McpServer, shared: Shared, era: Era): void => {
+export const plainTools = (server: McpServer, fixture: Fixture, era: Era): void => {
   const say = (name: string, description: string, content: () => ReadonlyArray<object>) =>
     server.registerTool(name, { description }, () => ({ content: [...content()] as never }))
 
@@ -98,19 +98,19 @@ export const plainTools = (server: McpServer, shared: Shared, era: Era): void =>
     return inputRequired({ inputRequests: { sampled: inputRequired.createMessage({ messages, maxTokens: 10 }) } })
   })
   server.registerTool("test_trigger_tool_change", { description: "Changes the list of tools." }, () => {
-    shared.toolsChanged()
+    fixture.toolsChanged()
     return { content: [text("The list of tools has changed")] }
   })
   server.registerTool("test_trigger_prompt_change", { description: "Changes the list of prompts." }, () => {
-    shared.promptsChanged()
+    fixture.promptsChanged()
     return { content: [text("The list of prompts has changed")] }
   })
   server.registerTool("test_trigger_resource_update", { description: "Changes the watched resource." }, () => {
-    shared.resourceUpdated("test://watched-resource")
+    fixture.resourceUpdated("test://watched-resource")
     return { content: [text("The watched resource has changed")] }
   })
   const extra = server.registerTool("test_triggered_tool", { description: "Comes and goes." }, () => ({
     content: [text("Here for now")],
   }))
-  if (!shared.extraTool) extra.disable()
+  if (!fixture.extraTool) extra.disable()
 }

@@ -5,7 +5,7 @@ import { InMemoryServerEventBus } from "@modelcontextprotocol/server"
 /** Whether interactive tools ask by requests of their own, or by results, which the SDK turns into requests for old clients. */
 export type Style = "push" | "write-once"
 
-export class Shared {
+export class Fixture {
   readonly style: Style
   readonly bus = new InMemoryServerEventBus()
   /** Connections of clients of the legacy era. */
