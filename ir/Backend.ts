@@ -22,6 +22,13 @@ export const Backend = Schema.TaggedUnion({
   Llm: { ...common, groups: ProviderGroups },
   /** Models by the name that the client asks for. */
   Models: { ...common, models: Schema.Array(Model), virtualModels: Schema.Array(VirtualModel) },
+  /** An agent runtime of Amazon Bedrock. */
+  AgentCore: {
+    ...common,
+    runtimeArn: Schema.NonEmptyString,
+    qualifier: Schema.optionalKey(Schema.NonEmptyString),
+  },
   Invalid: { ...common, reason: Schema.String },
 })
 export type Backend = typeof Backend.Type
+export type AgentCore = Extract<Backend, { readonly _tag: "AgentCore" }>

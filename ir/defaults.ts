@@ -1,5 +1,6 @@
 /** Every value the gateway assumes when it was told none: one table for the file, for xDS and for code. */
 import type { CredentialLocation } from "./policy/CredentialLocation.ts"
+import type { ClientTls } from "./Tls.ts"
 import type { Keepalive } from "./policy/Keepalive.ts"
 
 const second = 1000
@@ -7,6 +8,16 @@ const minute = 60 * second
 
 export const bearer: CredentialLocation = { _tag: "Header", name: "authorization", prefix: "Bearer " }
 export const basic: CredentialLocation = { _tag: "Header", name: "authorization", prefix: "Basic " }
+
+/** TLS with the roots of the system, and nothing special about it. */
+export const systemTrust: ClientTls = {
+  verify: "full",
+  subjectAltNames: [],
+  minVersion: "TLSv1.2",
+  maxVersion: "TLSv1.3",
+  cipherSuites: [],
+  keyExchangeGroups: [],
+}
 
 export const keepalive: Keepalive = {
   enabled: true,

@@ -5,6 +5,7 @@ import type { Expression } from "./Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
 import type { Ai } from "./policy/Ai.ts"
 import type { LogFields } from "./policy/AccessLog.ts"
+import type { BackendAuth } from "./policy/BackendAuth.ts"
 import type { CredentialLocation } from "./policy/CredentialLocation.ts"
 import type { DirectResponse } from "./policy/DirectResponse.ts"
 import type { ExtAuthz } from "./policy/ExtAuthz.ts"
@@ -143,6 +144,29 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
   }
 }
 
+const backendAuth = ({ auth }: BackendAuth, emit: Emit): void => {
+  switch (auth?._tag) {
+    case "Aws": {
+      const { sessionName, tags = [] } = auth.assumeRole ?? {}
+      const texts = [sessionName, ...tags.map(({ value }) => value)]
+      texts.forEach((text, i) => {
+        if (text?._tag === "Computed") emit(text.expression, "awsTag", "backend", "auth", "assumeRole", i)
+      })
+      return
+    }
+    case "OauthTokenExchange":
+      location(auth.subjectToken.source, "backend", emit)
+      if (auth.actorToken !== undefined) location(auth.actorToken.source, "backend", emit)
+      auth.additionalParams.forEach(({ expression }, i) =>
+        emit(expression, "parameter", "backend", "auth", "additionalParams", i),
+      )
+      return
+    case "CrossAppAccess":
+      return location(auth.subjectToken.source, "backend", emit)
+    default:
+  }
+}
+
 const backend = (policy: BackendPolicy, emit: Emit): void => {
   switch (policy._tag) {
     case "Authorization":
@@ -159,6 +183,8 @@ const backend = (policy: BackendPolicy, emit: Emit): void => {
       return emit(policy.source, "sessionAffinity", "backend", "source")
     case "Ai":
       return ai(policy, emit)
+    case "BackendAuth":
+      return backendAuth(policy, emit)
     default:
   }
 }

@@ -26,6 +26,7 @@ import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
 import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
+import type { Credentials } from "../stages/ports/Credentials.ts"
 import { Journal } from "../stages/ports/Journal.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
@@ -33,6 +34,7 @@ import { Upstream } from "../stages/ports/Upstream.ts"
 import { natives } from "./node/natives.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
+import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
 import { make as makeTokens } from "./llm/tokens.ts"
@@ -68,6 +70,8 @@ export interface GatewayOptions {
   readonly natives?: Natives
   /** Memory that the workers share, where there are others: what they count is counted together. */
   readonly counters?: SharedArrayBuffer
+  /** Where the gateway's own credentials come from, unless it is the clouds' libraries. */
+  readonly credentials?: Credentials
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -156,6 +160,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       cryptography,
       { clock, fetch: fetchDocument({ clock, defaults, endpoints }) },
       options.counters,
+      options.credentials ?? credentials,
     ),
     expressions,
     limits,

@@ -117,7 +117,7 @@ export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
 export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
 
 /** What kind of backend an exchange was sent to. */
-export type BackendType = "static" | "dynamic" | "service" | "ai" | "unknown"
+export type BackendType = "static" | "dynamic" | "service" | "ai" | "aws" | "unknown"
 
 /** What policies have found out for the expressions that come after them. */
 export interface Notes {
@@ -244,4 +244,9 @@ export interface Attempt extends Subject {
   readonly request: Request
   /** 0 for the first. */
   readonly number: number
+  /** Has the last word over the request: a signature covers everything that others make of it. */
+  seal?: Seal | undefined
 }
+
+/** Gives a request its last touch; the request it is given belongs to others too. */
+export type Seal = (request: Request, endpoint: Endpoint) => Effect.Effect<Request, Refusal>

@@ -49,6 +49,8 @@ interface Shapes {
   /** The credentials were to be those for a proxy. */
   readonly ProxyBasicAuth: Detail & Fields
   readonly ApiKeyAuth: Detail & Fields
+  /** The gateway has no credential to show the backend. */
+  readonly BackendAuthFailed: Detail
   readonly CsrfFailed: {}
   readonly AuthorizationFailed: {}
   readonly RateLimited: {}
@@ -120,6 +122,11 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   BasicAuth: { status: 401, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
   ProxyBasicAuth: { status: 407, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
   ApiKeyAuth: { status: 401, reason: "APIKeyAuth", text: (r) => `api key authentication failure: ${r.detail}` },
+  BackendAuthFailed: {
+    status: 500,
+    reason: "UpstreamFailure",
+    text: (r) => `backend authentication failed: ${r.detail}`,
+  },
   CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
   AuthorizationFailed: { status: 403, reason: "Authorization", text: "authorization failed" },
   RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },

@@ -32,6 +32,7 @@ export const uses = {
   mcpArgument: undefined,
   llmField: undefined,
   parameter: [string],
+  awsTag: [string, bool, int, uint, bytes],
   key: [string, bytes, bool, int, uint, list(dyn)],
 } as const satisfies Readonly<Record<string, ReadonlyArray<Type> | undefined>>
 

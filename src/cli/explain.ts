@@ -140,6 +140,8 @@ const describeBackend = (backend: Backend | undefined): string => {
         : `unix:${backend.target.path}`
     case "Dynamic":
       return "the authority of the request"
+    case "AgentCore":
+      return `the agent runtime ${backend.runtimeArn}`
     case "Internal":
       return "the administration interface"
     case "Mcp":

@@ -6,7 +6,7 @@ let jose: Promise<typeof import("jose")> | undefined
 let passwords: Promise<typeof import("./passwords.ts")> | undefined
 
 export const cryptography: Cryptography = {
-  sha256: (text) => hash("sha256", text),
+  sha256: (data) => hash("sha256", data),
   verifyPassword: async (password, hashed) => (await (passwords ??= import("./passwords.ts"))).verify(password, hashed),
   verifySignature: async (token, jwk, algorithm) => {
     const { compactVerify } = await (jose ??= import("jose"))

@@ -4,8 +4,10 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { type KeySet, parse as parseKeys } from "../../protocols/jose/jwks.ts"
 import type { Subject } from "../Exchange.ts"
+import type { Credentials } from "../ports/Credentials.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
 import { Buckets, memory } from "./Buckets.ts"
+import { make as makeWallet, type Wallet } from "./credentials/Wallet.ts"
 import { type DocumentPorts, RemoteDocument } from "./RemoteDocument.ts"
 import type { Step } from "./Step.ts"
 
@@ -17,15 +19,23 @@ export interface Gate {
   readonly keysAt: (url: string) => RemoteDocument<KeySet>
   /** What was counted so far. */
   readonly buckets: () => Buckets
+  /** Absent: the gateway has no credentials of its own. */
+  readonly wallet: Wallet | undefined
 }
 
 /** `counters` is the memory of `Buckets` where several threads serve. */
-export const over = (cryptography: Cryptography, ports: DocumentPorts, counters?: SharedArrayBuffer): Gate => {
+export const over = (
+  cryptography: Cryptography,
+  ports: DocumentPorts,
+  counters?: SharedArrayBuffer,
+  credentials?: Credentials,
+): Gate => {
   let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
   const documents = new Map<string, RemoteDocument<KeySet>>()
   return {
     cryptography,
+    wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
     once: (policy, compile) => {
       let step = steps.get(policy)
@@ -45,5 +55,6 @@ export const make = (
   cryptography: Cryptography,
   ports: Omit<DocumentPorts, "run">,
   counters?: SharedArrayBuffer,
+  credentials?: Credentials,
 ): Effect.Effect<Gate, never, Scope.Scope> =>
-  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }, counters))
+  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }, counters, credentials))

@@ -1,6 +1,6 @@
 /** Fetches a document from a URL of the configuration: no redirects, only so many bytes, only so long. */
 import * as Effect from "effect/Effect"
-import type { ClientTls } from "../../ir/Tls.ts"
+import { systemTrust } from "../../ir/defaults.ts"
 import { freshMillis } from "../../protocols/http/cacheControl.ts"
 import { Headers } from "../../protocols/http/headers.ts"
 import { locate } from "../../protocols/http/locate.ts"
@@ -11,15 +11,6 @@ import type { Fetched } from "./RemoteDocument.ts"
 
 export const DOCUMENT_BYTES_MAX = 1024 * 1024
 export const FETCH_MILLIS_MAX = 5_000
-
-const systemTrust: ClientTls = {
-  verify: "full",
-  subjectAltNames: [],
-  minVersion: "TLSv1.2",
-  maxVersion: "TLSv1.3",
-  cipherSuites: [],
-  keyExchangeGroups: [],
-}
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 

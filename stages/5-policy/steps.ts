@@ -6,6 +6,7 @@ import type { Attempt, Exchange, Routed, Subject } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import * as authorization from "./authorization.ts"
 import * as apiKey from "./apiKey.ts"
+import * as backendAuth from "./backendAuth.ts"
 import * as basicAuth from "./basicAuth.ts"
 import * as buffer from "./buffer.ts"
 import { conditional, conditionOf } from "./condition.ts"
@@ -38,6 +39,15 @@ export interface PolicyPorts {
   readonly expressions?: Expressions
   /** Absent where nobody proves identities: policies that would are broken there. */
   readonly gate?: Gate
+  /** What backend the policies act on; absent: only its requests tell. */
+  readonly backend?: BackendFacts
+}
+
+export interface BackendFacts {
+  /** Absent: it has none. */
+  readonly host: string | undefined
+  /** How requests to it are signed, where it is one of Amazon's. */
+  readonly aws?: { readonly service?: string; readonly region?: string }
 }
 
 type Policy = Exclude<TrafficPolicy | BackendPolicy, { readonly _tag: "Conditional" }>
@@ -58,6 +68,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return apiKey.compile(policy, ports, layer)
     case "BasicAuth":
       return basicAuth.compile(policy, ports, layer)
+    case "BackendAuth":
+      return backendAuth.compile(policy, ports)
     case "Csrf":
       return csrf.compile(policy)
     case "JwtAuth":

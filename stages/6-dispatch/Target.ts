@@ -1,6 +1,6 @@
 /** A backend as a route uses it: its policies, its endpoints, and how one attempt at it is made. */
 import type * as Effect from "effect/Effect"
-import type { Attempt, BackendType, Reply, Request, Routed } from "../Exchange.ts"
+import type { Attempt, BackendType, Reply, Request, Routed, Seal } from "../Exchange.ts"
 import type { UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Member } from "./balance.ts"
@@ -21,6 +21,7 @@ export class Try implements Attempt {
   readonly exchange: Routed
   request: Request
   number = 0
+  seal: Seal | undefined = undefined
   /** Why the upstream gave no reply to this attempt; absent where somebody else refused. */
   failure: UpstreamFailure | undefined = undefined
   /** The endpoint that was chosen, where there was a choice. */

@@ -45,6 +45,16 @@ export const send = (
   replyTimeoutMillis: number | undefined,
   clock: Clock,
 ): Effect.Effect<Reply, Refusal> => {
+  const { seal } = attempt
+  if (seal !== undefined) {
+    return Effect.flatMap(seal(request, endpoint), (sealed) =>
+      dispatched(attempt, sealed, endpoint, version, replyTimeoutMillis, clock),
+    )
+  }
+  return dispatched(attempt, request, endpoint, version, replyTimeoutMillis, clock)
+}
+
+const dispatched: typeof send = (attempt, request, endpoint, version, replyTimeoutMillis, clock) => {
   const { exchange } = attempt
   const { trail } = exchange
   const now = clock.nowMillis()

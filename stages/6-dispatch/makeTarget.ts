@@ -17,10 +17,11 @@ import { expressionsOf } from "../5-policy/expression/expressionsOf.ts"
 import { Facts } from "../5-policy/expression/Facts.ts"
 import { layer } from "../5-policy/layer.ts"
 import type { Step } from "../5-policy/Step.ts"
-import { backendSteps, type PolicyPorts } from "../5-policy/steps.ts"
+import { type BackendFacts, backendSteps, type PolicyPorts } from "../5-policy/steps.ts"
 import type { EndpointSpec, SendOptions } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
 import { authorityOf, hasName, namedBy, renamed } from "./authority.ts"
+import * as AgentCore from "./aws/agentCore.ts"
 import { choose, chooseFor, type Member } from "./balance.ts"
 import type { Judgement } from "./health.ts"
 import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
@@ -146,10 +147,11 @@ export const makeTarget = (
       : reach(ports, policyPorts, resolved, template, route)
   const speaking = policies.A2a === undefined ? reaching : relay(policyPorts.maxBufferBytes, reaching)
   const copying = mirrors.length === 0 ? speaking : mirroring(ports, policyPorts, resolved, route, speaking)
+  const about = factsOf(resolved.where)
   const steps = [
     ...(policies.A2a === undefined ? [] : [listen(policyPorts)]),
     ...bodySteps(policyPorts, resolved),
-    ...backendSteps(policyPorts, policies),
+    ...backendSteps(about === undefined ? policyPorts : { ...policyPorts, backend: about }, policies),
   ]
   const type = types[resolved.where._tag]
   if (steps.length === 0 && mirrors.length === 0) return { name, type, attempt: reaching }
@@ -194,11 +196,26 @@ const llmTarget = (
   }
 }
 
+/** What its policies may know of a backend before there is a request. */
+const factsOf = (where: Where): BackendFacts | undefined => {
+  switch (where._tag) {
+    case "Host":
+      return { host: where.target._tag === "Host" ? where.target.host : undefined }
+    case "Service":
+      return { host: where.service.hostname }
+    case "AgentCore":
+      return { host: where.runtime.host, aws: { service: AgentCore.SERVICE, region: where.runtime.region } }
+    default:
+      return undefined
+  }
+}
+
 const types: { readonly [Tag in Where["_tag"]]: BackendType } = {
   Host: "static",
   Service: "service",
   Dynamic: "dynamic",
   Llm: "ai",
+  AgentCore: "aws",
   Nowhere: "unknown",
 }
 
@@ -257,6 +274,8 @@ const reach = (
       return refusing({ _tag: "InvalidBackendType" })
     case "Host":
       return reachHost(ports, resolved, where, template, route)
+    case "AgentCore":
+      return reachAgentCore(ports, resolved, where, template, route)
     case "Service":
       return reachService(ports, policyPorts, resolved, where, template, route)
     case "Dynamic":
@@ -285,6 +304,20 @@ const reachHost = (
     const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
     return send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock)
   }
+}
+
+const reachAgentCore = (
+  { clock, endpoints }: DispatchPorts,
+  { policies }: Resolved,
+  { runtime }: WhereOf<"AgentCore">,
+  template: EndpointTemplate,
+  route: TrafficPolicies,
+): Attempting => {
+  const handle = endpoints.family(template).to(runtime.target)
+  const version = versionOf(policies, undefined) ?? "1.1"
+  const timeoutMillis = replyTimeout(policies, route)
+  return (attempt) =>
+    send(attempt, AgentCore.addressed(attempt.request, runtime), handle.get(), version, timeoutMillis, clock)
 }
 
 const noHealthyBackends: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "NoHealthyBackends" })

@@ -10,6 +10,7 @@ import type { Service } from "../../ir/Workload.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
 import { isIpv6 } from "../../protocols/net/ip.ts"
+import * as AgentCore from "./aws/agentCore.ts"
 import type { EndpointSet } from "./balance.ts"
 import { implicitPolicies } from "./llm/implicit.ts"
 import type { Part } from "./llm/Part.ts"
@@ -21,6 +22,7 @@ export type Where =
   /** To wherever the client asked for. */
   | { readonly _tag: "Dynamic"; readonly target?: Expression }
   | LlmWhere
+  | { readonly _tag: "AgentCore"; readonly runtime: AgentCore.Runtime }
   | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
 
 interface LlmWhere extends LlmPlace {
@@ -77,6 +79,8 @@ const whereOf = (setting: Pick<Place, "snapshot" | "services">, ref: BackendRef)
           return { _tag: "Host", target: backend.target }
         case "Dynamic":
           return backend.target === undefined ? dynamic : { _tag: "Dynamic", target: backend.target }
+        case "AgentCore":
+          return { _tag: "AgentCore", runtime: AgentCore.runtimeOf(backend) }
         case "Internal":
         case "Mcp":
         case "Llm":
@@ -126,16 +130,19 @@ const policiesOf = (
   ref: BackendRef,
   refPolicies: ReadonlyArray<BackendPolicy>,
   section?: string,
-): Effective.BackendPolicies =>
-  Effective.backendPolicies(setting.attachments, {
+): Effective.BackendPolicies => {
+  const backend = ref._tag === "Backend" ? setting.snapshot.backends.get(ref.backend) : undefined
+  const policies = Effective.backendPolicies(setting.attachments, {
     listener: setting.listener,
     port: setting.port,
     routes,
-    backend: ref._tag === "Backend" ? setting.snapshot.backends.get(ref.backend) : undefined,
+    backend,
     service: ref._tag === "Service" ? { key: ref.service, port: ref.port } : undefined,
     refPolicies,
     section,
   })
+  return backend?._tag === "AgentCore" ? AgentCore.withDefaults(policies) : policies
+}
 
 /** Providers of models, each with the policies in force for it. */
 const llmOf = (
@@ -224,6 +231,7 @@ const sameWhere = (a: Where | undefined, b: Where | undefined): boolean => {
   if (a?._tag === "Host" && b?._tag === "Host") return sameTarget(a.target, b.target)
   if (a?._tag === "Dynamic" && b?._tag === "Dynamic") return a.target === b.target
   if (a?._tag === "Llm" && b?._tag === "Llm") return a.backend === b.backend && sameParts(a.parts, b.parts)
+  if (a?._tag === "AgentCore" && b?._tag === "AgentCore") return AgentCore.sameRuntime(a.runtime, b.runtime)
   if (a?._tag !== "Service" || b?._tag !== "Service") return false
   return a.service === b.service && a.port === b.port && a.endpoints === b.endpoints
 }

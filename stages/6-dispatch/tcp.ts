@@ -44,6 +44,7 @@ const noServerName = refused("the client named no server, so there is nowhere to
 const loop = refused("loop detected")
 const noHealthyBackends = refused("no healthy backends")
 
+const notRaw = refused("an agent runtime speaks HTTP only")
 const uncomputed = refused("the target could not be computed")
 
 const computedTarget = (name: string, ports: PolicyPorts, target: Expression, family: EndpointFamily): TcpTarget => {
@@ -95,6 +96,8 @@ export const tcpTarget = (ports: DispatchPorts, policyPorts: PolicyPorts, resolv
         },
       }
     }
+    case "AgentCore":
+      return { name, dial: () => notRaw }
     case "Service":
       return {
         name,

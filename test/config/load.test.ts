@@ -577,7 +577,6 @@ describe("what is not built", () => {
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
-    ["backendAuth", "backendAuth: {key: abc}"],
     ["mcpAuthorization", "mcpAuthorization: {rules: []}"],
     ["mcpGuardrails", "mcpGuardrails: {processors: []}"],
   ])("%s is refused by name", async (kind, policy) => {
@@ -588,7 +587,6 @@ describe("what is not built", () => {
   })
   it.each([
     ["mcp", "mcp: {targets: []}"],
-    ["aws", "aws: {agentCore: {agentRuntimeArn: 'arn:aws:bedrock-agentcore:r:1:runtime/x'}}"],
   ])("%s backends are refused by name", async (kind, backend) => {
     expect(await linesOf(`gateways: {default: {port: 1}}\nroutes: [{backends: [{${backend}}]}]`)).toEqual([
       `2:23 routes[0].backends[0].${kind}: \`${kind}\` backends are not built yet`,

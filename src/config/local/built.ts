@@ -4,7 +4,7 @@
  */
 
 export const notBuilt = {
-  backends: ["mcp", "aws"],
+  backends: ["mcp"],
   sections: ["mcp", "ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
@@ -14,7 +14,6 @@ export const notBuilt = {
     "extAuthz",
     "extProc",
     "remoteRateLimit",
-    "backendAuth",
     "inferenceRouting",
     "mcpAuthorization",
     "mcpGuardrails",
@@ -22,6 +21,8 @@ export const notBuilt = {
     "tracing",
   ],
   fields: [
+    "backendAuth.oauthTokenExchange",
+    "backendAuth.crossAppAccess",
     "accessLog.otlp",
     "accessLog.database",
     "ai.promptGuard",

@@ -1,5 +1,6 @@
 /** References to backends, credentials and calls of the gateway's own, from the file's words to the snapshot's. */
 import * as Redacted from "effect/Redacted"
+import { createPrivateKey, type KeyObject } from "node:crypto"
 import type { BackendRef } from "../../../ir/BackendRef.ts"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression, NamedExpression } from "../../../ir/Expression.ts"
@@ -121,14 +122,7 @@ export const simpleRef = (ref: SimpleRef, path: Path, to: Mapping): BackendRef |
 }
 
 /** What an https URL asks for. */
-export const plainTls: ClientTls = {
-  verify: "full",
-  subjectAltNames: [],
-  minVersion: Defaults.defaults.minTlsVersion,
-  maxVersion: Defaults.defaults.maxTlsVersion,
-  cipherSuites: [],
-  keyExchangeGroups: [],
-}
+export const plainTls = Defaults.systemTrust
 
 /** A certificate with the key that belongs to it. */
 export const identity = (
@@ -274,6 +268,74 @@ const awsRole = (role: NonNullable<NonNullable<Exclude<OwnAuth, string>["aws"]>[
   })),
 })
 
+const sessionName = /^[\w+=,.@-]{2,64}$/
+const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
+
+/** What the token service of AWS would refuse whatever the request is. */
+const checkRole = ({ roleArn, sessionName: name, tags }: AwsRole, path: Path, to: Mapping): void => {
+  if (!/^arn:[\w-]+:iam::\d{12}:role\/.+$/.test(roleArn)) {
+    to.fail([...path, "roleArn"], "expected `arn:aws:iam::ACCOUNT:role/NAME`")
+  }
+  if (name?._tag === "Fixed" && !sessionName.test(name.value)) {
+    to.fail([...path, "sessionName"], "expected 2 to 64 letters, digits and `+=,.@-_`")
+  }
+  if (tags.length > 50) to.fail([...path, "tags"], "a session has 50 tags at most")
+  const keys = new Set<string>()
+  for (const [i, { key, value }] of tags.entries()) {
+    if (keys.has(key)) to.fail([...path, "tags", i, "key"], `two tags are called ${JSON.stringify(key)}`)
+    keys.add(key)
+    if (key.length > 128 || !tagText.test(key)) {
+      to.fail([...path, "tags", i, "key"], "expected at most 128 letters, digits, spaces and `_.:/=+-@`")
+    }
+    if (value._tag === "Fixed" && (value.value.length > 256 || !tagText.test(value.value))) {
+      to.fail([...path, "tags", i, "value"], "expected at most 256 letters, digits, spaces and `_.:/=+-@`")
+    }
+  }
+}
+
+const gcpKinds = [
+  "authorized_user",
+  "service_account",
+  "impersonated_service_account",
+  "external_account",
+  "external_account_authorized_user",
+  "gdch_service_account",
+]
+
+const checkGcp = (text: string, isIdToken: boolean, path: Path, to: Mapping): void => {
+  let type: unknown
+  try {
+    type = (JSON.parse(text) as { readonly type?: unknown } | null)?.type
+  } catch {
+    to.fail(path, "the credential is not JSON")
+    return
+  }
+  if (typeof type !== "string" || !gcpKinds.includes(type)) {
+    to.fail(path, `the \`type\` of the credential is none of ${gcpKinds.map((one) => `\`${one}\``).join(", ")}`)
+  } else if (type === "gdch_service_account" && !isIdToken) {
+    to.fail(path, "a `gdch_service_account` gives identity tokens only", "Set `type: idToken` and an `audience`.")
+  }
+}
+
+const curveOf: Readonly<Record<string, string>> = { ES256: "prime256v1", ES384: "secp384r1" }
+
+/** Whether a key can sign in that way at all. */
+export const checkSigningKey = (pem: string, algorithm: string, path: Path, to: Mapping): void => {
+  let key: KeyObject
+  try {
+    key = createPrivateKey(pem)
+  } catch {
+    to.fail(path, "this is no private key", "Give a key in PEM, unencrypted.")
+    return
+  }
+  const curve = curveOf[algorithm]
+  const fits =
+    curve === undefined
+      ? key.asymmetricKeyType === "rsa" && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= 2048
+      : key.asymmetricKeyDetails?.namedCurve === curve
+  if (!fits) to.fail(path, `the key cannot sign with ${algorithm}`, "RS* and PS* need RSA of 2048 bits or more.")
+}
+
 const azureSource = (azure: NonNullable<Exclude<OwnAuth, string>["azure"]>): AzureSource => {
   const { clientSecret, managedIdentity } = azure.explicitConfig ?? {}
   if (clientSecret !== undefined) {
@@ -309,12 +371,14 @@ const jwtSign = (
   }
   const lifetimeMillis = sign.ttl ?? Defaults.defaults.jwtSignLifetimeMillis
   if (lifetimeMillis < 1000) to.fail([...path, "ttl"], "a token lives one second at least")
+  const algorithm = sign.alg ?? Defaults.defaults.jwtSignAlgorithm
+  if (key !== undefined) checkSigningKey(Redacted.value(key), algorithm, [...path, "signingKey"], to)
   return key === undefined
     ? undefined
     : {
         _tag: "JwtSign",
         signingKeyPem: key,
-        algorithm: sign.alg ?? Defaults.defaults.jwtSignAlgorithm,
+        algorithm,
         ...present({ kid: sign.kid }),
         claims: sign.claims ?? {},
         lifetimeMillis,
@@ -335,6 +399,7 @@ const ownKind = (auth: OwnAuth, path: Path, to: Mapping): IrOwnAuth | undefined 
       to.fail([...path, "gcp", "audience"], "only id tokens have an audience")
     const found = credential === undefined ? undefined : secret(credential, [...path, "gcp", "credential"], to)
     if (credential !== undefined && found === undefined) return undefined
+    if (found !== undefined) checkGcp(Redacted.value(found), type === "idToken", [...path, "gcp", "credential"], to)
     return {
       _tag: "Gcp",
       token: type === "accessToken" ? { _tag: "AccessToken" } : { _tag: "IdToken", ...present({ audience }) },
@@ -352,6 +417,7 @@ const ownKind = (auth: OwnAuth, path: Path, to: Mapping): IrOwnAuth | undefined 
             ...present({ sessionToken: sessionToken === undefined ? undefined : Redacted.make(sessionToken) }),
           }
     const role = assumeRole === undefined ? undefined : awsRole(assumeRole)
+    if (role !== undefined) checkRole(role, [...path, "aws", "assumeRole"], to)
     return { _tag: "Aws", ...present({ credentials, region, serviceName, assumeRole: role }) }
   }
   if (auth.azure !== undefined) return { _tag: "Azure", source: azureSource(auth.azure) }
@@ -384,6 +450,10 @@ const clientAuth = (
     return to.fail(path, "`privateKeyJwt` needs `signingKey` and `assertionAudience`")
   }
   const signingKeyPem = secret(auth.signingKey, [...path, "signingKey"], to)
+  if (signingKeyPem !== undefined) {
+    const algorithm = auth.alg ?? Defaults.defaults.jwtSignAlgorithm
+    checkSigningKey(Redacted.value(signingKeyPem), algorithm, [...path, "signingKey"], to)
+  }
   const pem = auth.certificate === undefined ? undefined : secret(auth.certificate, [...path, "certificate"], to)
   return signingKeyPem === undefined
     ? undefined
@@ -515,6 +585,11 @@ const crossApp = (one: CrossAppAccess, path: Path, to: Mapping): IrCrossAppAcces
 export const backendAuth = (auth: BackendAuth, path: Path, to: Mapping): IrBackendAuth | undefined => {
   const before = to.problems.length
   let kind: BackendAuthKind | undefined
+  for (const unbuilt of ["oauthTokenExchange", "crossAppAccess"] as const) {
+    if (typeof auth === "object" && auth[unbuilt] !== undefined) {
+      to.refused("fields", `backendAuth.${unbuilt}`, [...path, unbuilt])
+    }
+  }
   if (typeof auth === "object" && auth.oauthTokenExchange !== undefined) {
     kind = tokenExchange(auth.oauthTokenExchange, [...path, "oauthTokenExchange"], to)
   } else if (typeof auth === "object" && auth.crossAppAccess !== undefined) {

@@ -45,6 +45,12 @@ const internalBackend = (key: BackendKey, path: string, policies: ReadonlyArray<
   ...present({ path: path === "forward" ? undefined : path }),
 })
 
+const awsBackend = (
+  key: BackendKey,
+  { agentCore: { agentRuntimeArn, qualifier } }: NonNullable<NamedBackend["aws"]>,
+  policies: ReadonlyArray<BackendPolicy>,
+): Backend => ({ _tag: "AgentCore", key, policies, runtimeArn: agentRuntimeArn, ...present({ qualifier }) })
+
 export const own = (draft: Draft.Draft, backend: Backend, path: Path): BackendRef => {
   draft.to.backends.set(backend.key, backend)
   draft.origins.set(Draft.originKey("backends", backend.key), path)
@@ -71,6 +77,7 @@ const routeBackend = (draft: Draft.Draft, one: RouteBackend, key: string, path: 
     return made === undefined ? undefined : own(draft, made, path)
   }
   if (one.dynamic !== undefined) return dynamicRef(one.dynamic)
+  if (one.aws !== undefined) return own(draft, awsBackend(inline, one.aws, []), path)
   if (one.routeGroup !== undefined) return to.group(one.routeGroup, [...path, "routeGroup"])
   return one.invalid === undefined ? undefined : { _tag: "Invalid" }
 }
@@ -195,6 +202,7 @@ export const namedBackend = (draft: Draft.Draft, one: NamedBackend, path: Path):
     const made = aiBackend(one.ai, key, policies, [...path, "ai"], to)
     own(draft, made ?? { _tag: "Invalid", key, policies: [], reason: "cannot be used" }, path)
   }
+  else if (one.aws !== undefined) own(draft, awsBackend(key, one.aws, policies), path)
 }
 
 /** The listeners of one kind that `gateways:` names. */
