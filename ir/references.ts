@@ -36,7 +36,7 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
       )
     case "BackendAuth": {
       const { auth } = policy
-      if (auth?._tag === "OauthTokenExchange") {
+      if (auth?._tag === "OauthTokenExchange" || auth?._tag === "OauthClientCredentials") {
         return calleeReferences(auth.endpoint.callee, [...path, "auth", "endpoint", "callee"])
       }
       if (auth?._tag === "CrossAppAccess") {

@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../Named.ts"
 import { Aws, Azure, Copilot, ExtraCredential, Gcp, JwtSign, Key, Passthrough } from "./CloudAuth.ts"
-import { CrossAppAccess, OauthTokenExchange } from "./TokenExchange.ts"
+import { CrossAppAccess, OauthClientCredentials, OauthTokenExchange } from "./TokenExchange.ts"
 
 const backendAuthKind = Schema.Union([
   Passthrough,
@@ -14,6 +14,7 @@ const backendAuthKind = Schema.Union([
   JwtSign,
   OauthTokenExchange,
   CrossAppAccess,
+  OauthClientCredentials,
 ]).pipe(Schema.toTaggedUnion("_tag"))
 export interface BackendAuthKindSchema extends Named<typeof backendAuthKind> {}
 export const BackendAuthKind: BackendAuthKindSchema = backendAuthKind

@@ -45,3 +45,14 @@ export const CrossAppAccess = Schema.TaggedStruct("CrossAppAccess", {
   cache: TokenCache,
 })
 export type CrossAppAccess = typeof CrossAppAccess.Type
+
+/** A token for the gateway itself, whoever the client is. */
+export const OauthClientCredentials = Schema.TaggedStruct("OauthClientCredentials", {
+  endpoint: TokenEndpoint,
+  audiences: strings,
+  scopes: strings,
+  resources: strings,
+  location: CredentialLocation,
+  cache: TokenCache,
+})
+export type OauthClientCredentials = typeof OauthClientCredentials.Type

@@ -15,19 +15,13 @@ import type { Token } from "../ports/Credentials.ts"
 import type { Refusal } from "../Refusal.ts"
 import { compile as credentialAt } from "./credential.ts"
 import * as aws from "./credentials/aws.ts"
+import { type Around, clientCredentials, crossAppAccess, tokenExchange } from "./credentials/tokenExchange.ts"
 import { asked, failed, type Wallet } from "./credentials/Wallet.ts"
-import type { Gate } from "./Gate.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 
 /** Puts a credential into a request, or says why there is none. */
 export type Authenticate = (attempt: Attempt) => Effect.Effect<Verdict, Refusal>
-
-interface Around {
-  readonly ports: PolicyPorts
-  readonly gate: Gate
-  readonly wallet: Wallet
-}
 
 const unwritable = (what: string): Effect.Effect<Verdict, Refusal> =>
   Effect.fail(failed(`${what} cannot be written where the backend wants it`))
@@ -187,11 +181,14 @@ const own = (auth: OwnAuth, around: Around): Authenticate => {
   }
 }
 
-const kind = (auth: BackendAuthKind, around: Around): Authenticate | string => {
+const kind = (auth: BackendAuthKind, around: Around): Authenticate => {
   switch (auth._tag) {
     case "OauthTokenExchange":
+      return tokenExchange(auth, around)
     case "CrossAppAccess":
-      return "it is not built"
+      return crossAppAccess(auth, around)
+    case "OauthClientCredentials":
+      return clientCredentials(auth, around)
     default:
       return own(auth, around)
   }
@@ -202,7 +199,6 @@ export const compile = (policy: BackendAuth, ports: PolicyPorts): Step<Subject> 
   if (gate?.wallet === undefined) return broken("BackendAuth", "the gateway has no credentials here")
   const { auth } = policy
   const main = auth === undefined ? undefined : kind(auth, { ports, gate, wallet: gate.wallet })
-  if (typeof main === "string") return broken("BackendAuth", main)
   const further = policy.credentials.map(({ location, value }) => {
     const put = inserting(location, ports, "a credential")
     return (attempt: Attempt) => put(attempt, value)

@@ -4,6 +4,10 @@ import type { Jwk } from "../../protocols/jose/jwks.ts"
 export interface Cryptography {
   /** SHA-256 of a text or of bytes, in hexadecimal; at once. */
   readonly sha256: (data: string | Uint8Array) => string
+  /** The same in base64url. */
+  readonly digest: (data: string | Uint8Array) => string
+  /** So many bytes that nobody can guess, in base64url. */
+  readonly random: (bytes: number) => string
   /** Whether a password is the one that was hashed; takes its time elsewhere. */
   readonly verifyPassword: (password: string, hash: string) => Promise<boolean>
   /** Whether a compact token was signed with a key by that very algorithm. */

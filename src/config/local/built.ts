@@ -21,8 +21,6 @@ export const notBuilt = {
     "tracing",
   ],
   fields: [
-    "backendAuth.oauthTokenExchange",
-    "backendAuth.crossAppAccess",
     "accessLog.otlp",
     "accessLog.database",
     "ai.promptGuard",

@@ -313,11 +313,28 @@ export interface CrossAppAccessSchema extends Named<typeof crossAppAccessShape> 
 export const CrossAppAccess: CrossAppAccessSchema = crossAppAccessShape
 export type CrossAppAccess = typeof CrossAppAccess.Type
 
+const oauthClientCredentialsShape = Schema.Struct({
+  ...tokenEndpoint,
+  audiences: opt(Texts),
+  scopes: opt(Texts),
+  resources: opt(Texts),
+  authorizationLocation: opt(Location),
+  cache: opt(tokenCache),
+}).annotate({ identifier: "OauthClientCredentials" })
+export interface OauthClientCredentialsSchema extends Named<typeof oauthClientCredentialsShape> {}
+export const OauthClientCredentials: OauthClientCredentialsSchema = oauthClientCredentialsShape
+export type OauthClientCredentials = typeof OauthClientCredentials.Type
+
 const backendAuthShape = Schema.Union([
   copilotWord,
   atMostOne(
-    Schema.Struct({ ...ownAuth, oauthTokenExchange: opt(OauthTokenExchange), crossAppAccess: opt(CrossAppAccess) }),
-    [...ownKinds, "oauthTokenExchange", "crossAppAccess"],
+    Schema.Struct({
+      ...ownAuth,
+      oauthTokenExchange: opt(OauthTokenExchange),
+      crossAppAccess: opt(CrossAppAccess),
+      oauthClientCredentials: opt(OauthClientCredentials, "A token for the gateway itself."),
+    }),
+    [...ownKinds, "oauthTokenExchange", "crossAppAccess", "oauthClientCredentials"],
   ),
 ]).annotate({ identifier: "BackendAuth", description: "How the gateway shows a backend who is calling." })
 export interface BackendAuthSchema extends Named<typeof backendAuthShape> {}

@@ -18,6 +18,7 @@ import type { Keepalive as IrKeepalive } from "../../../ir/policy/Keepalive.ts"
 import type { ClientAuth as IrClientAuth, TokenEndpointPolicy } from "../../../ir/policy/TokenEndpoint.ts"
 import type {
   CrossAppAccess as IrCrossAppAccess,
+  OauthClientCredentials as IrOauthClientCredentials,
   OauthTokenExchange as IrOauthTokenExchange,
   SubjectToken,
 } from "../../../ir/policy/TokenExchange.ts"
@@ -34,6 +35,7 @@ import type {
   HeaderEdits,
   Keepalive,
   Location,
+  OauthClientCredentials,
   OauthTokenExchange,
   OwnAuth,
   SimpleRef,
@@ -525,8 +527,45 @@ const cache = (one: OauthTokenExchange["cache"]) => ({
   defaultLifetimeMillis: one?.defaultTtl ?? Defaults.defaults.tokenCacheMillis,
 })
 
+const reservedParameters = new Set([
+  "grant_type",
+  "subject_token",
+  "subject_token_type",
+  "actor_token",
+  "actor_token_type",
+  "requested_token_type",
+  "audience",
+  "resource",
+  "scope",
+  "assertion",
+  "client_id",
+  "client_secret",
+  "client_assertion",
+  "client_assertion_type",
+])
+
+const isTokenType = (text: string): boolean => URL.canParse(text) && !text.includes("#")
+
+const checkExchange = (one: OauthTokenExchange, path: Path, to: Mapping): void => {
+  for (const name of Object.keys(one.additionalParams ?? {})) {
+    if (reservedParameters.has(name)) to.fail([...path, "additionalParams", name], `\`${name}\` is set by the gateway`)
+  }
+  for (const side of ["subjectToken", "actorToken"] as const) {
+    const type = one[side]?.tokenType
+    if (type !== undefined && !isTokenType(type)) {
+      to.fail([...path, side, "tokenType"], "expected an absolute URI without a fragment")
+    }
+  }
+  const requested = one.requestedTokenType
+  const known = ["access_token", "jwt", "id_token"].map((name) => `${tokenTypes}${name}`)
+  if (requested !== undefined && !known.includes(requested)) {
+    to.fail([...path, "requestedTokenType"], `expected one of ${known.join(", ")}`)
+  }
+}
+
 const tokenExchange = (one: OauthTokenExchange, path: Path, to: Mapping): IrOauthTokenExchange | undefined => {
   const endpoint = tokenEndpoint(one, path, to)
+  checkExchange(one, path, to)
   const grantType = one.grantType ?? "tokenExchange"
   if (grantType === "jwtBearer") {
     for (const key of ["requestedTokenType", "actorToken"] as const) {
@@ -582,18 +621,37 @@ const crossApp = (one: CrossAppAccess, path: Path, to: Mapping): IrCrossAppAcces
       }
 }
 
+const clientCredentials = (
+  one: OauthClientCredentials,
+  path: Path,
+  to: Mapping,
+): IrOauthClientCredentials | undefined => {
+  const endpoint = tokenEndpoint(one, path, to)
+  if (one.clientAuth === undefined) {
+    return to.fail(path, "`clientAuth` is required", "A token for the gateway itself needs a proof of who it is.")
+  }
+  return endpoint === undefined
+    ? undefined
+    : {
+        _tag: "OauthClientCredentials",
+        endpoint,
+        audiences: one.audiences ?? [],
+        scopes: one.scopes ?? [],
+        resources: one.resources ?? [],
+        location: insertable(one.authorizationLocation, [...path, "authorizationLocation"], to),
+        cache: cache(one.cache),
+      }
+}
+
 export const backendAuth = (auth: BackendAuth, path: Path, to: Mapping): IrBackendAuth | undefined => {
   const before = to.problems.length
   let kind: BackendAuthKind | undefined
-  for (const unbuilt of ["oauthTokenExchange", "crossAppAccess"] as const) {
-    if (typeof auth === "object" && auth[unbuilt] !== undefined) {
-      to.refused("fields", `backendAuth.${unbuilt}`, [...path, unbuilt])
-    }
-  }
   if (typeof auth === "object" && auth.oauthTokenExchange !== undefined) {
     kind = tokenExchange(auth.oauthTokenExchange, [...path, "oauthTokenExchange"], to)
   } else if (typeof auth === "object" && auth.crossAppAccess !== undefined) {
     kind = crossApp(auth.crossAppAccess, [...path, "crossAppAccess"], to)
+  } else if (typeof auth === "object" && auth.oauthClientCredentials !== undefined) {
+    kind = clientCredentials(auth.oauthClientCredentials, [...path, "oauthClientCredentials"], to)
   } else kind = ownKind(auth, path, to)
   const credentials = extraCredentials(auth, path, to)
   if (kind === undefined && credentials.length === 0) {
