@@ -115,10 +115,16 @@ const route = (
   )
 
 /** Spread over hosts and paths. */
-export const routes = someOf(route(matchOn(anyPath, 1), oneOf(...hostnames), 4), 20)
+export const routes: Arbitrary.Arbitrary<ReadonlyArray<Route>> = someOf(
+  route(matchOn(anyPath, 1), oneOf(...hostnames), 4),
+  20,
+)
 
 /** All in one place, told apart by methods, headers and parameters. */
-export const crowd = someOf(route(matchOn(crowdedPath, 2), oneOf("*"), 8), 20)
+export const crowd: Arbitrary.Arbitrary<ReadonlyArray<Route>> = someOf(
+  route(matchOn(crowdedPath, 2), oneOf("*"), 8),
+  20,
+)
 
 const pieces = ["x=1", "x=2", "y=1", "x", "y=", "x=%31", "%78=2", "x=a+b", "", "?x=1", "=1", "x=1=2", "xx=1"] as const
 const query = someOf(oneOf(...pieces), 4).pipe(
