@@ -6,6 +6,7 @@ import type { BackendPolicy, ConditionalPolicy, FrontendPolicy, TrafficPolicy } 
 import type { Ai } from "./policy/Ai.ts"
 import type { LogFields } from "./policy/AccessLog.ts"
 import type { BackendAuth } from "./policy/BackendAuth.ts"
+import type { Cedar } from "./policy/Cedar.ts"
 import type { CredentialLocation } from "./policy/CredentialLocation.ts"
 import type { DirectResponse } from "./policy/DirectResponse.ts"
 import type { ExtAuthz } from "./policy/ExtAuthz.ts"
@@ -30,6 +31,27 @@ export const headerUse = (name: string): Use => (name === ":status" ? "status" :
 
 const rules = (set: ReadonlyArray<Rule>, use: Use, context: Context, emit: Emit): void =>
   set.forEach(({ expression }, i) => emit(expression, use, context, "rules", i, "expression"))
+
+/** The expressions that tell a request to Cedar. */
+export const inCedar = (policies: ReadonlyArray<Cedar>): ReadonlyArray<Expression> =>
+  policies.flatMap(({ action, context, principal, resource }) => [
+    ...(action === undefined ? [] : [action]),
+    ...context.map(({ expression }) => expression),
+    ...[principal, resource].flatMap((entity) =>
+      entity === undefined
+        ? []
+        : [
+            entity.id,
+            ...(entity.parents === undefined ? [] : [entity.parents]),
+            ...entity.attributes.map(({ expression }) => expression),
+          ],
+    ),
+  ])
+
+const cedar = (policy: Cedar | undefined, context: Context, emit: Emit): void => {
+  if (policy === undefined) return
+  inCedar([policy]).forEach((expression, i) => emit(expression, "cedar", context, "cedar", i))
+}
 
 const transformation = (side: string, one: Transformation | undefined, context: Context, emit: Emit): void => {
   if (one === undefined) return
@@ -123,6 +145,7 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
       }
       return
     case "Authorization":
+      cedar(policy.cedar, context, emit)
       return rules(policy.rules, "authorization", context, emit)
     case "McpAuthentication":
       return location(policy.location, context, emit)
@@ -170,8 +193,10 @@ const backendAuth = ({ auth }: BackendAuth, emit: Emit): void => {
 const backend = (policy: BackendPolicy, emit: Emit): void => {
   switch (policy._tag) {
     case "Authorization":
+      cedar(policy.cedar, "backend", emit)
       return rules(policy.rules, "authorization", "backend", emit)
     case "McpAuthorization":
+      cedar(policy.cedar, "mcpAuthorization", emit)
       return rules(policy.rules, "authorization", "mcpAuthorization", emit)
     case "Transformations":
       return transformations(policy, "backend", emit)

@@ -34,6 +34,7 @@ import { Upstream } from "../stages/ports/Upstream.ts"
 import { natives } from "./node/natives.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
+import { cedar } from "./node/cedar.ts"
 import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
@@ -160,7 +161,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       cryptography,
       { clock, fetch: fetchDocument({ clock, defaults, endpoints }) },
       options.counters,
-      options.credentials ?? credentials,
+      { credentials: options.credentials ?? credentials, cedar },
     ),
     expressions,
     limits,

@@ -7,6 +7,7 @@ const texts: ReadonlyArray<Type> = [string, bytes]
 export const uses = {
   authorization: [bool],
   networkAuthorization: [bool],
+  cedar: undefined,
   condition: [bool],
   credential: [string],
   header: texts,

@@ -4,6 +4,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { type KeySet, parse as parseKeys } from "../../protocols/jose/jwks.ts"
 import type { Subject } from "../Exchange.ts"
+import type { Cedar } from "../ports/Cedar.ts"
 import type { Credentials } from "../ports/Credentials.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
 import { Buckets, memory } from "./Buckets.ts"
@@ -21,6 +22,14 @@ export interface Gate {
   readonly buckets: () => Buckets
   /** Absent: the gateway has no credentials of its own. */
   readonly wallet: Wallet | undefined
+  /** Absent: nobody here reads Cedar. */
+  readonly cedar: Cedar | undefined
+}
+
+/** What a gateway may do without. */
+export interface GateParts {
+  readonly credentials?: Credentials
+  readonly cedar?: Cedar
 }
 
 /** `counters` is the memory of `Buckets` where several threads serve. */
@@ -28,13 +37,14 @@ export const over = (
   cryptography: Cryptography,
   ports: DocumentPorts,
   counters?: SharedArrayBuffer,
-  credentials?: Credentials,
+  { cedar, credentials }: GateParts = {},
 ): Gate => {
   let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
   const documents = new Map<string, RemoteDocument<KeySet>>()
   return {
     cryptography,
+    cedar,
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
     once: (policy, compile) => {
@@ -55,6 +65,6 @@ export const make = (
   cryptography: Cryptography,
   ports: Omit<DocumentPorts, "run">,
   counters?: SharedArrayBuffer,
-  credentials?: Credentials,
+  parts?: GateParts,
 ): Effect.Effect<Gate, never, Scope.Scope> =>
-  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }, counters, credentials))
+  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => over(cryptography, { ...ports, run }, counters, parts))

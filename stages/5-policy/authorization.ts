@@ -5,9 +5,12 @@
  */
 import * as Effect from "effect/Effect"
 import type { Context } from "../../ir/cel/variables.ts"
+import { inCedar } from "../../ir/expressions.ts"
+import type { Cedar as CedarPolicy } from "../../ir/policy/Cedar.ts"
 import type { RuleSet } from "../../ir/policy/RuleSet.ts"
 import type { Subject } from "../Exchange.ts"
 import type { Refusal } from "../Refusal.ts"
+import { compile as compileCedar, type Judge } from "./cedar.ts"
 import { type Expression, type Expressions, readsRequestBody } from "./expression/Expressions.ts"
 import { Facts } from "./expression/Facts.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
@@ -48,12 +51,49 @@ export const compileRules = (
 
 const refused: Effect.Effect<Verdict, Refusal> = Effect.fail({ _tag: "AuthorizationFailed" })
 
-export const compile = (sets: ReadonlyArray<RuleSet>, ports: PolicyPorts, layer: Layer): Step<Subject> | undefined => {
+/** All that judge beside the rules; none lets pass what another does not. */
+export const compileJudges = (
+  sets: ReadonlyArray<{ readonly cedar?: CedarPolicy }>,
+  ports: PolicyPorts,
+  context: Context,
+): ReadonlyArray<Judge> => {
+  const policies = sets.flatMap(({ cedar }) => cedar ?? [])
+  if (policies.length === 0) return []
+  const engine = ports.gate?.cedar
+  if (engine === undefined) return [() => false]
+  const expressions = expressionsOf(ports)
+  return policies.map((policy) => compileCedar(policy, engine, expressions, context))
+}
+
+const readsBodyOf = (policies: ReadonlyArray<CedarPolicy>, expressions: Expressions, context: Context): boolean =>
+  inCedar(policies).some((source) => readsRequestBody(expressions.compile(source, context, "cedar")))
+
+export const compile = (
+  sets: ReadonlyArray<RuleSet & { readonly cedar?: CedarPolicy }>,
+  ports: PolicyPorts,
+  layer: Layer,
+): Step<Subject> | undefined => {
   const expressions = expressionsOf(ports)
   const rules = compileRules(sets, expressions, layer, "authorization")
+  const judges = compileJudges(sets, ports, layer)
   const all = [...rules.deny, ...rules.require, ...rules.allow]
-  if (all.length === 0) return undefined
+  if (all.length === 0 && judges.length === 0) return undefined
   const { around } = expressions
+  if (judges.length > 0) {
+    const cedars = sets.flatMap(({ cedar }) => cedar ?? [])
+    return {
+      kind: "Authorization",
+      readsBody: all.some(readsRequestBody) || readsBodyOf(cedars, expressions, layer),
+      run: (subject) => {
+        const facts = Facts.of(around, subject)
+        const { exchange } = subject
+        const caller = { identity: exchange.identity, client: exchange.bound.secured.tls?.client }
+        return decide(rules, (rule) => rule.holds(facts)) && judges.every((judge) => judge(facts, caller))
+          ? pass
+          : refused
+      },
+    }
+  }
   return {
     kind: "Authorization",
     readsBody: all.some(readsRequestBody),

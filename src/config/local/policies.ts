@@ -61,6 +61,37 @@ export interface RuleSetSchema extends Named<typeof ruleSetShape> {}
 export const RuleSet: RuleSetSchema = ruleSetShape
 export type RuleSet = typeof RuleSet.Type
 
+const cedarEntity = Schema.Struct({
+  type: Schema.NonEmptyString,
+  id: Cel,
+  attributes: opt(CelMap),
+  parents: opt(Cel, 'A list of texts such as `Group::"admins"`.'),
+})
+
+const cedarShape = Schema.Struct({
+  policies: FileOrInline,
+  entities: opt(FileOrInline, "A list of entities, in JSON."),
+  schema: opt(FileOrInline, "What the policies are checked against on load."),
+  principal: opt(cedarEntity, "Who asks; made of what is known of the caller unless set."),
+  action: opt(Cel, "The name of the action; the method unless set."),
+  resource: opt(cedarEntity, "What is asked for; the path unless set."),
+  context: opt(CelMap),
+}).annotate({ identifier: "Cedar", description: "Policies in Cedar, judging beside the rules." })
+export interface CedarSchema extends Named<typeof cedarShape> {}
+export const Cedar: CedarSchema = cedarShape
+export type Cedar = typeof Cedar.Type
+
+const authorizationShape = Schema.Struct({ rules: opt(Schema.Array(Rule)), cedar: opt(Cedar) })
+  .check(
+    Schema.makeFilter(({ cedar, rules }) =>
+      cedar === undefined && rules === undefined ? "one of `rules` and `cedar` must be set" : undefined,
+    ),
+  )
+  .annotate({ identifier: "Authorization" })
+export interface AuthorizationSchema extends Named<typeof authorizationShape> {}
+export const Authorization: AuthorizationSchema = authorizationShape
+export type Authorization = typeof Authorization.Type
+
 const authenticationMode = anyCase(["strict", "optional", "permissive"])
 
 const validation = opt(Schema.Struct({ requiredClaims: opt(Texts) }))
@@ -501,7 +532,7 @@ const A2a = Schema.Struct({}).annotate({ identifier: "A2a" })
 export const gatewayPolicies = {
   oidc: opt(Oidc),
   jwtAuth: opt(JwtAuth),
-  authorization: opt(RuleSet),
+  authorization: opt(Authorization),
   extAuthz: opt(ExtAuthz),
   extProc: opt(ExtProc),
   cors: opt(Cors),
@@ -523,7 +554,7 @@ const onBackends = {
   health: opt(Health),
   sessionAffinity: opt(SessionAffinity),
   a2a: opt(A2a),
-  mcpAuthorization: opt(RuleSet),
+  mcpAuthorization: opt(Authorization),
   mcpGuardrails: opt(McpGuardrails),
 }
 
@@ -562,7 +593,7 @@ const backendPoliciesShape = Schema.Struct({
   requestRedirect: opt(RequestRedirect),
   requestMirror: opt(RequestMirror),
   transformations: opt(Schema.Struct(Transformations)),
-  authorization: opt(RuleSet),
+  authorization: opt(Authorization),
   extAuthz: opt(plainExtAuthz),
   ai: opt(Ai),
 }).annotate({ identifier: "BackendPolicies", description: "Policies of each call to one backend." })

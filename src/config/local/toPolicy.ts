@@ -10,6 +10,7 @@ import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/p
 import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/policy/ApiKey.ts"
 import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
 import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
+import type { Cedar as IrCedar } from "../../../ir/policy/Cedar.ts"
 import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
 import type { Csrf as IrCsrf } from "../../../ir/policy/Csrf.ts"
 import type { Delay as IrDelay } from "../../../ir/policy/Delay.ts"
@@ -48,6 +49,7 @@ import type {
   AccessLog,
   Ai,
   ApiKey,
+  Authorization,
   AuthorityChange,
   BackendPolicies,
   BasicAuth,
@@ -80,6 +82,7 @@ import type {
   UrlRewrite,
 } from "./policies.ts"
 import { present } from "./present.ts"
+import { cedar } from "./toCedar.ts"
 import {
   backendAuth,
   backendHttp,
@@ -110,6 +113,17 @@ const rules = (set: RuleSet): ReadonlyArray<Rule> =>
     if (rule.deny !== undefined) return { effect: "deny", expression: rule.deny }
     return { effect: "require", expression: rule.require ?? ("false" as Expression) }
   })
+
+const authorized = <Tag extends "Authorization" | "McpAuthorization">(
+  _tag: Tag,
+  policy: Authorization,
+  path: Path,
+  to: Mapping,
+): { readonly _tag: Tag; readonly rules: ReadonlyArray<Rule>; readonly cedar?: IrCedar } => ({
+  _tag,
+  rules: rules({ rules: policy.rules ?? [] }),
+  ...present({ cedar: policy.cedar === undefined ? undefined : cedar(policy.cedar, [...path, "cedar"], to) }),
+})
 
 /** A key set that can be used, or a place where there may be one. */
 const keySet = (source: FileInlineOrRemote, path: Path, to: Mapping): Document | undefined => {
@@ -834,7 +848,7 @@ type TrafficSource = Omit<
 const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   oidc,
   jwtAuth,
-  authorization: (policy) => ({ _tag: "Authorization", rules: rules(policy) }),
+  authorization: (policy, path, to) => authorized("Authorization", policy, path, to),
   extAuthz: (policy: ExtAuthz, path, to) =>
     conditionally(policy, path, (one: PlainExtAuthz, at) => extAuthz(one, at, to)),
   extProc: (policy: ExtProc, path, to) => conditionally(policy, path, (one: PlainExtProc, at) => extProc(one, at, to)),
@@ -876,7 +890,7 @@ const onBackend: Mapped<BackendPolicies, BackendPolicy> = {
   health,
   sessionAffinity,
   a2a: () => ({ _tag: "A2a" }),
-  mcpAuthorization: (policy) => ({ _tag: "McpAuthorization", rules: rules(policy) }),
+  mcpAuthorization: (policy, path, to) => authorized("McpAuthorization", policy, path, to),
   mcpGuardrails,
   inferenceRouting,
   requestHeaderModifier: (edits, path, to) => ({ _tag: "RequestHeaderModifier", ...headerEdits(edits, path, to) }),
@@ -884,7 +898,7 @@ const onBackend: Mapped<BackendPolicies, BackendPolicy> = {
   requestRedirect,
   requestMirror,
   transformations,
-  authorization: (policy) => ({ _tag: "Authorization", rules: rules(policy) }),
+  authorization: (policy, path, to) => authorized("Authorization", policy, path, to),
   extAuthz,
   ai,
 }

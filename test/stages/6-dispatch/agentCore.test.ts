@@ -28,8 +28,10 @@ const asked = async (url: string, qualifier?: string) => {
     { clock: w.clock, fetch: () => Effect.fail(""), run: (effect) => Effect.runFork(effect) },
     undefined,
     {
-      ...credentials,
-      aws: async () => ({ accessKeyId: "AKIA", secretAccessKey: Redacted.make("s"), expiresMillis: Infinity }),
+      credentials: {
+        ...credentials,
+        aws: async () => ({ accessKeyId: "AKIA", secretAccessKey: Redacted.make("s"), expiresMillis: Infinity }),
+      },
     },
   )
   const snapshot = routing([toBackend("agent")], [], { backends: snapshots.table(backend(qualifier)) })
