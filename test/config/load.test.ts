@@ -585,9 +585,7 @@ describe("what is not built", () => {
       [`routes[0].policies.${kind}`, `\`${kind}\` policies are not built yet`],
     ])
   })
-  it.each([
-    ["mcp", "mcp: {targets: []}"],
-  ])("%s backends are refused by name", async (kind, backend) => {
+  it.each([["mcp", "mcp: {targets: []}"]])("%s backends are refused by name", async (kind, backend) => {
     expect(await linesOf(`gateways: {default: {port: 1}}\nroutes: [{backends: [{${backend}}]}]`)).toEqual([
       `2:23 routes[0].backends[0].${kind}: \`${kind}\` backends are not built yet`,
     ])

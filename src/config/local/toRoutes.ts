@@ -201,8 +201,7 @@ export const namedBackend = (draft: Draft.Draft, one: NamedBackend, path: Path):
   else if (one.ai !== undefined) {
     const made = aiBackend(one.ai, key, policies, [...path, "ai"], to)
     own(draft, made ?? { _tag: "Invalid", key, policies: [], reason: "cannot be used" }, path)
-  }
-  else if (one.aws !== undefined) own(draft, awsBackend(key, one.aws, policies), path)
+  } else if (one.aws !== undefined) own(draft, awsBackend(key, one.aws, policies), path)
 }
 
 /** The listeners of one kind that `gateways:` names. */
