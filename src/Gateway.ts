@@ -21,6 +21,8 @@ import * as Gate from "../stages/5-policy/Gate.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
+import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
+import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
@@ -31,7 +33,9 @@ import { Journal } from "../stages/ports/Journal.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
+import { version } from "./cli/version.ts"
 import { natives } from "./node/natives.ts"
+import { freshKey, sealer } from "./node/sealer.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
@@ -73,6 +77,10 @@ export interface GatewayOptions {
   readonly counters?: SharedArrayBuffer
   /** Where the gateway's own credentials come from, unless it is the clouds' libraries. */
   readonly credentials?: Credentials
+  /** Seals what clients are given to bring back, 32 bytes; absent: a key of this gateway alone. */
+  readonly sealingKey?: Uint8Array
+  /** How long a session of MCP may be left alone. */
+  readonly mcpSessionIdleMillis?: number
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -154,8 +162,20 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     keepAlive: { enabled: true, timeMillis: 180_000 },
     ...options.upstream,
   }
+  const mcpSealer = sealer(options.sealingKey ?? freshKey())
+  const mcp = new McpState(
+    {
+      clock,
+      run: yield* FiberSet.makeRuntime<never, unknown, unknown>(),
+      sealer: mcpSealer,
+      worker: mcpSealer.secret(),
+      version,
+    },
+    makeMcpTarget,
+    options.mcpSessionIdleMillis,
+  )
   const compilePorts: CompilePorts = {
-    dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make, llm: new LlmState(makeTokens()) },
+    dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make, llm: new LlmState(makeTokens()), mcp },
     tlsContext: network.tlsContext,
     gate: yield* Gate.make(
       cryptography,
@@ -219,6 +239,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       onSwap: (before, after) => {
         retired.add(before)
         before.use.retire(() => retired.delete(before))
+        mcp.reconcile(after.snapshot)
         for (const { bound, connection } of http) {
           if (isStale(bound, before, after)) connection.drain()
         }
@@ -244,6 +265,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       }
       yield* FiberSet.clear(connections)
       yield* publisher.close
+      mcp.close()
       endpoints.close()
     }).pipe(Effect.uninterruptible),
   )

@@ -1,4 +1,5 @@
 /** What the process-wide settings mean for a gateway. */
+import * as Redacted from "effect/Redacted"
 import type { Static } from "./config/Static.ts"
 import type { GatewayOptions } from "./Gateway.ts"
 
@@ -15,6 +16,8 @@ export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config">
     minMillis: settings.connectionMinTerminationDeadlineMillis,
     maxMillis: settings.connectionTerminationDeadlineMillis,
   },
+  mcpSessionIdleMillis: settings.mcpSessionTtlMillis,
+  ...(settings.sessionKey === undefined ? {} : { sealingKey: Buffer.from(Redacted.value(settings.sessionKey), "hex") }),
   ...(settings.customFunctions === undefined ? {} : { customFunctions: settings.customFunctions }),
   sensitiveHeaders: settings.sensitiveHeaders,
   environment: environmentOf(settings),

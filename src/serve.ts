@@ -15,6 +15,7 @@ import type { Job } from "./config/loading.ts"
 import type { Loaded } from "./config/local/load.ts"
 import { Gateway, layer as gatewayLayer } from "./Gateway.ts"
 import { gatewayOptions } from "./gatewayOptions.ts"
+import { freshKey } from "./node/sealer.ts"
 import * as World from "./node/world.ts"
 import { describe as describeStorage } from "./store/Location.ts"
 import * as Storage from "./store/Storage.ts"
@@ -81,12 +82,13 @@ const withWorkers = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(checkStorage(settings))
 
   const counters = memory()
+  const sealingKey = gatewayOptions(settings).sealingKey ?? freshKey()
   const pool =
     others === 0
       ? undefined
       : yield* Pool.make({
           count: others,
-          start: { static: settings, ticketSecret, counters },
+          start: { static: settings, ticketSecret, counters, sealingKey },
           drainMillis: settings.connectionMinTerminationDeadlineMillis + settings.connectionTerminationDeadlineMillis,
           onLines: (text) => telemetry.sink.write(text),
           onProblem: warn,
@@ -109,6 +111,7 @@ const withWorkers = Effect.fnUntraced(function* (
     ...gatewayOptions(settings),
     config: source,
     counters,
+    sealingKey,
     onConfig: (result) => {
       if ("version" in result) {
         if (result.version > 1) runFork(Effect.logInfo("configuration reloaded"))

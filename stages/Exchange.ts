@@ -117,7 +117,7 @@ export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
 export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
 
 /** What kind of backend an exchange was sent to. */
-export type BackendType = "static" | "dynamic" | "service" | "ai" | "aws" | "unknown"
+export type BackendType = "static" | "dynamic" | "service" | "ai" | "aws" | "mcp" | "unknown"
 
 /** What policies have found out for the expressions that come after them. */
 export interface Notes {
@@ -128,6 +128,8 @@ export interface Notes {
   a2a?: Conversation
   /** The call of a model that the exchange is about. */
   llm?: Account
+  /** What an MCP request was about: `methodName`, `sessionId`, and the tool, prompt, resource or task. */
+  mcp?: Record<string, CelValue>
 }
 
 /** What happened on the way, for the journal. */

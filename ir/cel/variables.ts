@@ -94,7 +94,12 @@ const llm = record("llm", {
 })
 
 const item = record("item", { target: string, name: string })
-const mcpItem = record("mcp", { tool: item, prompt: item, resource: item, task: item })
+const mcpItem = record("mcp", {
+  tool: record("tool", { target: string, name: string, arguments: dyn }),
+  prompt: record("prompt", { target: string, name: string, arguments: dyn }),
+  resource: item,
+  task: item,
+})
 const mcpCall = record("mcp", {
   ...mcpItem.fields,
   methodName: string,

@@ -20,7 +20,7 @@ export const decode = (value: string): string | undefined => {
   if (!trimmed.startsWith(opening) || !trimmed.endsWith(closing)) return trimmed
   const inner = trimmed.slice(opening.length, -closing.length)
   try {
-    return utf8.decode(Uint8Array.fromBase64(inner))
+    return utf8.decode(Uint8Array.fromBase64(inner, { lastChunkHandling: "strict" }))
   } catch {
     return undefined
   }

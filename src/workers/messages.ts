@@ -10,6 +10,8 @@ export interface WorkerStart {
   readonly static: Static
   /** Lets a TLS session be resumed by any worker. */
   readonly ticketSecret: Uint8Array
+  /** Lets what one worker sealed be opened by any. */
+  readonly sealingKey: Uint8Array
   /** What is counted for all workers together. */
   readonly counters: SharedArrayBuffer
 }

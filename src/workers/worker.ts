@@ -17,7 +17,7 @@ import { type FromWorker, owedBytesMax, type ThreadStart, type ToWorker } from "
 
 const port = parentPort
 if (port === null) throw new Error("a worker is started by the main thread")
-const { levels, owed, counters, static: settings, ticketSecret } = unseal(workerData as ThreadStart)
+const { levels, owed, counters, sealingKey, static: settings, ticketSecret } = unseal(workerData as ThreadStart)
 const say = (message: FromWorker): void => port.postMessage(message)
 const decoder = new TextDecoder()
 
@@ -94,7 +94,12 @@ await Effect.runPromise(
   Effect.scoped(
     Effect.provide(
       program,
-      layer({ ...gatewayOptions(settings), counters, config: { name: "main thread", updates: Stream.never } }).pipe(
+      layer({
+        ...gatewayOptions(settings),
+        counters,
+        sealingKey,
+        config: { name: "main thread", updates: Stream.never },
+      }).pipe(
         Layer.provideMerge(
           Telemetry.layer({
             version,

@@ -30,6 +30,7 @@ import { relay } from "./a2a/relay.ts"
 import { send } from "./http.ts"
 import { reach as reachLlm } from "./llm/target.ts"
 import { isOwn } from "./loop.ts"
+import { ownPolicies, reachMcp } from "./mcp/reach.ts"
 import { copier } from "./mirror.ts"
 import { observed } from "./observe.ts"
 import type { DispatchPorts } from "./ports.ts"
@@ -137,10 +138,11 @@ export const makeTarget = (
   resolved: Resolved,
   route: TrafficPolicies,
 ): Target => {
-  const { mirrors, name, policies, where } = resolved
+  const { mirrors, name, where } = resolved
   if (where._tag === "Llm") return llmTarget(ports, policyPorts, resolved, where, route)
+  const policies = where._tag === "Mcp" ? ownPolicies(resolved.policies) : resolved.policies
   const problem = obstacle(policies)
-  const template = problem ?? templateOf(ports, resolved)
+  const template = problem ?? templateOf(ports, { ...resolved, policies })
   const reaching =
     typeof template === "string"
       ? refusing({ _tag: "FilterFailed", detail: template })
@@ -216,6 +218,7 @@ const types: { readonly [Tag in Where["_tag"]]: BackendType } = {
   Dynamic: "dynamic",
   Llm: "ai",
   AgentCore: "aws",
+  Mcp: "mcp",
   Nowhere: "unknown",
 }
 
@@ -272,6 +275,10 @@ const reach = (
       return refusing(where.refusal)
     case "Llm":
       return refusing({ _tag: "InvalidBackendType" })
+    case "Mcp":
+      return ports.mcp === undefined
+        ? refusing({ _tag: "InvalidBackendType" })
+        : reachMcp(ports.mcp, policyPorts, policies, where)
     case "Host":
       return reachHost(ports, resolved, where, template, route)
     case "AgentCore":

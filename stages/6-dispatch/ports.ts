@@ -4,12 +4,15 @@ import type { EndpointSpec } from "../ports/Upstream.ts"
 import type { OwnLocality } from "./balance.ts"
 import type { Endpoints } from "./Endpoints.ts"
 import type { LlmState } from "./llm/LlmState.ts"
+import type { McpState } from "./mcp/McpState.ts"
 import type { Mirrors } from "./Mirrors.ts"
 
 export interface DispatchPorts {
   readonly endpoints: Endpoints
   readonly clock: Clock
   readonly defaults: Pick<EndpointSpec, "connectTimeoutMillis" | "poolIdleMillis" | "poolSizeMax" | "keepAlive">
+  /** Absent: MCP backends cannot be reached. */
+  readonly mcp?: McpState
   /** Absent: nothing is mirrored, and every copy counts as dropped. */
   readonly mirrors?: Mirrors
   /** Where this gateway stands; absent: unknown. */

@@ -1,6 +1,9 @@
 /** What a reference to a backend means at its place: where it leads and which policies are in force there. */
+import * as Equal from "effect/Equal"
 import type { Backend, HostTarget } from "../../ir/Backend.ts"
 import type { LlmProvider, Model } from "../../ir/backend/Llm.ts"
+import type { McpTarget } from "../../ir/backend/Mcp.ts"
+import { mcpTargets } from "../../ir/backend/mcpTargets.ts"
 import type { BackendRef } from "../../ir/BackendRef.ts"
 import * as Effective from "../../ir/effective.ts"
 import type { Expression } from "../../ir/Expression.ts"
@@ -16,6 +19,8 @@ import { implicitPolicies } from "./llm/implicit.ts"
 import type { Part } from "./llm/Part.ts"
 import type { LlmPlace } from "./llm/target.ts"
 
+type McpBackend = Extract<Backend, { readonly _tag: "Mcp" }>
+
 export type Where =
   | { readonly _tag: "Host"; readonly target: HostTarget }
   | { readonly _tag: "Service"; readonly service: Service; readonly port: number; readonly endpoints: EndpointSet }
@@ -23,6 +28,7 @@ export type Where =
   | { readonly _tag: "Dynamic"; readonly target?: Expression }
   | LlmWhere
   | { readonly _tag: "AgentCore"; readonly runtime: AgentCore.Runtime }
+  | { readonly _tag: "Mcp"; readonly backend: McpBackend; readonly targets: ReadonlyArray<McpTarget> }
   | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
 
 interface LlmWhere extends LlmPlace {
@@ -81,10 +87,11 @@ const whereOf = (setting: Pick<Place, "snapshot" | "services">, ref: BackendRef)
           return backend.target === undefined ? dynamic : { _tag: "Dynamic", target: backend.target }
         case "AgentCore":
           return { _tag: "AgentCore", runtime: AgentCore.runtimeOf(backend) }
-        case "Internal":
         case "Mcp":
+          return { _tag: "Mcp", backend, targets: mcpTargets(backend, setting.snapshot.services) }
         case "Llm":
         case "Models":
+        case "Internal":
           return invalidType
         case "Invalid":
           return notFound
@@ -225,10 +232,15 @@ const sameParts = (a: ReadonlyArray<Part>, b: ReadonlyArray<Part>): boolean =>
     const other = b[i] as Part
     return Effective.same(part.policies, other.policies) && sameWhere(part.proxy, other.proxy)
   })
+const sameTargets = (a: ReadonlyArray<McpTarget>, b: ReadonlyArray<McpTarget>): boolean =>
+  a.every((one, i) => one === b[i] || Equal.equals(one, b[i]))
 
 const sameWhere = (a: Where | undefined, b: Where | undefined): boolean => {
   if (a === b) return true
   if (a?._tag === "Host" && b?._tag === "Host") return sameTarget(a.target, b.target)
+  if (a?._tag === "Mcp" && b?._tag === "Mcp") {
+    return a.backend === b.backend && a.targets.length === b.targets.length && sameTargets(a.targets, b.targets)
+  }
   if (a?._tag === "Dynamic" && b?._tag === "Dynamic") return a.target === b.target
   if (a?._tag === "Llm" && b?._tag === "Llm") return a.backend === b.backend && sameParts(a.parts, b.parts)
   if (a?._tag === "AgentCore" && b?._tag === "AgentCore") return AgentCore.sameRuntime(a.runtime, b.runtime)

@@ -69,6 +69,10 @@ export const tcpTarget = (ports: DispatchPorts, policyPorts: PolicyPorts, resolv
     const failed = refused(message(where._tag === "Llm" ? { _tag: "InvalidBackendType" } : where.refusal))
     return { name, dial: () => failed }
   }
+  if (where._tag === "Mcp") {
+    const failed = refused("an MCP backend is no place for a raw connection")
+    return { name, dial: () => failed }
+  }
   const template =
     policies.SessionAffinity !== undefined || policies.Health?.unhealthyExpression !== undefined
       ? "SessionAffinity and the expression of Health cannot be applied to raw connections"

@@ -5,6 +5,8 @@ export interface Sealer {
   readonly seal: (text: string, purpose: string) => string
   /** Undefined: we did not seal it, or not for this. */
   readonly open: (sealed: string, purpose: string) => string | undefined
+  /** What everything sealed begins with. */
+  readonly mark: string
   /** A name nobody can guess. */
   readonly secret: () => string
   /** Tells texts apart without telling them. */

@@ -199,7 +199,7 @@ describe("ports", () => {
     [
       "of a bind and the standalone mcp",
       "binds: [{port: 4000, listeners: [{routes: []}]}]\nmcp: {port: 4000, targets: []}",
-      ["2:1 mcp: the `mcp` section is not built yet", `2:13 mcp.port: ${both("binds[0]", "mcp")}`],
+      [`2:13 mcp.port: ${both("binds[0]", "mcp")}`],
     ],
   ])
 })
@@ -577,20 +577,11 @@ describe("what is not built", () => {
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
-    ["mcpAuthorization", "mcpAuthorization: {rules: []}"],
     ["mcpGuardrails", "mcpGuardrails: {processors: []}"],
   ])("%s is refused by name", async (kind, policy) => {
     const issues = await issuesOf(inRoute(policy))
     expect(issues.map((issue) => [issue.path, issue.message])).toEqual([
       [`routes[0].policies.${kind}`, `\`${kind}\` policies are not built yet`],
-    ])
-  })
-  it.each([["mcp", "mcp: {targets: []}"]])("%s backends are refused by name", async (kind, backend) => {
-    expect(await linesOf(`gateways: {default: {port: 1}}\nroutes: [{backends: [{${backend}}]}]`)).toEqual([
-      `2:23 routes[0].backends[0].${kind}: \`${kind}\` backends are not built yet`,
-    ])
-    expect(await linesOf(`backends: [{name: x, ${backend}}]`)).toEqual([
-      `1:22 backends[0].${kind}: \`${kind}\` backends are not built yet`,
     ])
   })
   it.each(notBuilt.config.filter((name) => !name.includes(": ")))("config.%s", async (name) => {

@@ -4,8 +4,8 @@
  */
 
 export const notBuilt = {
-  backends: ["mcp"],
-  sections: ["mcp", "ui"],
+  backends: [],
+  sections: ["ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
   policies: [
@@ -15,7 +15,6 @@ export const notBuilt = {
     "extProc",
     "remoteRateLimit",
     "inferenceRouting",
-    "mcpAuthorization",
     "mcpGuardrails",
     "networkExtAuthz",
     "tracing",
@@ -29,6 +28,11 @@ export const notBuilt = {
     "tls.spiffe",
     "tls.mode: dynamicCa",
     "backendTLS.spiffe",
+    "targets.stdio",
+    "targets.openapi",
+    "targets.tools",
+    "selectors.tools",
+    "mcp.bundles",
     "services.waypoint",
     "services.weightedWaypoints",
     "services.ingressUseWaypoint",
@@ -51,7 +55,6 @@ export const notBuilt = {
     "histograms: native",
     "histograms: both",
     "standardAttributes",
-    "session.key",
     "logging.filter",
     "logging.fields",
     "logging.database",
@@ -62,7 +65,6 @@ export const notBuilt = {
 /** Settings of things that are not built: harmless to have, so that a file may keep them, but said aloud. */
 export const withoutEffect: ReadonlyArray<string> = [
   "tracing",
-  "mcp.sessionTtl",
   "namespace",
   "gateway",
   "trustDomain",

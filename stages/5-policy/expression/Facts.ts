@@ -371,6 +371,8 @@ export class Facts implements Activation {
   llmRequest: CelValue | undefined = undefined
   /** Whether a field was asked for that only a handshake fills. */
   askedForSeal = false
+  /** The one thing of an MCP target that is judged; absent: what the exchange was about. */
+  mcp: CelValue | undefined = undefined
   private readonly request: Request | undefined
   private readonly reply: Reply | undefined
   private requestFacts: RequestFacts | undefined = undefined
@@ -446,6 +448,8 @@ export class Facts implements Activation {
         return exchange?.notes?.llm === undefined ? undefined : new LlmFacts(exchange.notes.llm)
       case "llmRequest":
         return this.llmRequest
+      case "mcp":
+        return this.mcp ?? exchange?.notes?.mcp
       default:
         return undefined
     }

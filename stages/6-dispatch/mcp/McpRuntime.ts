@@ -9,6 +9,8 @@ export interface McpRuntime {
   /** Begins at once what outlives the exchange that caused it; it ends with the gateway at the latest. */
   readonly run: (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
   readonly sealer: Sealer
+  /** Tells the threads of this gateway, and other gateways, apart. */
+  readonly worker: string
   /** How the gateway names itself to servers and clients. */
   readonly version: string
 }

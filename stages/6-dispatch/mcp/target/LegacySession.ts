@@ -13,6 +13,7 @@ import { capabilitiesOf, mayAsk } from "../capabilities.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { type Broken, broken } from "./Channel.ts"
+import { Hearing } from "./Hearing.ts"
 import type { Answer, Ask, Call, ListenEvents, Outcome } from "./McpTarget.ts"
 import type { Wire } from "./Wire.ts"
 
@@ -54,6 +55,7 @@ export class LegacySession {
   private readonly unowned = new Map<Json, Fiber.Fiber<unknown, unknown>>()
   private listeners: ReadonlyArray<ListenEvents> = []
   private lastId = 0
+  private hearing: Hearing | undefined = undefined
 
   constructor(settings: SessionSettings, exchange: Exchange) {
     this.settings = settings
@@ -157,17 +159,43 @@ export class LegacySession {
   readonly notify = (method: string, params: Fields | undefined, exchange: Exchange): Effect.Effect<void, Broken> =>
     this.wire.send(JsonRpc.encodeNotification(method, params?.toJson()), exchange)
 
-  /** Takes part in what belongs to no request until the effect ends; see `Wire.listen`. */
-  readonly listen = (exchange: Exchange, events: ListenEvents, opened: () => void): Effect.Effect<boolean, Broken> =>
+  /** Opens the stream for what belongs to no request, where that is not done yet; false: the server has none. */
+  readonly hear: Effect.Effect<boolean, Broken> = Effect.suspend(() => {
+    if (this.hearing === undefined || this.hearing.isOver) {
+      this.hearing = new Hearing(this.settings.runtime, this.wire, () => this.exchange)
+    }
+    return this.hearing.heard
+  })
+
+  /** Takes part in what belongs to no request; `opened` is called when that begins, and again after every gap. */
+  readonly listen = (events: ListenEvents, opened: () => void): Effect.Effect<boolean, Broken> =>
     Effect.suspend(() => {
       this.listeners = [...this.listeners, events]
       return Effect.ensuring(
-        this.wire.listen(exchange, opened),
+        Effect.flatMap(this.hear, (isOffered) => {
+          const { hearing } = this
+          if (!isOffered || hearing === undefined) return Effect.succeed(false)
+          opened()
+          return Effect.as(hearing.until(opened), true)
+        }),
         Effect.sync(() => {
           this.listeners = this.listeners.filter((one) => one !== events)
+          if (this.listeners.length === 0) this.settings.runtime.clock.after(limits.lingerMillis, () => this.quiet())
         }),
       )
     })
+
+  /** Closes the stream that nobody listens to any more, unless calls may need it. */
+  private quiet(): void {
+    if (this.listeners.length > 0 || this.isInteractive) return
+    this.hearing?.stop()
+    this.hearing = undefined
+  }
+
+  /** Whether the server may ask something, and so may do it where it belongs to no request. */
+  get isInteractive(): boolean {
+    return capabilitiesOf(this.settings.capabilities).fingerprint !== ""
+  }
 
   /** What the server says, and where it is known, during which request. */
   readonly receive = (message: JsonRpc.RpcMessage, own: Running | undefined): void => {
@@ -230,17 +258,22 @@ export class LegacySession {
     const asked = running === undefined ? (listener as ListenEvents).ask(ask) : running.call.events.ask(ask)
     const exchange = running?.call.caller.exchange ?? this.exchange
     const asking = running?.asking ?? this.unowned
+    let isDone = false
     const fiber = this.settings.runtime.run(
       Effect.ensuring(
         Effect.flatMap(asked, (answer) => Effect.ignore(this.wire.send(encodeAnswer(id, answer), exchange))),
-        Effect.sync(() => asking.delete(id)),
+        Effect.sync(() => {
+          isDone = true
+          asking.delete(id)
+        }),
       ),
     )
-    if (fiber.pollUnsafe() === undefined) asking.set(id, fiber)
+    if (!isDone) asking.set(id, fiber)
   }
 
   readonly close = (): Effect.Effect<void> => {
     for (const fiber of this.unowned.values()) fiber.interruptUnsafe()
+    this.hearing?.stop()
     return this.wire.close(this.exchange)
   }
 }

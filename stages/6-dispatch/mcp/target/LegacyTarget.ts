@@ -159,6 +159,8 @@ export class LegacyTarget implements McpTarget {
     return opened.pipe(
       Effect.andThen(begun),
       Effect.andThen(before === undefined ? Effect.void : this.reapply(session, before)),
+      // A question may come where it belongs to no request, and be lost if nobody is there.
+      Effect.andThen(Effect.suspend(() => (session.isInteractive ? Effect.ignore(session.hear) : Effect.void))),
       Effect.timeoutOrElse({
         duration: startMillis,
         orElse: () => Effect.fail(broken("no reply in time", false)),
@@ -404,34 +406,24 @@ export class LegacyTarget implements McpTarget {
     return this.named(
       this.use(watcher, false, (slot) => {
         const { session } = slot
-        const opened = (): Effect.Effect<void, Broken> =>
-          Effect.map(
-            caller.session === undefined ? this.watch(slot, interest.updates) : Effect.succeed(interest.updates),
-            (updates) => events.acknowledged(honouredBy(session.capabilities, interest, updates)),
+        let watched: ReadonlyArray<string> | undefined
+        const acknowledged = (): void => {
+          if (watched !== undefined) return events.acknowledged(honouredBy(session.capabilities, interest, watched))
+          const updates =
+            caller.session === undefined ? this.watch(slot, interest.updates) : Effect.succeed(interest.updates)
+          this.settings.runtime.run(
+            Effect.map(updates, (uris) => {
+              watched = uris
+              events.acknowledged(honouredBy(session.capabilities, interest, uris))
+            }),
           )
+        }
         return Effect.ensuring(
-          Effect.suspend(() => {
-            const isOpen = Deferred.makeUnsafe<boolean, Broken>()
-            const listening = Effect.onExit(
-              session.listen(watcher.exchange, events, () => Deferred.doneUnsafe(isOpen, Exit.succeed(true))),
-              (exit) =>
-                Effect.sync(() =>
-                  Deferred.doneUnsafe(
-                    isOpen,
-                    Exit.isSuccess(exit) ? Exit.succeed(false) : (exit as Exit.Exit<never, Broken>),
-                  ),
-                ),
-            )
-            const acknowledging = Effect.flatMap(Deferred.await(isOpen), (offered) => {
-              if (offered) return Effect.andThen(opened(), Effect.never)
-              events.acknowledged(nothing)
-              return Effect.never
-            })
-            // A server that offers no stream is not asked again and again.
-            return Effect.raceFirst(
-              Effect.flatMap(listening, (offered) => (offered ? Effect.void : Effect.never)),
-              acknowledging,
-            )
+          Effect.flatMap(session.listen(events, acknowledged), (isOffered) => {
+            if (isOffered) return Effect.void
+            // A server that tells nothing is not asked again and again.
+            events.acknowledged(nothing)
+            return Effect.never
           }),
           Effect.sync(() => this.unwatch(slot, interest.updates)),
         )

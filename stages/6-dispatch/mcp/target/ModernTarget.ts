@@ -103,9 +103,30 @@ export class ModernTarget implements McpTarget {
         return this.named(Effect.tap(this.request(call, []), (outcome) => Effect.sync(() => this.learn(outcome))))
       case "tools/call":
         return this.named(this.callTool(call, params?.string("name") ?? ""))
+      case "logging/setLevel":
+      case "ping":
+        return done
+      case "resources/subscribe":
+        return this.named(this.subscribable(call))
+      case "resources/unsubscribe":
+        return done
       default:
         return this.named(this.request(call, []))
     }
+  }
+
+  /** Such a server is listened to; whoever subscribes has that done by listening. */
+  private subscribable({ caller }: Call): Effect.Effect<Outcome, Broken> {
+    return Effect.map(this.request(plain(caller, "server/discover", undefined), []), (outcome): Outcome => {
+      const capabilities = outcome._tag === "Result" ? Fields.parse(outcome.result)?.object("capabilities") : undefined
+      return capabilities?.object("resources")?.get("subscribe") === "true"
+        ? { _tag: "Result", result: "{}", era: "modern" }
+        : {
+            _tag: "Error",
+            error: JsonRpc.errorOf(JsonRpc.codes.methodNotFound, "this server does not tell of single resources"),
+            era: "modern",
+          }
+    })
   }
 
   /** A schema that has changed since shows in a refusal, which is worth one look and one more try. */
@@ -246,6 +267,8 @@ export class ModernTarget implements McpTarget {
   readonly release = (): Effect.Effect<void> => Effect.void
   readonly close = (): void => this.settings.close()
 }
+
+const done: Effect.Effect<Outcome> = Effect.succeed({ _tag: "Result", result: "{}", era: "modern" })
 
 const nothing: Interest = { tools: false, prompts: false, resources: false, updates: [], tasks: [] }
 

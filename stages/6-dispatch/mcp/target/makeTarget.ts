@@ -6,7 +6,7 @@ import type { McpRuntime } from "../McpRuntime.ts"
 import { ChannelWire } from "./ChannelWire.ts"
 import { HttpTarget, type Kind } from "./HttpTarget.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
-import type { McpTarget } from "./McpTarget.ts"
+import type { McpTarget, TargetFailure } from "./McpTarget.ts"
 import { ModernTarget } from "./ModernTarget.ts"
 import { SessionHttp } from "./SessionHttp.ts"
 import { sseChannel } from "./sseChannel.ts"
@@ -52,4 +52,37 @@ export const makeHttpTarget = (target: Http, runtime: McpRuntime, changed: Chang
   if (target._tag === "Sse") return overHttp(target, runtime, changed, "sse")
   if (target.era !== "auto") return overHttp(target, runtime, changed, target.era)
   return new HttpTarget({ name: target.name, runtime, make: (kind) => overHttp(target, runtime, changed, kind) })
+}
+
+/** A target that cannot be had, and says why. */
+const unavailable = (name: string, message: string): McpTarget => {
+  const failed: Effect.Effect<never, TargetFailure> = Effect.fail({
+    _tag: "Unreachable",
+    target: name,
+    message,
+    began: false,
+  })
+  return {
+    name,
+    discover: () => failed,
+    call: () => failed,
+    notify: () => Effect.void,
+    listen: () => failed,
+    held: () => undefined,
+    restore: () => {},
+    release: () => Effect.void,
+    close: () => {},
+  }
+}
+
+/** What stands behind a target. */
+export const makeMcpTarget = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
+  switch (described._tag) {
+    case "Http":
+    case "Sse":
+      return makeHttpTarget(described, runtime, changed)
+    case "Stdio":
+    case "OpenApi":
+      return unavailable(described.name, "targets of this kind are not built")
+  }
 }

@@ -1,5 +1,6 @@
 /** The two endpoints of 2024-11-05: a stream that everything of the server comes by, and an address to post to. */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { Callee } from "../../../../ir/policy/Callee.ts"
 import { type SseEvent } from "../../../../protocols/http/sse.ts"
 import * as Body from "../../../Body.ts"
@@ -58,10 +59,11 @@ export const sseChannel =
         if (reply.status !== 200 || contentOf(reply) !== "events") return Effect.fail(unwanted(reply, runtime.clock))
         return Effect.callback<Channel, Broken>((resume) => {
           let isOpen = false
+          let fiber: Fiber.Fiber<unknown, unknown> | undefined
           const disarm = runtime.clock.after(limits.endpointEventMillis, () => give("no endpoint was named in time"))
           const give = (why: string): void => {
             disarm()
-            fiber.interruptUnsafe()
+            fiber?.interruptUnsafe()
             resume(Effect.fail(broken(why, false)))
           }
           const event = ({ data, event: type }: SseEvent): boolean => {
@@ -79,7 +81,7 @@ export const sseChannel =
             }
             isOpen = true
             disarm()
-            resume(Effect.succeed(channelTo({ ...place, path }, runtime, () => fiber.interruptUnsafe())))
+            resume(Effect.succeed(channelTo({ ...place, path }, runtime, () => fiber?.interruptUnsafe())))
             return false
           }
           const reading = readEvents(reply, { clock: runtime.clock, idleMillis: Infinity, event })
@@ -89,7 +91,7 @@ export const sseChannel =
               if (isOpen) receiver.closed(why)
               else resume(Effect.fail(broken(why, false)))
             })
-          const fiber = runtime.run(
+          fiber = runtime.run(
             Effect.onInterrupt(
               Effect.matchEffect(reading, {
                 onFailure: ({ message }) => closed(message),
@@ -100,7 +102,7 @@ export const sseChannel =
           )
           return Effect.sync(() => {
             disarm()
-            fiber.interruptUnsafe()
+            fiber?.interruptUnsafe()
           })
         })
       },

@@ -10,7 +10,8 @@ import type { Clock } from "../../../../../stages/ports/Timer.ts"
 export const runtimeOf = (clock: Clock): McpRuntime => ({
   clock,
   run: (effect) => Effect.runFork(effect),
-  sealer: { seal: (text) => text, open: (text) => text, secret: () => "secret", digest: (text) => text },
+  worker: "this",
+  sealer: { mark: "", seal: (text) => text, open: (text) => text, secret: () => "secret", digest: (text) => text },
   version: "0.0.0",
 })
 

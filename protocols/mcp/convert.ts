@@ -1,0 +1,191 @@
+/** Results and errors of one era in the words of the other: what is new is added or taken away, the rest stays as it is. */
+import { asString, Fields, isObject, itemsOf, type Json, arrayOf } from "./json.ts"
+import { keys } from "./envelope.ts"
+import { codeOf, codes, errorOf } from "./jsonrpc.ts"
+import { methods } from "./methods.ts"
+import { atLeast, type Revision } from "./revision.ts"
+
+/** Results that say for how long they are good. */
+const cached: ReadonlySet<string> = new Set([
+  "server/discover",
+  "tools/list",
+  "prompts/list",
+  "resources/list",
+  "resources/templates/list",
+  "resources/read",
+])
+
+/** What an older server said, for a client that wants to know more. */
+export const resultToModern = (method: string, result: Json): Json => {
+  let fields = Fields.parse(result) ?? Fields.empty
+  if (!fields.has("resultType")) fields = fields.with("resultType", '"complete"')
+  if (cached.has(method)) {
+    if (!fields.has("ttlMs")) fields = fields.with("ttlMs", "0")
+    if (!fields.has("cacheScope")) fields = fields.with("cacheScope", '"private"')
+  }
+  return fields.toJson()
+}
+
+/** What a newer server said, for a client of a revision with a handshake. */
+export const resultToLegacy = (method: string, result: Json, revision: Revision): Json => {
+  const parsed = Fields.parse(result)
+  if (parsed === undefined) return result
+  let fields = parsed.without("resultType", "ttlMs", "cacheScope")
+  const meta = fields.object("_meta")
+  const kept = meta?.without(keys.serverInfo)
+  if (kept !== undefined && kept !== meta) fields = fields.with("_meta", kept.size === 0 ? undefined : kept.toJson())
+  return downgrade(method, fields, revision).toJson()
+}
+
+/** What strict readers of older revisions do not get past. */
+export const downgrade = (method: string, fields: Fields, revision: Revision): Fields => {
+  switch (method) {
+    case "tools/list": {
+      const tools = itemsOf(fields.get("tools"))
+      if (tools === undefined) return fields
+      const converted = tools.map(toolToLegacy)
+      return converted.every((tool, i) => tool === tools[i])
+        ? fields
+        : fields.with("tools", arrayOf(converted.filter((tool) => tool !== undefined)))
+    }
+    case "tools/call":
+      return contentToLegacy(structuredToLegacy(fields), revision)
+    default:
+      return fields
+  }
+}
+
+/** One tool whose schema is no object makes such clients refuse the whole list. */
+const toolToLegacy = (text: Json): Json | undefined => {
+  let tool = Fields.parse(text)
+  if (tool === undefined) return text
+  const before = tool
+  const input = tool.object("inputSchema")
+  if (input !== undefined && input.string("type") !== "object") {
+    if (input.has("type")) return undefined
+    tool = tool.with("inputSchema", input.with("type", '"object"').toJson())
+  }
+  const output = tool.object("outputSchema")
+  if (output !== undefined && output.string("type") !== "object") {
+    tool = tool.with("outputSchema", `{"type":"object","properties":{"value":${output.toJson()}},"required":["value"]}`)
+  }
+  return tool === before ? text : tool.toJson()
+}
+
+const structuredToLegacy = (fields: Fields): Fields => {
+  const structured = fields.get("structuredContent")
+  if (structured === undefined || isObject(structured)) return fields
+  const wrapped = fields.with("structuredContent", `{"value":${structured}}`)
+  return (itemsOf(fields.get("content"))?.length ?? 0) > 0
+    ? wrapped
+    : wrapped.with("content", arrayOf([JSON.stringify({ type: "text", text: structured })]))
+}
+
+/** Kinds of content by the revision that brought them. */
+const since: Readonly<Record<string, Revision>> = { audio: "2025-03-26", resource_link: "2025-06-18" }
+
+const contentToLegacy = (fields: Fields, revision: Revision): Fields => {
+  if (atLeast(revision, "2025-06-18")) return fields
+  const items = itemsOf(fields.get("content"))
+  if (items === undefined) return fields
+  const converted = items.map((item) => {
+    const block = Fields.parse(item)
+    const type = block?.string("type") ?? ""
+    const from = since[type]
+    if (block === undefined || from === undefined || atLeast(revision, from)) return item
+    const text = type === "audio" ? `[audio: ${block.string("mimeType") ?? "unknown"}]` : (block.string("uri") ?? "")
+    return JSON.stringify({ type: "text", text })
+  })
+  return converted.every((item, i) => item === items[i]) ? fields : fields.with("content", arrayOf(converted))
+}
+
+export const errorToModern = (method: string, error: Json, uri: string | undefined): Json => {
+  const code = codeOf(error)
+  if (code !== codes.resourceNotFound || method !== "resources/read") return error
+  const fields = Fields.parse(error) ?? Fields.empty
+  const data = fields.object("data") ?? Fields.empty
+  return fields
+    .with("code", String(codes.invalidParams))
+    .with("data", (data.has("uri") || uri === undefined ? data : data.with("uri", JSON.stringify(uri))).toJson())
+    .toJson()
+}
+
+export const errorToLegacy = (method: string, error: Json): Json => {
+  const fields = Fields.parse(error) ?? Fields.empty
+  switch (codeOf(error)) {
+    case codes.invalidParams:
+      return method === "resources/read" && fields.object("data")?.has("uri") === true
+        ? fields.with("code", String(codes.resourceNotFound)).toJson()
+        : error
+    case codes.headerMismatch:
+    case codes.unsupportedVersion:
+      // Headers and versions are between the gateway and the server.
+      return errorOf(codes.internal, "the gateway and the server misunderstood each other")
+    default:
+      return error
+  }
+}
+
+/** A question in the words of the client it goes to; undefined: it cannot be said there. */
+export const askToLegacy = (
+  method: string,
+  params: Json | undefined,
+  revision: Revision,
+  elicitationId: string,
+): Json | undefined => {
+  const fields = Fields.parse(params)
+  if (method !== "elicitation/create" || fields === undefined) return params
+  if (fields.string("mode") === "url") {
+    if (!atLeast(revision, "2025-11-25")) return undefined
+    return fields.has("elicitationId") ? params : fields.with("elicitationId", JSON.stringify(elicitationId)).toJson()
+  }
+  if (atLeast(revision, "2025-11-25")) return params
+  return rewriteSchema(fields.without("mode")).toJson()
+}
+
+/** Enumerations and defaults that 2025-06-18 does not have. */
+const rewriteSchema = (fields: Fields): Fields => {
+  const schema = fields.object("requestedSchema")
+  const properties = schema?.object("properties")
+  if (schema === undefined || properties === undefined) return fields
+  let next = properties
+  for (const name of properties.names) {
+    const property = properties.object(name)
+    if (property !== undefined) next = next.with(name, propertyToLegacy(property).toJson())
+  }
+  return fields.with("requestedSchema", schema.with("properties", next.toJson()).toJson())
+}
+
+const propertyToLegacy = (property: Fields): Fields => {
+  let next = property.string("type") === "boolean" ? property : property.without("default")
+  const choices = itemsOf(property.get("oneOf"))
+  if (choices !== undefined) {
+    const options = choices.map((one) => Fields.parse(one) ?? Fields.empty)
+    next = next
+      .without("oneOf")
+      .with("enum", arrayOf(options.map((one) => one.get("const") ?? '""')))
+      .with("enumNames", arrayOf(options.map((one) => one.get("title") ?? one.get("const") ?? '""')))
+  }
+  return next
+}
+
+/** A question of an older server, for a client that is asked by results. */
+export const askToModern = (method: string, params: Json | undefined, target: string | undefined): Json => {
+  const fields = Fields.parse(params)
+  if (fields === undefined || method === "roots/list") return params ?? "{}"
+  if (method === "sampling/createMessage") {
+    // What other servers said is none of this one's business.
+    return fields.with("includeContext", fields.has("includeContext") ? '"none"' : undefined).toJson()
+  }
+  const mode = fields.string("mode") ?? "form"
+  const message = fields.string("message")
+  let next = fields.with("mode", JSON.stringify(mode)).without("elicitationId")
+  if (target !== undefined && message !== undefined)
+    next = next.with("message", JSON.stringify(`${target}: ${message}`))
+  return next.toJson()
+}
+
+/** What the result of a modern server is. */
+export const resultTypeOf = (result: Json): string => asString(Fields.parse(result)?.get("resultType")) ?? "complete"
+
+export const isKnownMethod = (method: string): boolean => methods.has(method)

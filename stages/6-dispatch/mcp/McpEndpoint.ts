@@ -1,0 +1,20 @@
+/** One MCP backend at one place of the configuration: what stands behind it, and what holds for its callers. */
+import type { Federation } from "./federation/Federation.ts"
+import type { McpState } from "./McpState.ts"
+
+export interface McpEndpoint {
+  /** Of the backend: sessions belong to it. */
+  readonly key: string
+  readonly federation: Federation
+  readonly state: McpState
+  readonly isStateful: boolean
+  readonly rebinding: {
+    /** Absent: where the gateway is reached over the loopback interface. */
+    readonly isOn: boolean | undefined
+    readonly hosts: ReadonlySet<string>
+    readonly origins: ReadonlySet<string>
+  }
+  readonly parkedMillis: number
+  readonly askMillis: number
+  readonly sessionIdleMillis: number
+}

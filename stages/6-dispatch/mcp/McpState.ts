@@ -1,0 +1,189 @@
+/** What of MCP outlives a plan: targets with their sessions and caches, the sessions of clients, calls that wait for answers. */
+import * as Equal from "effect/Equal"
+import type { McpTarget as Described } from "../../../ir/backend/Mcp.ts"
+import { mcpTargets } from "../../../ir/backend/mcpTargets.ts"
+import type { Snapshot } from "../../../ir/Snapshot.ts"
+import type { DownSession } from "./down/DownSession.ts"
+import type { ParkedCall } from "./down/ParkedCall.ts"
+import { listenFor, release } from "./down/sessions.ts"
+import { Member } from "./federation/Member.ts"
+import { limits } from "./limits.ts"
+import type { McpEndpoint } from "./McpEndpoint.ts"
+import type { McpRuntime } from "./McpRuntime.ts"
+import type { McpTarget } from "./target/McpTarget.ts"
+import type { Changed } from "./target/makeTarget.ts"
+
+/** Makes what stands behind a target; where it cannot be made, the text says why. */
+export type MakeTarget = (described: Described, runtime: McpRuntime, changed: Changed) => McpTarget
+
+interface Known {
+  /** As the configuration has it, and with what holds for the whole backend at its place. */
+  readonly raw: Described
+  readonly described: Described
+  readonly member: Member
+}
+
+/** How many sessions that are over are remembered, so that nobody brings them back by their name. */
+const endedMax = 100_000
+
+/** Everybody who proved nothing is one principal, which has room for many. */
+const sessionsMaxOf = (principal: string): number =>
+  principal === "anonymous" ? limits.sessionsMax : limits.sessionsPerPrincipalMax
+const listensMaxOf = (principal: string): number =>
+  principal === "anonymous" ? limits.sessionsMax : limits.listensPerPrincipalMax
+
+const sameTargets = (a: ReadonlyArray<Described>, b: ReadonlyArray<Described>): boolean =>
+  a.length === b.length && a.every((one, i) => one === b[i] || Equal.equals(one, b[i]))
+
+export class McpState {
+  readonly runtime: McpRuntime
+  readonly sessionIdleMillis: number
+  readonly sessions = new Map<string, DownSession>()
+  readonly parked = new Map<string, ParkedCall>()
+  private readonly make: MakeTarget
+  private readonly members = new Map<string, ReadonlyArray<Known>>()
+  private readonly endpoints = new Map<DownSession, McpEndpoint>()
+  private readonly byPrincipal = new Map<string, number>()
+  private readonly listens = new Map<string, number>()
+  private readonly watchers = new Map<string, Set<() => void>>()
+  private readonly ended = new Set<string>()
+  private described: ReadonlyMap<string, ReadonlyArray<Described>> = new Map()
+  private sweeping: (() => void) | undefined = undefined
+
+  constructor(runtime: McpRuntime, make: MakeTarget, sessionIdleMillis: number = limits.sessionIdleMillis) {
+    this.runtime = runtime
+    this.sessionIdleMillis = sessionIdleMillis
+    this.make = make
+  }
+
+  /** The same member as before where its description is the same; another one takes over its place, not its state. */
+  member(backend: string, raw: Described, described: Described): Member {
+    const key = `${backend} ${described.name}`
+    const siblings = this.members.get(key) ?? []
+    const known = siblings.find((one) => one.described === described || Equal.equals(one.described, described))
+    if (known !== undefined) return known.member
+    const member = new Member(described, this.runtime, (changed) => this.make(described, this.runtime, changed))
+    this.members.set(key, [...siblings, { raw, described, member }])
+    return member
+  }
+
+  parkedBy(principal: string): number {
+    let count = 0
+    for (const call of this.parked.values()) if (call.principal === principal) count++
+    return count
+  }
+
+  // Sessions ----------------------------------------------------------------------------------------------------------
+
+  mayBegin(principal: string): boolean {
+    return this.sessions.size < limits.sessionsMax && (this.byPrincipal.get(principal) ?? 0) < sessionsMaxOf(principal)
+  }
+
+  enter(session: DownSession, endpoint: McpEndpoint): void {
+    this.sessions.set(session.name, session)
+    this.endpoints.set(session, endpoint)
+    this.byPrincipal.set(session.principal, (this.byPrincipal.get(session.principal) ?? 0) + 1)
+    this.sweepSoon(endpoint.sessionIdleMillis)
+  }
+
+  /** A request of a session came by this endpoint, which may be that of a newer configuration. */
+  at(session: DownSession, endpoint: McpEndpoint): void {
+    const before = this.endpoints.get(session)
+    if (before === undefined || before === endpoint) return
+    this.endpoints.set(session, endpoint)
+    if (session.listening !== undefined && before.federation !== endpoint.federation) {
+      listenFor(endpoint, session, session.exchange)
+    }
+  }
+
+  /** Whether a session of that name was here and has ended. */
+  hasEnded(uid: string): boolean {
+    return this.ended.has(uid)
+  }
+
+  /** The session is over: its calls are given up, and targets are told. */
+  leave(session: DownSession): void {
+    const endpoint = this.endpoints.get(session)
+    if (endpoint === undefined) return
+    this.endpoints.delete(session)
+    this.sessions.delete(session.name)
+    const left = (this.byPrincipal.get(session.principal) ?? 1) - 1
+    if (left > 0) this.byPrincipal.set(session.principal, left)
+    else this.byPrincipal.delete(session.principal)
+    if (this.ended.size >= endedMax) this.ended.clear()
+    this.ended.add(session.identity.uid)
+    session.close()
+    this.runtime.run(release(endpoint, session))
+  }
+
+  private sweepSoon(idleMillis: number): void {
+    if (this.sweeping !== undefined) return
+    this.sweeping = this.runtime.clock.after(Math.max(100, Math.min(idleMillis / 4, 30_000)), () => {
+      this.sweeping = undefined
+      const now = this.runtime.clock.nowMillis()
+      for (const session of this.sessions.values()) {
+        const patience = this.endpoints.get(session)?.sessionIdleMillis ?? idleMillis
+        if (!session.isBusy && now - session.usedMillis >= patience) this.leave(session)
+      }
+      if (this.sessions.size > 0) this.sweepSoon(idleMillis)
+    })
+  }
+
+  // Streams -----------------------------------------------------------------------------------------------------------
+
+  enterListen(principal: string): boolean {
+    const open = this.listens.get(principal) ?? 0
+    if (open >= listensMaxOf(principal)) return false
+    this.listens.set(principal, open + 1)
+    return true
+  }
+
+  leaveListen(principal: string): void {
+    const left = (this.listens.get(principal) ?? 1) - 1
+    if (left > 0) this.listens.set(principal, left)
+    else this.listens.delete(principal)
+  }
+
+  /** Calls back when what stands behind a backend becomes something else. */
+  watch(key: string, watcher: () => void): () => void {
+    let watchers = this.watchers.get(key)
+    if (watchers === undefined) this.watchers.set(key, (watchers = new Set()))
+    watchers.add(watcher)
+    return () => {
+      watchers.delete(watcher)
+      if (watchers.size === 0) this.watchers.delete(key)
+    }
+  }
+
+  /** A new configuration serves: what it has no more is let go, and whoever depends on what it changed is told. */
+  reconcile(snapshot: Pick<Snapshot, "backends" | "services">): void {
+    const described = new Map<string, ReadonlyArray<Described>>()
+    for (const backend of snapshot.backends.values()) {
+      if (backend._tag === "Mcp") described.set(backend.key, mcpTargets(backend, snapshot.services))
+    }
+    for (const [key, siblings] of this.members) {
+      const at = key.lastIndexOf(" ")
+      const now = described.get(key.slice(0, at))?.find(({ name }) => name === key.slice(at + 1))
+      const kept = siblings.filter(({ raw }) => now !== undefined && (now === raw || Equal.equals(now, raw)))
+      if (kept.length === siblings.length) continue
+      for (const one of siblings) if (!kept.includes(one)) one.member.close()
+      if (kept.length === 0) this.members.delete(key)
+      else this.members.set(key, kept)
+    }
+    for (const [key, targets] of described) {
+      const before = this.described.get(key)
+      if (before === undefined || sameTargets(before, targets)) continue
+      for (const watcher of Array.from(this.watchers.get(key) ?? [])) watcher()
+      for (const session of this.sessions.values()) if (session.identity.key === key) session.changed()
+    }
+    this.described = described
+  }
+
+  close(): void {
+    this.sweeping?.()
+    for (const call of this.parked.values()) call.expire()
+    for (const session of this.sessions.values()) session.close()
+    for (const siblings of this.members.values()) for (const { member } of siblings) member.close()
+    this.members.clear()
+  }
+}

@@ -1,0 +1,232 @@
+/** Requests of clients with a session, over Streamable HTTP up to 2025-11-25 or the HTTP+SSE before it. */
+import * as Effect from "effect/Effect"
+import { errorToLegacy, resultToLegacy } from "../../../../protocols/mcp/convert.ts"
+import * as Envelope from "../../../../protocols/mcp/envelope.ts"
+import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
+import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
+import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
+import type { Exchange, Reply } from "../../../Exchange.ts"
+import { tellFailure } from "../failures.ts"
+import type { McpEndpoint } from "../McpEndpoint.ts"
+import type { Call, CallEvents } from "../target/McpTarget.ts"
+import { type Delivery, HttpDelivery } from "./Delivery.ts"
+import type { DownSession } from "./DownSession.ts"
+import { endedBy, noteError } from "./modern.ts"
+import { accepted, jsonReply } from "./replies.ts"
+
+import { unrolled } from "./unroll.ts"
+
+/** Whatever a client says that needs no answer. */
+const notified = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  { method, params: text }: JsonRpc.RpcNotification,
+): Effect.Effect<void> => {
+  const params = Fields.parse(text)
+  switch (method) {
+    case "notifications/initialized":
+      // Targets are greeted when they are first needed.
+      return Effect.void
+    case "notifications/cancelled": {
+      const id = params?.get("requestId")
+      const fiber = id === undefined ? undefined : session.running.get(id)
+      return Effect.sync(() => fiber?.interruptUnsafe())
+    }
+    default: {
+      const { members } = endpoint.federation.settings
+      const isForAll = method === "notifications/roots/list_changed"
+      if (!isForAll && endpoint.federation.only === undefined) return Effect.void
+      const caller = session.caller(exchange)
+      return Effect.forEach(members, (member) => Effect.ignore(member.target.notify(caller, method, params)), {
+        concurrency: "unbounded",
+        discard: true,
+      })
+    }
+  }
+}
+
+/** Runs a request to its end, whether or not its client stays for it. */
+const run = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  { id, method, params: text }: JsonRpc.RpcRequest,
+  delivery: Delivery,
+): void => {
+  const { federation, state } = endpoint
+  const params = Fields.parse(text)
+  const { revision } = session.identity
+  const token = params?.object("_meta")?.get("progressToken")
+  let lastProgress = -Infinity
+  const events: CallEvents = {
+    progress: (progress) => {
+      const value = Number(progress.get("progress"))
+      if (token === undefined || !(value > lastProgress)) return
+      lastProgress = value
+      delivery.push(
+        JsonRpc.encodeNotification("notifications/progress", progress.with("progressToken", token).toJson()),
+      )
+    },
+    log: (log) => delivery.push(JsonRpc.encodeNotification("notifications/message", log.toJson())),
+    notify: (name, said) => delivery.push(JsonRpc.encodeNotification(name, said)),
+    ask: (ask) => session.ask(delivery, ask),
+  }
+  const caller = session.caller(exchange)
+  const call: Call = {
+    caller,
+    method,
+    params: params === undefined ? undefined : Envelope.stripped(params),
+    wantsProgress: token !== undefined,
+    logLevel: session.level ?? "info",
+    paramHeaders: [],
+    events,
+  }
+  const outcome =
+    methods.get(method)?.asks === true
+      ? unrolled(
+          {
+            runtime: state.runtime,
+            target: federation.only?.name ?? "the server",
+            call: federation.call,
+            ask: events.ask,
+            completed: () => {},
+          },
+          call,
+        )
+      : federation.call(call)
+  let isDone = false
+  const fiber = state.runtime.run(
+    Effect.onExit(outcome, (exit) =>
+      Effect.sync(() => {
+        isDone = true
+        session.running.delete(id)
+        const ended = endedBy(exit)
+        if (ended._tag === "Failure") {
+          const { error, retryAfterSeconds, status } = tellFailure(ended.failure)
+          noteError(exchange, error)
+          const more = retryAfterSeconds === undefined ? [] : ["retry-after", String(retryAfterSeconds)]
+          return delivery.finish(JsonRpc.encodeError(id, error), status, more)
+        }
+        if (ended._tag === "Asked") return
+        if (ended.outcome._tag === "Error") {
+          const { era, error: said } = ended.outcome
+          const error = era === "modern" ? errorToLegacy(method, said) : said
+          noteError(exchange, error)
+          return delivery.finish(JsonRpc.encodeError(id, error), 200)
+        }
+        remember(session, method, params)
+        const { era, result } = ended.outcome
+        delivery.finish(
+          JsonRpc.encodeResult(id, era === "modern" ? resultToLegacy(method, result, revision) : result),
+          200,
+        )
+      }),
+    ),
+  )
+  if (!isDone) session.running.set(id, fiber)
+}
+
+/** What a session is known to want from now on. */
+const remember = (session: DownSession, method: string, params: Fields | undefined): void => {
+  switch (method) {
+    case "logging/setLevel": {
+      const level = params?.string("level")
+      if (isLogLevel(level)) session.level = level
+      return
+    }
+    case "resources/subscribe":
+    case "resources/unsubscribe": {
+      const uri = params?.string("uri")
+      if (uri === undefined) return
+      if (method === "resources/subscribe") session.subscribed.add(uri)
+      else session.subscribed.delete(uri)
+      return session.relisten?.()
+    }
+    default:
+  }
+}
+
+/** One message of a client; true: its answer is on its way to the delivery. */
+const take = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  message: JsonRpc.RpcMessage,
+  delivery: Delivery,
+): Effect.Effect<boolean> => {
+  switch (message._tag) {
+    case "Answer":
+      return Effect.sync(() => {
+        session.answered(message)
+        return false
+      })
+    case "Notification":
+      return Effect.as(notified(endpoint, session, exchange, message), false)
+    case "Request":
+      return Effect.sync(() => {
+        if (message.method === "ping") delivery.finish(JsonRpc.encodeResult(message.id, "{}"), 200)
+        else run(endpoint, session, exchange, message, delivery)
+        return true
+      })
+  }
+}
+
+/** A message by POST to a session of Streamable HTTP. */
+export const servePost = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  message: JsonRpc.RpcMessage,
+): Effect.Effect<Reply> => {
+  if (message._tag !== "Request") {
+    return Effect.as(take(endpoint, session, exchange, message, nowhere), accepted())
+  }
+  const delivery = new HttpDelivery(endpoint.state.runtime.clock, () => session.stream())
+  // A client that hangs up has not cancelled: it may come back for the answer.
+  return Effect.andThen(take(endpoint, session, exchange, message, delivery), delivery.reply)
+}
+
+const nowhere: Delivery = { push: () => {}, finish: () => {} }
+
+/** A message by POST, whose answer goes to the stream that is open all along. */
+export const serveOnStream = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  message: JsonRpc.RpcMessage,
+): Effect.Effect<Reply> => {
+  const onStream: Delivery = {
+    push: (text) => session.channel?.message(text),
+    finish: (text) => session.channel?.message(text),
+  }
+  return Effect.as(take(endpoint, session, exchange, message, onStream), accepted())
+}
+
+/** Several messages at once, as 2025-03-26 has them: answered together. */
+export const serveBatch = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  messages: ReadonlyArray<JsonRpc.RpcMessage>,
+): Effect.Effect<Reply> =>
+  Effect.flatMap(
+    Effect.forEach(
+      messages,
+      (message) => {
+        if (message._tag !== "Request") return Effect.as(take(endpoint, session, exchange, message, nowhere), undefined)
+        return Effect.callback<Json | undefined>((resume) => {
+          const collecting: Delivery = {
+            push: (text) => session.push(text),
+            finish: (text) => resume(Effect.succeed(text)),
+          }
+          endpoint.state.runtime.run(take(endpoint, session, exchange, message, collecting))
+        })
+      },
+      { concurrency: "unbounded" },
+    ),
+    (answers) => {
+      const there = answers.filter((answer) => answer !== undefined)
+      return Effect.succeed(there.length === 0 ? accepted() : jsonReply(200, arrayOf(there)))
+    },
+  )

@@ -1,0 +1,160 @@
+/** Everything somebody wants to be told of, from all targets, as one: nothing is missed in a gap, nothing is told twice. */
+import * as Effect from "effect/Effect"
+import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
+import { rewriteTold } from "../../../../protocols/mcp/rewrite.ts"
+import { limits } from "../limits.ts"
+import type { Ask, Caller, Interest, ListenEvents } from "../target/McpTarget.ts"
+import type { Federation } from "./Federation.ts"
+import type { Member } from "./Member.ts"
+
+type What = Parameters<ListenEvents["changed"]>[0]
+
+const whats: ReadonlyArray<What> = ["tools", "prompts", "resources"]
+
+interface Share {
+  readonly member: Member
+  /** In the target's own words. */
+  readonly interest: Interest
+  /** By the target's own address, the client's. */
+  readonly uris: ReadonlyMap<string, string>
+}
+
+const sharesOf = (federation: Federation, caller: Caller, interest: Interest): Effect.Effect<ReadonlyArray<Share>> => {
+  const judge = federation.settings.access.of(caller.exchange)
+  return Effect.map(
+    Effect.forEach(interest.updates.slice(0, limits.updatesPerListenMax), (uri) =>
+      Effect.map(federation.ownerOf(uri, caller), (owned) => ({ uri, owned })),
+    ),
+    (found) =>
+      federation.settings.members.map((member): Share => {
+        const uris = new Map<string, string>()
+        for (const { owned, uri } of found) {
+          if (owned?.member === member && judge.lists("resource", member.name, owned.name)) uris.set(owned.name, uri)
+        }
+        const prefix = `${member.name}+`
+        const tasks = federation.isPlain
+          ? interest.tasks
+          : interest.tasks.flatMap((id) => (id.startsWith(prefix) ? [id.slice(prefix.length)] : []))
+        return { member, uris, interest: { ...interest, updates: [...uris.keys()], tasks } }
+      }),
+  )
+}
+
+/** Collects what is told in quick succession. */
+class Gathered {
+  private readonly pending = new Set<What>()
+  private readonly flush: (what: What) => void
+  private readonly after: (millis: number, callback: () => void) => () => void
+  private disarm: (() => void) | undefined = undefined
+
+  constructor(after: (millis: number, callback: () => void) => () => void, flush: (what: What) => void) {
+    this.after = after
+    this.flush = flush
+  }
+
+  add(what: What): void {
+    this.pending.add(what)
+    this.disarm ??= this.after(limits.debounceMillis, () => {
+      this.disarm = undefined
+      for (const one of this.pending) this.flush(one)
+      this.pending.clear()
+    })
+  }
+
+  stop(): void {
+    this.disarm?.()
+  }
+}
+
+/** Never completes by itself: what breaks is taken up again. */
+export const listenAll = (
+  federation: Federation,
+  caller: Caller,
+  interest: Interest,
+  events: ListenEvents,
+): Effect.Effect<never> =>
+  Effect.flatMap(sharesOf(federation, caller, interest), (shares) =>
+    Effect.suspend(() => {
+      const { clock } = federation.settings.runtime
+      const honoured = new Map<Member, Interest>()
+      const gathered = new Gathered(clock.after, (what) => events.changed(what))
+      let isAcknowledged = false
+      let disarm: (() => void) | undefined
+
+      const acknowledge = (): void => {
+        if (isAcknowledged) return
+        isAcknowledged = true
+        disarm?.()
+        const all = [...honoured.values()]
+        const uris = shares.flatMap(({ member, uris: known }) =>
+          (honoured.get(member)?.updates ?? []).flatMap((uri) => known.get(uri) ?? []),
+        )
+        // Of several targets the gateway itself sees the changes; who is late will be heard of.
+        const some = (test: (one: Interest) => boolean): boolean =>
+          all.some(test) || (!federation.isPlain && honoured.size < shares.length)
+        events.acknowledged({
+          tools: interest.tools && some((one) => one.tools),
+          prompts: interest.prompts && some((one) => one.prompts),
+          resources: interest.resources && some((one) => one.resources),
+          updates: uris,
+          tasks: interest.tasks.filter(() => all.some(({ tasks }) => tasks.length > 0)),
+        })
+      }
+      disarm = clock.after(limits.acknowledgeMillis, acknowledge)
+      if (shares.length === 0) acknowledge()
+
+      const follow = ({ interest: own, member, uris }: Share): Effect.Effect<never> => {
+        const uriFor = (uri: string): string => uris.get(uri) ?? federation.uriFor(member, uri)
+        let failures = 0
+        const told: ListenEvents = {
+          acknowledged: (accepted) => {
+            failures = 0
+            const isLate = isAcknowledged
+            honoured.set(member, accepted)
+            if (!isLate && honoured.size === shares.length) acknowledge()
+            // What happened before it was heard of, or while nobody listened, is told now.
+            if (!isLate) return
+            for (const what of whats) if (accepted[what] && interest[what]) gathered.add(what)
+            for (const uri of accepted.updates) {
+              events.updated(Fields.of({ uri: JSON.stringify(uriFor(uri)) }))
+            }
+          },
+          changed: (what) => {
+            if (interest[what]) gathered.add(what)
+          },
+          updated: (params) => {
+            const text = rewriteTold("notifications/resources/updated", params.toJson(), uriFor)
+            events.updated(Fields.parse(text) ?? params)
+          },
+          task: (method, params) =>
+            events.task(method, federation.isPlain ? params : renamed(federation, member, params)),
+          notify: (method: string, params: Json | undefined) => events.notify(method, params),
+          ask: (ask: Ask) => events.ask(ask),
+        }
+        const again: Effect.Effect<never> = Effect.suspend(() => {
+          const waitMillis = Math.min(limits.reconnectMillisMin * 2 ** failures++, limits.reconnectMillisMax)
+          return Effect.andThen(
+            Effect.sleep(waitMillis * (0.75 + clock.random() / 2)),
+            Effect.suspend(() => once),
+          )
+        })
+        const once: Effect.Effect<never> = Effect.suspend(() =>
+          Effect.flatMap(Effect.exit(member.target.listen(caller, own, told)), () => again),
+        )
+        return once
+      }
+
+      return Effect.ensuring(
+        Effect.andThen(Effect.forEach(shares, follow, { concurrency: "unbounded", discard: true }), Effect.never),
+        Effect.sync(() => {
+          disarm?.()
+          gathered.stop()
+        }),
+      )
+    }),
+  )
+
+const renamed = (federation: Federation, member: Member, params: Fields): Fields => {
+  const id = params.string("taskId")
+  return id === undefined ? params : params.with("taskId", JSON.stringify(federation.taskFor(member, id)))
+}

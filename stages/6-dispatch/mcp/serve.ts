@@ -1,0 +1,273 @@
+/**
+ * One request to an MCP backend. Which of the protocol's generations its client speaks is decided for each request by
+ * itself, so one address serves them all.
+ */
+import * as Effect from "effect/Effect"
+import { encodeSse } from "../../../protocols/http/sse.ts"
+import * as Envelope from "../../../protocols/mcp/envelope.ts"
+import { Fields, isJson, itemsOf } from "../../../protocols/mcp/json.ts"
+import * as JsonRpc from "../../../protocols/mcp/jsonrpc.ts"
+import { eraOf, isKnown, negotiated, assumed, revisions } from "../../../protocols/mcp/revision.ts"
+import * as Body from "../../Body.ts"
+import type { Exchange, Reply, Request } from "../../Exchange.ts"
+import type { Refusal } from "../../Refusal.ts"
+import type { Try } from "../Target.ts"
+import { principalOf } from "./down/callers.ts"
+import { DownSession } from "./down/DownSession.ts"
+import { EventStream, streamReply } from "./down/EventStream.ts"
+import { serveBatch, serveOnStream, servePost } from "./down/legacy.ts"
+import { serveModern, supported } from "./down/modern.ts"
+import { rebindingProblem } from "./down/rebinding.ts"
+import { accepted, errorReply, textReply } from "./down/replies.ts"
+import * as Sessions from "./down/sessions.ts"
+import { limits } from "./limits.ts"
+import type { McpEndpoint } from "./McpEndpoint.ts"
+
+const { codes } = JsonRpc
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
+const isModernVersion = (text: string | undefined): boolean => text !== undefined && eraOf(text.trim()) === "modern"
+
+export const serve = (endpoint: McpEndpoint, attempt: Try): Effect.Effect<Reply, Refusal> => {
+  const { exchange, request } = attempt
+  const problem = rebindingProblem(attempt, endpoint.rebinding)
+  if (problem !== undefined) {
+    Body.discard(request.body)
+    return Effect.succeed(errorReply(403, undefined, codes.invalidRequest, problem))
+  }
+  exchange.notes = { ...exchange.notes, mcp: {} }
+  switch (request.method) {
+    case "POST":
+      return post(endpoint, exchange, request)
+    case "GET":
+      return Effect.succeed(get(endpoint, exchange, request))
+    case "DELETE":
+      return remove(endpoint, exchange, request)
+    default:
+      Body.discard(request.body)
+      return Effect.succeed(textReply(405, "method not allowed", ["allow", "POST, GET, DELETE"]))
+  }
+}
+
+// POST ----------------------------------------------------------------------------------------------------------------
+
+/** Wildcards and silence are taken for consent; who will have neither form cannot be answered. */
+const accepts = (accept: string | undefined): boolean =>
+  accept === undefined || /application\/json|text\/event-stream|\*\/\*|application\/\*|text\/\*/i.test(accept)
+
+const post = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effect.Effect<Reply, Refusal> => {
+  const { headers } = request
+  if (!accepts(headers.get("accept"))) {
+    Body.discard(request.body)
+    return Effect.succeed(errorReply(406, undefined, codes.invalidRequest, "the answer is JSON or a stream of events"))
+  }
+  if (!/^application\/json(?:\s*;|\s*$)/i.test(headers.get("content-type") ?? "")) {
+    Body.discard(request.body)
+    return Effect.succeed(errorReply(415, undefined, codes.invalidRequest, "messages are application/json"))
+  }
+  return Effect.matchEffect(Body.collect(request.body, limits.requestBytesMax), {
+    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "InvalidRequest", detail: message }),
+    onSuccess: (collected): Effect.Effect<Reply, Refusal> => {
+      if (collected._tag === "Partial") {
+        Body.discard(collected.body)
+        const why = `a message has at most ${limits.requestBytesMax} bytes`
+        return Effect.succeed(errorReply(413, undefined, codes.invalidRequest, why))
+      }
+      let text: string
+      try {
+        text = decoder.decode(collected.bytes).trim()
+      } catch {
+        return Effect.succeed(errorReply(400, undefined, codes.parse, "it is not UTF-8"))
+      }
+      return messages(endpoint, exchange, request, text)
+    },
+  })
+}
+
+const messages = (
+  endpoint: McpEndpoint,
+  exchange: Exchange,
+  request: Request,
+  text: string,
+): Effect.Effect<Reply, Refusal> => {
+  const isModernHeader = isModernVersion(request.headers.get("mcp-protocol-version"))
+  if (text.startsWith("[")) {
+    return isModernHeader
+      ? Effect.succeed(errorReply(400, undefined, codes.invalidRequest, "one message at a time"))
+      : batch(endpoint, exchange, request, text)
+  }
+  const message = JsonRpc.parse(text)
+  if (message._tag === "Malformed") {
+    return Effect.succeed(errorReply(400, message.id, message.code, message.message))
+  }
+  if (message._tag !== "Answer") {
+    const mcp = exchange.notes?.mcp
+    if (mcp !== undefined) mcp["methodName"] = message.method
+    const meta = Fields.parse(message.params)?.object("_meta")
+    if (meta !== undefined && (message.params as string).length > limits.metaCharsMax) {
+      const size = Fields.parse(message.params)?.get("_meta")?.length ?? 0
+      if (size > limits.metaCharsMax) {
+        const id = message._tag === "Request" ? message.id : undefined
+        return Effect.succeed(errorReply(400, id, codes.invalidParams, "`_meta` is too large"))
+      }
+    }
+    if (isModernHeader || Envelope.claims(meta)) return serveModern(endpoint, exchange, message)
+    if (message._tag === "Request" && message.method === "initialize") {
+      return Sessions.initialize(endpoint, exchange, message)
+    }
+  } else if (isModernHeader) return serveModern(endpoint, exchange, message)
+  const session = sessionOf(endpoint, exchange, request, message._tag === "Request" ? message.id : undefined)
+  return session instanceof DownSession ? within(endpoint, session, exchange, message) : Effect.succeed(session)
+}
+
+/** The answer to one message of a session; a session for one request ends with it. */
+const within = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  message: JsonRpc.RpcMessage,
+): Effect.Effect<Reply> => {
+  if (session.channel !== undefined) {
+    if (message._tag === "Request" && message.method === "initialize") {
+      return Effect.as(
+        Effect.map(Sessions.introduce(endpoint, session, exchange, message), (text) => session.channel?.message(text)),
+        accepted(),
+      )
+    }
+    return serveOnStream(endpoint, session, exchange, message)
+  }
+  return servePost(endpoint, session, exchange, message)
+}
+
+/** The session a request belongs to, or why there is none. */
+const sessionOf = (
+  endpoint: McpEndpoint,
+  exchange: Exchange,
+  { headers, query }: Request,
+  id: string | undefined,
+): DownSession | Reply => {
+  const version = headers.get("mcp-protocol-version")?.trim()
+  if (version !== undefined && !isKnown(version)) {
+    return errorReply(400, id, codes.unsupportedVersion, "Unsupported protocol version", {
+      supported: [...supported, ...revisions.filter((one) => !supported.includes(one))],
+      requested: version,
+    })
+  }
+  const name = headers.get("mcp-session-id") ?? streamSession(query)
+  if (name !== undefined) {
+    const session = Sessions.findSession(endpoint, exchange, name)
+    if (session === undefined) return errorReply(404, id, -32001, "Session not found")
+    session.touch(exchange)
+    endpoint.state.at(session, endpoint)
+    const mcp = exchange.notes?.mcp
+    if (mcp !== undefined) mcp["sessionId"] = name
+    return session
+  }
+  if (endpoint.isStateful) {
+    return errorReply(400, id, codes.invalidRequest, "Mcp-Session-Id is missing: begin with `initialize`")
+  }
+  const { runtime } = endpoint.state
+  return new DownSession(
+    {
+      // Without a session there is nobody to ask, so the client is taken for one that cannot be asked.
+      uid: "",
+      key: endpoint.key,
+      principal: principalOf(exchange, runtime.sealer),
+      revision: negotiated(version ?? assumed),
+      capabilities: "{}",
+      clientInfo: undefined,
+    },
+    runtime,
+    endpoint.askMillis,
+    exchange,
+  )
+}
+
+const streamSession = (query: string | undefined): string | undefined =>
+  query === undefined ? undefined : (new URLSearchParams(query).get("sessionId") ?? undefined)
+
+const batch = (endpoint: McpEndpoint, exchange: Exchange, request: Request, text: string): Effect.Effect<Reply> => {
+  if (!isJson(text)) return Effect.succeed(errorReply(400, undefined, codes.parse, "it is not JSON"))
+  const session = sessionOf(endpoint, exchange, request, undefined)
+  if (!(session instanceof DownSession)) return Effect.succeed(session)
+  if (session.identity.revision !== "2025-03-26") {
+    return Effect.succeed(errorReply(400, undefined, codes.invalidRequest, "one message at a time"))
+  }
+  const parsed = (itemsOf(text) ?? []).map((item) => JsonRpc.parse(item))
+  const wrong = parsed.find((one) => one._tag === "Malformed")
+  if (parsed.length === 0 || wrong !== undefined) {
+    return Effect.succeed(
+      errorReply(400, wrong?.id, wrong?.code ?? codes.invalidRequest, wrong?.message ?? "an empty batch"),
+    )
+  }
+  return serveBatch(
+    endpoint,
+    session,
+    exchange,
+    parsed.filter((one) => one._tag !== "Malformed"),
+  )
+}
+
+// GET -----------------------------------------------------------------------------------------------------------------
+
+const get = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Reply => {
+  Body.discard(request.body)
+  const { headers } = request
+  if (!endpoint.isStateful || isModernVersion(headers.get("mcp-protocol-version"))) {
+    return textReply(405, "method not allowed", ["allow", "POST"])
+  }
+  if (!/text\/event-stream|\*\/\*|text\/\*/i.test(headers.get("accept") ?? "*/*")) {
+    return errorReply(406, undefined, codes.invalidRequest, "the answer is a stream of events")
+  }
+  if (headers.get("mcp-session-id") === undefined) {
+    return headers.has("mcp-protocol-version")
+      ? errorReply(400, undefined, codes.invalidRequest, "Mcp-Session-Id is missing")
+      : openStream(endpoint, exchange, request)
+  }
+  const session = sessionOf(endpoint, exchange, request, undefined)
+  return session instanceof DownSession
+    ? Sessions.serveGet(endpoint, session, exchange, headers.get("last-event-id"))
+    : session
+}
+
+/** HTTP+SSE: the session is the stream, and its first event says where to post to. */
+const openStream = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Reply => {
+  const { state } = endpoint
+  const session = Sessions.beginOnStream(endpoint, exchange)
+  if (!state.mayBegin(session.principal)) {
+    return errorReply(429, undefined, codes.internal, "too many sessions are open")
+  }
+  session.name = state.runtime.sealer.seal(session.identity.uid, "mcp-stream")
+  const stream = new EventStream(state.runtime.clock, () => {
+    session.channel = undefined
+    Sessions.stopListening(session)
+    state.leave(session)
+  })
+  session.channel = {
+    message: (text) => stream.write(encodeSse({ event: "message", data: text })),
+    end: () => stream.end(),
+    reply: () => streamReply(stream),
+  }
+  const asked = exchange.original ?? request
+  const query = asked.query === undefined || asked.query === "" ? "" : `${asked.query}&`
+  stream.write(encodeSse({ event: "endpoint", data: `${asked.path}?${query}sessionId=${session.name}` }))
+  state.enter(session, endpoint)
+  Sessions.listenFor(endpoint, session, exchange)
+  return streamReply(stream)
+}
+
+// DELETE --------------------------------------------------------------------------------------------------------------
+
+const remove = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effect.Effect<Reply> => {
+  Body.discard(request.body)
+  if (!endpoint.isStateful || isModernVersion(request.headers.get("mcp-protocol-version"))) {
+    return Effect.succeed(textReply(405, "method not allowed", ["allow", "POST"]))
+  }
+  if (request.headers.get("mcp-session-id") === undefined) {
+    return Effect.succeed(errorReply(400, undefined, codes.invalidRequest, "Mcp-Session-Id is missing"))
+  }
+  const session = sessionOf(endpoint, exchange, request, undefined)
+  if (!(session instanceof DownSession)) return Effect.succeed(session)
+  endpoint.state.leave(session)
+  return Effect.succeed({ ...accepted(), status: 200 })
+}
