@@ -99,6 +99,8 @@ const mcpTarget = Schema.TaggedUnion({
     basePath: Schema.optionalKey(Schema.String),
     include: OperationFilter,
     exclude: OperationFilter,
+    /** Whether tools promise the form of their results. */
+    outputSchema: Schema.Boolean,
   },
 })
 export interface McpTargetSchema extends Named<typeof mcpTarget> {}

@@ -104,7 +104,13 @@ const inCookie = ({ name, style }: Parameter, value: Json): string =>
 /** Segments that a reader of the path may take for a way up. */
 const isWayUp = (segment: string): boolean => /^(?:\.|%2e){1,2}$/i.test(segment)
 
-export const requestOf = (operation: Operation, args: Json | undefined, boundary: string): OperationRequest => {
+/** `bodyText` is the body in the characters it was written in, where those are to survive. */
+export const requestOf = (
+  operation: Operation,
+  args: Json | undefined,
+  boundary: string,
+  bodyText?: string,
+): OperationRequest => {
   const headers: Array<string> = []
   const query: Array<string> = []
   const cookies: Array<string> = []
@@ -138,7 +144,7 @@ export const requestOf = (operation: Operation, args: Json | undefined, boundary
     }
   }
   if (cookies.length > 0) headers.push("cookie", headerText("cookie", cookies.join("; ")))
-  const body = bodyOf(operation.body, at(args, "body"), boundary)
+  const body = bodyOf(operation.body, at(args, "body"), boundary, bodyText)
   if (body !== undefined) headers.push("content-type", body.type)
   return {
     method: operation.method,
@@ -158,6 +164,7 @@ const bodyOf = (
   spec: OperationBody | undefined,
   value: Json | undefined,
   boundary: string,
+  text?: string,
 ): WrittenBody | undefined => {
   if (spec === undefined) return undefined
   if (value === undefined) {
@@ -167,7 +174,7 @@ const bodyOf = (
   const { kind, mediaType } = spec
   switch (kind) {
     case "json":
-      return { type: mediaType, bytes: encoder.encode(JSON.stringify(value)) }
+      return { type: mediaType, bytes: encoder.encode(text ?? JSON.stringify(value)) }
     case "form":
       return { type: mediaType, bytes: encoder.encode(formOf(spec, value)) }
     case "multipart":

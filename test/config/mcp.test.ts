@@ -13,11 +13,13 @@ import { toIr } from "../../src/config/local/toIr.ts"
 const folder = "test/golden/mcp"
 const decode = decoder(LocalConfig)
 
+const pets = "openapi: 3.0.0\npaths: {/pets: {get: {operationId: list, responses: {}}}}\n"
+
 const mapped = (text: string) => {
   const document = read(text, {})
   const decoded = decode(document.value)
   const problems = [...document.issues, ...decoded.problems].map(({ message, path }) => ({ message, path }))
-  const ir = toIr(decoded.value ?? {}, new Map([["pets.yaml", Result.succeed("openapi: 3.0.0\n")]]))
+  const ir = toIr(decoded.value ?? {}, new Map([["pets.yaml", Result.succeed(pets)]]))
   const complaints = [...problems, ...ir.problems]
     .map(({ message, path }) => `${Array.isArray(path) ? path.join(".") : path}: ${message}`)
     .filter((line) => !line.endsWith("not built yet"))
@@ -63,6 +65,20 @@ describe("MCP in a file", () => {
       "`x` is called `z` already",
     ],
     ["mcp: {}", "no targets are set"],
+    [
+      target('{name: a, openapi: {host: "http://a", schema: "swagger: 2"}}'),
+      "mcp.targets.0.openapi.schema: it is no OpenAPI document: it lacks `openapi: 3.…`",
+    ],
+    [target('{name: a, openapi: {host: "http://a", schema: "{a: [}"}}'), "it is neither JSON nor YAML: "],
+    [target('{name: a, openapi: {host: "http://a", schema: {paths: {}}}}'), "expected a document, or one of"],
+    [
+      target('{name: a, openapi: {host: "http://a", schema: {openapi: 3.1.0, paths: {/a/{b}: {get: {}}}}}}').replace(
+        "/a/{b}",
+        '"/a/{b}"',
+      ),
+      "the operation GET /a/{b} is left out: its path has the placeholder {b} and no parameter for it",
+    ],
+    [target('{name: a, openapi: {host: "http://a", schema: {openapi: 3.1.0}}}'), "the document gives no tools"],
     ["mcp: {selectors: [{labels: {}}]}", "no labels would select every service"],
     ["mcp: {selectors: [{labels: {a: b}}], bundles: [{name: a}, {name: b}]}", "must be the last"],
   ])("%s is refused", (text, message) => {

@@ -107,13 +107,27 @@ export type Stdio = typeof Stdio.Type
 const Operations = Schema.Struct({ tags: opt(Texts), operations: opt(Texts) })
 export type Operations = typeof Operations.Type
 
+/** The document itself, as a map or a text, the file that holds it, or where to fetch it. */
+const OpenApiDocument = Schema.Union([
+  FileInlineOrRemote,
+  Schema.Record(Schema.String, Schema.Json).check(
+    Schema.makeFilter((document) =>
+      Object.hasOwn(document, "openapi") ? undefined : "expected a document, or one of `file`, `url`",
+    ),
+  ),
+])
+
 const OpenApi = placed(
   Schema.Struct({
     ...place,
-    schema: FileInlineOrRemote,
+    schema: OpenApiDocument,
     basePath: opt(Schema.String, "Instead of the path of the server that the document names."),
     include: opt(Operations, "Only operations with one of these tags or names become tools."),
     exclude: opt(Operations),
+    outputSchema: opt(
+      Schema.Boolean,
+      "Tools promise the form of their results; strict clients then refuse what the API says differently.",
+    ),
   }),
 )
 export type OpenApi = typeof OpenApi.Type

@@ -1,5 +1,9 @@
 /** MCP backends to the snapshot's. */
 import * as Redacted from "effect/Redacted"
+import { type Choice, toolsOf } from "../../../protocols/openapi/document.ts"
+import { parseDocument } from "../../node/openapiDocument.ts"
+import type { Document } from "../../../ir/policy/Document.ts"
+import type { FileInlineOrRemote } from "./grammar.ts"
 import * as Defaults from "../../../ir/defaults.ts"
 import type {
   ArgumentShape,
@@ -189,9 +193,15 @@ const openapi = (
 ): IrTarget | undefined => {
   const where = [...path, "openapi"]
   const found = located(at, one.policies, "", path, "openapi", to)
-  const text = document(at.schema, [...where, "schema"], to)
+  const { basePath, outputSchema = false } = at
+  const choice = {
+    include: operations(at.include, [...where, "include"], to),
+    exclude: operations(at.exclude, [...where, "exclude"], to),
+    basePath,
+    outputSchema,
+  }
+  const text = openapiDocument(at.schema, choice, [...where, "schema"], to)
   if (found === undefined || text === undefined) return undefined
-  const { basePath } = at
   if (basePath !== undefined && basePath !== "" && !basePath.startsWith("/")) {
     to.fail([...where, "basePath"], "a path begins with `/`")
   }
@@ -201,8 +211,34 @@ const openapi = (
     callee: found.callee,
     document: text,
     ...present({ basePath }),
-    include: operations(at.include, [...where, "include"], to),
-    exclude: operations(at.exclude, [...where, "exclude"], to),
+    include: choice.include,
+    exclude: choice.exclude,
+    outputSchema,
+  }
+}
+
+/** How many operations that cannot be used are named one by one. */
+const unusableNamedMax = 20
+
+/** A document that is there is judged now; what is fetched later can only be judged then. */
+const openapiDocument = (source: OpenApi["schema"], choice: Choice, path: Path, to: Mapping): Document | undefined => {
+  const isMap = typeof source === "object" && Object.hasOwn(source, "openapi")
+  const found = isMap
+    ? ({ _tag: "Inline", text: JSON.stringify(source) } as const)
+    : document(source as FileInlineOrRemote, path, to)
+  if (found === undefined || found._tag === "Remote") return found
+  try {
+    const value = parseDocument(found.text)
+    const tools = toolsOf(value, choice)
+    for (const { operation, why } of tools.unusable.slice(0, unusableNamedMax)) {
+      to.warn(path, `the operation ${operation} is left out: ${why}`)
+    }
+    const more = tools.unusable.length - unusableNamedMax
+    if (more > 0) to.warn(path, `${more} more operations are left out`)
+    if (tools.operations.length === 0) to.warn(path, "the document gives no tools")
+    return { _tag: "Inline", text: JSON.stringify(value) }
+  } catch (cause) {
+    return to.fail(path, cause instanceof Error ? cause.message : String(cause))
   }
 }
 

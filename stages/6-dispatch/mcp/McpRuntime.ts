@@ -2,7 +2,10 @@
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Sealer } from "../../ports/Sealer.ts"
+import type { Processes } from "../../ports/Processes.ts"
 import type { Clock } from "../../ports/Timer.ts"
+import type { DocumentPorts } from "../../5-policy/RemoteDocument.ts"
+import type { Json } from "../../../protocols/openapi/json.ts"
 
 export interface McpRuntime {
   readonly clock: Clock
@@ -13,4 +16,13 @@ export interface McpRuntime {
   readonly worker: string
   /** How the gateway names itself to servers and clients. */
   readonly version: string
+  /** Absent: targets that need it cannot be had. */
+  readonly processes?: Processes
+  readonly documents?: Documents
+}
+
+/** Where the documents of APIs come from. */
+export interface Documents extends Pick<DocumentPorts, "fetch"> {
+  /** JSON or YAML to a value; throws an error with a reason. */
+  readonly parse: (text: string) => Json
 }

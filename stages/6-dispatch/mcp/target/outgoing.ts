@@ -53,7 +53,7 @@ export interface Outgoing {
   readonly timeoutMillis: number
 }
 
-const brokenOf = (refusal: Refusal): Broken => {
+export const brokenOf = (refusal: Refusal): Broken => {
   const told = message(refusal)
   switch (refusal._tag) {
     case "UpstreamTimeout":
@@ -72,17 +72,23 @@ const brokenOf = (refusal: Refusal): Broken => {
   }
 }
 
-export const send = (
-  exchange: Exchange,
-  { callee, path }: Place,
-  { body, fields, method, timeoutMillis }: Outgoing,
-): Effect.Effect<Reply, Broken> => {
+/** Fields of the client's request that go on, name and value in turn. */
+export const passedOn = (exchange: Exchange): Array<string> => {
   const flat: Array<string> = []
   const theirs = exchange.request.headers.flat
   for (let i = 0; i < theirs.length; i += 2) {
     const name = theirs[i] as string
     if (!isKept(name)) flat.push(name, theirs[i + 1] as string)
   }
+  return flat
+}
+
+export const send = (
+  exchange: Exchange,
+  { callee, path }: Place,
+  { body, fields, method, timeoutMillis }: Outgoing,
+): Effect.Effect<Reply, Broken> => {
+  const flat = passedOn(exchange)
   flat.push(...fields)
   if (body !== undefined) flat.push("content-type", "application/json")
   flat.push("accept-encoding", "identity")
