@@ -63,7 +63,7 @@ const toolShape = Schema.Struct({
   title: opt(Schema.String),
   description: opt(Schema.String),
   hidden: opt(Schema.Boolean),
-  arguments: opt(Schema.Record(Schema.String, argumentShape)),
+  arguments: opt(Schema.Record(Schema.String, argumentShape), "By name, or by a path such as `/query/limit`."),
 })
 
 const toolShapingShape = Schema.Struct({
