@@ -198,6 +198,11 @@ const backend = (policy: BackendPolicy, emit: Emit): void => {
     case "McpAuthorization":
       cedar(policy.cedar, "mcpAuthorization", emit)
       return rules(policy.rules, "authorization", "mcpAuthorization", emit)
+    case "McpGuardrails":
+      for (const [i, { metadata }] of policy.processors.entries()) {
+        metadata.forEach(({ expression }, j) => emit(expression, "metadata", "backend", "processors", i, "metadata", j))
+      }
+      return
     case "Transformations":
       return transformations(policy, "backend", emit)
     case "ExtAuthz":

@@ -16,8 +16,9 @@ import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
-import { fetchDocument } from "../stages/5-policy/fetchDocument.ts"
+import { apiDocuments, fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
+import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
@@ -30,11 +31,13 @@ import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
 import type { Credentials } from "../stages/ports/Credentials.ts"
 import { Journal } from "../stages/ports/Journal.ts"
+import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
 import { version } from "./cli/version.ts"
 import { natives } from "./node/natives.ts"
+import * as Processes from "./node/processes.ts"
 import { freshKey, sealer } from "./node/sealer.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
@@ -79,6 +82,8 @@ export interface GatewayOptions {
   readonly credentials?: Credentials
   /** Seals what clients are given to bring back, 32 bytes; absent: a key of this gateway alone. */
   readonly sealingKey?: Uint8Array
+  /** Child processes, unless they are real ones. */
+  readonly processes?: ProcessPort
   /** How long a session of MCP may be left alone. */
   readonly mcpSessionIdleMillis?: number
   /** Told when the end has begun. */
@@ -134,6 +139,16 @@ export class Gateway extends Context.Service<
   }
 >()("sluice/src/Gateway") {}
 
+/** The parser of YAML is loaded by the first document that needs it. */
+const asJson = (fetched: Fetched): Effect.Effect<Fetched, string> =>
+  Effect.tryPromise({
+    try: async () => {
+      const { parseDocument } = await import("./node/openapiDocument.ts")
+      return { ...fetched, text: JSON.stringify(parseDocument(fetched.text)) }
+    },
+    catch: (cause) => (cause instanceof Error ? cause.message : String(cause)),
+  })
+
 const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const network = yield* Network
   const upstream = yield* Upstream
@@ -162,6 +177,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     keepAlive: { enabled: true, timeMillis: 180_000 },
     ...options.upstream,
   }
+  const processes = options.processes ?? Processes.make()
+  const fetchApi = fetchDocument({ clock, defaults, endpoints }, apiDocuments)
   const mcpSealer = sealer(options.sealingKey ?? freshKey())
   const mcp = new McpState(
     {
@@ -169,6 +186,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       run: yield* FiberSet.makeRuntime<never, unknown, unknown>(),
       sealer: mcpSealer,
       worker: mcpSealer.secret(),
+      processes,
+      documents: { fetch: (url) => Effect.flatMap(fetchApi(url), asJson) },
+      expressions,
       version,
     },
     makeMcpTarget,
@@ -266,6 +286,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* FiberSet.clear(connections)
       yield* publisher.close
       mcp.close()
+      yield* processes.stopAll
       endpoints.close()
     }).pipe(Effect.uninterruptible),
   )

@@ -21,7 +21,7 @@ export const begin = async (input: Input, environment: NodeJS.ProcessEnv): Promi
     const { startSample } = await import("../embedded/sample.ts")
     const sample = await startSample()
     closeSample = sample.close
-    env = { ...env, SLUICE_SAMPLE_PORT: String(sample.port) }
+    env = { ...env, ...sample.environment }
   }
   const job = { file: input.path, env, ...(input.text === undefined ? {} : { text: input.text }) }
   loading.load(job)

@@ -1,3 +1,5 @@
+import { notesDocument } from "./notes.ts"
+
 /** What is served when nothing was configured: useful at once, and without a network. */
 export const embedded = `
 gateways:
@@ -8,6 +10,17 @@ llm:
   models:
     - name: "*"
       provider: echo
+mcp:
+  prefixMode: onConflict
+  targets:
+    - name: text
+      stdio: { cmd: "\${SLUICE_NODE}", args: ["\${SLUICE_TEXT_SERVER}"], shared: true }
+    - name: clock
+      mcp: { host: "http://127.0.0.1:\${SLUICE_SAMPLE_PORT}/mcp" }
+    - name: notes
+      openapi:
+        host: "http://127.0.0.1:\${SLUICE_SAMPLE_PORT}"
+        schema: ${JSON.stringify(notesDocument)}
 routes:
   - name: sample
     policies:
@@ -20,4 +33,4 @@ routes:
 `
 
 /** A loopback port stands for the sample where it is not running. */
-export const withoutSample = { SLUICE_SAMPLE_PORT: "1" }
+export const withoutSample = { SLUICE_SAMPLE_PORT: "1", SLUICE_NODE: "node", SLUICE_TEXT_SERVER: "text-server" }

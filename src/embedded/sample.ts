@@ -1,6 +1,10 @@
 /** The bundled sample service behind the embedded configuration: says what it was asked, on loopback only. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+import { clockServer } from "./clockServer.ts"
+import { Notes } from "./notes.ts"
+import { answer as answerTool, type ToolServer } from "./toolServer.ts"
 
 const eventsMax = 100
 /** Statuses whose replies have no body (RFC 9110 §6.4.1). */
@@ -19,8 +23,65 @@ const streamEvents = (response: http.ServerResponse, count: number): void => {
   response.on("close", () => clearInterval(timer))
 }
 
-const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => {
+/** The program of the bundled stdio server. */
+const textServer = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "./textServer.ts" : "./textServer.js", import.meta.url),
+)
+
+const bodyBytesMax = 1_048_576
+
+/** The body as JSON; undefined where it is none. */
+const withBody = (request: http.IncomingMessage, then: (body: unknown) => void): void => {
+  const chunks: Array<Buffer> = []
+  let length = 0
+  request.on("data", (chunk: Buffer) => {
+    length += chunk.byteLength
+    if (length <= bodyBytesMax) chunks.push(chunk)
+  })
+  request.on("end", () => then(length > bodyBytesMax ? undefined : parse(Buffer.concat(chunks).toString("utf8"))))
+}
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const sendJson = (response: http.ServerResponse, status: number, body: unknown): void => {
+  response.writeHead(status, { "content-type": "application/json" })
+  response.end(JSON.stringify(body))
+}
+
+const answerMcp = (server: ToolServer, request: http.IncomingMessage, response: http.ServerResponse): void => {
+  if (request.method !== "POST") {
+    response.writeHead(405)
+    response.end()
+    return
+  }
+  withBody(request, (body) => {
+    const { message, status } = answerTool(server, body)
+    if (message !== undefined) return sendJson(response, status, message)
+    response.writeHead(status)
+    response.end()
+  })
+}
+
+interface Served {
+  readonly clock: ToolServer
+  readonly notes: Notes
+}
+
+const answer = ({ clock, notes }: Served, request: http.IncomingMessage, response: http.ServerResponse): void => {
   const [path = "/", query = ""] = (request.url ?? "/").split("?", 2)
+  if (path === "/mcp") return answerMcp(clock, request, response)
+  if (/^\/notes(?:\/|$)/.test(path)) {
+    return withBody(request, (body) => {
+      const reply = notes.answer(request.method ?? "GET", path.slice("/notes".length), new URLSearchParams(query), body)
+      sendJson(response, reply.status, reply.body)
+    })
+  }
   const status = /^\/status\/([2-5]\d\d)$/.exec(path)?.[1]
   if (path === "/events") {
     request.resume()
@@ -59,17 +120,23 @@ const answer = (request: http.IncomingMessage, response: http.ServerResponse): v
 }
 
 export interface Sample {
-  readonly port: number
+  /** What the embedded configuration takes from the environment. */
+  readonly environment: Readonly<Record<string, string>>
   readonly close: () => void
 }
 
 export const startSample = (): Promise<Sample> =>
   new Promise((resolve, reject) => {
-    const server = http.createServer(answer)
+    const served: Served = { clock: clockServer(Date.now), notes: new Notes() }
+    const server = http.createServer((request, response) => answer(served, request, response))
     server.once("error", reject)
     server.listen({ host: "127.0.0.1", port: 0 }, () => {
       resolve({
-        port: (server.address() as AddressInfo).port,
+        environment: {
+          SLUICE_SAMPLE_PORT: String((server.address() as AddressInfo).port),
+          SLUICE_NODE: process.execPath,
+          SLUICE_TEXT_SERVER: textServer,
+        },
         close: () => {
           server.close()
           server.closeAllConnections()

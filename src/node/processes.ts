@@ -155,16 +155,21 @@ class Running implements RunningProcess {
   })
 }
 
-const all = new Set<Running>()
+/** Of every gateway in this thread: they share what watches over their children. */
+const everybody = new Set<Running>()
 const guard = new Guard()
 
 /** An ordinary end of the gateway leaves nobody behind either, even one that comes without notice. */
 const killAll = (): void => {
-  for (const running of all) running.kill()
+  for (const running of everybody) running.kill()
 }
 let isWatchingExit = false
 
-const start = (spec: ProcessSpec, events: ProcessEvents): Effect.Effect<RunningProcess, ProcessFailure> =>
+const start = (
+  all: Set<Running>,
+  spec: ProcessSpec,
+  events: ProcessEvents,
+): Effect.Effect<RunningProcess, ProcessFailure> =>
   Effect.callback((resume) => {
     if (!isWatchingExit) process.on("exit", killAll)
     isWatchingExit = true
@@ -188,9 +193,11 @@ const start = (spec: ProcessSpec, events: ProcessEvents): Effect.Effect<RunningP
     guard.watch(pid)
     const running: Running = new Running(child, events, () => {
       all.delete(running)
+      everybody.delete(running)
       guard.forget(pid)
     })
     all.add(running)
+    everybody.add(running)
     child.once("spawn", () => {
       child.off("error", failed)
       // Signals that could not be delivered are of no interest.
@@ -200,11 +207,14 @@ const start = (spec: ProcessSpec, events: ProcessEvents): Effect.Effect<RunningP
     return Effect.sync(running.stop)
   })
 
-export const processes: Processes = {
-  start,
-  count: () => all.size,
-  stopAll: Effect.suspend(() => {
-    for (const running of all) running.stop()
-    return Effect.asVoid(Effect.forEach([...all], ({ gone }) => gone, { concurrency: "unbounded" }))
-  }),
+export const make = (): Processes => {
+  const all = new Set<Running>()
+  return {
+    start: (spec, events) => start(all, spec, events),
+    count: () => all.size,
+    stopAll: Effect.suspend(() => {
+      for (const running of all) running.stop()
+      return Effect.asVoid(Effect.forEach([...all], ({ gone }) => gone, { concurrency: "unbounded" }))
+    }),
+  }
 }

@@ -14,8 +14,26 @@ export const FETCH_MILLIS_MAX = 5_000
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
+export interface FetchLimits {
+  readonly bytesMax: number
+  readonly millisMax: number
+  readonly accept: string
+}
+
+const keySets: FetchLimits = { bytesMax: DOCUMENT_BYTES_MAX, millisMax: FETCH_MILLIS_MAX, accept: "application/json" }
+
+/** Descriptions of APIs are larger than sets of keys, and not always JSON. */
+export const apiDocuments: FetchLimits = {
+  bytesMax: 16 * 1024 * 1024,
+  millisMax: 15_000,
+  accept: "application/json, application/yaml, text/yaml, text/plain;q=0.5, */*;q=0.1",
+}
+
 export const fetchDocument =
-  ({ clock, defaults, endpoints }: Pick<DispatchPorts, "clock" | "defaults" | "endpoints">) =>
+  (
+    { clock, defaults, endpoints }: Pick<DispatchPorts, "clock" | "defaults" | "endpoints">,
+    { accept, bytesMax, millisMax }: FetchLimits = keySets,
+  ) =>
   (url: string): Effect.Effect<Fetched, string> => {
     const at = locate(url)
     if (at === undefined) return Effect.fail("it is not an address that can be asked")
@@ -34,11 +52,11 @@ export const fetchDocument =
         at.path,
         at.query,
         "1.1",
-        new Headers(["accept", "application/json", "accept-encoding", "identity"]),
+        new Headers(["accept", accept, "accept-encoding", "identity"]),
         Body.empty,
         undefined,
       )
-      return endpoint.get().send(request, { version: "1.1", replyTimeoutMillis: FETCH_MILLIS_MAX, inform: undefined })
+      return endpoint.get().send(request, { version: "1.1", replyTimeoutMillis: millisMax, inform: undefined })
     }).pipe(
       Effect.mapError(({ message }) => message),
       Effect.flatMap((reply) => {
@@ -49,11 +67,11 @@ export const fetchDocument =
           return Effect.fail(status === 200 ? `the reply is coded as ${coding}` : `the reply has the status ${status}`)
         }
         return Effect.flatMap(
-          Effect.mapError(Body.collect(body, DOCUMENT_BYTES_MAX), ({ message }) => message),
+          Effect.mapError(Body.collect(body, bytesMax), ({ message }) => message),
           (collected): Effect.Effect<Fetched, string> => {
             if (collected._tag === "Partial") {
               Body.discard(collected.body)
-              return Effect.fail(`it is larger than ${DOCUMENT_BYTES_MAX} bytes`)
+              return Effect.fail(`it is larger than ${bytesMax} bytes`)
             }
             try {
               const text = utf8.decode(collected.bytes)
@@ -65,7 +83,7 @@ export const fetchDocument =
         )
       }),
       Effect.timeoutOrElse({
-        duration: FETCH_MILLIS_MAX,
+        duration: millisMax,
         orElse: () => Effect.fail("it took too long"),
       }),
     )

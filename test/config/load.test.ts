@@ -577,7 +577,6 @@ describe("what is not built", () => {
     ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],
     ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
-    ["mcpGuardrails", "mcpGuardrails: {processors: []}"],
   ])("%s is refused by name", async (kind, policy) => {
     const issues = await issuesOf(inRoute(policy))
     expect(issues.map((issue) => [issue.path, issue.message])).toEqual([

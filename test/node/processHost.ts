@@ -1,7 +1,9 @@
 /** Starts a child that ends for nothing but a kill, and tells its number; as a program, or in a thread. */
 import * as Effect from "effect/Effect"
 import { isMainThread, parentPort } from "node:worker_threads"
-import { processes } from "../../src/node/processes.ts"
+import { make as makeProcesses } from "../../src/node/processes.ts"
+
+const processes = makeProcesses()
 
 const deaf =
   "process.on('SIGTERM', () => {}); process.on('SIGHUP', () => {}); setInterval(() => {}, 1000); console.log('pid ' + process.pid)"

@@ -5,8 +5,10 @@ import { once } from "node:events"
 import { readdirSync, readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import { afterAll, describe, expect, it } from "vitest"
-import { environmentOf, processes } from "../../src/node/processes.ts"
+import { environmentOf, make } from "../../src/node/processes.ts"
 import type { ProcessSpec, RunningProcess } from "../../stages/ports/Processes.ts"
+
+const processes = make()
 
 const node = (program: string, more: Partial<ProcessSpec> = {}): ProcessSpec => ({
   command: process.execPath,

@@ -2,8 +2,9 @@
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { processes } from "../../src/node/processes.ts"
+import { make as makeProcesses } from "../../src/node/processes.ts"
 
+const processes = makeProcesses()
 const cycles = Number(process.env["STDIO_CYCLES"] ?? 10_000)
 const atOnce = 8
 

@@ -249,9 +249,6 @@ const target = (one: McpTarget, path: Path, to: Mapping): IrTarget | undefined =
     deadlines: deadlines(one.timeouts),
   }
   const era = one.protocol ?? "auto"
-  for (const kind of ["stdio", "openapi", "tools"] as const) {
-    if (one[kind] !== undefined) to.refused("fields", `targets.${kind}`, [...path, kind])
-  }
   if (one.mcp !== undefined) {
     const found = located(one.mcp, one.policies, "/mcp", path, "mcp", to)
     return found === undefined ? undefined : { _tag: "Http", ...common, ...found, era }
@@ -267,7 +264,6 @@ const target = (one: McpTarget, path: Path, to: Mapping): IrTarget | undefined =
 }
 
 const selector = (one: McpSelector, path: Path, to: Mapping): IrSelector => {
-  if (one.tools !== undefined) to.refused("fields", "selectors.tools", [...path, "tools"])
   if (Object.keys(one.labels).length === 0) to.fail([...path, "labels"], "no labels would select every service")
   if (one.transport === "sse" && one.protocol !== undefined) {
     to.fail([...path, "protocol"], "`protocol` goes with the `mcp` transport only")
@@ -292,7 +288,6 @@ export const mcpBackend = (
   to: Mapping,
 ): Extract<Backend, { readonly _tag: "Mcp" }> => {
   const { bundles = [], selectors = [], targets = [] } = one
-  if (bundles.length > 0) to.refused("fields", "mcp.bundles", [...path, "bundles"])
   if (one.targets === undefined && one.selectors === undefined) to.fail(path, "no targets are set", "Set `targets`.")
   for (const [i, bundle] of bundles.entries()) {
     if (bundle.when === undefined && i < bundles.length - 1) {

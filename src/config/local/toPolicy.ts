@@ -102,6 +102,7 @@ import {
   simpleRef,
   transformations,
 } from "./toCallee.ts"
+import { isOfUse } from "../../../protocols/mcp/phase.ts"
 import { valueMatch } from "./toMatch.ts"
 
 const defaults = Defaults.defaults
@@ -797,6 +798,9 @@ const mcpGuardrails = (policy: McpGuardrails, path: Path, to: Mapping): IrMcpGua
     const at = [...path, "processors", i]
     const called = callee(one, at, to)
     const { allowed, disallowed } = one.requestHeaders ?? {}
+    for (const pattern of Object.keys(one.methods)) {
+      if (!isOfUse(pattern)) to.warn([...at, "methods", pattern], `no method that guardrails see is called ${pattern}`)
+    }
     return called === undefined
       ? []
       : [

@@ -5,7 +5,7 @@ import type { Sealer } from "../../ports/Sealer.ts"
 import type { Processes } from "../../ports/Processes.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { DocumentPorts } from "../../5-policy/RemoteDocument.ts"
-import type { Json } from "../../../protocols/openapi/json.ts"
+import type { Expressions } from "../../5-policy/expression/Expressions.ts"
 
 export interface McpRuntime {
   readonly clock: Clock
@@ -19,10 +19,9 @@ export interface McpRuntime {
   /** Absent: targets that need it cannot be had. */
   readonly processes?: Processes
   readonly documents?: Documents
+  /** Absent: tools are shown as their servers list them. */
+  readonly expressions?: Expressions
 }
 
-/** Where the documents of APIs come from. */
-export interface Documents extends Pick<DocumentPorts, "fetch"> {
-  /** JSON or YAML to a value; throws an error with a reason. */
-  readonly parse: (text: string) => Json
-}
+/** Where the documents of APIs come from, as JSON whatever they are written in. */
+export type Documents = Pick<DocumentPorts, "fetch">

@@ -10,6 +10,8 @@ import type { Refusal } from "../../Refusal.ts"
 import type { Where } from "../resolve.ts"
 import type { Try } from "../Target.ts"
 import * as Access from "./federation/Access.ts"
+import { within } from "./federation/bundles.ts"
+import { compile as compileGuard } from "./guardrails/Guard.ts"
 import { Federation } from "./federation/Federation.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
@@ -38,6 +40,7 @@ export const ownPolicies = (policies: BackendPolicies): BackendPolicies => {
   const own: { -readonly [K in keyof BackendPolicies]: BackendPolicies[K] } = { ...policies }
   for (const kind of inheritedKinds) delete own[kind]
   delete own.McpAuthorization
+  delete own.McpGuardrails
   return own
 }
 
@@ -64,7 +67,8 @@ export const reachMcp = (
       members,
       prefixMode: backend.prefixMode,
       failureMode: backend.failureMode,
-      access: Access.compile(policies.McpAuthorization, ports),
+      access: within(Access.compile(policies.McpAuthorization, ports), backend.bundles, ports),
+      guard: compileGuard(policies.McpGuardrails, ports),
       runtime: state.runtime,
     }),
     state,

@@ -3,10 +3,12 @@ import * as Fiber from "effect/Fiber"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import type { McpTarget as Described } from "../../../ir/backend/Mcp.ts"
 import { clock } from "../../../src/node/timer.ts"
-import { processes } from "../../../src/node/processes.ts"
+import { make as makeProcesses } from "../../../src/node/processes.ts"
 import type { McpTarget } from "../../../stages/6-dispatch/mcp/target/McpTarget.ts"
 import { makeStdioTarget } from "../../../stages/6-dispatch/mcp/target/StdioTarget.ts"
 import { callerOf, callOf, runtimeOf, said } from "../../stages/6-dispatch/mcp/target/calling.ts"
+
+const processes = makeProcesses()
 
 type Stdio = Extract<Described, { readonly _tag: "Stdio" }>
 

@@ -15,6 +15,7 @@ import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Answer, Ask, Call, Caller, Discovery, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type { Guard } from "../guardrails/Guard.ts"
 import type { Access, Judge, Kind } from "./Access.ts"
 import type { Listed, Listing, Member } from "./Member.ts"
 
@@ -23,6 +24,8 @@ export interface FederationSettings {
   readonly prefixMode: "conditional" | "always" | "never" | "onConflict"
   readonly failureMode: "failClosed" | "failOpen"
   readonly access: Access
+  /** Absent: nobody looks at what passes. */
+  readonly guard?: Guard | undefined
   readonly runtime: McpRuntime
 }
 
@@ -148,7 +151,17 @@ export class Federation {
   readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> => {
     const { method, params } = call
     const about = methods.get(method)
-    if (about?.lists !== undefined) return this.list(call, about.lists)
+    if (about?.lists !== undefined) {
+      const listing = this.list(call, about.lists)
+      const { guard, members } = this.settings
+      return guard === undefined || !guard.looksAt(method)
+        ? listing
+        : guard.all(
+            members.map(({ name }) => name),
+            call,
+            listing,
+          )
+    }
     switch (method) {
       case "tools/call":
       case "prompts/get":
@@ -181,6 +194,16 @@ export class Federation {
 
   private judge(exchange: Exchange): Judge {
     return this.settings.access.of(exchange)
+  }
+
+  /** A call in the target's own words, once whoever guards it has looked at it. */
+  private guarded(
+    { name }: Member,
+    call: Call,
+    run: (call: Call) => Effect.Effect<Outcome, TargetFailure>,
+  ): Effect.Effect<Outcome, TargetFailure> {
+    const { guard } = this.settings
+    return guard === undefined || !guard.looksAt(call.method) ? run(call) : guard.call([name], call, run)
   }
 
   /** Sends a call on in the target's own words, and what comes of it back in the client's. */
@@ -224,16 +247,19 @@ export class Federation {
     if (name === undefined) return Effect.succeed(invalid("`name` is missing"))
     return Effect.flatMap(this.owner(kind, name, call.caller), (owned) => {
       if (owned === undefined) return Effect.succeed(unknown(kind, name))
-      if (!this.settings.access.isOpen) {
-        const args = toValue(call.params?.get("arguments")) ?? {}
-        if (!this.judge(call.caller.exchange).permits(kind, owned.member.name, owned.name, args)) {
-          return Effect.succeed(unknown(kind, name))
+      const native =
+        owned.name === name ? call : { ...call, params: call.params?.with("name", JSON.stringify(owned.name)) }
+      return this.guarded(owned.member, native, (checked) => {
+        if (!this.settings.access.isOpen) {
+          const { params } = checked
+          const args = toValue(params?.get("arguments")) ?? {}
+          const asked = params?.string("name") ?? ""
+          if (!this.judge(call.caller.exchange).permits(kind, owned.member.name, asked, args)) {
+            return Effect.succeed(unknown(kind, name))
+          }
         }
-      }
-      return this.forward(
-        owned.member,
-        owned.name === name ? call : { ...call, params: call.params?.with("name", JSON.stringify(owned.name)) },
-      )
+        return this.forward(owned.member, checked)
+      })
     })
   }
 
@@ -271,16 +297,17 @@ export class Federation {
     if (uri === undefined) return Effect.succeed(invalid("`uri` is missing"))
     return Effect.flatMap(this.ownerOf(uri, call.caller), (owned) => {
       if (owned === undefined) return Effect.succeed(unknown("resource", uri))
-      if (!this.settings.access.isOpen) {
-        const judge = this.judge(call.caller.exchange)
-        if (!judge.permits("resource", owned.member.name, owned.name, undefined)) {
-          return Effect.succeed(unknown("resource", uri))
+      const native =
+        owned.name === uri ? call : { ...call, params: call.params?.with("uri", JSON.stringify(owned.name)) }
+      return this.guarded(owned.member, native, (checked) => {
+        if (!this.settings.access.isOpen) {
+          const asked = checked.params?.string("uri") ?? ""
+          if (!this.judge(call.caller.exchange).permits("resource", owned.member.name, asked, undefined)) {
+            return Effect.succeed(unknown("resource", uri))
+          }
         }
-      }
-      return this.forward(
-        owned.member,
-        owned.name === uri ? call : { ...call, params: call.params?.with("uri", JSON.stringify(owned.name)) },
-      )
+        return this.forward(owned.member, checked)
+      })
     })
   }
 
@@ -333,7 +360,8 @@ export class Federation {
         return Effect.succeed(unknown(kind, name))
       }
       const params = call.params?.with("ref", ref.with(field, JSON.stringify(owned.name)).toJson())
-      return this.forward(owned.member, owned.name === name ? call : { ...call, params })
+      const native = owned.name === name ? call : { ...call, params }
+      return this.guarded(owned.member, native, (checked) => this.forward(owned.member, checked))
     })
   }
 
@@ -381,9 +409,10 @@ export class Federation {
     ) {
       return Effect.succeed(invalid(`Unknown task: ${id}`))
     }
-    return this.forward(
+    return this.guarded(
       member,
       native === id ? call : { ...call, params: call.params?.with("taskId", JSON.stringify(native)) },
+      (checked) => this.forward(member, checked),
     )
   }
 

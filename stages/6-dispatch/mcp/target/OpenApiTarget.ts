@@ -83,7 +83,7 @@ export class OpenApiTarget implements McpTarget {
     const isFixed = document._tag === "Inline"
     const decode = (text: string): Catalogue | string => {
       try {
-        return new Catalogue(toolsOf(documents.parse(text), choice), isFixed ? fixedMillis : fetchedMillis)
+        return new Catalogue(toolsOf(JSON.parse(text) as Value, choice), isFixed ? fixedMillis : fetchedMillis)
       } catch (cause) {
         return cause instanceof Error ? cause.message : "it cannot be read"
       }

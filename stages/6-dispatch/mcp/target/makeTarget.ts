@@ -8,7 +8,10 @@ import { HttpTarget, type Kind } from "./HttpTarget.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
 import type { McpTarget, TargetFailure } from "./McpTarget.ts"
 import { ModernTarget } from "./ModernTarget.ts"
+import { OpenApiTarget } from "./OpenApiTarget.ts"
 import { SessionHttp } from "./SessionHttp.ts"
+import { isShaped, shaped } from "./ShapedTarget.ts"
+import { makeStdioTarget } from "./StdioTarget.ts"
 import { sseChannel } from "./sseChannel.ts"
 import { statelessHttp } from "./StatelessHttp.ts"
 
@@ -77,12 +80,27 @@ const unavailable = (name: string, message: string): McpTarget => {
 
 /** What stands behind a target. */
 export const makeMcpTarget = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
+  const target = plain(described, runtime, changed)
+  const { expressions } = runtime
+  if (!isShaped(described.tools)) return target
+  return expressions === undefined
+    ? unavailable(described.name, "its tools cannot be shaped here")
+    : shaped(target, described.tools, expressions)
+}
+
+const plain = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
+  const { documents, processes } = runtime
   switch (described._tag) {
     case "Http":
     case "Sse":
       return makeHttpTarget(described, runtime, changed)
     case "Stdio":
+      return processes === undefined
+        ? unavailable(described.name, "there are no processes here")
+        : makeStdioTarget(described, runtime, processes, changed)
     case "OpenApi":
-      return unavailable(described.name, "targets of this kind are not built")
+      return documents === undefined
+        ? unavailable(described.name, "there are no documents here")
+        : new OpenApiTarget(described, runtime, documents, changed)
   }
 }
