@@ -1,5 +1,6 @@
 /** Somewhere an exchange can be sent. */
 import * as Schema from "effect/Schema"
+import { a2aFields } from "./backend/A2a.ts"
 import { mcpFields } from "./backend/Mcp.ts"
 import { Model, ProviderGroups, VirtualModel } from "./backend/Llm.ts"
 import { Expression } from "./Expression.ts"
@@ -28,6 +29,8 @@ export const Backend = Schema.TaggedUnion({
     runtimeArn: Schema.NonEmptyString,
     qualifier: Schema.optionalKey(Schema.NonEmptyString),
   },
+  /** Agents, each below its own name. */
+  A2a: { ...common, ...a2aFields },
   Invalid: { ...common, reason: Schema.String },
 })
 export type Backend = typeof Backend.Type

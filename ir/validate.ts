@@ -51,6 +51,7 @@ export const validate = (snapshot: Snapshot, part: Snapshot = snapshot): Readonl
       })
 }
 
+type AgentsBackend = Extract<Backend, { readonly _tag: "A2a" }>
 type McpBackend = Extract<Backend, { readonly _tag: "Mcp" }>
 
 type Found = Pick<Issue, "code" | "path" | "message" | "remedy"> & Partial<Pick<Issue, "severity">>
@@ -559,6 +560,33 @@ function* backends(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
     const at = (found: Found) => issue("backends", backend.key, found)
     yield* refPolicies(snapshot, undefined, backend.policies, ["policies"], at)
     if (backend._tag === "Mcp") yield* mcp(snapshot, backend, at)
+    if (backend._tag === "A2a") yield* agents(snapshot, backend, at)
+  }
+}
+
+function* agents(snapshot: Snapshot, backend: AgentsBackend, at: (found: Found) => Issue): Iterable<Issue> {
+  const names = new Set<string>()
+  for (const [i, agent] of backend.agents.entries()) {
+    const path = ["agents", i]
+    if (names.has(agent.name)) {
+      yield at({
+        code: "unreachable",
+        path: [...path, "name"],
+        message: `another agent is called ${agent.name}`,
+        remedy: "give every agent a name of its own",
+      })
+    }
+    names.add(agent.name)
+    yield* ref(snapshot, agent.backend, [...path, "backend"], at)
+    yield* refPolicies(snapshot, agent.backend, agent.policies, [...path, "policies"], at)
+    const kind = agent.backend._tag === "Backend" ? snapshot.backends.get(agent.backend.backend)?._tag : undefined
+    if (agent.backend._tag === "Service" || kind === undefined || kind === "Host" || kind === "AgentCore") continue
+    yield at({
+      code: "value",
+      path: [...path, "backend"],
+      message: `an agent must be at a host or a service, not at a backend of kind ${kind}`,
+      remedy: "name a backend with `host`, or a service",
+    })
   }
 }
 

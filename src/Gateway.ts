@@ -24,6 +24,7 @@ import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
 import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
 import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
+import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
@@ -195,7 +196,15 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     options.mcpSessionIdleMillis,
   )
   const compilePorts: CompilePorts = {
-    dispatch: { endpoints, clock, defaults, mirrors: yield* Mirrors.make, llm: new LlmState(makeTokens()), mcp },
+    dispatch: {
+      endpoints,
+      clock,
+      defaults,
+      mirrors: yield* Mirrors.make,
+      agents: yield* Agents.make(clock),
+      llm: new LlmState(makeTokens()),
+      mcp,
+    },
     tlsContext: network.tlsContext,
     gate: yield* Gate.make(
       cryptography,

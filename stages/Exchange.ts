@@ -117,7 +117,7 @@ export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
 export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
 
 /** What kind of backend an exchange was sent to. */
-export type BackendType = "static" | "dynamic" | "service" | "ai" | "aws" | "mcp" | "unknown"
+export type BackendType = "static" | "dynamic" | "service" | "ai" | "aws" | "mcp" | "a2a" | "unknown"
 
 /** What policies have found out for the expressions that come after them. */
 export interface Notes {

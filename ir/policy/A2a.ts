@@ -1,5 +1,45 @@
-/** Marks a backend as an agent that speaks A2A. */
+/** Marks a backend as an agent that speaks A2A, and says how far the gateway speaks for it. */
 import * as Schema from "effect/Schema"
+import { Secret } from "../Secret.ts"
+import { Document } from "./Document.ts"
 
-export const A2a = Schema.TaggedStruct("A2a", {})
+export const A2aBinding = Schema.Literals(["JSONRPC", "HTTP+JSON", "GRPC"])
+export const A2aVersion = Schema.Literals(["1.0", "0.3"])
+
+/** One way of speaking to the agent. */
+export const A2aInterface = Schema.Struct({
+  binding: A2aBinding,
+  version: A2aVersion,
+  /** In front of the protocol's own paths; gRPC has none. */
+  path: Schema.optionalKey(Schema.String),
+  /** Another place than the backend, by the backend's own policies. */
+  target: Schema.optionalKey(Schema.Struct({ host: Schema.NonEmptyString, port: Schema.Port })),
+  /** To be said in every call. */
+  tenant: Schema.optionalKey(Schema.NonEmptyString),
+})
+export type A2aInterface = typeof A2aInterface.Type
+
+/** Which cards are believed, and how those that are handed out are vouched for. */
+export const A2aCard = Schema.Struct({
+  verify: Schema.optionalKey(Schema.Struct({ mode: Schema.Literals(["ifPresent", "required"]), keys: Document })),
+  sign: Schema.optionalKey(Schema.Struct({ key: Secret, keyId: Schema.optionalKey(Schema.NonEmptyString) })),
+})
+export type A2aCard = typeof A2aCard.Type
+
+export const A2a = Schema.TaggedStruct("A2a", {
+  /** The name of the agent, where it is one of several behind one endpoint. */
+  agent: Schema.optionalKey(Schema.NonEmptyString),
+  card: Schema.optionalKey(A2aCard),
+  /** Present: clients may speak any binding and version, whatever the agent speaks. */
+  bridge: Schema.optionalKey(
+    Schema.Struct({
+      /** Where the agent's card is, when it is not at the usual place. */
+      cardPath: Schema.optionalKey(Schema.NonEmptyString),
+      /** Empty: what the agent's card says. */
+      interfaces: Schema.Array(A2aInterface),
+      /** Which bindings the card shows to clients; absent: those a client can reach where it found the card. */
+      offers: Schema.optionalKey(Schema.NonEmptyArray(A2aBinding)),
+    }),
+  ),
+})
 export type A2a = typeof A2a.Type

@@ -19,6 +19,8 @@ export const cardPaths = ["/.well-known/agent-card.json", "/.well-known/agent.js
 
 export type Seen =
   | { readonly _tag: "Card"; /** What stands before the well-known part. */ readonly base: string }
+  /** Where the keys are that the gateway signs cards with. */
+  | { readonly _tag: "Keys" }
   | { readonly _tag: "Rpc" }
   | { readonly _tag: "Rest"; readonly resource: Resource }
   | {
@@ -29,6 +31,9 @@ export type Seen =
     }
   | { readonly _tag: "Other" }
 
+export const keysPath = "/.well-known/jwks.json"
+
+const keys: Seen = { _tag: "Keys" }
 const rpc: Seen = { _tag: "Rpc" }
 const other: Seen = { _tag: "Other" }
 
@@ -43,6 +48,7 @@ export const detect = ({ contentType, method, path }: Head): Seen => {
   if (method === "GET" || method === "HEAD") {
     const base = cardBase(path)
     if (base !== undefined) return { _tag: "Card", base }
+    if (path.endsWith(keysPath)) return keys
   }
   if (method === "POST" && isGrpc(contentType)) {
     const [, service, name = ""] = grpcPath.exec(path) ?? []

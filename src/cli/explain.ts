@@ -142,6 +142,8 @@ const describeBackend = (backend: Backend | undefined): string => {
       return "the authority of the request"
     case "AgentCore":
       return `the agent runtime ${backend.runtimeArn}`
+    case "A2a":
+      return `agents: ${backend.agents.map(({ name }) => name).join(", ")}`
     case "Internal":
       return "the administration interface"
     case "Mcp":

@@ -65,6 +65,10 @@ export class ExpressionChecker {
         for (const [i, group] of backend.groups.entries()) {
           for (const [j, { policies }] of group.entries()) inBackendPolicies(policies, ["groups", i, j], report)
         }
+      } else if (backend._tag === "A2a") {
+        for (const [i, { policies }] of backend.agents.entries()) {
+          inBackendPolicies(policies, ["agents", i], report)
+        }
       } else if (backend._tag === "Models") {
         report([], inModels(backend))
         for (const [i, { provider }] of backend.models.entries()) {

@@ -22,6 +22,12 @@ mcp:
         host: "http://127.0.0.1:\${SLUICE_SAMPLE_PORT}"
         schema: ${JSON.stringify(notesDocument)}
 routes:
+  - name: agent
+    matches: [{ path: { pathPrefix: /agents/echo } }]
+    policies:
+      a2a: { bridge: { card: /agent/.well-known/agent-card.json } }
+    backends:
+      - host: 127.0.0.1:\${SLUICE_SAMPLE_PORT}
   - name: sample
     policies:
       cors:

@@ -2,6 +2,7 @@
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
+import { answerAgent } from "./agent.ts"
 import { clockServer } from "./clockServer.ts"
 import { Notes } from "./notes.ts"
 import { answer as answerTool, type ToolServer } from "./toolServer.ts"
@@ -83,6 +84,7 @@ const answer = ({ clock, notes }: Served, request: http.IncomingMessage, respons
     })
   }
   const status = /^\/status\/([2-5]\d\d)$/.exec(path)?.[1]
+  if (answerAgent(request, response)) return
   if (path === "/events") {
     request.resume()
     const count = Math.trunc(Number(new URLSearchParams(query).get("count") ?? 5))

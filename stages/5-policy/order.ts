@@ -102,6 +102,7 @@ const queued = "belongs to the gateway's own answer, so it overrides what anybod
 /** One line, and so one slot of `Exchange.edits`, for each kind and layer that has something to say to a reply. */
 export const replyOrder: ReadonlyArray<ReplyLine> = [
   back("Buffer", "route", "may turn a reply into a refusal, and header edits hold for that one too"),
+  back("A2a", "backend", "a refusal is worded for its client before anybody looks at it"),
   back("ResponseHeaderModifier", "route", "fixed edits come before the computed ones that may look at them"),
   back("ResponseHeaderModifier", "backend", "the closer place has the last word"),
   back("Transformations", "route", "the closest to the backend that sees both"),

@@ -26,6 +26,8 @@ export class Try implements Attempt {
   failure: UpstreamFailure | undefined = undefined
   /** The endpoint that was chosen, where there was a choice. */
   member: Member | undefined = undefined
+  /** The endpoint that has what is asked for, where that is known. */
+  preferred: string | undefined = undefined
   /** Endpoints that failed already. */
   tried: Array<Member> | undefined = undefined
 

@@ -190,3 +190,14 @@ export const endpointsOf = (
   }
   return makeSet(buckets)
 }
+
+/** One endpoint by its name, unless it has failed already. */
+export const memberNamed = (
+  id: string,
+  { buckets }: EndpointSet,
+  tried: ReadonlyArray<Member> | undefined,
+): Member | undefined => {
+  for (const { members } of buckets)
+    for (const member of members) if (member.id === id) return tried?.includes(member) ? undefined : member
+  return undefined
+}

@@ -22,11 +22,14 @@ import type { EndpointSpec, SendOptions } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
 import { authorityOf, hasName, namedBy, renamed } from "./authority.ts"
 import * as AgentCore from "./aws/agentCore.ts"
-import { choose, chooseFor, type Member } from "./balance.ts"
+import { choose, chooseFor, memberNamed, type Member } from "./balance.ts"
 import type { Judgement } from "./health.ts"
 import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
+import { catalogue } from "./a2a/catalogue.ts"
 import { listen } from "./a2a/listen.ts"
-import { relay } from "./a2a/relay.ts"
+import { memberOf } from "./a2a/memberOf.ts"
+import { speak } from "./a2a/speak.ts"
+import { Whereabouts } from "./a2a/Whereabouts.ts"
 import { send } from "./http.ts"
 import { reach as reachLlm } from "./llm/target.ts"
 import { isOwn } from "./loop.ts"
@@ -140,6 +143,7 @@ export const makeTarget = (
 ): Target => {
   const { mirrors, name, where } = resolved
   if (where._tag === "Llm") return llmTarget(ports, policyPorts, resolved, where, route)
+  if (where._tag === "Agents") return agentsTarget(ports, policyPorts, resolved, where, route)
   const policies = where._tag === "Mcp" ? ownPolicies(resolved.policies) : resolved.policies
   const problem = obstacle(policies)
   const template = problem ?? templateOf(ports, { ...resolved, policies })
@@ -147,11 +151,22 @@ export const makeTarget = (
     typeof template === "string"
       ? refusing({ _tag: "FilterFailed", detail: template })
       : reach(ports, policyPorts, resolved, template, route)
-  const speaking = policies.A2a === undefined ? reaching : relay(policyPorts.maxBufferBytes, reaching)
+  const speaking =
+    policies.A2a === undefined || typeof template === "string"
+      ? reaching
+      : speak(
+          ports,
+          policyPorts,
+          resolved,
+          policies.A2a,
+          template,
+          (one) => reach(ports, policyPorts, one, template, route),
+          reaching,
+        )
   const copying = mirrors.length === 0 ? speaking : mirroring(ports, policyPorts, resolved, route, speaking)
   const about = factsOf(resolved.where)
   const steps = [
-    ...(policies.A2a === undefined ? [] : [listen(policyPorts)]),
+    ...(policies.A2a === undefined ? [] : [listen(policyPorts, policies.A2a.agent)]),
     ...bodySteps(policyPorts, resolved),
     ...backendSteps(about === undefined ? policyPorts : { ...policyPorts, backend: about }, policies),
   ]
@@ -165,6 +180,27 @@ export const makeTarget = (
       attempt.request = attempt.request.copy()
       return layered(attempt)
     },
+  }
+}
+
+/** Policies act on each agent for itself. */
+const agentsTarget = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  { name }: Resolved,
+  { members }: WhereOf<"Agents">,
+  route: TrafficPolicies,
+): Target => {
+  const { agents } = ports
+  const listed = members.map((member) =>
+    memberOf(ports, policyPorts, member, makeTarget(ports, policyPorts, member.backend, route), (one) =>
+      templateOf(ports, one),
+    ),
+  )
+  return {
+    name,
+    type: types.Agents,
+    attempt: catalogue(policyPorts, { name, members: listed, whereabouts: agents?.whereabouts ?? new Whereabouts() }),
   }
 }
 
@@ -217,6 +253,7 @@ const types: { readonly [Tag in Where["_tag"]]: BackendType } = {
   Service: "service",
   Dynamic: "dynamic",
   Llm: "ai",
+  Agents: "a2a",
   AgentCore: "aws",
   Mcp: "mcp",
   Nowhere: "unknown",
@@ -273,6 +310,7 @@ const reach = (
   switch (where._tag) {
     case "Nowhere":
       return refusing(where.refusal)
+    case "Agents":
     case "Llm":
       return refusing({ _tag: "InvalidBackendType" })
     case "Mcp":
@@ -390,6 +428,7 @@ const reachService = (
     // A further attempt goes elsewhere: its own endpoint has just failed it.
     const key = attempt.tried === undefined ? keyOf?.(attempt) : undefined
     const member =
+      (attempt.preferred === undefined ? undefined : memberNamed(attempt.preferred, set, attempt.tried)) ??
       (key === undefined ? undefined : chooseFor(key, set, clock.nowMillis())) ??
       choose(set, clock.nowMillis(), clock.random, attempt.tried)
     if (member === undefined) return noHealthyBackends

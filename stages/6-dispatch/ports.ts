@@ -1,4 +1,5 @@
 /** What dispatch takes from around it. */
+import type { Agents } from "./a2a/Agents.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { EndpointSpec } from "../ports/Upstream.ts"
 import type { OwnLocality } from "./balance.ts"
@@ -15,6 +16,8 @@ export interface DispatchPorts {
   readonly mcp?: McpState
   /** Absent: nothing is mirrored, and every copy counts as dropped. */
   readonly mirrors?: Mirrors
+  /** What is remembered of agents; absent: nothing, so their cards are not asked for. */
+  readonly agents?: Agents
   /** Where this gateway stands; absent: unknown. */
   readonly locality?: OwnLocality
   /** Absent: nothing is known of model providers beyond one plan. */

@@ -27,9 +27,15 @@ export type Where =
   /** To wherever the client asked for. */
   | { readonly _tag: "Dynamic"; readonly target?: Expression }
   | LlmWhere
+  | AgentsWhere
   | { readonly _tag: "AgentCore"; readonly runtime: AgentCore.Runtime }
   | { readonly _tag: "Mcp"; readonly backend: McpBackend; readonly targets: ReadonlyArray<McpTarget> }
   | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
+
+interface AgentsWhere {
+  readonly _tag: "Agents"
+  readonly members: ReadonlyArray<{ readonly name: string; readonly backend: Resolved }>
+}
 
 interface LlmWhere extends LlmPlace {
   readonly _tag: "Llm"
@@ -87,6 +93,8 @@ const whereOf = (setting: Pick<Place, "snapshot" | "services">, ref: BackendRef)
           return backend.target === undefined ? dynamic : { _tag: "Dynamic", target: backend.target }
         case "AgentCore":
           return { _tag: "AgentCore", runtime: AgentCore.runtimeOf(backend) }
+        case "A2a":
+          return invalidType
         case "Mcp":
           return { _tag: "Mcp", backend, targets: mcpTargets(backend, setting.snapshot.services) }
         case "Llm":
@@ -179,6 +187,24 @@ const llmOf = (
   return { _tag: "Llm", backend, parts }
 }
 
+/** Each agent has its own policies in front of those of the backend that lists it. */
+const agentsOf = (
+  setting: Place,
+  routes: ReadonlyArray<Effective.PlacedRoute>,
+  ref: BackendRef,
+  refPolicies: ReadonlyArray<BackendPolicy>,
+): AgentsWhere | undefined => {
+  const listing = ref._tag === "Backend" ? setting.snapshot.backends.get(ref.backend) : undefined
+  if (listing?._tag !== "A2a") return undefined
+  return {
+    _tag: "Agents",
+    members: listing.agents.map(({ backend, name, policies }) => ({
+      name,
+      backend: resolve(setting, routes, backend, [...policies, ...listing.policies, ...refPolicies]),
+    })),
+  }
+}
+
 /** What a mirror refers to. Copies are not copied again, so its own mirrors are left out. */
 export const resolveMirror = (
   setting: Place,
@@ -211,7 +237,8 @@ export const resolve = (
   const policies = spoken(setting, policiesOf(setting, routes, ref, refPolicies))
   return {
     name: refName(setting, ref),
-    where: llmOf(setting, routes, ref, refPolicies) ?? whereOf(setting, ref),
+    where:
+      llmOf(setting, routes, ref, refPolicies) ?? agentsOf(setting, routes, ref, refPolicies) ?? whereOf(setting, ref),
     policies,
     mirrors: (policies.RequestMirror?.mirrors ?? []).map(({ backend, fraction }) => ({
       fraction,
@@ -243,6 +270,15 @@ const sameWhere = (a: Where | undefined, b: Where | undefined): boolean => {
   }
   if (a?._tag === "Dynamic" && b?._tag === "Dynamic") return a.target === b.target
   if (a?._tag === "Llm" && b?._tag === "Llm") return a.backend === b.backend && sameParts(a.parts, b.parts)
+  if (a?._tag === "Agents" && b?._tag === "Agents") {
+    return (
+      a.members.length === b.members.length &&
+      a.members.every(({ backend, name }, i) => {
+        const other = b.members[i]
+        return other !== undefined && name === other.name && same(backend, other.backend)
+      })
+    )
+  }
   if (a?._tag === "AgentCore" && b?._tag === "AgentCore") return AgentCore.sameRuntime(a.runtime, b.runtime)
   if (a?._tag !== "Service" || b?._tag !== "Service") return false
   return a.service === b.service && a.port === b.port && a.endpoints === b.endpoints

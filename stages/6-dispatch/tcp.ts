@@ -65,8 +65,8 @@ const computedTarget = (name: string, ports: PolicyPorts, target: Expression, fa
 export const tcpTarget = (ports: DispatchPorts, policyPorts: PolicyPorts, resolved: Resolved): TcpTarget => {
   const { clock, endpoints } = ports
   const { name, policies, where } = resolved
-  if (where._tag === "Nowhere" || where._tag === "Llm") {
-    const failed = refused(message(where._tag === "Llm" ? { _tag: "InvalidBackendType" } : where.refusal))
+  if (where._tag === "Nowhere" || where._tag === "Llm" || where._tag === "Agents") {
+    const failed = refused(message(where._tag === "Nowhere" ? where.refusal : { _tag: "InvalidBackendType" }))
     return { name, dial: () => failed }
   }
   if (where._tag === "Mcp") {

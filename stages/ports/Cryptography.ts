@@ -1,4 +1,5 @@
 /** Computations on secrets: pure, but the business of libraries that the pipeline does not load itself. */
+import type * as Redacted from "effect/Redacted"
 import type { Jwk } from "../../protocols/jose/jwks.ts"
 
 export interface Cryptography {
@@ -12,4 +13,19 @@ export interface Cryptography {
   readonly verifyPassword: (password: string, hash: string) => Promise<boolean>
   /** Whether a compact token was signed with a key by that very algorithm. */
   readonly verifySignature: (token: string, jwk: Jwk, algorithm: string) => Promise<boolean>
+  /**
+   * Signs with a private key, given as PEM (PKCS #8) or as a JWK; a text says why the key cannot be used. Without a name
+   * the key goes by its thumbprint (RFC 7638).
+   */
+  readonly signer: (key: Redacted.Redacted, keyId: string | undefined) => Promise<Signer | string>
+}
+
+export interface Signer {
+  /** The public half, as it may be published. */
+  readonly jwk: { readonly [name: string]: unknown }
+  /** A signature beside its payload; the algorithm and the name of the key are added to the head. */
+  readonly sign: (
+    payload: string,
+    head: { readonly [name: string]: string },
+  ) => Promise<{ readonly protected: string; readonly signature: string }>
 }

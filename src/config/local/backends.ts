@@ -6,6 +6,7 @@ import { McpBackend } from "./mcp.ts"
 import { BackendPolicies } from "./policies.ts"
 import { CustomProvider } from "./llmProvider.ts"
 import { anyCase } from "./grammar.ts"
+import { ServiceRef } from "./callee.ts"
 
 const model = { model: opt(Schema.NonEmptyString) }
 const moderationSide = opt(Schema.Struct({ mode: opt(anyCase(["score", "block"])) }))
@@ -77,7 +78,32 @@ export const AwsBackend = Schema.Struct({
   }),
 }).annotate({ identifier: "AwsBackend" })
 
-export const namedBackendKinds = ["host", "internal", "mcp", "ai", "aws"] as const
+const agentPlaces = ["host", "backend", "service"] as const
+
+const cataloguedAgent = exactlyOne(
+  Schema.Struct({
+    name: req(
+      Schema.String.check(
+        Schema.isPattern(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, {
+          message: "expected lower-case letters, digits and hyphens, at most 63",
+        }),
+      ),
+      "The agent is found below this name.",
+    ),
+    host: opt(Target, "`host:port`."),
+    backend: opt(Schema.NonEmptyString, "Key of an entry of `backends`: `/name`."),
+    service: opt(ServiceRef),
+    policies: opt(BackendPolicies),
+  }),
+  agentPlaces,
+)
+
+export const A2aBackend = Schema.Struct({
+  agents: req(Schema.NonEmptyArray(cataloguedAgent), "Agents behind one endpoint."),
+}).annotate({ identifier: "A2aBackend" })
+export type A2aBackend = typeof A2aBackend.Type
+
+export const namedBackendKinds = ["host", "internal", "mcp", "ai", "aws", "a2a"] as const
 
 const namedBackendShape = exactlyOne(
   Schema.Struct({
@@ -88,6 +114,7 @@ const namedBackendShape = exactlyOne(
     mcp: opt(McpBackend),
     ai: opt(AiBackend),
     aws: opt(AwsBackend),
+    a2a: opt(A2aBackend, "Agents, each below its own name, with a list of all of them at `/agents`."),
   }),
   namedBackendKinds,
 ).annotate({ identifier: "NamedBackend" })

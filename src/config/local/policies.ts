@@ -27,6 +27,8 @@ import {
   Millis,
   oneSpelling,
   opt,
+  req,
+  Target,
   Port,
   Status,
   Texts,
@@ -526,7 +528,44 @@ export interface McpGuardrailsSchema extends Named<typeof mcpGuardrailsShape> {}
 export const McpGuardrails: McpGuardrailsSchema = mcpGuardrailsShape
 export type McpGuardrails = typeof McpGuardrails.Type
 
-const A2a = Schema.Struct({}).annotate({ identifier: "A2a" })
+const a2aBinding = anyCase(["JSONRPC", "HTTP+JSON", "GRPC"], { REST: "HTTP+JSON" })
+
+const a2aInterface = Schema.Struct({
+  binding: req(a2aBinding, "How it is spoken to."),
+  version: opt(anyCase(["1.0", "0.3"]), "1.0 unless set."),
+  path: opt(Schema.String, "In front of the protocol's own paths; the root unless set."),
+  target: opt(Target, "`host:port`, where it is not at the backend itself."),
+  tenant: opt(Schema.NonEmptyString, "Said in every call."),
+})
+
+const A2a = Schema.Struct({
+  card: opt(
+    Schema.Struct({
+      verify: opt(
+        Schema.Struct({
+          mode: opt(anyCase(["ifPresent", "required"]), "required unless set."),
+          jwks: FileInlineOrRemote,
+        }),
+        "Which signatures on the agent's card are believed.",
+      ),
+      sign: opt(
+        Schema.Struct({
+          key: req(FileOrInline, "A private key: PEM (PKCS #8), or a JWK."),
+          keyId: opt(Schema.NonEmptyString, "The thumbprint of the key unless set."),
+        }),
+        "Signs the cards that clients get; the key is published at `/.well-known/jwks.json` below the agent's root.",
+      ),
+    }),
+  ),
+  bridge: opt(
+    Schema.Struct({
+      card: opt(Schema.NonEmptyString, "Path of the agent's card; `/.well-known/agent-card.json` unless set."),
+      interfaces: opt(Schema.Array(a2aInterface), "How the agent is spoken to; what its card says unless set."),
+      offers: opt(Schema.NonEmptyArray(a2aBinding), "Bindings that clients are shown; all that lead here unless set."),
+    }),
+    "Lets clients speak any binding and version, whatever the agent speaks.",
+  ),
+}).annotate({ identifier: "A2a" })
 
 /** Those that run before the route is chosen. */
 export const gatewayPolicies = {

@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression } from "../../../ir/Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPolicy } from "../../../ir/Policy.ts"
+import type { A2aCard, A2aInterface } from "../../../ir/policy/A2a.ts"
 import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
 import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/policy/Ai.ts"
 import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/policy/ApiKey.ts"
@@ -885,6 +886,51 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   ai,
 }
 
+const a2aCard = (
+  { sign, verify }: NonNullable<NonNullable<BackendPolicies["a2a"]>["card"]>,
+  path: Path,
+  to: Mapping,
+): A2aCard => {
+  const keys = verify === undefined ? undefined : keySet(verify.jwks, [...path, "verify", "jwks"], to)
+  const key = sign === undefined ? undefined : secret(sign.key, [...path, "sign", "key"], to)
+  const text = key === undefined ? "" : Redacted.value(key).trimStart()
+  if (key !== undefined && !text.startsWith("{") && !/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(text)) {
+    to.fail([...path, "sign", "key"], "expected a private key, in PEM or as a JWK")
+  }
+  return present({
+    verify: verify === undefined || keys === undefined ? undefined : { mode: verify.mode ?? "required", keys },
+    sign: sign === undefined || key === undefined ? undefined : { key, ...present({ keyId: sign.keyId }) },
+  })
+}
+
+const a2a = (policy: NonNullable<BackendPolicies["a2a"]>, path: Path, to: Mapping): BackendPolicy => {
+  const { bridge } = policy
+  const card = policy.card === undefined ? {} : { card: a2aCard(policy.card, [...path, "card"], to) }
+  if (bridge === undefined) return { _tag: "A2a", ...card }
+  const interfaces = (bridge.interfaces ?? []).flatMap(({ target, ...one }, i): ReadonlyArray<A2aInterface> => {
+    const at = [...path, "bridge", "interfaces", i]
+    if (target?._tag === "Unix") to.fail([...at, "target"], "expected `host:port`")
+    if (one.binding === "GRPC" && one.path !== undefined) to.fail([...at, "path"], "gRPC interfaces have no path")
+    if (one.path !== undefined && !one.path.startsWith("/")) to.fail([...at, "path"], "a path begins with `/`")
+    return [
+      {
+        binding: one.binding,
+        version: one.version ?? "1.0",
+        ...present({
+          path: one.path,
+          tenant: one.tenant,
+          target: target?._tag === "Host" ? { host: target.host, port: target.port } : undefined,
+        }),
+      },
+    ]
+  })
+  return {
+    _tag: "A2a",
+    ...card,
+    bridge: { interfaces, ...present({ cardPath: bridge.card, offers: bridge.offers }) },
+  }
+}
+
 const onBackend: Mapped<BackendPolicies, BackendPolicy> = {
   backendTLS: backendTls,
   backendAuth,
@@ -893,7 +939,7 @@ const onBackend: Mapped<BackendPolicies, BackendPolicy> = {
   tcp: backendTcp,
   health,
   sessionAffinity,
-  a2a: () => ({ _tag: "A2a" }),
+  a2a,
   mcpAuthorization: (policy, path, to) => authorized("McpAuthorization", policy, path, to),
   mcpGuardrails,
   inferenceRouting,

@@ -1,5 +1,6 @@
 /** Routes, route groups and backends to the snapshot's. */
 import type { Backend } from "../../../ir/Backend.ts"
+import type { CataloguedAgent } from "../../../ir/backend/A2a.ts"
 import type { BackendRef } from "../../../ir/BackendRef.ts"
 import type { BackendKey, ListenerKey, RouteGroupKey, RouteKey, TcpRouteKey } from "../../../ir/Key.ts"
 import { any } from "../../../ir/Match.ts"
@@ -7,7 +8,7 @@ import type { BackendPolicy } from "../../../ir/Policy.ts"
 import type { RouteParent, WeightedBackend } from "../../../ir/Route.ts"
 import type { Path } from "../ConfigIssue.ts"
 import { chooseFrom } from "../suggest.ts"
-import { type NamedBackend, namedBackendKinds } from "./backends.ts"
+import { type A2aBackend, type NamedBackend, namedBackendKinds } from "./backends.ts"
 import * as Draft from "./Draft.ts"
 import type { GatewayRefs } from "./GatewayRefs.ts"
 import * as Hostname from "./hostname.ts"
@@ -202,6 +203,38 @@ export const namedBackend = (draft: Draft.Draft, one: NamedBackend, path: Path):
     const made = aiBackend(one.ai, key, policies, [...path, "ai"], to)
     own(draft, made ?? { _tag: "Invalid", key, policies: [], reason: "cannot be used" }, path)
   } else if (one.aws !== undefined) own(draft, awsBackend(key, one.aws, policies), path)
+  else if (one.a2a !== undefined) own(draft, agentsBackend(draft, one.a2a, key, policies, [...path, "a2a"]), path)
+}
+
+/** Every agent is spoken to through the bridge, and known by its name. */
+const agentsBackend = (
+  draft: Draft.Draft,
+  { agents }: A2aBackend,
+  key: BackendKey,
+  policies: ReadonlyArray<BackendPolicy>,
+  path: Path,
+): Backend => {
+  const { to } = draft
+  const refOf = (one: A2aBackend["agents"][number], at: Path): BackendRef | undefined => {
+    if (one.backend !== undefined) return to.backend(one.backend, [...at, "backend"])
+    if (one.service !== undefined) return to.service(one.service.name, one.service.port, [...at, "service"])
+    if (one.host === undefined) return undefined
+    return own(draft, { _tag: "Host", key: `${key}/${one.name}` as BackendKey, target: one.host, policies: [] }, at)
+  }
+  return {
+    _tag: "A2a",
+    key,
+    policies,
+    agents: agents.flatMap((one, i): ReadonlyArray<CataloguedAgent> => {
+      const at = [...path, "agents", i]
+      const backend = refOf(one, at)
+      if (backend === undefined) return []
+      const own = one.policies === undefined ? [] : backendPolicies(one.policies, [...at, "policies"], to)
+      const said = own.find((policy) => policy._tag === "A2a")
+      const spoken: BackendPolicy = { bridge: { interfaces: [] }, ...said, _tag: "A2a", agent: one.name }
+      return [{ name: one.name, backend, policies: [spoken, ...own.filter((policy) => policy !== said)] }]
+    }),
+  }
 }
 
 /** The listeners of one kind that `gateways:` names. */

@@ -23,6 +23,8 @@ export const a2aFields = [
   "response",
 ] as const
 
+type Follower = (taskId: string | undefined, contextId: string | undefined) => void
+
 const decoder = new TextDecoder()
 
 export class Conversation {
@@ -69,6 +71,7 @@ export class Conversation {
         this.version = seen.version
         break
       case "Card":
+      case "Keys":
       case "Other":
         this.binding = undefined
         this.value = undefined
@@ -87,8 +90,13 @@ export class Conversation {
     return idOf(this.value)
   }
 
+  /** The parameters of the call as 1.0 has them, once they were read for that. */
+  asked: Fields | undefined
+
   /** The message that is sent, in whichever version. */
   get message(): Fields | undefined {
+    const read = this.asked?.["message"]
+    if (isFields(read)) return read
     const value = fieldsOf(this.value)
     const params = this.binding === "JSONRPC" ? fieldsOf(value["params"]) : value
     const message = params["message"] ?? params["request"]
@@ -105,7 +113,7 @@ export class Conversation {
   get taskId(): string | undefined {
     const { seen } = this
     if (seen._tag === "Rest" && seen.resource.taskId !== undefined) return seen.resource.taskId
-    const params = fieldsOf(fieldsOf(this.value)["params"])
+    const params = this.asked ?? fieldsOf(fieldsOf(this.value)["params"])
     return textOf(this.message?.["taskId"]) ?? textOf(params["taskId"]) ?? textOf(params["id"])
   }
 
@@ -122,7 +130,10 @@ export class Conversation {
 
   /** Of a stream only the last event that says something counts. */
   keepEvent(data: string): void {
-    if (data !== "") this.answerText = data
+    if (data === "") return
+    this.answerText = data
+    this.answer = undefined
+    this.heard()
   }
 
   /** What came back, as the agent wrote it; a failed call has an `error`. */
@@ -133,6 +144,28 @@ export class Conversation {
     const value = text === undefined ? undefined : parse(text)?.value
     if (!isFields(value)) return undefined
     return (this.answer = value)
+  }
+
+  private followers: Array<Follower> = []
+
+  /** Tells of the task and context of the answer once they are known. */
+  follow(follower: Follower): void {
+    this.followers.push(follower)
+  }
+
+  /** Takes over those who wait to hear of the same request, read a second time. */
+  succeed(before: Conversation): void {
+    this.followers = before.followers
+    this.agent ??= before.agent
+  }
+
+  /** An answer, or the beginning of one, is there. */
+  heard(): void {
+    if (this.followers.length === 0) return
+    const taskId = this.answeredTaskId
+    const contextId = this.answeredContextId
+    if (taskId === undefined && contextId === undefined) return
+    for (const follower of this.followers.splice(0)) follower(taskId, contextId)
   }
 
   /** Facts of the answer that were known without reading it. */
@@ -192,7 +225,7 @@ export class Conversation {
   }
 
   get protocol(): "a2a" | "http" {
-    return this.seen._tag === "Other" ? "http" : "a2a"
+    return this.seen._tag === "Other" || this.seen._tag === "Keys" ? "http" : "a2a"
   }
 
   /** One of `a2aFields`, as expressions see it. */

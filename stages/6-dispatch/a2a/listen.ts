@@ -3,10 +3,12 @@ import * as Effect from "effect/Effect"
 import { detect } from "../../../protocols/a2a/detect.ts"
 import type { Request } from "../../Exchange.ts"
 import { captureRequest } from "../../5-policy/expression/capture.ts"
-import { pass, type Step } from "../../5-policy/Step.ts"
+import { slot } from "../../5-policy/order.ts"
+import { pass, promise, type Step } from "../../5-policy/Step.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
 import type { Try } from "../Target.ts"
 import { Conversation } from "./Conversation.ts"
+import { shaped } from "./shape.ts"
 
 const isJson = (contentType: string | undefined): boolean => contentType !== undefined && /\bjson\b/i.test(contentType)
 
@@ -20,11 +22,17 @@ const conversationOf = (request: Request): Conversation => {
 const hasJson = ({ body, headers, method }: Request): boolean =>
   method === "POST" && body._tag !== "Empty" && isJson(headers.get("content-type"))
 
-export const listen = (ports: PolicyPorts): Step<Try> => {
+/** `agent` is the name of the agent where there are several. */
+export const listen = (ports: PolicyPorts, agent?: string): Step<Try> => {
   const capture = captureRequest(ports)
+  const own = slot("A2a", "backend")
   const note = (attempt: Try): void => {
     const notes = (attempt.exchange.notes ??= {})
-    notes.a2a = conversationOf(attempt.request)
+    const before = notes.a2a
+    const conversation = (notes.a2a = conversationOf(attempt.request))
+    conversation.agent = agent
+    if (before !== undefined) conversation.succeed(before)
+    if (conversation.isCall) promise(attempt.exchange, own, shaped(attempt.exchange, conversation))
   }
   return {
     kind: "A2a",

@@ -4,15 +4,17 @@
  */
 import * as Effect from "effect/Effect"
 import { type Fields, fieldsOf, isFields, parse } from "../../../protocols/a2a/Fields.ts"
+import { keysPath } from "../../../protocols/a2a/detect.ts"
 import { relocate, type Relocation } from "../../../protocols/a2a/card/relocate.ts"
-import { namesTag, tagOf } from "../../../protocols/http/etag.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Attempting, Try } from "../Target.ts"
 import type { Conversation } from "./Conversation.ts"
-import { forwardedFields, relocationOf } from "./outside.ts"
+import { relocationOf } from "./outside.ts"
+import type { Seal } from "./Seal.ts"
+import { conditional } from "./validators.ts"
 import { watch } from "./watch.ts"
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
@@ -43,11 +45,13 @@ const textOf = (bytes: Uint8Array): string | undefined => {
   }
 }
 
-/** Reads the answer whole, and puts what `rewrite` makes of it in its place; undefined leaves it as it was. */
+type Change = (card: Fields) => Effect.Effect<Fields, Refusal>
+
+/** Reads the answer whole, and puts what `rewrite` makes of it in its place. */
 const rewritten = (
   reply: Reply,
   bytesMax: number,
-  rewrite: (value: unknown) => unknown,
+  rewrite: (value: unknown) => Effect.Effect<unknown, Refusal>,
 ): Effect.Effect<Reply, Refusal> => {
   const { body } = reply
   reply.body = Body.empty
@@ -61,41 +65,20 @@ const rewritten = (
       const text = textOf(collected.bytes)
       const parsed = text === undefined ? undefined : parse(text)
       if (parsed === undefined) return unreadable("invalid JSON")
-      const made = rewrite(parsed.value)
-      if (made === undefined) return unreadable("names no interface that leads here")
-      for (const name of ofTheBytes) reply.headers.remove(name)
-      reply.body = Body.text(JSON.stringify(made))
-      return Effect.succeed(reply)
+      return Effect.map(rewrite(parsed.value), (made) => {
+        for (const name of ofTheBytes) reply.headers.remove(name)
+        reply.body = Body.text(JSON.stringify(made))
+        return reply
+      })
     },
   })
 }
 
 /** A card as such, or inside the answer to a call for the extended one. */
-const inAnswer = (value: unknown, change: (card: Fields) => Fields | undefined): unknown => {
+const inAnswer = (value: unknown, change: Change): Effect.Effect<unknown, Refusal> => {
   const answer = fieldsOf(value)
   const { result } = answer
-  if (!isFields(result)) return value
-  const card = change(result)
-  return card === undefined ? undefined : { ...answer, result: card }
-}
-
-const addVary = (headers: Headers, names: ReadonlyArray<string>): void => {
-  const present = headers.all("vary").join(", ")
-  if (present.trim() === "*") return
-  const missing = names.filter((name) => !present.toLowerCase().includes(name))
-  if (missing.length > 0) headers.set("vary", [...(present === "" ? [] : [present]), ...missing].join(", "))
-}
-
-/** The gateway's own tag over the bytes it sends, and what a conditional request gets for it. */
-const tagged = (request: Request, reply: Reply): Reply => {
-  if (reply.body._tag !== "Bytes") return reply
-  const tag = tagOf(reply.body.bytes)
-  reply.headers.set("etag", tag)
-  addVary(reply.headers, forwardedFields)
-  const asked = request.headers.get("if-none-match")
-  if (asked === undefined || !namesTag(asked, tag)) return reply
-  for (const name of ["content-length", "content-type"]) reply.headers.remove(name)
-  return { status: 304, headers: reply.headers, body: Body.empty, origin: reply.origin }
+  return isFields(result) ? Effect.map(change(result), (card) => ({ ...answer, result: card })) : Effect.succeed(value)
 }
 
 /** What the agent is asked for when its card is: all of it, in the clear, since it will be read and rewritten. */
@@ -108,20 +91,40 @@ const plainRequest = (request: Request): Request => {
   return plain
 }
 
-const changeOf =
-  (to: Relocation) =>
-  (card: Fields): Fields | undefined =>
-    relocate(card, to)
+/** The path under which the agent is found, without a slash at its end. */
+const rootOf = ({ path }: Relocation): string => {
+  const root = path("")
+  return root.endsWith("/") ? root.slice(0, -1) : root
+}
 
-const relayCard = (attempt: Try, bytesMax: number, inner: Attempting): Effect.Effect<Reply, Refusal> => {
+/** Believes, moves and signs a card. */
+const changeOf =
+  ({ exchange }: Try, to: Relocation, seal: Seal | undefined): Change =>
+  (card) => {
+    const believed = seal === undefined ? Effect.succeed(card) : seal.verify(card, exchange.deadlineMillis)
+    return Effect.flatMap(believed, (one) => {
+      const moved = relocate(one, to)
+      if (moved === undefined) return unreadable("names no interface that leads here")
+      return seal === undefined
+        ? Effect.succeed(moved)
+        : seal.sign(moved, `${to.scheme}://${to.authority}${rootOf(to)}${keysPath}`)
+    })
+  }
+
+const relayCard = (
+  attempt: Try,
+  bytesMax: number,
+  seal: Seal | undefined,
+  inner: Attempting,
+): Effect.Effect<Reply, Refusal> => {
   const asked = attempt.request
   attempt.request = plainRequest(asked)
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status)) return Effect.succeed(reply)
-    const change = changeOf(relocationOf(attempt.exchange, asked.path))
+    const change = changeOf(attempt, relocationOf(attempt.exchange, asked.path), seal)
     return Effect.map(
-      rewritten(reply, bytesMax, (value) => (isFields(value) ? change(value) : undefined)),
-      (made) => tagged(asked, made),
+      rewritten(reply, bytesMax, (value) => (isFields(value) ? change(value) : unreadable("is not a JSON object"))),
+      (made) => conditional(asked, made),
     )
   })
 }
@@ -130,28 +133,34 @@ const relayExtended = (
   attempt: Try,
   conversation: Conversation,
   bytesMax: number,
+  seal: Seal | undefined,
   inner: Attempting,
 ): Effect.Effect<Reply, Refusal> => {
   attempt.request.headers.set("accept-encoding", "identity")
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status) || !isJson(reply.headers)) return Effect.succeed(reply)
-    const change = changeOf(relocationOf(attempt.exchange, attempt.request.path))
+    const change = changeOf(attempt, relocationOf(attempt.exchange, attempt.request.path), seal)
     return rewritten(reply, bytesMax, (value) =>
-      conversation.binding === "JSONRPC" ? inAnswer(value, change) : isFields(value) ? change(value) : value,
+      conversation.binding === "JSONRPC"
+        ? inAnswer(value, change)
+        : isFields(value)
+          ? change(value)
+          : Effect.succeed(value),
     )
   })
 }
 
 /** `bytesMax` bounds the cards that are rewritten. */
 export const relay =
-  (bytesMax: number, inner: Attempting): Attempting =>
+  (bytesMax: number, seal: Seal | undefined, inner: Attempting): Attempting =>
   (attempt) => {
     const conversation = attempt.exchange.notes?.a2a
     if (conversation === undefined) return inner(attempt)
-    if (conversation.seen._tag === "Card") return relayCard(attempt, bytesMax, inner)
+    if (conversation.seen._tag === "Card") return relayCard(attempt, bytesMax, seal, inner)
+    if (conversation.seen._tag === "Keys" && seal?.signs === true) return seal.published()
     if (!conversation.isCall) return inner(attempt)
     if (conversation.operation === "GetExtendedAgentCard" && conversation.binding !== "GRPC") {
-      return relayExtended(attempt, conversation, bytesMax, inner)
+      return relayExtended(attempt, conversation, bytesMax, seal, inner)
     }
     return Effect.map(inner(attempt), (reply) => {
       watch(reply, conversation)

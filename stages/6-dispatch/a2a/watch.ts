@@ -13,8 +13,12 @@ export const watch = (reply: Reply, conversation: Conversation): void => {
   if (body._tag === "Empty" || type === undefined || headers.has("content-encoding")) return
   if (/\bjson\b/i.test(type)) {
     const keep = (chunk: Uint8Array): void => conversation.keep(chunk, ANSWER_BYTES_MAX)
-    if (body._tag === "Bytes") keep(body.bytes)
-    else if ((body.length ?? 0) <= ANSWER_BYTES_MAX) reply.body = Body.tap(body, { chunk: keep })
+    if (body._tag === "Bytes") {
+      keep(body.bytes)
+      conversation.heard()
+    } else if ((body.length ?? 0) <= ANSWER_BYTES_MAX) {
+      reply.body = Body.tap(body, { chunk: keep, end: () => conversation.heard() })
+    }
   } else if (body._tag === "Flow" && type.startsWith("text/event-stream")) {
     const parser = new SseParser(({ data }) => conversation.keepEvent(data), ANSWER_BYTES_MAX)
     reply.body = Body.tap(body, { chunk: (chunk) => void parser.feed(chunk) })

@@ -1,4 +1,5 @@
 /** A gateway from a few lines of a file, and what clients of the public SDK need to talk to it. */
+import { AgentCard } from "@a2a-js/sdk"
 import { type Client, ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from "@a2a-js/sdk/client"
 import { GrpcTransportFactory } from "@a2a-js/sdk/client/grpc"
 import * as Effect from "effect/Effect"
@@ -6,7 +7,7 @@ import * as Result from "effect/Result"
 import { formatAll } from "../../../src/config/ConfigIssue.ts"
 import { load } from "../../../src/config/local/load.ts"
 import { nodeIo } from "../../../src/config/local/nodeIo.ts"
-import type { Binding } from "../../../protocols/a2a/operation.ts"
+import type { Binding, Dialed } from "../../../protocols/a2a/operation.ts"
 import { startGateway, type Started } from "../harness.ts"
 
 /** The routes of a file; the gateway listens on a port that is free. */
@@ -64,4 +65,21 @@ export const ask = async (
     parsed = undefined
   }
   return { status: response.status, headers: response.headers, body: parsed, text }
+}
+
+/** A client that speaks one way only, by a card that was asked for at the gateway and offers everything. */
+export const clientSpeaking = async (root: string, { binding, version }: Dialed): Promise<Client> => {
+  const { body } = await ask("GET", `${root}/.well-known/agent-card.json`, undefined, { "a2a-version": "1.0" })
+  const card = AgentCard.fromJSON(body as never)
+  const only = card.supportedInterfaces.filter(
+    (one) => one.protocolBinding === binding && one.protocolVersion === version,
+  )
+  if (only.length === 0) throw new Error(`the card does not offer ${binding} ${version}`)
+  return new ClientFactory({
+    transports: [
+      new JsonRpcTransportFactory({ legacyCompat }),
+      new RestTransportFactory({ legacyCompat }),
+      new GrpcTransportFactory({ legacyCompat }),
+    ],
+  }).createFromAgentCard({ ...card, supportedInterfaces: only })
 }

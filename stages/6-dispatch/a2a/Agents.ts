@@ -1,0 +1,65 @@
+/** What is remembered of agents from plan to plan: their cards, as fresh as they ask for. One for a whole gateway. */
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import { fromLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
+import { type Fields, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
+import { type Fetched, RemoteDocument } from "../../5-policy/RemoteDocument.ts"
+import type { Clock } from "../../ports/Timer.ts"
+import { Whereabouts } from "./Whereabouts.ts"
+
+/** How many cards are kept; beyond, the one asked for first is forgotten. */
+export const CARDS_MAX = 4_096
+
+/** A card as it was written, signatures and all; a text says why it is none. */
+export const decodeCard = (text: string): Fields | string => {
+  const value = parse(text)?.value
+  if (!isFields(value)) return "it is not a JSON object"
+  if (textOf(value["name"]) === undefined) return "it has no `name`"
+  const card = fromLegacyCard(value)
+  const interfaces = card["supportedInterfaces"]
+  return Array.isArray(interfaces) && interfaces.length > 0 ? value : "it names no interface"
+}
+
+export type FetchCard = () => Effect.Effect<Fetched, string>
+
+export class Agents {
+  readonly whereabouts = new Whereabouts()
+  private readonly clock: Clock
+  private readonly run: (effect: Effect.Effect<void>) => unknown
+  private readonly cards = new Map<string, RemoteDocument<Fields>>()
+  private readonly fetches = new Map<string, FetchCard>()
+
+  constructor(clock: Clock, run: (effect: Effect.Effect<void>) => unknown) {
+    this.clock = clock
+    this.run = run
+  }
+
+  /** The card at an address; it is fetched as whoever asked last says. */
+  card(address: string, fetch: FetchCard): RemoteDocument<Fields> {
+    this.fetches.set(address, fetch)
+    let card = this.cards.get(address)
+    if (card === undefined) {
+      card = new RemoteDocument(address, decodeCard, {
+        clock: this.clock,
+        run: this.run,
+        fetch: () => this.fetches.get(address)?.() ?? Effect.fail("nobody knows how to fetch it any more"),
+      })
+      this.cards.set(address, card)
+      if (this.cards.size > CARDS_MAX) this.forgetFirst()
+    }
+    return card
+  }
+
+  private forgetFirst(): void {
+    for (const address of this.cards.keys()) {
+      this.cards.delete(address)
+      this.fetches.delete(address)
+      return
+    }
+  }
+}
+
+/** Fetches belong to the scope it is made in. */
+export const make = (clock: Clock): Effect.Effect<Agents, never, Scope.Scope> =>
+  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => new Agents(clock, run))

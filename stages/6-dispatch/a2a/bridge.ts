@@ -1,0 +1,421 @@
+/**
+ * Between clients and an agent that may speak differently. Who speaks as the agent does is passed through; for everybody
+ * else the question is read, put to the agent in its own way, and the answer told in the client's, streams included.
+ */
+import * as Effect from "effect/Effect"
+import { type Answer, failed, result } from "../../../protocols/a2a/Answer.ts"
+import { toLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
+import { hybrid, type Offer, offered } from "../../../protocols/a2a/card/offer.ts"
+import { keysPath } from "../../../protocols/a2a/detect.ts"
+import { type Fault, fault, faults } from "../../../protocols/a2a/Fault.ts"
+import { type Fields, fieldsOf, isFields, listOf, textOf } from "../../../protocols/a2a/Fields.ts"
+import { type Binding, type Call, type Dialed, type Operation, operations } from "../../../protocols/a2a/operation.ts"
+import { extensionsHeader, legacyExtensionsHeader, readVersion, versionHeader } from "../../../protocols/a2a/version.ts"
+import { Headers } from "../../../protocols/http/headers.ts"
+import { whole as bodyOf } from "../../5-policy/buffer.ts"
+import * as Body from "../../Body.ts"
+import type { Reply, Request } from "../../Exchange.ts"
+import type { Clock } from "../../ports/Timer.ts"
+import type { Refusal } from "../../Refusal.ts"
+import type { Attempting, Try } from "../Target.ts"
+import { type Agent, chooseLine, type Line } from "./Agent.ts"
+import type { Conversation } from "./Conversation.ts"
+import { grpcEar, jsonRpcEar, MESSAGE_BYTES_MAX, restEar } from "./ears.ts"
+import { relocationOf } from "./outside.ts"
+import type { Seal } from "./Seal.ts"
+import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
+import type { Ear, Piece, Put, Voice } from "./Speech.ts"
+import { interpret } from "./stream.ts"
+import { conditional } from "./validators.ts"
+import { watch } from "./watch.ts"
+
+export interface BridgePorts {
+  readonly clock: Clock
+  readonly agent: Agent
+  /** What the card offers; undefined: what a client can reach at the address it asked. */
+  readonly offers: ReadonlyArray<Binding> | undefined
+  /** Undefined: cards are believed as they are, and not signed. */
+  readonly seal: Seal | undefined
+  /** To the backend, for what is not A2A. */
+  readonly inner: Attempting
+}
+
+/** Fields that belong to one hop or one wording, and are said anew on the other side. */
+const ofOneSide: ReadonlySet<string> = new Set([
+  "accept",
+  "accept-encoding",
+  "content-type",
+  "content-length",
+  "content-encoding",
+  "transfer-encoding",
+  "te",
+  "trailer",
+  "grpc-accept-encoding",
+  "grpc-encoding",
+  "grpc-timeout",
+  "expect",
+  "if-none-match",
+  "if-modified-since",
+  "range",
+  versionHeader,
+  extensionsHeader,
+  legacyExtensionsHeader,
+])
+
+const extensionsField = ({ binding, version }: Dialed): string =>
+  version === "0.3" && binding !== "GRPC" ? legacyExtensionsHeader : extensionsHeader
+
+const extensionsIn = (headers: Headers): string | undefined =>
+  headers.get(extensionsHeader) ?? headers.get(legacyExtensionsHeader)
+
+const requestFor = (from: Request, ear: Ear, put: Put): Request => {
+  const request = from.copy()
+  const flat: Array<string> = []
+  for (const [name, value] of from.headers) if (!ofOneSide.has(name)) flat.push(name, value)
+  flat.push(...put.headers, versionHeader, ear.dialed.version)
+  const extensions = extensionsIn(from.headers)
+  if (extensions !== undefined) flat.push(extensionsField(ear.dialed), extensions)
+  request.method = put.method
+  request.path = put.path
+  request.query = put.query
+  request.version = ear.dialed.binding === "GRPC" ? "2" : "1.1"
+  request.headers = new Headers(flat)
+  request.body = put.bytes === undefined ? Body.empty : Body.bytes(put.bytes)
+  request.captured = undefined
+  return request
+}
+
+/** Fields of an agent's answer that say something of its own bytes or wording. */
+const ofTheAnswer = (name: string): boolean =>
+  ofOneSide.has(name) ||
+  name.startsWith("grpc-") ||
+  name === "connection" ||
+  name === "keep-alive" ||
+  name === "cache-control" ||
+  name === "x-accel-buffering" ||
+  name === "etag" ||
+  name === "last-modified" ||
+  name === "vary"
+
+const headersFor = (voice: Voice, own: ReadonlyArray<string>, from: Headers | undefined): Headers => {
+  const flat = [...own]
+  if (from === undefined) return new Headers(flat)
+  for (const [name, value] of from) if (!ofTheAnswer(name)) flat.push(name, value)
+  const extensions = extensionsIn(from)
+  if (extensions !== undefined) flat.push(extensionsField(voice.dialed), extensions)
+  return new Headers(flat)
+}
+
+const replyOf = (voice: Voice, { bytes, headers, status, trailers }: Piece, from: Headers | undefined): Reply => ({
+  status,
+  headers: headersFor(voice, headers, from),
+  body: bodyOf({
+    _tag: "Whole",
+    bytes,
+    trailers: trailers === undefined ? undefined : new Headers([...trailers]),
+  }),
+  origin: from === undefined ? "gateway" : "upstream",
+})
+
+const earOf = (line: Line): Effect.Effect<Ear> => {
+  const { binding, version } = line.dialed
+  switch (binding) {
+    case "JSONRPC":
+      return Effect.succeed(jsonRpcEar(version, line.place))
+    case "HTTP+JSON":
+      return Effect.succeed(restEar(version, line.place))
+    case "GRPC":
+      return Effect.map(grpcCodec, (codec) => grpcEar(codec, version, line.place))
+  }
+}
+
+/** A stream that was over before it could be looked at is in memory already. */
+const flowOf = (body: Body.Body): Body.Flow => {
+  if (body._tag === "Flow") return body
+  const held = new Body.HeldFlow(undefined)
+  if (body._tag === "Bytes") held.write(body.bytes)
+  held.end(undefined)
+  return held
+}
+
+const isSame = (a: Dialed, b: Dialed): boolean => a.binding === b.binding && a.version === b.version
+
+/** The path a request has at the agent when it stays as it is. */
+const pathAt = (seen: Calling, { place }: Line, path: string): string => {
+  switch (seen._tag) {
+    case "Grpc":
+      return path
+    case "Rest":
+      return `${place.base}${path.slice(seen.resource.base.length)}`
+    case "Rpc":
+      return place.base === "" ? "/" : place.base
+  }
+}
+
+const told =
+  (conversation: Conversation) =>
+  (answer: Answer): void => {
+    conversation.known =
+      answer._tag === "Result"
+        ? { result: answer.result }
+        : { errorCode: answer.fault.code ?? faults[answer.fault.name].code }
+    conversation.heard()
+  }
+
+/** What one question got for an answer, before the client hears of it. */
+interface Heard {
+  readonly answer: Answer
+  readonly headers: Headers
+}
+
+const tooLarge = failed(fault("InvalidAgentResponse", `the agent's answer is larger than ${MESSAGE_BYTES_MAX} bytes`))
+
+const hear = (ear: Ear, operation: Operation, reply: Reply): Effect.Effect<Heard, Refusal> => {
+  const { body, headers, status } = reply
+  reply.body = Body.empty
+  return Effect.matchEffect(Body.collect(body, MESSAGE_BYTES_MAX), {
+    onFailure: ({ message }): Effect.Effect<Heard, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail: message }),
+    onSuccess: (collected) => {
+      if (collected._tag === "Partial") {
+        Body.discard(collected.body)
+        return Effect.succeed({ answer: tooLarge, headers })
+      }
+      const { bytes, trailers } = collected
+      return Effect.succeed({ answer: ear.whole(operation, status, headers, bytes, trailers), headers })
+    },
+  })
+}
+
+/** Puts a question, and once more in another way where the first was not understood. */
+const put = (attempt: Try, line: Line, ear: Ear, call: Call, first: Put): Effect.Effect<Reply, Refusal> => {
+  const from = attempt.request
+  const send = (one: Put): Effect.Effect<Reply, Refusal> =>
+    Effect.suspend(() => {
+      attempt.request = requestFor(from, ear, one)
+      return line.reach(attempt)
+    })
+  return Effect.flatMap(send(first), (reply) => {
+    const second = ear.again(call, reply.status, reply.headers)
+    if (second === undefined) return Effect.succeed(reply)
+    Body.discard(reply.body)
+    return send(second)
+  })
+}
+
+/** 0.3 may leave out which configuration is meant; 1.0 has to be asked for all of them. */
+const firstConfig = ({ answer, headers }: Heard): Heard => {
+  if (answer._tag === "Fault") return { answer, headers }
+  const [first] = listOf(fieldsOf(answer.result)["configs"])
+  return {
+    headers,
+    answer: first === undefined ? failed(fault("TaskNotFound", "the task has no push notifications")) : result(first),
+  }
+}
+
+const isUnnamedConfig = ({ operation, params }: Call, { dialed }: Line): boolean =>
+  operation === "GetTaskPushNotificationConfig" &&
+  textOf(params["id"]) === undefined &&
+  !(dialed.version === "0.3" && dialed.binding === "JSONRPC")
+
+export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Attempting => {
+  const answered = (
+    conversation: Conversation,
+    voice: Voice,
+    operation: Operation,
+    { answer, headers }: Heard,
+  ): Reply => {
+    told(conversation)(answer)
+    if (answer._tag === "Result" && operations[operation].streams) {
+      const event = voice.event(operation, answer)
+      const piece: Piece = { status: 200, headers: voice.streamHeaders, bytes: event ?? new Uint8Array(0) }
+      const trailers = voice.trailers(undefined)
+      return replyOf(voice, trailers === undefined ? piece : { ...piece, trailers }, headers)
+    }
+    return replyOf(voice, voice.whole(operation, answer), headers)
+  }
+
+  const refused = (conversation: Conversation, voice: Voice, operation: Operation | undefined, one: Fault): Reply => {
+    told(conversation)(failed(one))
+    return replyOf(voice, voice.whole(operation ?? "SendMessage", failed(one)), undefined)
+  }
+
+  const offerFor = (attempt: Try, base: string): Offer => {
+    const { exchange } = attempt
+    const { authority, scheme } = relocationOf(exchange, attempt.request.path)
+    const prefix = exchange.match.path
+    // gRPC calls come by paths of their own, so only an agent at the root of a host can be called that way.
+    const isRoot = base === "" && prefix._tag === "Prefix" && prefix.path === "/"
+    return {
+      scheme,
+      authority,
+      base,
+      bindings: offers ?? (isRoot ? ["JSONRPC", "HTTP+JSON", "GRPC"] : ["JSONRPC", "HTTP+JSON"]),
+      versions: ["1.0", "0.3"],
+    }
+  }
+
+  /** Where the agent is for the client, by a request that is no request for its card. */
+  const outsideBase = (attempt: Try, seen: Calling): string => {
+    const { path } = attempt.exchange.original ?? attempt.exchange.request
+    if (seen._tag === "Grpc") return ""
+    const own = seen._tag === "Rest" ? attempt.request.path.slice(seen.resource.base.length) : ""
+    const base = own !== "" && path.endsWith(own) ? path.slice(0, -own.length) : path
+    return base.endsWith("/") ? base.slice(0, -1) : base
+  }
+
+  const signed = (card: Fields, offer: Offer): Effect.Effect<Fields, Refusal> =>
+    seal === undefined
+      ? Effect.succeed(card)
+      : seal.sign(card, `${offer.scheme}://${offer.authority}${offer.base}${keysPath}`)
+
+  /** A card that comes as an answer leads to the gateway as well. */
+  const withCard = (heard: Heard, { operation }: Call, offerOf: () => Offer): Effect.Effect<Heard, Refusal> => {
+    const { answer } = heard
+    if (operation !== "GetExtendedAgentCard" || answer._tag === "Fault" || !isFields(answer.result)) {
+      return Effect.succeed(heard)
+    }
+    const offer = offerOf()
+    const believed = Effect.succeed(answer.result)
+    return Effect.map(
+      Effect.flatMap(believed, (card) => signed(offered(card, offer), offer)),
+      (card) => ({ ...heard, answer: result(card) }),
+    )
+  }
+
+  const translate = (
+    attempt: Try,
+    conversation: Conversation,
+    seen: Calling,
+    voice: Voice,
+    line: Line,
+    call: Call,
+  ): Effect.Effect<Reply, Refusal> =>
+    Effect.flatMap(earOf(line), (ear) => {
+      const asked: Call = isUnnamedConfig(call, line)
+        ? { operation: "ListTaskPushNotificationConfigs", params: { taskId: call.params["taskId"] } }
+        : call
+      const worded = ear.put(asked)
+      if ("fault" in worded) return Effect.succeed(refused(conversation, voice, call.operation, worded.fault))
+      return Effect.flatMap(put(attempt, line, ear, asked, worded.put), (reply) => {
+        const { body, headers } = reply
+        if (operations[call.operation].streams && ear.isStream(headers)) {
+          reply.body = Body.empty
+          const events = ear.events(call.operation, headers)
+          const given = { operation: call.operation, events, voice, clock, told: told(conversation) }
+          return Effect.map(interpret(flowOf(body), given), (begun): Reply =>
+            begun._tag === "Refused"
+              ? replyOf(voice, voice.whole(call.operation, failed(begun.fault)), headers)
+              : {
+                  status: 200,
+                  headers: headersFor(voice, voice.streamHeaders, headers),
+                  body: begun.body,
+                  origin: "upstream",
+                },
+          )
+        }
+        return Effect.flatMap(hear(ear, asked.operation, reply), (heard) => {
+          const own = asked === call ? heard : firstConfig(heard)
+          const shown = withCard(own, call, () => offerFor(attempt, outsideBase(attempt, seen)))
+          return Effect.map(shown, (heard) => answered(conversation, voice, call.operation, heard))
+        })
+      })
+    })
+
+  const passOn = (
+    attempt: Try,
+    conversation: Conversation,
+    seen: Calling,
+    line: Line,
+  ): Effect.Effect<Reply, Refusal> => {
+    const request = attempt.request.copy()
+    request.path = pathAt(seen, line, request.path)
+    attempt.request = request
+    return Effect.map(line.reach(attempt), (reply) => {
+      watch(reply, conversation)
+      return reply
+    })
+  }
+
+  const call = (attempt: Try, conversation: Conversation, seen: Calling): Effect.Effect<Reply, Refusal> => {
+    const { exchange, request } = attempt
+    const judged = versionOf(seen, conversation.method, request)
+    if ("fault" in judged) {
+      return Effect.map(voiceOf(seen, conversation.version ?? "1.0", conversation.id), (voice) =>
+        refused(conversation, voice, conversation.operation, judged.fault),
+      )
+    }
+    const { version } = judged
+    conversation.version = version
+    return Effect.flatMap(agent.linesFor(exchange.deadlineMillis), (lines) => {
+      const asked: Dialed = { binding: bindingOf(seen), version }
+      const line = chooseLine(lines, asked, conversation.operation)
+      const passes =
+        line !== undefined &&
+        isSame(line.dialed, asked) &&
+        line.place.tenant === undefined &&
+        conversation.operation !== "GetExtendedAgentCard"
+      if (passes) return passOn(attempt, conversation, seen, line)
+      return Effect.flatMap(ask(seen, version, request, clock, exchange.deadlineMillis), ({ call: read, voice }) => {
+        if (read._tag === "Unreadable") {
+          return Effect.succeed(refused(conversation, voice, conversation.operation, read.fault))
+        }
+        const chosen = chooseLine(lines, asked, read.value.operation)
+        if (chosen === undefined) {
+          return Effect.succeed(refused(conversation, voice, read.value.operation, fault("UnsupportedOperation")))
+        }
+        conversation.asked = read.value.params
+        return translate(attempt, conversation, seen, voice, chosen, read.value)
+      })
+    })
+  }
+
+  const serveCard = (attempt: Try, base: string): Effect.Effect<Reply, Refusal> => {
+    const { exchange, request } = attempt
+    const asked = readVersion(request.headers.get(versionHeader))
+    const outside = (exchange.original ?? exchange.request).path
+    const suffix = request.path.slice(base.length)
+    const outer = outside.endsWith(suffix) ? outside.slice(0, -suffix.length) : base
+    const offer = offerFor(attempt, outer)
+    const card = Effect.flatMap(agent.card(exchange.deadlineMillis), (known) => signed(offered(known, offer), offer))
+    return Effect.map(card, (made) => {
+      const shown =
+        asked._tag === "Unsaid"
+          ? hybrid(made)
+          : asked._tag === "Known" && asked.version === "0.3"
+            ? toLegacyCard(made)
+            : made
+      return conditional(request, {
+        status: 200,
+        headers: new Headers([
+          "content-type",
+          "application/json",
+          "cache-control",
+          "max-age=60",
+          "vary",
+          versionHeader,
+        ]),
+        body: Body.text(JSON.stringify(shown)),
+        origin: "gateway",
+      })
+    })
+  }
+
+  return (attempt) => {
+    const conversation = attempt.exchange.notes?.a2a
+    if (conversation === undefined) return inner(attempt)
+    const { seen } = conversation
+    switch (seen._tag) {
+      case "Other":
+        return inner(attempt)
+      case "Keys":
+        return seal?.signs === true ? seal.published() : inner(attempt)
+      case "Card":
+        return serveCard(attempt, seen.base)
+      default:
+        return call(attempt, conversation, seen)
+    }
+  }
+}
+
+const bindingOf = (seen: Calling): Binding =>
+  seen._tag === "Rpc" ? "JSONRPC" : seen._tag === "Rest" ? "HTTP+JSON" : "GRPC"

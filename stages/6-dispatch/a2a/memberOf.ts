@@ -1,0 +1,80 @@
+/** One agent of many: how it is asked, what its card says, and who may know of it. */
+import * as Effect from "effect/Effect"
+import { detect } from "../../../protocols/a2a/detect.ts"
+import type { PolicyPorts } from "../../5-policy/steps.ts"
+import * as authorization from "../../5-policy/authorization.ts"
+import type { EndpointTemplate } from "../Endpoints.ts"
+import type { DispatchPorts } from "../ports.ts"
+import type { Resolved } from "../resolve.ts"
+import type { Target, Try } from "../Target.ts"
+import { Agent } from "./Agent.ts"
+import type { Member } from "./catalogue.ts"
+import { Conversation } from "./Conversation.ts"
+import { Seal } from "./Seal.ts"
+import { documentOf } from "./speak.ts"
+
+const nowhere = (): never => {
+  throw new Error("an agent that is only asked for its card is not spoken to")
+}
+
+const visible = Effect.succeed(true)
+
+/** A conversation that has not begun: rules see whom it would be with. */
+const about = (agent: string): Conversation => {
+  const conversation = new Conversation(detect({ method: "", path: "", contentType: undefined }), undefined)
+  conversation.agent = agent
+  return conversation
+}
+
+export const memberOf = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  { backend, name }: { readonly name: string; readonly backend: Resolved },
+  target: Target,
+  templateOf: (resolved: Resolved) => EndpointTemplate | string,
+): Member => {
+  const { A2a: policy, Authorization: rules } = backend.policies
+  const template = templateOf(backend)
+  const { gate } = policyPorts
+  const agent =
+    typeof template === "string"
+      ? undefined
+      : new Agent(policy?.bridge ?? { interfaces: [] }, {
+          home: undefined,
+          reach: () => nowhere,
+          document: documentOf(ports, backend, template, policy?.bridge?.cardPath),
+          seal: policy?.card === undefined || gate === undefined ? undefined : new Seal(policy.card, gate),
+        })
+  const step =
+    rules === undefined || rules.length === 0 ? undefined : authorization.compile(rules, policyPorts, "backend")
+  return {
+    name,
+    attempt: (attempt) => {
+      attempt.exchange.trail.backend = target.name
+      return target.attempt(attempt)
+    },
+    card: ({ exchange }) =>
+      agent === undefined
+        ? Effect.undefined
+        : Effect.match(agent.card(exchange.deadlineMillis), { onFailure: () => undefined, onSuccess: (card) => card }),
+    isVisible: (attempt: Try) => {
+      if (step === undefined) return visible
+      const notes = (attempt.exchange.notes ??= {})
+      const before = notes.a2a
+      notes.a2a = before ?? about(name)
+      const agentBefore = notes.a2a.agent
+      notes.a2a.agent = name
+      const judged = Effect.match(step.run(attempt), {
+        onFailure: () => false,
+        onSuccess: ({ _tag }) => _tag === "Pass",
+      })
+      return Effect.ensuring(
+        judged,
+        Effect.sync(() => {
+          if (before !== undefined) before.agent = agentBefore
+          if (before === undefined) delete notes.a2a
+        }),
+      )
+    },
+  }
+}

@@ -1,0 +1,110 @@
+/** A backend that is an agent: spoken to as clients speak, or with the gateway between them and it. */
+import * as Effect from "effect/Effect"
+import type { BackendPolicies } from "../../../ir/effective.ts"
+import type { Fields } from "../../../protocols/a2a/Fields.ts"
+import type { A2a } from "../../../ir/policy/A2a.ts"
+import type { RemoteDocument } from "../../5-policy/RemoteDocument.ts"
+import type { PolicyPorts } from "../../5-policy/steps.ts"
+import type { Reply } from "../../Exchange.ts"
+import type { Refusal } from "../../Refusal.ts"
+import { authorityOf } from "../authority.ts"
+import { choose } from "../balance.ts"
+import type { EndpointTemplate } from "../Endpoints.ts"
+import type { DispatchPorts } from "../ports.ts"
+import type { Resolved, Where } from "../resolve.ts"
+import type { Attempting } from "../Target.ts"
+import { withinHops, withTask } from "./affinity.ts"
+import { Agent, defaultCardPath } from "./Agent.ts"
+import { bridge } from "./bridge.ts"
+import { type CardAt, fetchCard } from "./fetchCard.ts"
+import { relay } from "./relay.ts"
+import { Seal } from "./Seal.ts"
+
+const unsigned: Effect.Effect<Reply, Refusal> = Effect.fail({
+  _tag: "FilterFailed",
+  detail: "cards can be neither verified nor signed here",
+})
+
+/** `reach` makes attempts at what is resolved, without speaking; `inner` those at the backend itself. */
+export const speak = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  resolved: Resolved,
+  { bridge: asked, card }: A2a,
+  template: EndpointTemplate,
+  reach: (resolved: Resolved) => Attempting,
+  alone: Attempting,
+): Attempting => {
+  const { agents, clock } = ports
+  const { policies, where } = resolved
+  const faithful = (attempting: Attempting): Attempting =>
+    where._tag === "Service" && agents !== undefined
+      ? withTask(resolved.name, agents.whereabouts, attempting)
+      : attempting
+  const inner = faithful(alone)
+  const { gate } = policyPorts
+  if (card !== undefined && gate === undefined) return () => unsigned
+  const seal = card === undefined || gate === undefined ? undefined : new Seal(card, gate)
+  if (asked === undefined) return withinHops(relay(policyPorts.maxBufferBytes, seal, inner))
+  const over2: BackendPolicies = {
+    ...policies,
+    BackendHttp: { ...(policies.BackendHttp ?? { _tag: "BackendHttp" }), version: "HTTP/2.0" },
+  }
+  const agent = new Agent(asked, {
+    seal,
+    home: where._tag === "Host" && where.target._tag === "Host" ? where.target : undefined,
+    reach: (elsewhere, binding) =>
+      elsewhere === undefined && binding !== "GRPC"
+        ? inner
+        : faithful(
+            reach({
+              ...resolved,
+              where: elsewhere === undefined ? where : { _tag: "Host", target: { _tag: "Host", ...elsewhere } },
+              policies: binding === "GRPC" ? over2 : policies,
+            }),
+          ),
+    document: documentOf(ports, resolved, template, asked.cardPath),
+  })
+  return withinHops(bridge({ agent, clock, inner, offers: asked.offers, seal }))
+}
+
+/** The card of an agent, kept for all who ask for it; undefined where no one place can be asked. */
+export const documentOf = (
+  ports: DispatchPorts,
+  { where }: Resolved,
+  template: EndpointTemplate,
+  path: string | undefined,
+): RemoteDocument<Fields> | undefined => {
+  const { agents, clock } = ports
+  const at = agents === undefined ? undefined : cardOf(ports, where, template, path ?? defaultCardPath)
+  return agents === undefined || at === undefined
+    ? undefined
+    : agents.card(`${at.scheme}://${at.authority}${at.path}`, () => fetchCard(clock, at))
+}
+
+/** Where the card of a backend is; undefined where no one place can be asked. */
+const cardOf = (
+  { clock, endpoints }: DispatchPorts,
+  where: Where,
+  template: EndpointTemplate,
+  path: string,
+): CardAt | undefined => {
+  const scheme = template.tls === undefined ? "http" : "https"
+  const family = endpoints.family(template)
+  if (where._tag === "Host") {
+    const { target } = where
+    const authority = authorityOf(target, scheme) ?? "localhost"
+    return { scheme, authority, path, endpoint: () => family.to(target).get() }
+  }
+  if (where._tag !== "Service") return undefined
+  const { endpoints: set, port, service } = where
+  return {
+    scheme,
+    authority: authorityOf({ _tag: "Host", host: service.hostname, port }, scheme) ?? service.hostname,
+    path,
+    endpoint: () => {
+      const member = choose(set, clock.nowMillis(), clock.random, undefined)
+      return member === undefined ? undefined : family.to(member.target).get()
+    },
+  }
+}
