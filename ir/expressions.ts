@@ -128,6 +128,13 @@ const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): v
 }
 
 const ai = (policy: Ai, emit: Emit): void => {
+  for (const side of ["request", "response"] as const)
+    for (const [i, { kind }] of (policy.promptGuard?.[side] ?? []).entries()) {
+      if (kind._tag !== "Webhook") continue
+      kind.headers.forEach(({ expression }, j) =>
+        emit(expression, "header", "llm", "promptGuard", side, i, "kind", "headers", j),
+      )
+    }
   for (const field of ["transformations", "finalTransformations"] as const) {
     for (const [name, expression] of Object.entries(policy[field] ?? {}))
       emit(expression, "llmField", "llm", field, name)

@@ -75,6 +75,7 @@ const ofGuards = ({ request, response }: PromptGuard, path: Path): ReadonlyArray
 const ofGuard = ({ kind }: RequestGuard | ResponseGuard, path: Path): ReadonlyArray<Reference> => {
   switch (kind._tag) {
     case "Regex":
+    case "Keywords":
       return []
     case "Webhook":
       return [{ path: [...path, "target"], ref: kind.target }]

@@ -7,34 +7,58 @@ import { HeaderMatch } from "../Match.ts"
 import { CalleePolicy } from "./Callee.ts"
 import { HeaderEdits } from "./HeaderEdits.ts"
 
+export const GuardEntity = Schema.Literals([
+  "ssn",
+  "creditCard",
+  "phoneNumber",
+  "email",
+  "caSin",
+  "iban",
+  "ipAddress",
+  "secretKey",
+])
+
+const action = Schema.Literals(["mask", "reject"])
+/** What happens to a call whose guard cannot be asked. */
+const failureMode = Schema.Literals(["failClosed", "failOpen"])
+/** Instead of the service's own address: scheme, host and port. */
+const url = Schema.optionalKey(Schema.NonEmptyString)
+
 export const GuardRule = Schema.TaggedUnion({
-  Builtin: { entity: Schema.Literals(["ssn", "creditCard", "phoneNumber", "email", "caSin"]) },
-  Pattern: { pattern: Schema.NonEmptyString },
+  Builtin: { entity: GuardEntity },
+  /** What was found is replaced by the name. */
+  Pattern: { pattern: Schema.NonEmptyString, name: Schema.optionalKey(Schema.NonEmptyString) },
 })
 export type GuardRule = typeof GuardRule.Type
 
 const policies = Schema.Array(CalleePolicy)
 
 export const GuardKind = Schema.TaggedUnion({
-  Regex: { action: Schema.Literals(["mask", "reject"]), rules: Schema.Array(GuardRule) },
+  Regex: { action, rules: Schema.Array(GuardRule) },
+  /** Whole words and phrases, whatever their case. */
+  Keywords: { action, words: Schema.NonEmptyArray(Schema.NonEmptyString) },
   Webhook: {
     target: BackendRef,
     headers: Schema.Array(NamedExpression),
     forwardHeaderMatches: Schema.Array(HeaderMatch),
-    failureMode: Schema.Literals(["failClosed", "failOpen"]),
+    failureMode,
   },
   /** Requests only. */
-  OpenAiModeration: { model: Schema.optionalKey(Schema.String), policies },
+  OpenAiModeration: { model: Schema.optionalKey(Schema.String), url, failureMode, policies },
   BedrockGuardrails: {
     guardrailIdentifier: Schema.NonEmptyString,
     guardrailVersion: Schema.NonEmptyString,
     region: Schema.NonEmptyString,
+    url,
+    failureMode,
     policies,
   },
   GoogleModelArmor: {
     templateId: Schema.NonEmptyString,
     projectId: Schema.NonEmptyString,
     location: Schema.optionalKey(Schema.String),
+    url,
+    failureMode,
     policies,
   },
   AzureContentSafety: {
@@ -49,6 +73,8 @@ export const GuardKind = Schema.TaggedUnion({
     ),
     /** Requests only. */
     detectJailbreak: Schema.optionalKey(Schema.Struct({ apiVersion: Schema.optionalKey(Schema.String) })),
+    url,
+    failureMode,
     policies,
   },
 })

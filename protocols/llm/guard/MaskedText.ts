@@ -98,6 +98,11 @@ export class MaskedText {
     return inside === undefined ? place : inside.start
   }
 
+  /** What was replaced, by its place in the original. */
+  get replacements(): ReadonlyArray<Span> {
+    return this.segments.flatMap(({ start, end, text }) => (text === undefined ? [] : [{ start, end, text }]))
+  }
+
   /** Where the replacement ends that begins before `place` and reaches beyond it; else the place itself. */
   coveredUntil(place: number): number {
     const inside = this.segments.find(

@@ -243,7 +243,7 @@ const phones = (text: string): ReadonlyArray<Range> => {
     let end = at
     while (end < text.length && /[0-9() .+/-]/.test(text[end] ?? "")) end++
     at = end
-    if (isWord(text, start - 1) || isWord(text, end)) continue
+    if (isWord(text, start - 1) || (isWord(text, end) && isWord(text, end - 1))) continue
     // Sentences end after numbers, and lists of numbers are set apart by more than one space.
     let from = start
     for (const part of text.slice(start, end).split(/( {2,}|\. )/)) {

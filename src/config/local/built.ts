@@ -21,7 +21,6 @@ export const notBuilt = {
   fields: [
     "accessLog.otlp",
     "accessLog.database",
-    "ai.promptGuard",
     "delay.conditional",
     "localRateLimit.type: tokens",
     "tls.spiffe",

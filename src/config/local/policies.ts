@@ -382,15 +382,32 @@ const rejection = opt(Schema.Struct({ body: opt(Schema.String), status: opt(Stat
 const guardRules = Schema.Array(
   exactlyOne(
     Schema.Struct({
-      builtin: opt(anyCase(["ssn", "creditCard", "phoneNumber", "email", "caSin"])),
+      builtin: opt(anyCase(["ssn", "creditCard", "phoneNumber", "email", "caSin", "iban", "ipAddress", "secretKey"])),
       pattern: opt(Schema.NonEmptyString),
-      name: opt(Schema.String),
+      name: opt(Schema.NonEmptyString).annotateKey({
+        description: "What stands in the place of what the pattern finds: `<name>`.",
+      }),
     }),
     ["builtin", "pattern"],
   ),
 )
+const asked = {
+  failureMode: opt(failureMode).annotateKey({
+    description: "What happens to a call whose guard cannot be asked; it is refused unless this says `failOpen`.",
+  }),
+  url: opt(Schema.NonEmptyString).annotateKey({
+    description: "Scheme, host and port to call instead of the service's own address.",
+  }),
+  policies: opt(CalleePolicies),
+}
 const guardKinds = {
   regex: opt(Schema.Struct({ action: opt(anyCase(["mask", "reject"])), rules: guardRules })),
+  keywords: opt(
+    Schema.Struct({
+      action: opt(anyCase(["mask", "reject"])),
+      words: Schema.NonEmptyArray(Schema.NonEmptyString),
+    }),
+  ),
   webhook: opt(
     Schema.Struct({
       target: SimpleRef,
@@ -404,7 +421,7 @@ const guardKinds = {
       guardrailIdentifier: Schema.NonEmptyString,
       guardrailVersion: Schema.NonEmptyString,
       region: Schema.NonEmptyString,
-      policies: opt(CalleePolicies),
+      ...asked,
     }),
   ),
   googleModelArmor: opt(
@@ -412,13 +429,13 @@ const guardKinds = {
       templateId: Schema.NonEmptyString,
       projectId: Schema.NonEmptyString,
       location: opt(Schema.String),
-      policies: opt(CalleePolicies),
+      ...asked,
     }),
   ),
   azureContentSafety: opt(
     Schema.Struct({
       endpoint: Schema.NonEmptyString,
-      policies: opt(CalleePolicies),
+      ...asked,
       analyzeText: opt(
         Schema.Struct({
           severityThreshold: opt(Count),
@@ -431,11 +448,11 @@ const guardKinds = {
     }),
   ),
 }
-const kindNames = ["regex", "webhook", "bedrockGuardrails", "googleModelArmor", "azureContentSafety"]
+const kindNames = ["regex", "keywords", "webhook", "bedrockGuardrails", "googleModelArmor", "azureContentSafety"]
 const RequestGuard = exactlyOne(
   Schema.Struct({
     ...guardKinds,
-    openAIModeration: opt(Schema.Struct({ model: opt(Schema.String), policies: opt(CalleePolicies) })),
+    openAIModeration: opt(Schema.Struct({ model: opt(Schema.String), ...asked })),
     rejection,
     scope: opt(Schema.NonEmptyArray(anyCase(["systemPrompt", "messages", "toolOutput", "toolInput"]))),
   }),

@@ -203,12 +203,14 @@ const policiesOf = (
     responseHeaderModifier: shared.responseHeaders,
   }
   policies.push(...backendPolicies(present(named), path, to))
-  const isStreaming = guardrails?.streaming === "Enabled" || model.guardrails?.streaming === "Enabled"
+  const streaming = [guardrails?.streaming, model.guardrails?.streaming]
+  // Not to guard streams must be said, and guarding them, said in either place, wins.
+  const isUnguarded = streaming.includes("Disabled") && !streaming.includes("Enabled")
   const guards =
     guardrails === undefined && model.guardrails === undefined
       ? undefined
       : {
-          ...(isStreaming ? { streaming: "Enabled" as const } : {}),
+          ...(isUnguarded ? { streaming: "Disabled" as const } : {}),
           request: [...(guardrails?.request ?? []), ...(model.guardrails?.request ?? [])],
           response: [...(guardrails?.response ?? []), ...(model.guardrails?.response ?? [])],
         }

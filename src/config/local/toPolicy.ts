@@ -28,6 +28,7 @@ import type { McpAuthentication as IrMcpAuthentication } from "../../../ir/polic
 import type { McpGuardrails as IrMcpGuardrails, McpProcessor } from "../../../ir/policy/McpGuardrails.ts"
 import type { NetworkExtAuthz as IrNetworkExtAuthz } from "../../../ir/policy/NetworkExtAuthz.ts"
 import type { Oidc as IrOidc, OidcProvider } from "../../../ir/policy/Oidc.ts"
+import { compileProgram } from "../../../stages/4-route/Regex.ts"
 import type { GuardKind, PromptGuard as IrPromptGuard, Rejection } from "../../../ir/policy/PromptGuard.ts"
 import type { RemoteRateLimit as IrRemoteRateLimit } from "../../../ir/policy/RemoteRateLimit.ts"
 import type { RequestMirror as IrRequestMirror } from "../../../ir/policy/RequestMirror.ts"
@@ -644,18 +645,33 @@ type ResponseGuard = NonNullable<PromptGuard["response"]>[number]
 type Rejected = NonNullable<RequestGuard["rejection"]>
 
 const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping): GuardKind | undefined => {
-  const policies = (of: { readonly policies?: CalleePolicies }, kind: string) =>
-    calleePolicies(of.policies ?? {}, [...path, kind, "policies"], to)
+  const called = (
+    of: { readonly policies?: CalleePolicies; readonly failureMode?: "failClosed" | "failOpen"; readonly url?: string },
+    kind: string,
+  ) => {
+    const isOrigin = of.url === undefined || /^https?:\/\/[^/?#@\s]+\/?$/.test(of.url)
+    if (!isOrigin) to.fail([...path, kind, "url"], "a url has a scheme, http or https, a host, and perhaps a port")
+    return {
+      failureMode: of.failureMode ?? defaults.failureMode,
+      ...present({ url: of.url }),
+      policies: calleePolicies(of.policies ?? {}, [...path, kind, "policies"], to),
+    }
+  }
   if (guard.regex !== undefined) {
     return {
       _tag: "Regex",
       action: guard.regex.action ?? "mask",
-      rules: guard.regex.rules.map((rule) =>
-        rule.builtin === undefined
-          ? { _tag: "Pattern", pattern: rule.pattern ?? "" }
-          : { _tag: "Builtin", entity: rule.builtin },
-      ),
+      rules: guard.regex.rules.map((rule, i) => {
+        if (rule.builtin !== undefined) return { _tag: "Builtin", entity: rule.builtin }
+        const pattern = rule.pattern ?? ""
+        const compiled = compileProgram(pattern)
+        if (Result.isFailure(compiled)) to.fail([...path, "regex", "rules", i, "pattern"], compiled.failure)
+        return { _tag: "Pattern", pattern, ...present({ name: rule.name }) }
+      }),
     }
+  }
+  if (guard.keywords !== undefined) {
+    return { _tag: "Keywords", action: guard.keywords.action ?? "mask", words: guard.keywords.words }
   }
   if (guard.webhook !== undefined) {
     const target = simpleRef(guard.webhook.target, [...path, "webhook", "target"], to)
@@ -677,7 +693,7 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
     return {
       _tag: "OpenAiModeration",
       ...present({ model }),
-      policies: policies(guard.openAIModeration, "openAIModeration"),
+      ...called(guard.openAIModeration, "openAIModeration"),
     }
   }
   if (guard.bedrockGuardrails !== undefined) {
@@ -687,7 +703,7 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
       guardrailIdentifier,
       guardrailVersion,
       region,
-      policies: policies(guard.bedrockGuardrails, "bedrockGuardrails"),
+      ...called(guard.bedrockGuardrails, "bedrockGuardrails"),
     }
   }
   if (guard.googleModelArmor !== undefined) {
@@ -697,7 +713,7 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
       templateId,
       projectId,
       ...present({ location: place }),
-      policies: policies(guard.googleModelArmor, "googleModelArmor"),
+      ...called(guard.googleModelArmor, "googleModelArmor"),
     }
   }
   if (guard.azureContentSafety === undefined) return undefined
@@ -710,19 +726,22 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
         analyzeText === undefined ? undefined : { ...analyzeText, blocklistNames: analyzeText.blocklistNames ?? [] },
       detectJailbreak,
     }),
-    policies: policies(guard.azureContentSafety, "azureContentSafety"),
+    ...called(guard.azureContentSafety, "azureContentSafety"),
   }
 }
 
 export const promptGuard = (guards: PromptGuard, path: Path, to: Mapping): IrPromptGuard => ({
-  streaming: guards.streaming === "Enabled",
+  // Whoever guards replies means all of them.
+  streaming: guards.streaming !== "Disabled",
   request: (guards.request ?? []).flatMap((guard, i) => {
     const at = [...path, "request", i]
     const kind = guardKind(guard, at, to)
     const scope = guard.scope ?? defaults.guardScope
-    if (guard.scope !== undefined && guard.regex === undefined && guard.bedrockGuardrails === undefined) {
+    const takesScope =
+      guard.regex !== undefined || guard.keywords !== undefined || guard.bedrockGuardrails !== undefined
+    if (guard.scope !== undefined && !takesScope) {
       const usual = guard.scope.every((one) => one === "systemPrompt" || one === "messages") && guard.scope.length === 2
-      if (!usual) to.fail([...at, "scope"], "only `regex` and `bedrockGuardrails` take a scope")
+      if (!usual) to.fail([...at, "scope"], "only `regex`, `keywords` and `bedrockGuardrails` take a scope")
     }
     return kind === undefined ? [] : [{ kind, scope, ...rejection(guard, at, to) }]
   }),
@@ -745,9 +764,7 @@ const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
   _tag: "Ai",
   ...present({
     promptGuard:
-      policy.promptGuard === undefined || to.refused("fields", "ai.promptGuard", [...path, "promptGuard"])
-        ? undefined
-        : promptGuard(policy.promptGuard, [...path, "promptGuard"], to),
+      policy.promptGuard === undefined ? undefined : promptGuard(policy.promptGuard, [...path, "promptGuard"], to),
     defaults: policy.defaults,
     overrides: policy.overrides,
     transformations: policy.transformations,

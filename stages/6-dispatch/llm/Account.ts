@@ -1,6 +1,7 @@
 /** What one call of a model came to; filled in while it runs, told when it is over. */
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import { later, type Usage } from "../../../protocols/llm/Usage.ts"
+import type { Checked } from "./guard/Guard.ts"
 import type { Cost, Lookup, Rates } from "./prices.ts"
 
 export class Account {
@@ -32,6 +33,8 @@ export class Account {
   prompt: ReadonlyArray<{ readonly role: string; readonly content: string }> | undefined
   completion: ReadonlyArray<string> | undefined
   toolCalls: ReadonlyArray<{ readonly id: string; readonly name: string; readonly arguments: unknown }> | undefined
+  /** What guards made of it, once for every guard that was asked. */
+  readonly guarded: Array<Checked> = []
   /** Whoever charges for it; each is told once. */
   private watchers: Array<(account: Account) => void> | undefined = []
 
@@ -59,6 +62,14 @@ export class Account {
     return this.firstTokenMillis === 0 || this.endedMillis === 0 || tokens < 2
       ? undefined
       : (this.endedMillis - this.firstTokenMillis) / (tokens - 1)
+  }
+
+  checked(one: Checked): void {
+    // A stream is judged piece by piece: the same said again adds nothing.
+    const same = this.guarded.some(
+      ({ action, guard, phase }) => action === one.action && guard === one.guard && phase === one.phase,
+    )
+    if (!same) this.guarded.push(one)
   }
 
   used(usage: Usage): void {

@@ -20,9 +20,10 @@ import { Try } from "../Target.ts"
 import type { Account } from "./Account.ts"
 import type { Asked } from "./Asked.ts"
 import { relocating, takeIn } from "./credentials.ts"
-import { deliver } from "./deliver.ts"
+import { deliver, type Received } from "./deliver.ts"
 import { echo } from "./echo.ts"
 import type { Part } from "./Part.ts"
+import { compile as compileGuards, type Passed } from "./guardrails.ts"
 import { preparing, type Sendable } from "./prepare.ts"
 import { compile as compileShape } from "./shape.ts"
 import type { Settling } from "./settle.ts"
@@ -40,6 +41,8 @@ export interface Called {
 
 export type Answer =
   | { readonly _tag: "Called"; readonly called: Called }
+  /** A guard refused it; nobody else is asked either. */
+  | { readonly _tag: "Stopped"; readonly reply: Reply }
   /** The request cannot be put to this provider. */
   | { readonly _tag: "Unfit"; readonly client: Format | undefined; readonly error: LlmError }
 
@@ -146,6 +149,7 @@ export const compile = (
   const ai = mergeAi(route.Ai, policies.Ai)
   const shape = compileShape(ai, policyPorts)
   const prepare = preparing(provider, traits, shape, optionsOf(part, traits, ai))
+  const guards = compileGuards(ai?.promptGuard, policyPorts)
   const setPath = routed(part, traits)
   const relocate = relocating(traits, policies.BackendAuth)
   const { BackendAuth: auth, ...others } = policies
@@ -189,53 +193,83 @@ export const compile = (
     return early.length === 0 ? finished : layer<Try>(early, finished)
   }
 
+  const unfit = (error: LlmError): Effect.Effect<Answer> =>
+    Effect.succeed<Answer>({ _tag: "Unfit", client: undefined, error })
+  const closed = (
+    attempt: Try,
+    asked: Asked,
+    account: Account,
+    ready: Result.Result<Sendable, LlmError>,
+  ): Effect.Effect<Answer, Refusal> =>
+    Result.isFailure(ready) ? unfit(ready.failure) : sending(attempt, asked, account, ready.success)
+  const guarded = (
+    attempt: Try,
+    { client }: Sendable,
+    account: Account,
+    delivered: Effect.Effect<Reply, Refusal>,
+  ): Effect.Effect<Reply, Refusal> =>
+    guards === undefined
+      ? delivered
+      : Effect.flatMap(delivered, (reply) => guards.reply(attempt, client, reply, account))
+  const sending = (
+    attempt: Try,
+    asked: Asked,
+    account: Account,
+    sendable: Sendable,
+  ): Effect.Effect<Answer, Refusal> => {
+    const request = attempt.request.copy()
+    setPath(request, sendable)
+    request.captured = undefined
+    if (request.upgrade === undefined) request.body = Body.bytes(sendable.bytes)
+    const { headers } = request
+    headers.remove("content-length")
+    headers.remove("accept-encoding")
+    if (sendable.isRewritten) headers.set("content-type", "application/json")
+    takeIn(request, auth)
+    const own = new Try(attempt.exchange, request)
+    own.number = attempt.number
+    account.provider = traits.name
+    account.providerName = provider.name
+    account.upstreamModel = sendable.model
+    account.responseModel = undefined
+    const replied = Effect.map(inner(sendable, asked)(own), (reply): Answer => {
+      reply.headers.set("x-sluice-provider", provider.name)
+      if (sendable.model !== undefined) reply.headers.set("x-sluice-model", sendable.model)
+      return {
+        _tag: "Called",
+        called: {
+          reply,
+          deliver: () => {
+            const settle = (received: Received | undefined): void => settling(account, sendable, received)
+            const delivered = deliver(reply, sendable, { clock, account, idleMillis, settle })
+            return guarded(attempt, sendable, account, delivered)
+          },
+        },
+      }
+    })
+    return Effect.tapError(replied, () =>
+      Effect.sync(() => {
+        attempt.failure = own.failure
+      }),
+    )
+  }
+
   return {
     name: provider.name,
     part,
     traits,
     ask: (attempt, asked, account, pinned) => {
       const made = prepare(attempt, asked, pinned, { nowMillis: clock.wallMillis(), id: idOf(clock.random) })
-      if (Result.isFailure(made)) {
-        return Effect.succeed<Answer>({ _tag: "Unfit", client: undefined, error: made.failure })
-      }
-      const sendable = made.success
-      const request = attempt.request.copy()
-      setPath(request, sendable)
-      request.captured = undefined
-      if (request.upgrade === undefined) request.body = Body.bytes(sendable.bytes)
-      const { headers } = request
-      headers.remove("content-length")
-      headers.remove("accept-encoding")
-      if (sendable.isRewritten) headers.set("content-type", "application/json")
-      takeIn(request, auth)
-      const own = new Try(attempt.exchange, request)
-      own.number = attempt.number
+      if (Result.isFailure(made)) return unfit(made.failure)
+      const { client, close, json } = made.success
+      if (guards === undefined || json === undefined) return closed(attempt, asked, account, close(undefined))
       account.provider = traits.name
       account.providerName = provider.name
-      account.upstreamModel = sendable.model
-      account.responseModel = undefined
-      const replied = Effect.map(inner(sendable, asked)(own), (reply): Answer => {
-        reply.headers.set("x-sluice-provider", provider.name)
-        if (sendable.model !== undefined) reply.headers.set("x-sluice-model", sendable.model)
-        return {
-          _tag: "Called",
-          called: {
-            reply,
-            deliver: () =>
-              deliver(reply, sendable, {
-                clock,
-                account,
-                idleMillis,
-                settle: (received) => settling(account, sendable, received),
-              }),
-          },
-        }
+      return Effect.flatMap(guards.request(attempt, client, json, account), (passed: Passed) => {
+        if (passed._tag === "Passed") return closed(attempt, asked, account, close(passed.json))
+        account.settle(clock.nowMillis())
+        return Effect.succeed<Answer>({ _tag: "Stopped", reply: passed.reply })
       })
-      return Effect.tapError(replied, () =>
-        Effect.sync(() => {
-          attempt.failure = own.failure
-        }),
-      )
     },
   }
 }

@@ -141,6 +141,7 @@ class Round {
     provider: Provider,
     startedMillis: number,
   ): Effect.Effect<Reply, Refusal> {
+    if (answer._tag === "Stopped") return Effect.succeed(answer.reply)
     if (answer._tag === "Unfit") {
       if (this.hasMore) return this.next()
       return Effect.succeed(errorReply(clientFormats[this.asked.kind], answer.error))

@@ -5,7 +5,7 @@ import type { BackendPolicies } from "../../../ir/effective.ts"
 import type { BackendTls } from "../../../ir/policy/BackendTls.ts"
 import { traitsOf } from "./vendor/traitsOf.ts"
 
-const tls: BackendTls = {
+export const usualTls: BackendTls = {
   _tag: "BackendTls",
   tls: {
     verify: "full",
@@ -30,7 +30,7 @@ const made = (provider: LlmProvider): BackendPolicies => {
   if (provider.target !== undefined || provider.vendor._tag === "Echo") return {}
   const { implicitAuth } = traitsOf(provider.vendor)
   return {
-    BackendTls: tls,
+    BackendTls: usualTls,
     ...(implicitAuth === undefined
       ? {}
       : { BackendAuth: { _tag: "BackendAuth", auth: implicitAuth, credentials: [] } }),

@@ -30,12 +30,21 @@ export interface Sendable {
   readonly holdsBackUsage: boolean
 }
 
+/** A request in the client's terms, complete, before it is put into the provider's. */
+export interface Ready {
+  readonly client: Format | undefined
+  /** Absent where nobody reads it. */
+  readonly json: JsonObject | undefined
+  /** With the body that whoever looked at it in between left. */
+  readonly close: (json: JsonObject | undefined) => Result.Result<Sendable, LlmError>
+}
+
 export type Preparing = (
   attempt: Try,
   asked: Asked,
   pinned: string | undefined,
   call: { readonly nowMillis: number; readonly id: string },
-) => Result.Result<Sendable, LlmError>
+) => Result.Result<Ready, LlmError>
 
 /** In which order the ways to say it are tried; the client's own comes first, except where a provider only imitates it. */
 const preferences: { readonly [From in Format]?: ReadonlyArray<Format> } = {
@@ -105,7 +114,7 @@ export const preparing = (
     const model = pinned ?? provider.model
     const renamed = model === undefined || asked.model === undefined ? undefined : shape.alias(model)
     const bytes = renamed === undefined || renamed === asked.model ? asked.bytes : underName(asked, renamed)
-    return Result.succeed({
+    const sendable: Sendable = {
       client: undefined,
       upstream: undefined,
       model: renamed ?? asked.model,
@@ -114,7 +123,8 @@ export const preparing = (
       isRewritten: false,
       prepared: undefined,
       holdsBackUsage: false,
-    })
+    }
+    return Result.succeed({ client: undefined, json: undefined, close: () => Result.succeed(sendable) })
   }
 
   return (attempt, asked, pinned, call) => {
@@ -135,55 +145,61 @@ export const preparing = (
     if (upstream === undefined) {
       return Result.fail(invalid(`unsupported conversion: from ${asked.kind} to provider ${traits.name}`))
     }
-    const streaming = asked.streaming || shaped.json["stream"] === true
-    const base = { client, upstream, model }
-    if (upstream === client) {
-      let holdsBackUsage = false
-      if (client === "openaiChat") {
-        const asking = askingForUsage(shaped)
-        shaped = asking.shaped
-        holdsBackUsage = asking.isOurs
-        if (renamesMaxTokens.has(traits.name) && model.startsWith("gpt-")) shaped = withMaxCompletionTokens(shaped)
-      } else if (client === "gemini" || client === "geminiCountTokens") {
-        shaped = Object.hasOwn(shaped.json, "model") ? edited(shaped, [["model", undefined]]) : shaped
+    const complete = shaped
+    const close: Ready["close"] = (json) => {
+      let shaped = json === undefined ? complete : difference(complete, json)
+      const streaming = asked.streaming || shaped.json["stream"] === true
+      const base = { client, upstream, model }
+      if (upstream === client) {
+        let holdsBackUsage = false
+        if (client === "openaiChat") {
+          const asking = askingForUsage(shaped)
+          shaped = asking.shaped
+          holdsBackUsage = asking.isOurs
+          if (renamesMaxTokens.has(traits.name) && model.startsWith("gpt-")) shaped = withMaxCompletionTokens(shaped)
+        } else if (client === "gemini" || client === "geminiCountTokens") {
+          shaped = Object.hasOwn(shaped.json, "model") ? edited(shaped, [["model", undefined]]) : shaped
+        }
+        if (options?.moderation !== undefined && (client === "openaiChat" || client === "openaiResponses")) {
+          shaped = edited(shaped, [["moderation", options.moderation]])
+        }
+        const adjusted = traits.body?.(shaped.json, { format: upstream, model, streaming, prefix: undefined })
+        if (adjusted !== undefined && adjusted !== shaped.json) shaped = difference(shaped, adjusted)
+        shaped = shape.after(attempt, shaped)
+        return Result.succeed({
+          ...base,
+          streaming,
+          // What was looked at is what is sent: bytes may say a thing twice.
+          bytes: json === undefined ? bytesOf(asked, shaped) : encoder.encode(JSON.stringify(shaped.json)),
+          isRewritten: json !== undefined || shaped.edits.size > 0,
+          prepared: undefined,
+          holdsBackUsage,
+        })
       }
-      if (options?.moderation !== undefined && (client === "openaiChat" || client === "openaiResponses")) {
-        shaped = edited(shaped, [["moderation", options.moderation]])
+      const prepared = translation(client, upstream)?.request(
+        streaming && shaped.json["stream"] !== true && (chatFormats as ReadonlyArray<Format>).includes(client)
+          ? { ...shaped.json, stream: true }
+          : shaped.json,
+        { model, ...call, ...(options === undefined ? {} : { options }) },
+      )
+      if (prepared === undefined) return Result.fail(invalid("unsupported conversion"))
+      if (Result.isFailure(prepared)) {
+        const { path, reason } = prepared.failure
+        return Result.fail({ ...invalid(reason), param: path === "" ? undefined : path })
       }
-      const adjusted = traits.body?.(shaped.json, { format: upstream, model, streaming, prefix: undefined })
-      if (adjusted !== undefined && adjusted !== shaped.json) shaped = difference(shaped, adjusted)
-      shaped = shape.after(attempt, shaped)
+      const { body } = prepared.success
+      const adjusted = traits.body?.(body, { format: upstream, model, streaming, prefix: undefined }) ?? body
+      const { json: final } = shape.after(attempt, unchanged(adjusted))
       return Result.succeed({
         ...base,
         streaming,
-        bytes: bytesOf(asked, shaped),
-        isRewritten: shaped.edits.size > 0,
-        prepared: undefined,
-        holdsBackUsage,
+        bytes: encoder.encode(JSON.stringify(final)),
+        isRewritten: true,
+        prepared: prepared.success,
+        holdsBackUsage: false,
       })
     }
-    const prepared = translation(client, upstream)?.request(
-      streaming && shaped.json["stream"] !== true && (chatFormats as ReadonlyArray<Format>).includes(client)
-        ? { ...shaped.json, stream: true }
-        : shaped.json,
-      { model, ...call, ...(options === undefined ? {} : { options }) },
-    )
-    if (prepared === undefined) return Result.fail(invalid("unsupported conversion"))
-    if (Result.isFailure(prepared)) {
-      const { path, reason } = prepared.failure
-      return Result.fail({ ...invalid(reason), param: path === "" ? undefined : path })
-    }
-    const { body } = prepared.success
-    const adjusted = traits.body?.(body, { format: upstream, model, streaming, prefix: undefined }) ?? body
-    const { json } = shape.after(attempt, unchanged(adjusted))
-    return Result.succeed({
-      ...base,
-      streaming,
-      bytes: encoder.encode(JSON.stringify(json)),
-      isRewritten: true,
-      prepared: prepared.success,
-      holdsBackUsage: false,
-    })
+    return Result.succeed({ client, json: complete.json, close })
   }
 }
 

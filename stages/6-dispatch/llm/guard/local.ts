@@ -1,0 +1,67 @@
+/** Guards that need nobody: patterns, recognisers and words. */
+import * as Result from "effect/Result"
+import { RE2JS } from "re2js"
+import type { GuardKind, GuardRule } from "../../../../ir/policy/PromptGuard.ts"
+import type { Span } from "../../../../protocols/llm/guard/MaskedText.ts"
+import { MaskedText } from "../../../../protocols/llm/guard/MaskedText.ts"
+import { keywords, recognise } from "../../../../protocols/llm/guard/recognise.ts"
+import { compileProgram, textBound } from "../../../4-route/Regex.ts"
+import type { LocalGuard } from "./Guard.ts"
+
+interface Finder {
+  readonly find: (text: string) => ReadonlyArray<Span>
+  readonly textLengthMax: number
+}
+
+/** A look at this much takes a few milliseconds at most. */
+const LOOK_CHARS_MAX = 32_768
+
+const spansOf = (program: RE2JS, text: string, mask: string): ReadonlyArray<Span> => {
+  const spans: Array<Span> = []
+  const matcher = program.matcher(text)
+  while (matcher.find()) {
+    const start = matcher.start()
+    const end = matcher.end()
+    // What matches nothing has nothing to hide.
+    if (end > start) spans.push({ start, end, text: mask })
+  }
+  return spans
+}
+
+const ruleFinder = (rule: GuardRule): Finder => {
+  if (rule._tag === "Builtin") return { find: (text) => recognise(rule.entity, text), textLengthMax: LOOK_CHARS_MAX }
+  const mask = `<${rule.name ?? "masked"}>`
+  const compiled = compileProgram(rule.pattern)
+  // Refused when the configuration was read; what came another way guards by letting nothing pass.
+  if (Result.isFailure(compiled))
+    return {
+      find: (text) => [{ start: 0, end: text.length, text: mask }],
+      textLengthMax: LOOK_CHARS_MAX,
+    }
+  const program = compiled.success
+  return {
+    find: (text) => spansOf(program, text, mask),
+    textLengthMax: Math.max(1024, Math.min(LOOK_CHARS_MAX, Math.floor(textBound(program.programSize()) / 4))),
+  }
+}
+
+/** One rule after the other, each over what those before it left. */
+const inTurn = (finders: ReadonlyArray<Finder>): Finder => ({
+  textLengthMax: Math.min(LOOK_CHARS_MAX, ...finders.map((finder) => finder.textLengthMax)),
+  find: (text) => {
+    const [only, ...others] = finders
+    if (only === undefined) return []
+    if (others.length === 0) return only.find(text)
+    const masked = new MaskedText(text)
+    for (const { find } of finders) masked.replace(find(masked.text))
+    return masked.replacements
+  },
+})
+
+export const local = (kind: Extract<GuardKind, { readonly _tag: "Regex" | "Keywords" }>): LocalGuard => ({
+  _tag: "Local",
+  action: kind.action,
+  ...(kind._tag === "Regex"
+    ? inTurn(kind.rules.map(ruleFinder))
+    : { find: keywords(kind.words), textLengthMax: LOOK_CHARS_MAX }),
+})

@@ -1,0 +1,304 @@
+/** Guards around a call of a model: what is said to it, and what it says. */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type { GuardKind, PromptGuard, Rejection, RequestGuard, ResponseGuard } from "../../../ir/policy/PromptGuard.ts"
+import { Headers } from "../../../protocols/http/headers.ts"
+import { HeldStream } from "../../../protocols/llm/guard/HeldStream.ts"
+import { MaskedText } from "../../../protocols/llm/guard/MaskedText.ts"
+import {
+  replySpots,
+  requestSpots,
+  type Scope,
+  scopes,
+  type Spot,
+  withTexts,
+} from "../../../protocols/llm/guard/spots.ts"
+import { isObject, type JsonObject, parseJson } from "../../../protocols/llm/Json.ts"
+import { kindOfStatus, type LlmError } from "../../../protocols/llm/LlmError.ts"
+import { type ChatFormat, chatFormats, type Format } from "../../../protocols/llm/Translation.ts"
+import * as Body from "../../Body.ts"
+import type { Exchange, Reply } from "../../Exchange.ts"
+import { compileFields } from "../../5-policy/headerEdits.ts"
+import type { PolicyPorts } from "../../5-policy/steps.ts"
+import type { Try } from "../Target.ts"
+import type { Account } from "./Account.ts"
+import { REPLY_BYTES_MAX } from "./deliver.ts"
+import type { Checked, Guard, Side } from "./guard/Guard.ts"
+import { GuardedFlow } from "./guard/GuardedFlow.ts"
+import { ask, askNow, type Refused, type Words } from "./guard/judge.ts"
+import { local } from "./guard/local.ts"
+import { remote } from "./guard/remote.ts"
+import { errorEnd, errorReply } from "./told.ts"
+
+/** No secret is longer that a pattern can find in a stream. */
+const TAIL_CHARS = 256
+/** How much a stream says before a service is asked about it. */
+const BATCH_CHARS = 1024
+const HELD_CHARS_MAX = 1024 * 1024
+const REJECTED_STATUS = 403
+const REJECTED_MESSAGE = "The request was rejected due to inappropriate content"
+
+export type Passed =
+  | { readonly _tag: "Passed"; readonly json: JsonObject }
+  | { readonly _tag: "Stopped"; readonly reply: Reply }
+
+export interface Guarding {
+  readonly request: (
+    attempt: Try,
+    format: Format | undefined,
+    json: JsonObject,
+    account: Account,
+  ) => Effect.Effect<Passed>
+  readonly reply: (attempt: Try, format: Format | undefined, reply: Reply, account: Account) => Effect.Effect<Reply>
+}
+
+const isChat = (format: Format | undefined): format is ChatFormat => chatFormats.some((one) => one === format)
+
+const names: Readonly<Record<GuardKind["_tag"], string>> = {
+  Regex: "regex",
+  Keywords: "keywords",
+  Webhook: "webhook",
+  OpenAiModeration: "openAIModeration",
+  BedrockGuardrails: "bedrockGuardrails",
+  GoogleModelArmor: "googleModelArmor",
+  AzureContentSafety: "azureContentSafety",
+}
+
+const guardOf = (one: RequestGuard | ResponseGuard, ports: PolicyPorts): Guard => {
+  const { kind, rejection } = one
+  const fields = rejection?.headers === undefined ? undefined : compileFields(rejection.headers, () => false)
+  return {
+    name: names[kind._tag],
+    judge: kind._tag === "Regex" || kind._tag === "Keywords" ? local(kind) : remote(kind, ports),
+    rejection,
+    rejectionHeaders: typeof fields === "string" ? undefined : fields,
+    scope: new Set<Scope>("scope" in one ? one.scope : scopes),
+  }
+}
+
+const wordsOf = (spots: ReadonlyArray<Spot>): ReadonlyMap<Spot, Words> =>
+  new Map(
+    spots.map((spot) => [
+      spot,
+      { masked: new MaskedText(spot.text), scope: spot.scope, role: spot.role, group: spot.group },
+    ]),
+  )
+
+const withMasks = (json: JsonObject, words: ReadonlyMap<Spot, Words>): JsonObject => {
+  const changed = new Map<Spot, string>()
+  for (const [spot, { masked }] of words) if (masked.isMasked) changed.set(spot, masked.text)
+  return changed.size === 0 ? json : withTexts(json, changed)
+}
+
+const statusOf = (rejection: Rejection | undefined, { judgement }: Refused): number =>
+  judgement.kind === "unclear" ? 503 : (judgement.status ?? rejection?.status ?? REJECTED_STATUS)
+
+/** Why, for a reader of the client's format. */
+const errorOf = (refused: Refused): LlmError => {
+  const { guard, judgement } = refused
+  const status = statusOf(guard.rejection, refused)
+  return judgement.kind === "unclear"
+    ? {
+        kind: "unavailable",
+        status,
+        message: `a guard of this model could not be asked (${guard.name})`,
+        code: "guardrail_unavailable",
+      }
+    : {
+        kind: kindOfStatus(status),
+        status,
+        message: guard.rejection?.body ?? REJECTED_MESSAGE,
+        code: "guardrail_rejected",
+      }
+}
+
+/** Words that the configuration or a webhook chose are sent as they are; our own in the client's format. */
+const refusal = (format: Format | undefined, refused: Refused): Reply => {
+  const { guard, judgement } = refused
+  const own = judgement.kind === "unclear" ? undefined : (judgement.body ?? guard.rejection?.body)
+  const reply =
+    own === undefined
+      ? errorReply(format, errorOf(refused))
+      : {
+          status: statusOf(guard.rejection, refused),
+          headers: new Headers([
+            "content-type",
+            parseJson(own) === undefined ? "text/plain; charset=utf-8" : "application/json",
+          ]),
+          body: Body.text(own),
+          origin: "gateway" as const,
+        }
+  const edits = guard.rejectionHeaders
+  if (edits !== undefined && judgement.kind !== "unclear") {
+    for (let i = 0; i + 1 < edits.add.length; i += 2) reply.headers.append(edits.add[i] ?? "", edits.add[i + 1] ?? "")
+    for (let i = 0; i + 1 < edits.set.length; i += 2) reply.headers.set(edits.set[i] ?? "", edits.set[i + 1] ?? "")
+    for (const name of edits.remove) reply.headers.remove(name)
+  }
+  return reply
+}
+
+/** A guard that did not run is seen by whoever reads the reply, too. */
+const tellReply = (reply: Reply, account: Account): void => {
+  const open = [...new Set(account.guarded.filter(({ action }) => action === "failOpen").map(({ guard }) => guard))]
+  if (open.length > 0) reply.headers.set("x-sluice-guardrails-failed-open", open.join(", "))
+}
+
+const unreadable = (message: string): LlmError => ({
+  kind: "internal",
+  status: 502,
+  message,
+  code: "guardrail_unreadable",
+})
+
+const isEventStream = ({ headers }: Reply): boolean => /^text\/event-stream\b/i.test(headers.get("content-type") ?? "")
+
+/** Providers that stand for each other share their guards, so that a request is judged once however often it is sent. */
+const known = new WeakMap<PromptGuard, WeakMap<PolicyPorts, Guarding>>()
+
+export const compile = (policy: PromptGuard | undefined, ports: PolicyPorts): Guarding | undefined => {
+  if (policy === undefined || policy.request.length + policy.response.length === 0) return undefined
+  const ofPorts = known.get(policy) ?? new WeakMap<PolicyPorts, Guarding>()
+  known.set(policy, ofPorts)
+  const before = ofPorts.get(ports)
+  if (before !== undefined) return before
+  const made = make(policy, ports)
+  ofPorts.set(ports, made)
+  return made
+}
+
+const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
+  /** What passed for an exchange, by the texts that it was asked about. */
+  const passed = new WeakMap<Exchange, { readonly texts: string; readonly masked: ReadonlyArray<string> }>()
+  const requests = policy.request.map((one) => guardOf(one, ports))
+  const responses = policy.response.map((one) => guardOf(one, ports))
+  const isLocal = responses.every(({ judge }) => judge._tag === "Local")
+  const limits = { tailChars: TAIL_CHARS, batchChars: isLocal ? 1 : BATCH_CHARS, heldCharsMax: HELD_CHARS_MAX }
+
+  const telling = (account: Account) => (checked: Checked) => account.checked(checked)
+  const asking = (attempt: Try, side: Side, account: Account, replyHeaders?: Headers) => ({
+    attempt,
+    side,
+    replyHeaders,
+    tell: telling(account),
+  })
+
+  const guardStream = (attempt: Try, format: ChatFormat, reply: Reply, account: Account): Effect.Effect<Reply> =>
+    Effect.contextWith((context: Context.Context<never>) => {
+      const runFork = Effect.runForkWith(context)
+      const { body, headers } = reply
+      if (body._tag === "Empty") return Effect.succeed(reply)
+      const end = (refused: Refused | undefined): Uint8Array | undefined =>
+        refused === undefined ? undefined : errorEnd(format, errorOf(refused))
+      reply.body = new GuardedFlow(asFlow(body), new HeldStream(format, limits), {
+        judge: (windows, decided) => {
+          const words = windows.map(({ masked }, group): Words => ({
+            masked,
+            scope: "messages",
+            role: "assistant",
+            group,
+          }))
+          if (isLocal) {
+            decided(end(askNow(responses, words, telling(account), "response")))
+            return undefined
+          }
+          const verdict = ask(responses, words, asking(attempt, "response", account, headers))
+          let isCalledOff = false
+          const fiber = runFork(
+            Effect.matchCause(verdict, {
+              onFailure: () => {
+                if (!isCalledOff)
+                  decided(
+                    errorEnd(format, { kind: "unavailable", status: 503, message: "a guard of this model failed" }),
+                  )
+              },
+              onSuccess: (refused) => {
+                if (!isCalledOff) decided(end(refused))
+              },
+            }),
+          )
+          return () => {
+            isCalledOff = true
+            runFork(Fiber.interrupt(fiber))
+          }
+        },
+      })
+      headers.remove("content-length")
+      return Effect.succeed(reply)
+    })
+
+  const guardWhole = (attempt: Try, format: ChatFormat, reply: Reply, account: Account): Effect.Effect<Reply> => {
+    const { body, headers } = reply
+    reply.body = Body.empty
+    const refuse = (message: string): Effect.Effect<Reply> => Effect.succeed(errorReply(format, unreadable(message)))
+    return Effect.matchEffect(Body.collect(body, REPLY_BYTES_MAX), {
+      onFailure: ({ message }) => refuse(`the provider broke off its reply: ${message}`),
+      onSuccess: (collected) => {
+        if (collected._tag === "Partial") {
+          Body.discard(collected.body)
+          return refuse("the reply is too long to be judged")
+        }
+        const json = parseJson(decoder.decode(collected.bytes))
+        if (!isObject(json)) return refuse("the reply cannot be judged: it is not JSON")
+        const words = wordsOf(replySpots(format, json))
+        return Effect.map(
+          ask(responses, [...words.values()], asking(attempt, "response", account, headers)),
+          (refused) => {
+            if (refused !== undefined) return refusal(format, refused)
+            const masked = withMasks(json, words)
+            if (masked === json) reply.body = Body.bytes(collected.bytes)
+            else {
+              reply.body = Body.text(JSON.stringify(masked))
+              for (const name of ["content-length", "content-md5", "digest", "etag"]) headers.remove(name)
+            }
+            tellReply(reply, account)
+            return reply
+          },
+        )
+      },
+    })
+  }
+
+  return {
+    request: (attempt, format, json, account) => {
+      if (requests.length === 0 || !isChat(format)) return Effect.succeed({ _tag: "Passed", json })
+      const words = wordsOf(requestSpots(format, json))
+      const all = [...words.values()]
+      const texts = JSON.stringify(all.map(({ masked, role, scope }) => [role, scope, masked.original]))
+      const { exchange } = attempt
+      const before = passed.get(exchange)
+      if (before?.texts === texts) {
+        for (const [i, { masked }] of all.entries()) masked.become(before.masked[i] ?? masked.original)
+        return Effect.succeed({ _tag: "Passed", json: withMasks(json, words) })
+      }
+      return Effect.map(ask(requests, all, asking(attempt, "request", account)), (refused): Passed => {
+        if (refused !== undefined) return { _tag: "Stopped", reply: refusal(format, refused) }
+        passed.set(exchange, { texts, masked: all.map(({ masked }) => masked.text) })
+        return { _tag: "Passed", json: withMasks(json, words) }
+      })
+    },
+    reply: (attempt, format, reply, account) => {
+      tellReply(reply, account)
+      if (responses.length === 0 || !isChat(format) || reply.status >= 400 || reply.tunnel !== undefined)
+        return Effect.succeed(reply)
+      const encoding = reply.headers.get("content-encoding")?.trim().toLowerCase()
+      if (encoding !== undefined && encoding !== "" && encoding !== "identity") {
+        Body.discard(reply.body)
+        return Effect.succeed(errorReply(format, unreadable("the reply cannot be judged: it is compressed")))
+      }
+      if (isEventStream(reply))
+        return policy.streaming ? guardStream(attempt, format, reply, account) : Effect.succeed(reply)
+      return guardWhole(attempt, format, reply, account)
+    },
+  }
+}
+
+const decoder = new TextDecoder()
+
+const asFlow = (body: Body.Flow | Body.Bytes): Body.Flow => {
+  if (body._tag === "Flow") return body
+  const held = new Body.HeldFlow(body.bytes.byteLength)
+  held.write(body.bytes)
+  held.end(undefined)
+  return held
+}
