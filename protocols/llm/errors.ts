@@ -87,6 +87,9 @@ export const streamError = (format: Format, error: LlmError): WireEvent => {
   const body = writeError(format, error)
   if (format === "anthropicMessages") return { event: "error", data: JSON.stringify(body) }
   if (format === "openaiResponses")
-    return { event: "error", data: JSON.stringify({ type: "error", ...writeResponsesError(error).event }) }
+    return {
+      event: "error",
+      data: JSON.stringify({ type: "error", sequence_number: 0, ...writeResponsesError(error).event }),
+    }
   return { data: JSON.stringify(body) }
 }
