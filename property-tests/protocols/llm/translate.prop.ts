@@ -6,6 +6,7 @@ import { eventDecoder, eventEncoder, type Framing } from "../../../protocols/llm
 import { encodeEventStreamMessage } from "../../../protocols/llm/framing/awsEventStream.ts"
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import { Notes } from "../../../protocols/llm/Notes.ts"
+import { streamObserver } from "../../../protocols/llm/observe.ts"
 import { readUsage } from "../../../protocols/llm/readUsage.ts"
 import {
   chatFormats,
@@ -328,6 +329,26 @@ describe.each(pairs.map((pair) => [`${pair.from} to ${pair.to}`, pair] as const)
         return failed !== ended
       }),
       { numRuns: 150 },
+    )
+  })
+})
+
+describe.each(chatFormats)("a stream of %s that is passed on", (format) => {
+  it("is read along with: usage, model and reason, without most of it being parsed", () => {
+    fc.assert(
+      fc.property(replies, cuts, (reply, pieces) => {
+        const observer = streamObserver(format)
+        for (const event of upstreamEvents(format, deltasOf(reply, pieces))) observer.feed(event)
+        const seen = observer.seen()
+        expect(counts(seen.usage)).toEqual(counts(reported(format, reply)))
+        expect(seen.content).toBe(true)
+        if (format !== "bedrockConverse") expect(seen.model).toBe("the-model")
+        const called = reply.choices[0]?.parts.some((part) => part.kind === "toolCall")
+        expect(seen.finish).toBe(
+          reply.choices[0]?.finish === "length" ? "length" : called === true ? "toolCalls" : "stop",
+        )
+      }),
+      { numRuns: 60 },
     )
   })
 })
