@@ -79,6 +79,7 @@ const directResponse = ({ body, headers }: DirectResponse, context: Context, emi
 
 const extAuthz = ({ cache, protocol }: ExtAuthz | NetworkExtAuthz, context: Context, emit: Emit): void => {
   cache?.key.forEach((expression, i) => emit(expression, "key", context, "cache", "key", i))
+  if (cache?.lifetime._tag === "Computed") emit(cache.lifetime.expression, "extAuthz", context, "cache", "lifetime")
   if (protocol._tag === "Grpc") {
     protocol.metadata?.forEach(({ expression }, i) => emit(expression, "extAuthz", context, "protocol", "metadata", i))
     return
@@ -104,6 +105,9 @@ const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): v
     case "ExtAuthz":
       return extAuthz(policy, context, emit)
     case "ExtProc":
+      for (const [namespace, fields] of Object.entries(policy.metadataContext)) {
+        fields.forEach(({ expression }, i) => emit(expression, "extProc", context, "metadataContext", namespace, i))
+      }
       policy.requestAttributes.forEach(({ expression }, i) =>
         emit(expression, "extProc", context, "requestAttributes", i),
       )

@@ -54,6 +54,10 @@ interface Shapes {
   readonly CsrfFailed: {}
   readonly AuthorizationFailed: {}
   readonly RateLimited: {}
+  readonly RateLimitFailed: {}
+  /** An external service refused, or could not be asked; it or the configuration says with which status. */
+  readonly ExternallyDenied: { readonly status: number }
+  readonly ExtProcFailed: Detail
   readonly Defect: {}
 }
 
@@ -74,9 +78,11 @@ export type Reason =
   | "APIKeyAuth"
   | "Authorization"
   | "RateLimit"
+  | "ExtAuth"
+  | "ExtProc"
 
 interface Answer<R> {
-  readonly status: number
+  readonly status: number | ((refusal: R) => number)
   readonly reason: Reason
   readonly text: string | ((refusal: R) => string)
 }
@@ -130,6 +136,9 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
   AuthorizationFailed: { status: 403, reason: "Authorization", text: "authorization failed" },
   RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },
+  RateLimitFailed: { status: 500, reason: "RateLimit", text: "rate limit failed" },
+  ExternallyDenied: { status: (r) => r.status, reason: "ExtAuth", text: "external authorization failed" },
+  ExtProcFailed: { status: 500, reason: "ExtProc", text: (r) => `ext_proc failed: ${r.detail}` },
   Defect: { status: 500, reason: "Internal", text: "internal error" },
 }
 
@@ -137,7 +146,10 @@ const fieldsOf = (refusal: Refusal): ReadonlyArray<string> => ("headers" in refu
 
 const answerOf = (refusal: Refusal): Answer<Refusal> => answers[refusal._tag] as Answer<Refusal>
 
-export const status = (refusal: Refusal): number => answerOf(refusal).status
+export const status = (refusal: Refusal): number => {
+  const { status } = answerOf(refusal)
+  return typeof status === "number" ? status : status(refusal)
+}
 
 export const reason = (refusal: Refusal): Reason => answerOf(refusal).reason
 
@@ -148,17 +160,17 @@ export const message = (refusal: Refusal): string => {
 
 /** The reply that tells the client; a gRPC client is told in its own way. */
 export const toReply = (refusal: Refusal, isGrpc: boolean): Reply => {
-  const answer = answerOf(refusal)
+  const code = status(refusal)
   const text = message(refusal)
   if (isGrpc) {
-    const code = refusal._tag === "NoValidBackends" ? 14 : grpcStatusOf(answer.status)
+    const grpcCode = refusal._tag === "NoValidBackends" ? 14 : grpcStatusOf(code)
     return {
       status: 200,
       headers: new Headers([
         "content-type",
         "application/grpc",
         "grpc-status",
-        String(code),
+        String(grpcCode),
         "grpc-message",
         encodeGrpcMessage(text),
         ...fieldsOf(refusal),
@@ -168,7 +180,7 @@ export const toReply = (refusal: Refusal, isGrpc: boolean): Reply => {
     }
   }
   return {
-    status: answer.status,
+    status: code,
     headers: new Headers(["content-type", "text/plain", ...fieldsOf(refusal)]),
     body: Body.text(text),
     origin: "gateway",

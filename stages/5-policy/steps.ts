@@ -16,6 +16,7 @@ import { expressionsOf } from "./expression/expressionsOf.ts"
 import * as cors from "./cors.ts"
 import * as csrf from "./csrf.ts"
 import * as delay from "./delay.ts"
+import * as extAuthz from "./extAuthz.ts"
 import * as directResponse from "./directResponse.ts"
 import type { Gate } from "./Gate.ts"
 import * as jwtAuth from "./jwtAuth.ts"
@@ -72,6 +73,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return backendAuth.compile(policy, ports)
     case "Csrf":
       return csrf.compile(policy)
+    case "ExtAuthz":
+      return extAuthz.compile(policy, ports, layer)
     case "JwtAuth":
       return jwtAuth.compile(policy, ports, layer)
     case "LocalRateLimit":

@@ -7,9 +7,7 @@ import { type CelValue, isError, isList, isMap, keyOf, mapGet, mapKeys, textOf }
 import { toBody, toJson, toStatus } from "../../ir/cel/toJson.ts"
 import { headerUse } from "../../ir/expressions.ts"
 import type { ComputedHeader, Transformation, Transformations } from "../../ir/policy/Transformations.ts"
-import { formatAuthority, parseAuthority } from "../../protocols/http/authority.ts"
 import type { Headers } from "../../protocols/http/headers.ts"
-import { parseTarget } from "../../protocols/http/target.ts"
 import * as Body from "../Body.ts"
 import type { Edit, Exchange, Reply, Request, Subject } from "../Exchange.ts"
 import { headerValue } from "./expression/headerValue.ts"
@@ -19,6 +17,7 @@ import { expressionsOf } from "./expression/expressionsOf.ts"
 import { Facts } from "./expression/Facts.ts"
 import { complaintAbout, isName } from "./headerEdits.ts"
 import { type Layer, slot } from "./order.ts"
+import { lineNames as requestLineNames, setLine } from "./requestLine.ts"
 import { pass, promise, type Step, unusable } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 import type { Context } from "../../ir/cel/variables.ts"
@@ -40,7 +39,7 @@ export interface Changes {
 }
 
 const lineNames: Record<"request" | "response", ReadonlySet<string>> = {
-  request: new Set([":method", ":scheme", ":authority", ":path", "host"]),
+  request: requestLineNames,
   response: new Set([":status"]),
 }
 
@@ -137,36 +136,10 @@ const changeField = (headers: Headers, { expression, isAdded, name }: Header, fa
   else headers.set(name, value)
 }
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
-/** Parts of the request line; what cannot be put there leaves it as it is, because none can be missing. */
+/** Parts of the request line; what cannot be computed leaves them as they are. */
 const changeLine = (request: Request, { expression, name }: Header, facts: Facts): void => {
   const value = expression.as(facts, headerValue)
-  if (value === undefined) return
-  switch (name) {
-    case ":method":
-      // A tunnel is another kind of exchange: none becomes one, or ceases to be one, by a header.
-      if (request.path !== "" && request.method !== "CONNECT" && token.test(value) && value !== "CONNECT") {
-        request.method = value
-      }
-      return
-    case ":scheme":
-      if (value === "http" || value === "https") request.scheme = value
-      return
-    case ":path": {
-      const target = parseTarget("GET", value)
-      if (target?.form !== "origin" || request.method === "CONNECT") return
-      request.path = target.path
-      request.query = target.query
-      return
-    }
-    default: {
-      const authority = parseAuthority(value)
-      if (authority === undefined) return
-      request.authority = formatAuthority(authority)
-      request.host = authority.host
-    }
-  }
+  if (value !== undefined) setLine(request, name, value)
 }
 
 const setBody = (message: Request | Reply, bytes: Uint8Array): void => {

@@ -11,7 +11,6 @@ export const notBuilt = {
   policies: [
     "oidc",
     "mcpAuthentication",
-    "extAuthz",
     "extProc",
     "remoteRateLimit",
     "inferenceRouting",

@@ -473,7 +473,22 @@ const overHttp = (http: NonNullable<NonNullable<PlainExtAuthz["protocol"]>["http
   metadata: expressions(http.metadata),
 })
 
+/** What is written but would change nothing. */
+const idleParts = ({ cache, includeRequestBody: body, protocol }: PlainExtAuthz, path: Path, to: Mapping): void => {
+  if (cache !== undefined && cache.key.length === 0) {
+    to.warn([...path, "cache", "key"], "nothing is kept without a key", "Name what decisions depend on.")
+  }
+  if (protocol?.http === undefined || body === undefined) return
+  if (body.packAsBytes !== undefined) {
+    to.warn([...path, "includeRequestBody", "packAsBytes"], "over HTTP a body is bytes anyway", "Leave it out.")
+  }
+  if (protocol.http.body !== undefined) {
+    to.warn([...path, "includeRequestBody"], "`protocol.http.body` is sent instead of the body", "Set one of the two.")
+  }
+}
+
 const extAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrExtAuthz | undefined => {
+  idleParts(one, path, to)
   const common = extAuthzCommon(one, path, to)
   if (common === undefined) return undefined
   const { grpc, http } = one.protocol ?? {}
