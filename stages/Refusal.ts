@@ -55,6 +55,8 @@ interface Shapes {
   readonly AuthorizationFailed: {}
   readonly RateLimited: {}
   readonly RateLimitFailed: {}
+  /** A shared limit is used up, in the words of the service that keeps it, if it has any. */
+  readonly OverLimit: { readonly text: string }
   /** An external service refused, or could not be asked; it or the configuration says with which status. */
   readonly ExternallyDenied: { readonly status: number }
   readonly ExtProcFailed: Detail
@@ -136,6 +138,7 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
   AuthorizationFailed: { status: 403, reason: "Authorization", text: "authorization failed" },
   RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },
+  OverLimit: { status: 429, reason: "RateLimit", text: (r) => (r.text === "" ? "rate limit exceeded" : r.text) },
   RateLimitFailed: { status: 500, reason: "RateLimit", text: "rate limit failed" },
   ExternallyDenied: { status: (r) => r.status, reason: "ExtAuth", text: "external authorization failed" },
   ExtProcFailed: { status: 500, reason: "ExtProc", text: (r) => `ext_proc failed: ${r.detail}` },

@@ -24,6 +24,8 @@ export interface Gate {
   readonly wallet: Wallet | undefined
   /** Absent: nobody here reads Cedar. */
   readonly cedar: Cedar | undefined
+  /** Runs something that nobody waits for; false, and it does not run, where too much of that is under way. */
+  readonly background: (effect: Effect.Effect<void>) => boolean
 }
 
 /** What a gateway may do without. */
@@ -31,6 +33,9 @@ export interface GateParts {
   readonly credentials?: Credentials
   readonly cedar?: Cedar
 }
+
+/** How much may go on at once that nobody waits for. */
+export const BACKGROUND_MAX = 4_096
 
 /** `counters` is the memory of `Buckets` where several threads serve. */
 export const over = (
@@ -41,12 +46,24 @@ export const over = (
 ): Gate => {
   let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
+  let running = 0
   const documents = new Map<string, RemoteDocument<KeySet>>()
   return {
     cryptography,
     cedar,
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
+    background: (effect) => {
+      if (running >= BACKGROUND_MAX) return false
+      running++
+      ports.run(
+        Effect.ensuring(
+          effect,
+          Effect.sync(() => running--),
+        ),
+      )
+      return true
+    },
     once: (policy, compile) => {
       let step = steps.get(policy)
       if (step === undefined) steps.set(policy, (step = compile()))

@@ -22,6 +22,7 @@ import type { Gate } from "./Gate.ts"
 import * as jwtAuth from "./jwtAuth.ts"
 import * as localRateLimit from "./localRateLimit.ts"
 import { type Layer, requestOrder } from "./order.ts"
+import * as remoteRateLimit from "./remoteRateLimit.ts"
 import * as requestHeaderModifier from "./requestHeaderModifier.ts"
 import * as requestRedirect from "./requestRedirect.ts"
 import * as precondition from "./precondition.ts"
@@ -79,6 +80,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return jwtAuth.compile(policy, ports, layer)
     case "LocalRateLimit":
       return localRateLimit.compile(policy, ports, layer)
+    case "RemoteRateLimit":
+      return remoteRateLimit.compile(policy, ports, layer)
     case "Timeout":
       return timeout.compile(policy)
     case "Buffer":

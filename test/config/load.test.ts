@@ -548,6 +548,22 @@ describe("authentication", () => {
       ],
     ],
     [
+      "descriptors that count nothing",
+      inRoute("remoteRateLimit: {host: 'a:1', domain: d, descriptors: [{entries: []}]}"),
+      ["4:71 routes[0].policies.remoteRateLimit.descriptors[0].entries: a descriptor without entries counts nothing"],
+    ],
+    [
+      "what an external service is never told",
+      inRoute(
+        "extAuthz: {host: 'a:1', protocol: {http: {body: request.path}}, includeRequestBody: {packAsBytes: true}, cache: {key: [], ttl: 1s}}",
+      ),
+      [
+        "4:89 routes[0].policies.extAuthz.includeRequestBody: `protocol.http.body` is sent instead of the body",
+        "4:103 routes[0].policies.extAuthz.includeRequestBody.packAsBytes: over HTTP a body is bytes anyway",
+        "4:123 routes[0].policies.extAuthz.cache.key: nothing is kept without a key",
+      ],
+    ],
+    [
       "what is no origin",
       inRoute(
         "csrf: {additionalOrigins: ['https://a.example:8443', a.example, 'https://a.example/', 'null', 'https://*.a']}",
@@ -574,9 +590,7 @@ describe("what is not built", () => {
   it.each([
     ["oidc", "oidc: {issuer: a, clientId: b, clientSecret: c, redirectURI: 'http://a/b'}"],
     ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
-    ["extAuthz", "extAuthz: {host: 'a:1'}"],
     ["extProc", "extProc: {host: 'a:1'}"],
-    ["remoteRateLimit", "remoteRateLimit: {host: 'a:1', domain: d, descriptors: []}"],
   ])("%s is refused by name", async (kind, policy) => {
     const issues = await issuesOf(inRoute(policy))
     expect(issues.map((issue) => [issue.path, issue.message])).toEqual([

@@ -13,7 +13,13 @@ const folder = new URL("../../protocols/grpc/proto/", import.meta.url).pathname
 
 /** The description of a service, read from its file by another library than ours. */
 export const serviceOf = (file: string, name: string, includes: ReadonlyArray<string> = []): grpc.ServiceDefinition => {
-  const found = loadSync(file, { includeDirs: [...includes, folder], longs: Number, enums: String, oneofs: true })[name]
+  const found = loadSync(file, {
+    includeDirs: [...includes, folder],
+    longs: Number,
+    enums: String,
+    oneofs: true,
+    defaults: true,
+  })[name]
   if (found === undefined || "format" in found) throw new Error(`${name} is no service of ${file}`)
   return found as grpc.ServiceDefinition
 }

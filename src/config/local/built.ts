@@ -12,7 +12,6 @@ export const notBuilt = {
     "oidc",
     "mcpAuthentication",
     "extProc",
-    "remoteRateLimit",
     "inferenceRouting",
     "networkExtAuthz",
     "tracing",

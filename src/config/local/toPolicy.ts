@@ -411,6 +411,11 @@ type PlainRemoteRateLimit = Exclude<RemoteRateLimit, { readonly conditional: unk
 
 const remoteRateLimit = (one: PlainRemoteRateLimit, path: Path, to: Mapping): IrRemoteRateLimit | undefined => {
   const called = callee(one, path, to)
+  if (one.descriptors.length === 0) to.warn([...path, "descriptors"], "without descriptors nothing is limited")
+  for (const [i, { entries }] of one.descriptors.entries()) {
+    if (entries.length > 0) continue
+    to.warn([...path, "descriptors", i, "entries"], "a descriptor without entries counts nothing")
+  }
   return called === undefined
     ? undefined
     : {
