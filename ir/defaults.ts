@@ -71,6 +71,7 @@ export const defaults = {
   extAuthzCacheEntriesMax: 10_000,
   extAuthzTimeoutMillis: 2 * second,
   remoteRateLimitTimeoutMillis: 2 * second,
+  extProcTimeoutMillis: 10 * second,
   guardrailTimeoutMillis: 10 * second,
   failureMode: "failClosed",
   extProcBodyMode: "fullDuplexStreamed",

@@ -131,7 +131,7 @@ const holdRequest = (limit: Limit, clock: Clock, request: Request, deadlineMilli
   )
 
 /** Puts a refusal in the place of a reply that cannot be given. */
-const refuse = (exchange: Exchange, reply: Reply, refusal: Refusal): void => {
+export const refuse = (exchange: Exchange, reply: Reply, refusal: Refusal): void => {
   const instead = toReply(refusal, isGrpc(exchange.request.headers.get("content-type")))
   exchange.trail.refusal = refusal
   reply.status = instead.status

@@ -17,6 +17,7 @@ import * as cors from "./cors.ts"
 import * as csrf from "./csrf.ts"
 import * as delay from "./delay.ts"
 import * as extAuthz from "./extAuthz.ts"
+import * as extProc from "./extProc.ts"
 import * as directResponse from "./directResponse.ts"
 import type { Gate } from "./Gate.ts"
 import * as jwtAuth from "./jwtAuth.ts"
@@ -76,6 +77,8 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return csrf.compile(policy)
     case "ExtAuthz":
       return extAuthz.compile(policy, ports, layer)
+    case "ExtProc":
+      return extProc.compile(policy, ports, layer)
     case "JwtAuth":
       return jwtAuth.compile(policy, ports, layer)
     case "LocalRateLimit":

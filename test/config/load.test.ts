@@ -590,7 +590,6 @@ describe("what is not built", () => {
   it.each([
     ["oidc", "oidc: {issuer: a, clientId: b, clientSecret: c, redirectURI: 'http://a/b'}"],
     ["mcpAuthentication", "mcpAuthentication: {issuer: a, audiences: [], resourceMetadata: {}}"],
-    ["extProc", "extProc: {host: 'a:1'}"],
   ])("%s is refused by name", async (kind, policy) => {
     const issues = await issuesOf(inRoute(policy))
     expect(issues.map((issue) => [issue.path, issue.message])).toEqual([

@@ -11,7 +11,6 @@ export const notBuilt = {
   policies: [
     "oidc",
     "mcpAuthentication",
-    "extProc",
     "inferenceRouting",
     "networkExtAuthz",
     "tracing",

@@ -19,8 +19,9 @@ import type { Clock } from "../../ports/Timer.ts"
 import { Code } from "../../../protocols/grpc/status.ts"
 import * as Body from "../../Body.ts"
 import type { Decision } from "./Decision.ts"
-import { changesOf, joined, notesOf, pseudoHeaders } from "./envoy.ts"
+import { changesOf, joined, notesOf } from "./envoy.ts"
 import { complaintOf } from "./mutation.ts"
+import { pseudoHeaders } from "./pseudo.ts"
 
 /** What was read of a body, to be shown. */
 export interface Shown {

@@ -9,7 +9,6 @@ import {
   HeaderValueOption_HeaderAppendAction as Action,
 } from "../../../protocols/grpc/generated/envoy_core_pb.ts"
 import type { Headers } from "../../../protocols/http/headers.ts"
-import type { Request } from "../../Exchange.ts"
 import type { FieldChange } from "./mutation.ts"
 import { textOfValue, valueOfBytes, valueOfText } from "./text.ts"
 
@@ -42,14 +41,6 @@ export const plainChangesOf = (
   action: FieldChange["action"],
 ): ReadonlyArray<FieldChange> =>
   headers.map((header) => ({ name: header.key.toLowerCase(), value: valueOf(header), action }))
-
-/** Of an HTTP/2 request; the names of pseudo-headers with their colon. */
-export const pseudoHeaders = (request: Request): ReadonlyArray<readonly [name: string, value: string]> => [
-  [":method", request.method],
-  [":scheme", request.scheme],
-  [":authority", request.authority],
-  [":path", request.method === "CONNECT" ? "" : request.target],
-]
 
 /** Several fields of a name as one value: joined, as the name wants it. */
 export const joined = (headers: Headers, isWanted: (name: string) => boolean): Record<string, string> => {
