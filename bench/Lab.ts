@@ -132,9 +132,13 @@ export class Lab {
     )
   }
 
-  async route(path = "/"): Promise<unknown> {
+  async route(path = "/", policies?: object): Promise<unknown> {
     const { port } = await this.upstream()
-    return { matches: [{ path: { pathPrefix: path } }], backends: [{ host: `127.0.0.1:${port}` }] }
+    return {
+      matches: [{ path: { pathPrefix: path } }],
+      backends: [{ host: `127.0.0.1:${port}` }],
+      ...(policies === undefined ? {} : { policies }),
+    }
   }
 
   async gateway(words: GatewayWords = {}): Promise<Subject> {

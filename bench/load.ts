@@ -10,6 +10,7 @@ export interface Load {
   /** Taken in turn. */
   readonly paths: ReadonlyArray<string>
   readonly bodyBytes?: number
+  readonly headers?: Readonly<Record<string, string>>
   readonly connections: number
   /** Whichever comes first; every request that was begun is awaited. */
   readonly millis?: number
@@ -123,9 +124,13 @@ export class ReplyReader {
   }
 }
 
-export const requestOf = ({ bodyBytes, method = "GET" }: Pick<Load, "bodyBytes" | "method">, path: string): Buffer => {
+export const requestOf = (
+  { bodyBytes, headers = {}, method = "GET" }: Pick<Load, "bodyBytes" | "headers" | "method">,
+  path: string,
+): Buffer => {
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head =
-    `${method} ${path} HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\nuser-agent: bench\r\n` +
+    `${method} ${path} HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\nuser-agent: bench\r\n${more.join("")}` +
     (bodyBytes === undefined ? "\r\n" : `content-type: text/plain\r\ncontent-length: ${bodyBytes}\r\n\r\n`)
   return bodyBytes === undefined ? Buffer.from(head) : Buffer.concat([Buffer.from(head), Buffer.alloc(bodyBytes, "x")])
 }

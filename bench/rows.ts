@@ -8,6 +8,8 @@ import * as start from "./rows/start.ts"
 export const rows: ReadonlyArray<Row> = [
   proxied.get,
   proxied.logged,
+  proxied.keyed,
+  proxied.signed,
   routes.thousandRoutes,
   routes.tenThousandRoutes,
   proxied.bodies,

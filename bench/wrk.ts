@@ -9,11 +9,14 @@ export const isThere = (): boolean => {
   return error === undefined
 }
 
-const script = ({ bodyBytes, method = "GET", paths }: Load): string => `
+const script = ({ bodyBytes, headers = {}, method = "GET", paths }: Load): string => `
 wrk.method = ${JSON.stringify(method)}
 wrk.headers["user-agent"] = "bench"
 wrk.headers["accept"] = "*/*"
 wrk.headers["Host"] = "bench.example"
+${Object.entries(headers)
+  .map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`)
+  .join("\n")}
 ${bodyBytes === undefined ? "" : `wrk.headers["content-type"] = "text/plain"\nwrk.body = string.rep("x", ${bodyBytes})`}
 ${
   paths.length === 1

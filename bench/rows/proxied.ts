@@ -1,4 +1,5 @@
 /** What a request costs on its way through, beside the bare proxy. */
+import { generateKeyPairSync, randomBytes, sign } from "node:crypto"
 import type { GatewayWords, Lab } from "../Lab.ts"
 import { type Bar, exactly, figure, type Row } from "../Row.ts"
 import { compare, type LoadWords, resultOf } from "../rounds.ts"
@@ -25,6 +26,53 @@ const throughput = (name: string, path: string, max: number, words: GatewayWords
 export const get = throughput("get", "GET, 64 B reply, one route", 1.15, {})
 
 export const logged = throughput("logged", "… + access log + metrics", 1.5, { accessLog: true })
+
+/** What an API that is kept for its customers does for every request; one guard for keys, one for tokens. */
+const guards = {
+  keyed: () => {
+    const key = randomBytes(24).toString("base64url")
+    return {
+      policy: { apiKey: { mode: "strict", keys: [{ key, metadata: { tier: "gold" } }] } },
+      credential: key,
+      who: "apiKey",
+    }
+  },
+  signed: () => {
+    const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url")
+    const claims = { iss: "https://bench.example", sub: "u", tier: "gold", exp: Math.floor(Date.now() / 1000) + 86_400 }
+    const content = `${part({ alg: "RS256", kid: "k" })}.${part(claims)}`
+    const jwks = JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "k", alg: "RS256" }] })
+    return {
+      policy: { jwtAuth: { mode: "strict", issuer: claims.iss, jwks } },
+      credential: `${content}.${sign("sha256", Buffer.from(content), privateKey).toString("base64url")}`,
+      who: "jwt",
+    }
+  },
+}
+
+const guarded = (name: keyof typeof guards, what: string): Row => ({
+  name,
+  path: `… + ${what} + rule + rate limit by key + access log + metrics`,
+  floor: bare,
+  bars: [ratio(1.5)],
+  run: async (lab) => {
+    const { credential, policy, who } = guards[name]()
+    const plenty = { maxTokens: 1_000_000_000, tokensPerFill: 1_000_000_000, fillInterval: "1s" }
+    const route = await lab.route("/", {
+      ...policy,
+      authorization: {
+        rules: [`${who}.tier == "gold" && request.method == "GET" && !request.path.startsWith("/admin")`],
+      },
+      localRateLimit: [{ ...plenty, key: `${who}.tier` }],
+    })
+    const all = await subjects(lab, { accessLog: true, routes: [route] })
+    return resultOf(await compare(lab, all, { headers: { authorization: `Bearer ${credential}` } }))
+  },
+})
+
+export const keyed = guarded("keyed", "API key")
+export const signed = guarded("signed", "cached JWT")
 
 const MEGABYTE = 1_000_000
 /** Between these counts of requests memory must not grow. */

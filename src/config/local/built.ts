@@ -8,13 +8,6 @@ export const notBuilt = {
   sections: ["ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
-  policies: [
-    "oidc",
-    "mcpAuthentication",
-    "inferenceRouting",
-    "networkExtAuthz",
-    "tracing",
-  ],
   fields: [
     "accessLog.otlp",
     "accessLog.database",
