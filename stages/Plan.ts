@@ -9,6 +9,7 @@ import type { Route } from "../ir/Route.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import type { TcpRoute } from "../ir/TcpRoute.ts"
 import type { Admission } from "./1-accept/admission.ts"
+import type { Permission } from "./1-accept/permission.ts"
 import type { Hosts } from "./4-route/host.ts"
 import type { TcpTable } from "./4-route/tcp.ts"
 import type { RouteCell } from "./4-route/RouteCell.ts"
@@ -62,6 +63,8 @@ export interface CompiledBind {
   readonly frontend: FrontendSettings
   /** Absent: every connection may stay. */
   readonly admission?: Admission | undefined
+  /** Another service that is asked about connections; absent: nobody is. */
+  readonly permission?: Permission | undefined
   /** Listeners that take plaintext HTTP. */
   readonly plaintext: Hosts<CompiledListener>
   /** Listeners that are chosen by server name. */

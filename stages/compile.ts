@@ -24,6 +24,7 @@ import * as Tree from "./4-route/tree.ts"
 import type { Gate } from "./5-policy/Gate.ts"
 import { layer } from "./5-policy/layer.ts"
 import { compile as compileAdmission } from "./1-accept/admission.ts"
+import { compile as compilePermission } from "./1-accept/permission.ts"
 import type { Expressions } from "./5-policy/expression/Expressions.ts"
 import { expressionsOf } from "./5-policy/expression/expressionsOf.ts"
 import { compile as compileRecording } from "./5-policy/recording.ts"
@@ -128,6 +129,14 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
     let byListener: Map<ListenerKey, Array<Route>> | undefined
     const routesOf = (key: ListenerKey): ReadonlyArray<Route> =>
       (byListener ??= routesByListener(snapshot)).get(key) ?? []
+
+    /** For calls of the gateway's own, which belong to no listener. */
+    const callPolicies: PolicyPorts = {
+      clock: ports.dispatch.clock,
+      maxBufferBytes: defaults.maxBufferBytes,
+      ...(ports.gate === undefined ? {} : { gate: ports.gate }),
+      ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
+    }
 
     const binds = new Map<BindKey, CompiledBind>()
     const boundPolicies = new Map<BindKey, BoundPolicies>()
@@ -249,6 +258,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
         ir: bind,
         frontend: bound.frontend,
         admission: compileAdmission(bound.policies.NetworkAuthorization, expressions, () => snapshot.workloads),
+        permission: compilePermission(bound.policies.NetworkExtAuthz, callPolicies, () => plan),
         plaintext: speaking(["HTTP"]),
         sealed: speaking(["HTTPS", "TLS"]),
         tcp: compiled.find(({ ir }) => ir.protocol === "TCP"),
@@ -261,12 +271,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       binds,
       listeners,
       heritage: { attachments, services, groups, binds: boundPolicies, listeners: from },
-      callees: new Callees({ snapshot, attachments, services }, ports.dispatch, {
-        clock: ports.dispatch.clock,
-        maxBufferBytes: defaults.maxBufferBytes,
-        ...(ports.gate === undefined ? {} : { gate: ports.gate }),
-        ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
-      }),
+      callees: new Callees({ snapshot, attachments, services }, ports.dispatch, callPolicies),
       use: new PlanUse(),
     }
     return plan

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type { BindKey } from "../ir/Key.ts"
 import { detectPreface } from "../protocols/net/preface.ts"
 import { refused } from "./1-accept/admission.ts"
+import { notPermitted } from "./1-accept/permission.ts"
 import { accept } from "./1-accept/accept.ts"
 import { terminate } from "./2-tls/terminate.ts"
 import * as http from "./3-listener/http.ts"
@@ -69,13 +70,23 @@ export const make = (ports: PipelinePorts) => {
       return Effect.ensuring(connection.closed, Effect.sync(cancel))
     })
 
-  const plaintext = (bind: CompiledBind, secured: Secured, seen: "http1" | "http2"): Effect.Effect<void, Rejected> =>
+  /** The rules first, since they cost no call; then whoever else is to be asked. */
+  const admitted = (
+    bind: CompiledBind,
+    secured: Secured,
+    inner: () => Effect.Effect<void, Rejected>,
+  ): Effect.Effect<void, Rejected> =>
     bind.admission?.final(secured) === false
       ? Effect.fail(refused)
-      : serveHttp({ secured, listener: undefined }, bind, seen === "http2" ? "2" : "1")
+      : bind.permission === undefined
+        ? inner()
+        : Effect.flatMap(bind.permission(secured), (isPermitted) => (isPermitted ? inner() : Effect.fail(notPermitted)))
+
+  const plaintext = (bind: CompiledBind, secured: Secured, seen: "http1" | "http2"): Effect.Effect<void, Rejected> =>
+    admitted(bind, secured, () => serveHttp({ secured, listener: undefined }, bind, seen === "http2" ? "2" : "1"))
 
   const raw = (bind: CompiledBind, bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
-    bind.admission?.final(bound.secured) === false ? Effect.fail(refused) : relayed(bound, listener)
+    admitted(bind, bound.secured, () => relayed(bound, listener))
 
   const relayed = (bound: Bound, listener: CompiledListener): Effect.Effect<void, Rejected> =>
     Effect.suspend(() => {
@@ -88,11 +99,12 @@ export const make = (ports: PipelinePorts) => {
       journal.handshake(accepted.bind, clock.nowMillis() - accepted.acceptedMillis, secured.tls)
       const bound: Bound = { secured, listener: listener.ir.key }
       if (listener.ir.protocol !== "HTTPS") return raw(bind, bound, listener)
-      if (bind.admission?.final(secured) === false) return Effect.fail(refused)
-      if (secured.tls?.alpn !== undefined) return serveHttp(bound, bind, secured.tls.alpn === "h2" ? "2" : "1")
-      return Effect.flatMap(detect(secured.socket, bind.frontend.http.headTimeoutMillis), (seen) =>
-        serveHttp(bound, bind, seen === "http2" ? "2" : "1"),
-      )
+      return admitted(bind, secured, () => {
+        if (secured.tls?.alpn !== undefined) return serveHttp(bound, bind, secured.tls.alpn === "h2" ? "2" : "1")
+        return Effect.flatMap(detect(secured.socket, bind.frontend.http.headTimeoutMillis), (seen) =>
+          serveHttp(bound, bind, seen === "http2" ? "2" : "1"),
+        )
+      })
     })
 
   const bound = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> => {

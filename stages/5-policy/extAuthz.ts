@@ -153,7 +153,8 @@ const scalar = (value: CelValue): string | undefined => {
   return typeof json === "object" ? undefined : toJsonText(value)
 }
 
-const compileKept = (cache: NonNullable<ExtAuthz["cache"]>, ports: PolicyPorts, context: Context) => {
+/** Decisions kept by what the request says of itself. */
+export const compileKept = (cache: NonNullable<ExtAuthz["cache"]>, ports: PolicyPorts, context: Context) => {
   const expressions = expressionsOf(ports)
   const parts = cache.key.map((one) => expressions.compile(one, context, "key"))
   const { lifetime } = cache

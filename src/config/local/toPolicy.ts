@@ -514,6 +514,17 @@ const extAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrExtAuthz | und
 const networkExtAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrNetworkExtAuthz | undefined => {
   const http = one.protocol?.http
   if (http === undefined) return to.fail(path, "networkExtAuthz must use protocol.http")
+  const idle = (of: object, names: ReadonlyArray<string>, at: Path): void => {
+    for (const name of names) {
+      if (!Object.hasOwn(of, name)) continue
+      to.warn([...at, name], "has no effect on a connection, which has no message yet", "Leave it out.")
+    }
+  }
+  idle(one, ["includeRequestHeaders", "includeRequestBody"], path)
+  idle(http, ["redirect", "includeResponseHeaders", "metadata"], [...path, "protocol", "http"])
+  if (typeof one.failureMode === "object") {
+    to.warn([...path, "failureMode"], "a connection is closed without a status", "Write `deny`.")
+  }
   const common = extAuthzCommon(one, path, to)
   return common === undefined
     ? undefined
