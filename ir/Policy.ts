@@ -83,6 +83,7 @@ const conditionalCases = [
   ResponseHeaderModifier,
   UrlRewrite,
   RequestRedirect,
+  Delay,
   DirectResponse,
 ] as const
 
@@ -124,7 +125,6 @@ const trafficPolicy = Schema.Union([
   Authorization,
   Timeout,
   Retry,
-  Delay,
   RequestMirror,
   Ai,
   Conditional,

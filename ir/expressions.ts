@@ -102,6 +102,9 @@ const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): v
       return transformations(policy, context, emit)
     case "DirectResponse":
       return directResponse(policy, context, emit)
+    case "Delay":
+      if (policy.duration._tag === "Computed") emit(policy.duration.expression, "delay", context, "duration")
+      return
     case "ExtAuthz":
       return extAuthz(policy, context, emit)
     case "ExtProc":
@@ -163,9 +166,6 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
     case "Retry":
       emit(policy.precondition, "retry", context, "precondition")
       emit(policy.condition, "retry", "attempt", "condition")
-      return
-    case "Delay":
-      if (policy.duration._tag === "Computed") emit(policy.duration.expression, "delay", context, "duration")
       return
     case "Oidc":
     case "Timeout":

@@ -68,7 +68,7 @@ export const placement: { readonly [K in PolicyKind]: Placement } = {
   Buffer: row("buffer", { phases: route, conditional: wireOnly }),
   Timeout: row("timeout", { phases: route }),
   Retry: row("retry", { phases: route }),
-  Delay: row("delay", { phases: route }),
+  Delay: row("delay", { phases: route, conditional: everywhere }),
   DirectResponse: row("directResponse", { phases: route, conditional: everywhere }),
   RequestRedirect: row("requestRedirect", { phases: route, backend: true, conditional: wireOnly }),
   RequestHeaderModifier: row("requestHeaderModifier", {

@@ -8,10 +8,10 @@ export const notBuilt = {
   sections: ["ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
+  policies: ["oidc", "mcpAuthentication", "inferenceRouting", "tracing"],
   fields: [
     "accessLog.otlp",
     "accessLog.database",
-    "delay.conditional",
     "localRateLimit.type: tokens",
     "tls.spiffe",
     "tls.mode: dynamicCa",

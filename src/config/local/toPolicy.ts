@@ -639,11 +639,9 @@ const retry = (policy: Retry): IrRetry => ({
 
 const looksLikeDuration = /^[-+.\d][\d.]*\s*(?:[a-zµ]{0,12}[\d.]*)*$/i
 
-const delay = (policy: Delay, path: Path, to: Mapping): IrDelay | undefined => {
-  if ("conditional" in policy) {
-    to.refused("fields", "delay.conditional", [...path, "conditional"])
-    return undefined
-  }
+type PlainDelay = Exclude<Delay, { readonly conditional: unknown }>
+
+const delay = (policy: PlainDelay, path: Path, to: Mapping): IrDelay | undefined => {
   const at = [...path, "duration"]
   const text = String(policy.duration)
   const parsed = Duration.parse(text)
@@ -923,7 +921,7 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
     ...present({ requestMillis: policy.requestTimeout, backendRequestMillis: policy.backendRequestTimeout }),
   }),
   retry,
-  delay,
+  delay: (policy: Delay, path, to) => conditionally(policy, path, (one: PlainDelay, at) => delay(one, at, to)),
   directResponse: (policy: DirectResponse, path, to) =>
     conditionally(policy, path, (one: Direct, at) => directResponse(one, at, to)),
   requestRedirect,
