@@ -22,6 +22,7 @@ import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
+import { servePassed } from "../stages/6-dispatch/mcp/passed.ts"
 import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
 import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
 import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
@@ -40,6 +41,7 @@ import { version } from "./cli/version.ts"
 import { natives } from "./node/natives.ts"
 import * as Processes from "./node/processes.ts"
 import { freshKey, sealer } from "./node/sealer.ts"
+import { siblings } from "./node/siblings.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
@@ -85,6 +87,8 @@ export interface GatewayOptions {
   readonly sealingKey?: Uint8Array
   /** Child processes, unless they are real ones. */
   readonly processes?: ProcessPort
+  /** The same for all workers of this process, where there are others: what belongs to one of them is handed to it. */
+  readonly processName?: string
   /** How long a session of MCP may be left alone. */
   readonly mcpSessionIdleMillis?: number
   /** Told when the end has begun. */
@@ -181,15 +185,18 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const processes = options.processes ?? Processes.make()
   const fetchApi = fetchDocument({ clock, defaults, endpoints }, apiDocuments)
   const mcpSealer = sealer(options.sealingKey ?? freshKey())
+  const runMcp = yield* FiberSet.makeRuntime<never, unknown, unknown>()
+  const others = options.processName === undefined ? undefined : siblings(options.processName, runMcp)
   const mcp = new McpState(
     {
       clock,
-      run: yield* FiberSet.makeRuntime<never, unknown, unknown>(),
+      run: runMcp,
       sealer: mcpSealer,
-      worker: mcpSealer.secret(),
       processes,
       documents: { fetch: (url) => Effect.flatMap(fetchApi(url), asJson) },
       expressions,
+      worker: others?.self ?? mcpSealer.secret(),
+      ...(others === undefined ? {} : { siblings: others }),
       version,
     },
     makeMcpTarget,
@@ -216,6 +223,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     limits,
   }
   const live: Live = { current: yield* compile(compilePorts, empty, undefined) }
+  others?.receive((passed) => servePassed(mcp, passed, live.current, clock.nowMillis()))
   const connections = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(connections)()
   const http = new Set<{ readonly bound: Bound; readonly connection: HttpConnection }>()

@@ -82,13 +82,14 @@ const withWorkers = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(checkStorage(settings))
 
   const counters = memory()
+  const processName = randomBytes(12).toString("base64url")
   const sealingKey = gatewayOptions(settings).sealingKey ?? freshKey()
   const pool =
     others === 0
       ? undefined
       : yield* Pool.make({
           count: others,
-          start: { static: settings, ticketSecret, counters, sealingKey },
+          start: { static: settings, ticketSecret, counters, processName, sealingKey },
           drainMillis: settings.connectionMinTerminationDeadlineMillis + settings.connectionTerminationDeadlineMillis,
           onLines: (text) => telemetry.sink.write(text),
           onProblem: warn,
@@ -111,6 +112,7 @@ const withWorkers = Effect.fnUntraced(function* (
     ...gatewayOptions(settings),
     config: source,
     counters,
+    processName,
     sealingKey,
     onConfig: (result) => {
       if ("version" in result) {

@@ -12,6 +12,8 @@ export interface WorkerStart {
   readonly ticketSecret: Uint8Array
   /** Lets what one worker sealed be opened by any. */
   readonly sealingKey: Uint8Array
+  /** Tells the workers of this process from those of another. */
+  readonly processName: string
   /** What is counted for all workers together. */
   readonly counters: SharedArrayBuffer
 }

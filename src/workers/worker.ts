@@ -17,7 +17,15 @@ import { type FromWorker, owedBytesMax, type ThreadStart, type ToWorker } from "
 
 const port = parentPort
 if (port === null) throw new Error("a worker is started by the main thread")
-const { levels, owed, counters, sealingKey, static: settings, ticketSecret } = unseal(workerData as ThreadStart)
+const {
+  levels,
+  owed,
+  counters,
+  processName,
+  sealingKey,
+  static: settings,
+  ticketSecret,
+} = unseal(workerData as ThreadStart)
 const say = (message: FromWorker): void => port.postMessage(message)
 const decoder = new TextDecoder()
 
@@ -98,6 +106,7 @@ await Effect.runPromise(
         ...gatewayOptions(settings),
         counters,
         sealingKey,
+        processName,
         config: { name: "main thread", updates: Stream.never },
       }).pipe(
         Layer.provideMerge(

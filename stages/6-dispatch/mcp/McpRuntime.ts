@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Sealer } from "../../ports/Sealer.ts"
 import type { Processes } from "../../ports/Processes.ts"
+import type { Siblings } from "../../ports/Siblings.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { DocumentPorts } from "../../5-policy/RemoteDocument.ts"
 import type { Expressions } from "../../5-policy/expression/Expressions.ts"
@@ -14,6 +15,8 @@ export interface McpRuntime {
   readonly sealer: Sealer
   /** Tells the threads of this gateway, and other gateways, apart. */
   readonly worker: string
+  /** Absent: there are no other workers. */
+  readonly siblings?: Siblings
   /** How the gateway names itself to servers and clients. */
   readonly version: string
   /** Absent: targets that need it cannot be had. */

@@ -1,5 +1,7 @@
 /** What of MCP outlives a plan: targets with their sessions and caches, the sessions of clients, calls that wait for answers. */
 import * as Equal from "effect/Equal"
+import type { Exchange } from "../../Exchange.ts"
+import type { Passed } from "../../ports/Siblings.ts"
 import type { McpTarget as Described } from "../../../ir/backend/Mcp.ts"
 import { mcpTargets } from "../../../ir/backend/mcpTargets.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
@@ -86,6 +88,17 @@ export class McpState {
     this.sweepSoon(endpoint.sessionIdleMillis)
   }
 
+  /** Where something belongs that another worker was asked for, and the exchange it was last seen with. */
+  placeOf({
+    _tag,
+    name,
+  }: Passed["belongs"]): { readonly endpoint: McpEndpoint; readonly exchange: Exchange } | undefined {
+    if (_tag === "Call") return this.parked.get(name)?.place
+    const session = this.sessions.get(name)
+    const endpoint = session === undefined ? undefined : this.endpoints.get(session)
+    return session === undefined || endpoint === undefined ? undefined : { endpoint, exchange: session.exchange }
+  }
+
   /** A request of a session came by this endpoint, which may be that of a newer configuration. */
   at(session: DownSession, endpoint: McpEndpoint): void {
     const before = this.endpoints.get(session)
@@ -97,9 +110,7 @@ export class McpState {
   }
 
   /** Whether a session of that name was here and has ended. */
-  hasEnded(uid: string): boolean {
-    return this.ended.has(uid)
-  }
+  readonly hasEnded = (uid: string): boolean => this.ended.has(uid)
 
   /** The session is over: its calls are given up, and targets are told. */
   leave(session: DownSession): void {

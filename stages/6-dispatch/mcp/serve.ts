@@ -19,6 +19,7 @@ import { serveBatch, serveOnStream, servePost } from "./down/legacy.ts"
 import { serveModern, supported } from "./down/modern.ts"
 import { rebindingProblem } from "./down/rebinding.ts"
 import { accepted, errorReply, textReply } from "./down/replies.ts"
+import { passOn } from "./passOn.ts"
 import * as Sessions from "./down/sessions.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
@@ -36,6 +37,52 @@ export const serve = (endpoint: McpEndpoint, attempt: Try): Effect.Effect<Reply,
     return Effect.succeed(errorReply(403, undefined, codes.invalidRequest, problem))
   }
   exchange.notes = { ...exchange.notes, mcp: {} }
+  const name = request.headers.get("mcp-session-id") ?? streamSession(request.query)
+  const owner =
+    name === undefined || endpoint.state.runtime.siblings === undefined ? undefined : Sessions.workerOf(endpoint, name)
+  return name === undefined || owner === undefined || isModernVersion(request.headers.get("mcp-protocol-version"))
+    ? serveHere(endpoint, exchange, request)
+    : elsewhere(endpoint, exchange, request, name, owner)
+}
+
+/** A session lives with one worker; where that one is gone, it is taken up here. */
+const elsewhere = (
+  endpoint: McpEndpoint,
+  exchange: Exchange,
+  request: Request,
+  name: string,
+  owner: string,
+): Effect.Effect<Reply, Refusal> =>
+  Effect.matchEffect(Body.collect(request.body, limits.requestBytesMax), {
+    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "InvalidRequest", detail: message }),
+    onSuccess: (collected): Effect.Effect<Reply, Refusal> => {
+      if (collected._tag === "Partial") {
+        Body.discard(collected.body)
+        return Effect.succeed(tooLarge())
+      }
+      let text: string
+      try {
+        text = decoder.decode(collected.bytes)
+      } catch {
+        return Effect.succeed(errorReply(400, undefined, codes.parse, "it is not UTF-8"))
+      }
+      return Effect.flatMap(
+        passOn(endpoint, owner, exchange, request, text, { _tag: "Session", name }),
+        (reply): Effect.Effect<Reply, Refusal> => {
+          if (reply !== undefined) return Effect.succeed(reply)
+          request.body = Body.bytes(collected.bytes)
+          return serveHere(endpoint, exchange, request)
+        },
+      )
+    },
+  })
+
+/** Answers by what is known in this worker. */
+export const serveHere = (
+  endpoint: McpEndpoint,
+  exchange: Exchange,
+  request: Request,
+): Effect.Effect<Reply, Refusal> => {
   switch (request.method) {
     case "POST":
       return post(endpoint, exchange, request)
@@ -48,6 +95,9 @@ export const serve = (endpoint: McpEndpoint, attempt: Try): Effect.Effect<Reply,
       return Effect.succeed(textReply(405, "method not allowed", ["allow", "POST, GET, DELETE"]))
   }
 }
+
+const tooLarge = (): Reply =>
+  errorReply(413, undefined, codes.invalidRequest, `a message has at most ${limits.requestBytesMax} bytes`)
 
 // POST ----------------------------------------------------------------------------------------------------------------
 
@@ -70,8 +120,7 @@ const post = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effe
     onSuccess: (collected): Effect.Effect<Reply, Refusal> => {
       if (collected._tag === "Partial") {
         Body.discard(collected.body)
-        const why = `a message has at most ${limits.requestBytesMax} bytes`
-        return Effect.succeed(errorReply(413, undefined, codes.invalidRequest, why))
+        return Effect.succeed(tooLarge())
       }
       let text: string
       try {
@@ -237,7 +286,7 @@ const openStream = (endpoint: McpEndpoint, exchange: Exchange, request: Request)
   if (!state.mayBegin(session.principal)) {
     return errorReply(429, undefined, codes.internal, "too many sessions are open")
   }
-  session.name = state.runtime.sealer.seal(session.identity.uid, "mcp-stream")
+  session.name = Sessions.streamName(endpoint, session)
   const stream = new EventStream(state.runtime.clock, () => {
     session.channel = undefined
     Sessions.stopListening(session)

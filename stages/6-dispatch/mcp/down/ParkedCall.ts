@@ -7,7 +7,9 @@ import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { askToModern } from "../../../../protocols/mcp/convert.ts"
+import type { Exchange } from "../../../Exchange.ts"
 import { limits } from "../limits.ts"
+import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { McpState } from "../McpState.ts"
 import type { Answer, Ask, CallEvents, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import type { Delivery } from "./Delivery.ts"
@@ -47,6 +49,8 @@ export class ParkedCall implements CallEvents {
   /** Of everything that a retry has to repeat; asked for only once there may be one. */
   private readonly digest: (() => string) | undefined
   readonly showsTarget: boolean
+  /** What it was called by, and with. */
+  readonly place: { readonly endpoint: McpEndpoint; readonly exchange: Exchange }
   round = 0
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   private readonly state: McpState
@@ -62,19 +66,19 @@ export class ParkedCall implements CallEvents {
   private readonly notified: Array<() => void> = []
 
   constructor(
-    state: McpState,
+    place: { readonly endpoint: McpEndpoint; readonly exchange: Exchange },
     principal: string,
     digest: (() => string) | undefined,
     listener: Listener,
     showsTarget: boolean,
-    parkedMillis: number,
   ) {
-    this.state = state
+    this.place = place
+    this.state = place.endpoint.state
     this.principal = principal
     this.digest = digest
     this.listener = listener
     this.showsTarget = showsTarget
-    this.parkedMillis = parkedMillis
+    this.parkedMillis = place.endpoint.parkedMillis
   }
 
   get id(): string {

@@ -16,6 +16,7 @@ import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { Call, CallEvents, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
+import { passOn } from "../passOn.ts"
 import { principalOf } from "./callers.ts"
 import { type Channel, HttpDelivery, plainChannel } from "./Delivery.ts"
 import { type Ended, type Listener, ParkedCall, type ParkedState, purpose } from "./ParkedCall.ts"
@@ -134,6 +135,8 @@ export const serveModern = (
     params: params === undefined ? undefined : Envelope.stripped(params),
     progressToken: params?.object("_meta")?.get("progressToken"),
     logLevel: envelope.logLevel,
+    whole: message.params,
+    mayPass: true,
   }
   switch (method) {
     case "server/discover":
@@ -157,6 +160,9 @@ interface ModernRequest {
   readonly params: Fields | undefined
   readonly progressToken: Json | undefined
   readonly logLevel: Call["logLevel"]
+  /** The parameters as they came, for another worker that the request may belong to. */
+  readonly whole: Json | undefined
+  readonly mayPass: boolean
 }
 
 const discover = ({ caller, endpoint, id }: ModernRequest): Effect.Effect<Reply> => {
@@ -286,12 +292,11 @@ const started = (request: ModernRequest): Effect.Effect<Reply> =>
     const asks = methods.get(method)?.asks === true
     const { delivery, listener } = listening(request, () => parked.left())
     const parked = new ParkedCall(
-      state,
+      { endpoint, exchange: caller.exchange },
       caller.principal,
       asks ? () => digestOf(request) : undefined,
       listener,
       !federation.isPlain,
-      endpoint.parkedMillis,
     )
     const sent: Call = {
       caller,
@@ -372,6 +377,14 @@ const resumed = (request: ModernRequest, sealed: ParkedState): Effect.Effect<Rep
     if (sealed.principal !== caller.principal) return refuse("this request state belongs to somebody else")
     if (sealed.digest !== digestOf(request)) return refuse("a retry repeats the request it belongs to")
     const known = parked.get(sealed.call)
+    if (known === undefined && sealed.worker !== runtime.worker && request.mayPass) {
+      const body = JsonRpc.encodeRequest(id, method, request.whole)
+      const { exchange } = caller
+      return Effect.flatMap(
+        passOn(endpoint, sealed.worker, exchange, exchange.request, body, { _tag: "Call", name: sealed.call }),
+        (reply) => (reply === undefined ? resumed({ ...request, mayPass: false }, sealed) : Effect.succeed(reply)),
+      )
+    }
     if (known !== undefined && known.round !== sealed.round) return refuse("this request state has been used already")
     if (known === undefined) {
       // Reading does no harm a second time; calling a tool may.

@@ -9,12 +9,14 @@ import { tellFailure } from "../failures.ts"
 import { listenAll } from "../federation/listening.ts"
 import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
+import type { McpState } from "../McpState.ts"
 import type { Discovery, Interest, ListenEvents } from "../target/McpTarget.ts"
 import { principalOf } from "./callers.ts"
 import { DownSession, type Identity, type StoredStream } from "./DownSession.ts"
 import { errorReply, jsonReply } from "./replies.ts"
 
 const purpose = "mcp-session"
+const streamPurpose = "mcp-stream"
 
 /** What a session can be taken up again from, by whoever holds the key. */
 interface Sealed {
@@ -118,6 +120,26 @@ export const introduce = (
 /** A session that begins with its stream, before its client has said who it is. */
 export const beginOnStream = (endpoint: McpEndpoint, exchange: Exchange): DownSession =>
   begin(endpoint, exchange, undefined)
+
+/** The worker that a session belongs to, by its name. */
+export const workerOf = (endpoint: McpEndpoint, name: string): string | undefined => {
+  if (endpoint.state.sessions.has(name) || name.length > limits.sealedCharsMax) return undefined
+  const { sealer, worker } = endpoint.state.runtime
+  const opened = sealer.open(name, purpose) ?? sealer.open(name, streamPurpose)
+  if (opened === undefined || !opened.startsWith("{")) return undefined
+  const owner = (JSON.parse(opened) as Pick<Sealed, "worker">).worker
+  return owner === worker ? undefined : owner
+}
+
+/** Whether a name is that of a session that was here and has ended. */
+export const isEnded = ({ hasEnded, runtime }: Pick<McpState, "hasEnded" | "runtime">, name: string): boolean => {
+  const opened = name.length > limits.sealedCharsMax ? undefined : runtime.sealer.open(name, purpose)
+  return opened?.startsWith("{") === true && hasEnded((JSON.parse(opened) as Sealed).identity.uid)
+}
+
+/** The name of a session that is a stream. */
+export const streamName = ({ state: { runtime } }: McpEndpoint, session: DownSession): string =>
+  runtime.sealer.seal(JSON.stringify({ worker: runtime.worker, uid: session.identity.uid }), streamPurpose)
 
 /** The session of a name, if it is this caller's; everybody else is told that there is none. */
 export const findSession = (endpoint: McpEndpoint, exchange: Exchange, name: string): DownSession | undefined => {
