@@ -195,7 +195,8 @@ const headerProblem = ({ caller, endpoint, id, params }: ModernRequest): Effect.
   const name = params?.string("name")
   if (name === undefined) return Effect.succeed(undefined)
   const { headers } = caller.exchange.request
-  return Effect.map(endpoint.federation.paramHeaders(name, caller), (known) => {
+  const mirrors = headers.flat.some((one, i) => i % 2 === 0 && one.startsWith("mcp-param-"))
+  return Effect.map(endpoint.federation.paramHeaders(name, caller, mirrors), (known) => {
     const wrong = mismatch(known ?? [], params?.object("arguments"), (one) => headers.get(one))
     return wrong === undefined ? undefined : errorReply(400, id, codes.headerMismatch, wrong)
   })

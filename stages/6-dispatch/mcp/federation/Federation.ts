@@ -546,7 +546,11 @@ export class Federation {
   }
 
   /** Which arguments of a tool are to be mirrored in headers; undefined: nobody knows. */
-  readonly paramHeaders = (name: string, caller: Caller): Effect.Effect<ReadonlyArray<ParamHeader> | undefined> =>
+  readonly paramHeaders = (
+    name: string,
+    caller: Caller,
+    asks: boolean,
+  ): Effect.Effect<ReadonlyArray<ParamHeader> | undefined> =>
     Effect.flatMap(this.owner("tool", name, caller), (owned) => {
       if (owned === undefined) return Effect.succeed(undefined)
       const find = (listing: Listing | undefined): ReadonlyArray<ParamHeader> | undefined => {
@@ -557,7 +561,8 @@ export class Federation {
         return undefined
       }
       const known = find(owned.member.known("tools/list", caller))
-      if (known !== undefined) return Effect.succeed(known)
+      // A call that mirrors nothing does not wait for a list that may be long in coming.
+      if (known !== undefined || !asks) return Effect.succeed(known)
       return Effect.map(owned.member.list("tools/list", caller), (listed) =>
         listed._tag === "Missing" ? undefined : find(listed.listing),
       )
