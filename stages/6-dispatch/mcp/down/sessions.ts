@@ -183,27 +183,44 @@ const everything = (session: DownSession): Interest => ({
 /** Tells a session what belongs to no request, as long as somebody is there to hear it. */
 export const listenFor = (endpoint: McpEndpoint, session: DownSession, exchange: Exchange): void => {
   const { runtime } = endpoint.state
-  const events: ListenEvents = {
-    acknowledged: () => {},
-    changed: (what) => session.push(JsonRpc.encodeNotification(`notifications/${what}/list_changed`, undefined)),
-    updated: (params) => {
-      const uri = params.string("uri")
-      if (uri === undefined || !session.subscribed.has(uri)) return
-      session.push(JsonRpc.encodeNotification("notifications/resources/updated", params.toJson()))
-    },
-    task: (method, params) => session.push(JsonRpc.encodeNotification(method, params.toJson())),
-    notify: (method, params) => session.push(JsonRpc.encodeNotification(method, params)),
-    ask: (ask) => session.ask({ push: (message) => session.push(message) }, ask),
-  }
-  const start = () => runtime.run(listenAll(endpoint.federation, session.caller(exchange), everything(session), events))
   session.listening?.interruptUnsafe()
-  session.listening = start()
-  session.relisten = () => {
-    // The new one is there before the old one goes, so that nothing is missed.
-    const before = session.listening
-    session.listening = start()
-    runtime.clock.after(limits.acknowledgeMillis, () => before?.interruptUnsafe())
+  let active = 0
+  let last = 0
+  const start = (): void => {
+    const own = ++last
+    const before = own === 1 ? undefined : session.listening
+    const isActive = (): boolean => active === own
+    const take = (): void => {
+      if (own < last || isActive()) return
+      active = own
+      before?.interruptUnsafe()
+    }
+    // The old one speaks until the new one is there, and then no more: nothing is missed, and nothing told twice.
+    if (own === 1) take()
+    const events: ListenEvents = {
+      acknowledged: take,
+      changed: (what) => {
+        if (isActive()) session.push(JsonRpc.encodeNotification(`notifications/${what}/list_changed`, undefined))
+      },
+      updated: (params) => {
+        const uri = params.string("uri")
+        if (!isActive() || uri === undefined || !session.subscribed.has(uri)) return
+        session.push(JsonRpc.encodeNotification("notifications/resources/updated", params.toJson()))
+      },
+      task: (method, params) => {
+        if (isActive()) session.push(JsonRpc.encodeNotification(method, params.toJson()))
+      },
+      notify: (method, params) => {
+        if (isActive()) session.push(JsonRpc.encodeNotification(method, params))
+      },
+      ask: (ask) => session.ask({ push: (message) => session.push(message) }, ask),
+    }
+    session.listening = runtime.run(
+      listenAll(endpoint.federation, session.caller(exchange), everything(session), events),
+    )
   }
+  start()
+  session.relisten = start
 }
 
 export const stopListening = (session: DownSession): void => {

@@ -25,11 +25,15 @@ export interface Judge {
 const everything: Judge = { lists: () => true, permits: () => true }
 export const open: Access = { isOpen: true, of: () => everything }
 
-/** As long as the arguments are not known, a rule about them neither forbids nor fails to allow. */
-const beforeCall = ({ allow, deny, require }: Rules<Expression>) => {
-  const knows = (rule: Expression): boolean => !rule.needs("mcpArguments")
-  const allowing = allow.every(knows) ? allow : []
-  return { deny: deny.filter(knows), require: require.filter(knows), allow: allowing }
+/** As long as the arguments are not known, a rule that cannot be judged without them neither forbids nor fails to allow. */
+const listed = ({ allow, deny, require }: Rules<Expression>, facts: Facts): boolean => {
+  const holds = (rule: Expression, otherwise: boolean): boolean | undefined =>
+    rule.holds(facts) ?? (rule.needs("mcpArguments") ? otherwise : undefined)
+  return (
+    deny.every((rule) => holds(rule, false) === false) &&
+    require.every((rule) => holds(rule, true) === true) &&
+    (allow.length === 0 || allow.some((rule) => holds(rule, true) === true))
+  )
 }
 
 export const compile = (sets: ReadonlyArray<McpAuthorization> | undefined, ports: PolicyPorts): Access => {
@@ -37,19 +41,19 @@ export const compile = (sets: ReadonlyArray<McpAuthorization> | undefined, ports
   const expressions = expressionsOf(ports)
   const { around } = expressions
   const rules = compileRules(sets, expressions, "mcpAuthorization", "authorization")
-  const listing = beforeCall(rules)
   return {
     isOpen: false,
     of: (exchange) => {
       const facts = Facts.of(around, { request: exchange.request, exchange })
-      const judge = (by: Rules<Expression>, item: CelValue): boolean => {
-        facts.mcp = item
-        return decide(by, (rule) => rule.holds(facts))
-      }
       return {
-        lists: (kind, target, name) => judge(listing, { [kind]: { target, name } }),
-        permits: (kind, target, name, args) =>
-          judge(rules, { [kind]: args === undefined ? { target, name } : { target, name, arguments: args } }),
+        lists: (kind, target, name) => {
+          facts.mcp = { [kind]: { target, name } }
+          return listed(rules, facts)
+        },
+        permits: (kind, target, name, args) => {
+          facts.mcp = { [kind]: args === undefined ? { target, name } : { target, name, arguments: args } }
+          return decide(rules, (rule) => rule.holds(facts))
+        },
       }
     },
   }

@@ -21,13 +21,14 @@ export class Hearing {
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private readonly reopened = new Set<() => void>()
   private isReady = false
+  private wasOpened = false
   private hasEnded = false
 
   constructor(runtime: McpRuntime, wire: Wire, exchange: () => Exchange) {
     this.runtime = runtime
     this.wire = wire
     this.exchange = exchange
-    const disarm = runtime.clock.after(headPatienceMillis, () => this.open())
+    const disarm = runtime.clock.after(headPatienceMillis, () => this.getReady())
     this.fiber = runtime.run(
       Effect.onExit(this.hear(0), (exit) =>
         Effect.sync(() => {
@@ -48,13 +49,17 @@ export class Hearing {
     return this.hasEnded
   }
 
-  private open(): void {
-    if (this.isReady) {
-      for (const one of this.reopened) one()
-      return
-    }
+  private getReady(): void {
+    if (this.isReady) return
     this.isReady = true
     Deferred.doneUnsafe(this.ready, Exit.succeed(true))
+  }
+
+  private open(): void {
+    this.getReady()
+    // The first time there was no gap, however long the head took.
+    if (this.wasOpened) for (const one of this.reopened) one()
+    this.wasOpened = true
   }
 
   private hear(failures: number): Effect.Effect<void, Broken> {
