@@ -111,7 +111,7 @@ export const defaults = {
   mcpIdleTimeoutMillis: minute,
   mcpCallTimeoutMillis: 30 * minute,
   mcpAskTimeoutMillis: 50 * second,
-  stdioProcessesMax: 8,
+  stdioProcessesMax: 64,
   stdioIdleMillis: 5 * minute,
 
   // what is recorded

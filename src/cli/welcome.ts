@@ -51,6 +51,13 @@ export const welcome = ({ addresses, binds, format, input, own, workers }: Welco
     `  readiness  ${servedAt(own.readiness, "/healthz/ready")}`,
   ]
   const first = urls.find((url) => url.startsWith("http"))
-  if (input.isEmbedded && first !== undefined) lines.push("Try it:", `  curl ${first}/`)
+  if (input.isEmbedded && first !== undefined) {
+    lines.push(
+      "Tools for your agent, from a process, a server and an API behind one address:",
+      `  claude mcp add --transport http sluice ${first}/mcp`,
+      "Try it:",
+      `  curl ${first}/`,
+    )
+  }
   return `${lines.join("\n")}\n`
 }

@@ -97,7 +97,7 @@ const Stdio = oneSpelling(
     ),
     cwd: opt(FileName, "Where the process runs."),
     shared: opt(Schema.Boolean, "Lets different callers share one process."),
-    processes: opt(Count, "Processes at once; 8 unless set."),
+    processes: opt(Count, "Processes at once; 64 unless set."),
     idleTimeout: opt(Millis, "Stops a process that was not called for so long; 5m unless set."),
   }),
   [["clear_env", "clearEnv"]],
