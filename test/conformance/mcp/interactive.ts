@@ -16,7 +16,7 @@ import {
 } from "@modelcontextprotocol/server"
 import { text } from "./content.ts"
 import type { Fixture } from "./Fixture.ts"
-import { type Era, strings } from "./tools.ts"
+import { capabilitiesOf, type Era, strings } from "./tools.ts"
 
 interface Round {
   readonly tool: string
@@ -228,7 +228,7 @@ export const roundTripTools = (server: McpServer): void => {
   })
 
   tool("test_input_required_result_capabilities", "Asks only what the client can answer.", (ctx) => {
-    const capabilities = server.server.getClientCapabilities()
+    const capabilities = capabilitiesOf(server, ctx)
     const responses = ctx.mcpReq.inputResponses
     const requests: InputRequests = {
       ...(capabilities?.sampling !== undefined && inputResponse(responses, "sampled").kind === "missing"

@@ -119,9 +119,13 @@ export const serve = ({ era, port, style, transport }: Options): Promise<Running
 const stdio = (fixture: Fixture, era: Eras): void => {
   if (era === "legacy") void legacyServer(fixture).connect(new StdioServerTransport())
   else {
-    serveStdio(({ era: served }) => (served === "legacy" ? legacyServer(fixture) : everything(fixture, served)), {
-      legacy: era === "dual" ? "serve" : "reject",
-    })
+    const make = (served: "legacy" | "modern"): McpServer => {
+      // Here a server is a connection in either era.
+      const server = everything(fixture, served)
+      fixture.sessions.add(server)
+      return server
+    }
+    serveStdio(({ era: served }) => make(served), { legacy: era === "dual" ? "serve" : "reject" })
   }
 }
 

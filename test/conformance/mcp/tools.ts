@@ -1,10 +1,15 @@
 /** The tools that answer without asking anything. */
-import type { McpServer, McpRequestContext, ServerContext } from "@modelcontextprotocol/server"
-import { fromJsonSchema, inputRequired } from "@modelcontextprotocol/server"
+import type { ClientCapabilities, McpServer, McpRequestContext, ServerContext } from "@modelcontextprotocol/server"
+import { CLIENT_CAPABILITIES_META_KEY, fromJsonSchema, inputRequired } from "@modelcontextprotocol/server"
 import { audio, embedded, image, schema2020, text } from "./content.ts"
 import type { Fixture } from "./Fixture.ts"
 
 export type Era = McpRequestContext["era"]
+
+/** What the client can do: said with each request in one era, and once in the other. */
+export const capabilitiesOf = (server: McpServer, { mcpReq }: ServerContext): ClientCapabilities | undefined =>
+  (mcpReq.envelope as Readonly<Record<string, ClientCapabilities>> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] ??
+  server.server.getClientCapabilities()
 
 const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
@@ -88,8 +93,8 @@ export const plainTools = (server: McpServer, fixture: Fixture, era: Era): void 
     ({ region }) => ({ content: [text(`region=${region}`)] }),
   )
 
-  server.registerTool("test_missing_capability", { description: "Needs a client that can sample." }, () => {
-    if (server.server.getClientCapabilities()?.sampling !== undefined) {
+  server.registerTool("test_missing_capability", { description: "Needs a client that can sample." }, (ctx) => {
+    if (capabilitiesOf(server, ctx)?.sampling !== undefined) {
       return { content: [text("The client can sample")] }
     }
     // An old client is told by the result. To a new one, asking what it cannot answer is the error that is due.
