@@ -40,9 +40,88 @@ describe("a session", () => {
   it("that a server has forgotten is begun anew without anybody noticing, whatever it was told before", async () => {
     const forgotten = new Set<string>()
     const { gateway, server } = await behind(
+      legacy(
+        (turn) => {
+          const id = String(turn.headers["mcp-session-id"])
+          return forgotten.has(id) ? turn.response.writeHead(404).end() : answers(turn)
+        },
+        { tools: {}, logging: {} },
+      ),
+    )
+    const client = await begin(gateway.url)
+    await client.request("logging/setLevel", { level: "debug" })
+    for (const { headers } of server.requests) forgotten.add(String(headers["mcp-session-id"]))
+    const said = await Promise.all([1, 2, 3].map(() => client.request("tools/call", { name: "x" })))
+    for (const one of said) expect(answerOf(one).result).toMatchObject({ content: [{ text: "done" }] })
+    expect(server.calls("initialize")).toHaveLength(2)
+    expect(server.calls("logging/setLevel")).toHaveLength(2)
+  })
+
+  it("belongs to who began it; to anybody else it does not exist", async () => {
+    const { gateway } = await behind(legacy(answers), {
+      policies: "{apiKey: {mode: strict, keys: [{key: ann}, {key: bob}]}}",
+    })
+    const client = await begin(gateway.url, { headers: { authorization: "Bearer ann" } })
+    expect(client.id).not.toBe("")
+    const stolen = await post(
+      gateway.url,
+      { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "x" } },
+      { "mcp-session-id": client.id, authorization: "Bearer bob" },
+    )
+    expect(stolen.status).toBe(404)
+    expect((await client.request("tools/call", { name: "x" })).status).toBe(200)
+  })
+
+  it("has a name that tells nothing and cannot be made up", async () => {
+    const { gateway } = await behind(legacy(answers))
+    const client = await begin(gateway.url)
+    expect(client.id).toMatch(/^[\x21-\x7e]{32,}$/)
+    expect(Buffer.from(client.id.slice(5), "base64url").toString("latin1")).not.toContain("principal")
+    const changed = `${client.id.slice(0, -3)}AAA`
+    const said = await post(gateway.url, { jsonrpc: "2.0", id: 1, method: "ping" }, { "mcp-session-id": changed })
+    expect(said.status).toBe(404)
+  })
+
+  it("that nobody used for long enough ends, and its server is told", async () => {
+    const { gateway, server } = await behind(legacy(answers), { options: { mcpSessionIdleMillis: 150 } })
+    const client = await begin(gateway.url)
+    await until("the server is told", () => server.requests.some(({ method }) => method === "DELETE"))
+    expect((await client.request("ping")).status).toBe(404)
+  })
+
+  it("is taken up by another gateway with the same key, with the sessions its targets gave it", async () => {
+    const key = new Uint8Array(32).fill(7)
+    const { gateway, server } = await behind(legacy(answers), { options: { sealingKey: key } })
+    const other = await mcpGateway(`{targets: [{name: one, mcp: {host: "${server.url}"}}]}`, {
+      options: { sealingKey: key },
+    })
+    open.push(other)
+    const client = await begin(gateway.url)
+    const before = server.calls("initialize").length
+    const said = await post(
+      other.url,
+      { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "x" } },
+      { "mcp-session-id": client.id, "mcp-protocol-version": "2025-11-25" },
+    )
+    expect(answerOf(said).result).toMatchObject({ content: [{ text: "done" }] })
+    expect(server.calls("initialize")).toHaveLength(before)
+  })
+})
+
+describe("streams", () => {
+  it("are taken up again where they were lost, and only they", async () => {
+    let go: (() => void) | undefined
+    const { gateway } = await behind(
       legacy((turn) => {
-        const id = String(turn.headers["mcp-session-id"])
-        return forgotten.has(id) ? turn.response.writeHead(404).end() : answers(turn)
+        const stream = turn.stream()
+        const log = (data: string): void =>
+          stream.send({ jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data } })
+        log("one")
+        go = () => {
+          log("two")
+          stream.send({ jsonrpc: "2.0", id: turn.message.id, result: { content: [] } })
+          stream.end()
+        }
       }),
     )
     const client = await begin(gateway.url)
