@@ -162,6 +162,7 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
       cedar(policy.cedar, context, emit)
       return rules(policy.rules, "authorization", context, emit)
     case "McpAuthentication":
+      policy.stepUp.forEach(({ condition }, i) => emit(condition, "condition", context, "stepUp", i, "condition"))
       return location(policy.location, context, emit)
     case "Retry":
       emit(policy.precondition, "retry", context, "precondition")

@@ -16,6 +16,7 @@ import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
+import { asking } from "../stages/5-policy/ask.ts"
 import { apiDocuments, fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
 import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
@@ -217,7 +218,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       cryptography,
       { clock, fetch: fetchDocument({ clock, defaults, endpoints }) },
       options.counters,
-      { credentials: options.credentials ?? credentials, cedar },
+      { credentials: options.credentials ?? credentials, cedar, ask: asking({ defaults, endpoints }) },
     ),
     expressions,
     limits,

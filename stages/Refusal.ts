@@ -45,12 +45,21 @@ interface Shapes {
   readonly JwtAuth: Detail & Fields
   /** The keys that would prove a token good or bad are not to be had. */
   readonly KeysUnavailable: Fields
+  /** As the MCP specification wants it said. */
+  readonly McpUnauthorized: Fields
+  readonly McpScope: Detail & Fields
   readonly BasicAuth: Detail & Fields
   /** The credentials were to be those for a proxy. */
   readonly ProxyBasicAuth: Detail & Fields
   readonly ApiKeyAuth: Detail & Fields
   /** The gateway has no credential to show the backend. */
   readonly BackendAuthFailed: Detail
+  /** Nobody is logged in, and whoever asks cannot be sent to a login. */
+  readonly OidcLogin: Detail & Fields
+  /** A login that came back is not the one that was begun. */
+  readonly OidcCallback: Detail & Fields
+  readonly OidcFailed: Detail & Fields
+  readonly OidcUnavailable: Detail & Fields
   readonly CsrfFailed: {}
   readonly AuthorizationFailed: {}
   readonly RateLimited: {}
@@ -76,6 +85,7 @@ export type Reason =
   | "InvalidRequest"
   | "Overload"
   | "JwtAuth"
+  | "Oidc"
   | "BasicAuth"
   | "APIKeyAuth"
   | "Authorization"
@@ -87,6 +97,8 @@ interface Answer<R> {
   readonly status: number | ((refusal: R) => number)
   readonly reason: Reason
   readonly text: string | ((refusal: R) => string)
+  /** Of the text; plain unless said. */
+  readonly type?: string
 }
 
 const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
@@ -127,6 +139,19 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
     reason: "JwtAuth",
     text: "authentication failure: the keys of the issuer cannot be fetched",
   },
+  McpUnauthorized: {
+    status: 401,
+    reason: "JwtAuth",
+    text: JSON.stringify({ error: "unauthorized", error_description: "JWT token required" }),
+    type: "application/json",
+  },
+  McpScope: {
+    status: 403,
+    reason: "Authorization",
+    text: (r) =>
+      JSON.stringify({ error: "insufficient_scope", error_description: `these scopes are needed: ${r.detail}` }),
+    type: "application/json",
+  },
   BasicAuth: { status: 401, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
   ProxyBasicAuth: { status: 407, reason: "BasicAuth", text: (r) => `basic authentication failure: ${r.detail}` },
   ApiKeyAuth: { status: 401, reason: "APIKeyAuth", text: (r) => `api key authentication failure: ${r.detail}` },
@@ -135,6 +160,10 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
     reason: "UpstreamFailure",
     text: (r) => `backend authentication failed: ${r.detail}`,
   },
+  OidcLogin: { status: 401, reason: "Oidc", text: (r) => `oidc failure: ${r.detail}` },
+  OidcCallback: { status: 400, reason: "Oidc", text: (r) => `oidc failure: ${r.detail}` },
+  OidcFailed: { status: 500, reason: "Oidc", text: (r) => `oidc failure: ${r.detail}` },
+  OidcUnavailable: { status: 503, reason: "Oidc", text: (r) => `oidc failure: ${r.detail}` },
   CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
   AuthorizationFailed: { status: 403, reason: "Authorization", text: "authorization failed" },
   RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },
@@ -184,7 +213,7 @@ export const toReply = (refusal: Refusal, isGrpc: boolean): Reply => {
   }
   return {
     status: code,
-    headers: new Headers(["content-type", "text/plain", ...fieldsOf(refusal)]),
+    headers: new Headers(["content-type", answerOf(refusal).type ?? "text/plain", ...fieldsOf(refusal)]),
     body: Body.text(text),
     origin: "gateway",
   }

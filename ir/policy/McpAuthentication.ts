@@ -1,9 +1,12 @@
 /** OAuth as MCP clients expect it: token checks, resource metadata and a stand-in for the authorization server. */
 import * as Schema from "effect/Schema"
+import { Expression } from "../Expression.ts"
 import { Secret } from "../Secret.ts"
 import { CredentialLocation } from "./CredentialLocation.ts"
 import { Document } from "./Document.ts"
 import { AuthenticationMode } from "./JwtAuth.ts"
+
+const scopes = Schema.Array(Schema.NonEmptyString)
 
 export const McpAuthentication = Schema.TaggedStruct("McpAuthentication", {
   issuer: Schema.NonEmptyString,
@@ -15,6 +18,10 @@ export const McpAuthentication = Schema.TaggedStruct("McpAuthentication", {
   mode: AuthenticationMode,
   location: CredentialLocation,
   requiredClaims: Schema.Array(Schema.NonEmptyString),
+  /** What every token must have been granted. */
+  scopes,
+  /** What it must have been granted beside, for requests of which an expression is true. */
+  stepUp: Schema.Array(Schema.Struct({ condition: Expression, scopes })),
   clientId: Schema.optionalKey(Schema.NonEmptyString),
   clientSecret: Schema.optionalKey(Secret),
 })

@@ -1,5 +1,6 @@
-/** Logs browsers in with an OpenID provider and keeps the session in a sealed cookie. */
+/** Logs browsers in with an OpenID provider and keeps the session in sealed cookies. */
 import * as Schema from "effect/Schema"
+import { Millis } from "../Millis.ts"
 import { Secret } from "../Secret.ts"
 import { Document } from "./Document.ts"
 
@@ -25,5 +26,12 @@ export const Oidc = Schema.TaggedStruct("Oidc", {
   redirectUri: Schema.NonEmptyString,
   /** Besides `openid`, which is always asked for. */
   scopes: Schema.Array(Schema.NonEmptyString),
+  /** What cookies are sealed with: 32 bytes in hexadecimal. */
+  cookieKey: Secret,
+  /** How long a session can be renewed before somebody has to log in again. */
+  sessionMillis: Schema.optionalKey(Millis),
+  logout: Schema.optionalKey(
+    Schema.Struct({ path: Schema.NonEmptyString, redirectUri: Schema.optionalKey(Schema.NonEmptyString) }),
+  ),
 })
 export type Oidc = typeof Oidc.Type

@@ -1,6 +1,7 @@
 /** Computations on secrets with what Node has and, once they are needed, the libraries for tokens and passwords. */
 import * as Redacted from "effect/Redacted"
-import { createPrivateKey, createPublicKey, hash, type KeyObject, randomBytes } from "node:crypto"
+import { createPrivateKey, createPublicKey, hash, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto"
+import { open, seal } from "./sealing.ts"
 import type { Cryptography, Signer } from "../../stages/ports/Cryptography.ts"
 
 let jose: Promise<typeof import("jose")> | undefined
@@ -54,6 +55,9 @@ export const cryptography: Cryptography = {
   sha256: (data) => hash("sha256", data),
   digest: (data) => hash("sha256", data, "base64url"),
   random: (bytes) => randomBytes(bytes).toString("base64url"),
+  seal,
+  open,
+  equal: (a, b) => timingSafeEqual(hash("sha256", a, "buffer"), hash("sha256", b, "buffer")),
   verifyPassword: async (password, hashed) => (await (passwords ??= import("./passwords.ts"))).verify(password, hashed),
   verifySignature: async (token, jwk, algorithm) => {
     const { compactVerify } = await (jose ??= import("jose"))

@@ -8,6 +8,8 @@ import type { Cedar } from "../ports/Cedar.ts"
 import type { Credentials } from "../ports/Credentials.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
 import { Buckets, memory } from "./Buckets.ts"
+import type { Ask } from "./ask.ts"
+import { type Expiring, Tokens } from "./credentials/Tokens.ts"
 import { make as makeWallet, type Wallet } from "./credentials/Wallet.ts"
 import { type DocumentPorts, RemoteDocument } from "./RemoteDocument.ts"
 import type { Step } from "./Step.ts"
@@ -17,7 +19,7 @@ export interface Gate {
   /** The step of a policy: one for all routes it holds for, and the same again after a change that left it alone. */
   readonly once: (policy: object, compile: () => Step<Subject>) => Step<Subject>
   /** The set of keys at a URL, shared by all who verify with it. */
-  readonly keysAt: (url: string) => RemoteDocument<KeySet>
+  readonly keysAt: (url: string, publicOnly?: boolean) => RemoteDocument<KeySet>
   /** What was counted so far. */
   readonly buckets: () => Buckets
   /** Absent: the gateway has no credentials of its own. */
@@ -26,12 +28,24 @@ export interface Gate {
   readonly cedar: Cedar | undefined
   /** Runs something that nobody waits for; false, and it does not run, where too much of that is under way. */
   readonly background: (effect: Effect.Effect<void>) => boolean
+  /** Absent: the gateway asks nobody. */
+  readonly ask: Ask | undefined
+  /** What was renewed lately, by the name of the policy; it outlives changes of the configuration. */
+  readonly renewals: <A extends Expiring>(name: string) => Tokens<A>
+  /** A document at a URL, shared by all who read it in the same way. */
+  readonly documentAt: <A>(
+    url: string,
+    reading: string,
+    decode: (text: string) => A | string,
+    publicOnly?: boolean,
+  ) => RemoteDocument<A>
 }
 
 /** What a gateway may do without. */
 export interface GateParts {
   readonly credentials?: Credentials
   readonly cedar?: Cedar
+  readonly ask?: Ask
 }
 
 /** How much may go on at once that nobody waits for. */
@@ -42,15 +56,35 @@ export const over = (
   cryptography: Cryptography,
   ports: DocumentPorts,
   counters?: SharedArrayBuffer,
-  { cedar, credentials }: GateParts = {},
+  { ask, cedar, credentials }: GateParts = {},
 ): Gate => {
   let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
   let running = 0
-  const documents = new Map<string, RemoteDocument<KeySet>>()
+  const documents = new Map<string, RemoteDocument<unknown>>()
+  const renewals = new Map<string, Tokens<Expiring>>()
+  const documentAt: Gate["documentAt"] = <A>(
+    url: string,
+    reading: string,
+    decode: (text: string) => A | string,
+    publicOnly = false,
+  ) => {
+    const key = `${reading} ${publicOnly} ${url}`
+    // Documents that are read in the same way are of the same kind.
+    let document = documents.get(key) as RemoteDocument<A> | undefined
+    if (document === undefined) documents.set(key, (document = new RemoteDocument(url, decode, ports, publicOnly)))
+    return document
+  }
   return {
     cryptography,
     cedar,
+    ask,
+    renewals: <A extends Expiring>(name: string): Tokens<A> => {
+      let tokens = renewals.get(name)
+      if (tokens === undefined) renewals.set(name, (tokens = new Tokens(ports)))
+      // Whatever has that name put in what it takes out.
+      return tokens as unknown as Tokens<A>
+    },
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
     background: (effect) => {
@@ -69,11 +103,8 @@ export const over = (
       if (step === undefined) steps.set(policy, (step = compile()))
       return step
     },
-    keysAt: (url) => {
-      let document = documents.get(url)
-      if (document === undefined) documents.set(url, (document = new RemoteDocument(url, parseKeys, ports)))
-      return document
-    },
+    keysAt: (url, publicOnly = false) => documentAt(url, "keys", parseKeys, publicOnly),
+    documentAt,
   }
 }
 

@@ -25,7 +25,7 @@ export interface Fetched {
 export interface DocumentPorts {
   readonly clock: Clock
   /** Fails with a reason in words; takes no longer than it should. */
-  readonly fetch: (url: string) => Effect.Effect<Fetched, string>
+  readonly fetch: (url: string, publicOnly?: boolean) => Effect.Effect<Fetched, string>
   /** Runs something that belongs to nobody who waits for it. */
   readonly run: (effect: Effect.Effect<void>) => unknown
 }
@@ -48,8 +48,11 @@ export class RemoteDocument<A> {
   /** From then on it is too old to be used without having asked. */
   private staleMillis = -Infinity
 
+  private readonly publicOnly: boolean
+
   /** `decode` answers with a text where the document is of no use. */
-  constructor(url: string, decode: (text: string) => A | string, ports: DocumentPorts) {
+  constructor(url: string, decode: (text: string) => A | string, ports: DocumentPorts, publicOnly = false) {
+    this.publicOnly = publicOnly
     this.url = url
     this.decode = decode
     this.ports = ports
@@ -95,7 +98,7 @@ export class RemoteDocument<A> {
   private start(now: number): void {
     this.isFetching = true
     this.startedMillis = now
-    const fetching = Effect.matchEffect(this.ports.fetch(this.url), {
+    const fetching = Effect.matchEffect(this.ports.fetch(this.url, this.publicOnly), {
       onFailure: (why) => this.fail(why),
       onSuccess: (fetched) => this.take(fetched),
     })

@@ -1,250 +1,41 @@
-/**
- * Knows callers by a signed token. The issuer that a token names decides whose keys it is held against, the keys decide
- * which algorithms are possible, and what was verified once is remembered until it expires or the keys change.
- */
+/** Knows callers by a signed token. */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import type { JwtAuth, JwtProvider } from "../../ir/policy/JwtAuth.ts"
-import { type Key, type KeySet, parse as parseKeys } from "../../protocols/jose/jwks.ts"
-import * as Jwt from "../../protocols/jose/jwt.ts"
+import type { JwtAuth } from "../../ir/policy/JwtAuth.ts"
 import type { Subject } from "../Exchange.ts"
 import type { Identity } from "../Identity.ts"
 import type { Refusal } from "../Refusal.ts"
-import { compile as credentialAt, type Credential } from "./credential.ts"
+import { compile as credentialAt } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
-import { Proofs } from "./Proofs.ts"
-import type { RemoteDocument } from "./RemoteDocument.ts"
 import type { Layer } from "./order.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
+import { absent, TokenCheck } from "./TokenCheck.ts"
 
-/** How many verified tokens are remembered. */
-export const TOKENS_MAX = 4096
-/** A token that fits more keys than that is refused after so many. */
-export const KEYS_TRIED_MAX = 4
-
-/** One issuer, with its keys as far as they are known. */
-interface Issuer {
-  readonly expected: Jwt.Expected
-  readonly keys: () => KeySet | undefined
-  readonly document: RemoteDocument<KeySet> | undefined
-}
-
-const none: KeySet = { keys: [], ignored: [] }
-
-const compileIssuer = (provider: JwtProvider, gate: Gate): Issuer => {
-  const { jwks } = provider
-  if (jwks._tag === "Remote") {
-    const document = gate.keysAt(jwks.url)
-    return { expected: provider, keys: () => document.value, document }
-  }
-  const parsed = parseKeys(jwks.text)
-  const keys = typeof parsed === "string" ? none : parsed
-  return { expected: provider, keys: () => keys, document: undefined }
-}
-
-/** What is to be done with a token as far as the keys at hand go. */
-export type Decision =
-  | { readonly _tag: "Verify"; readonly keys: ReadonlyArray<Key> }
-  /** A newer set of keys may have the one it names. */
-  | { readonly _tag: "UnknownKey"; readonly issuers: ReadonlyArray<number> }
-  /** There are no keys to hold it against. */
-  | { readonly _tag: "NoKeys"; readonly issuers: ReadonlyArray<number> }
-  | { readonly _tag: "Refused"; readonly detail: string }
-
-const refused = (detail: string): Decision => ({ _tag: "Refused", detail })
-const invalid = (why: string): string => `the token is invalid or malformed: ${why}`
-
-export const decide = (
-  issuers: ReadonlyArray<{ readonly expected: Jwt.Expected; readonly keys: KeySet | undefined }>,
-  token: Jwt.Unverified,
-  nowSeconds: number,
-): Decision => {
-  const found: Array<Key> = []
-  const unknown: Array<number> = []
-  const missing: Array<number> = []
-  let detail: string | undefined
-  for (const [i, { expected, keys }] of issuers.entries()) {
-    if (token.claims["iss"] !== expected.issuer) continue
-    const objection = Jwt.objection(token.claims, expected, nowSeconds)
-    if (objection !== undefined) {
-      detail ??= invalid(objection)
-      continue
-    }
-    if (keys === undefined) {
-      missing.push(i)
-      continue
-    }
-    const choice = Jwt.chooseKeys(keys, token)
-    switch (choice._tag) {
-      case "Candidates":
-        found.push(...choice.keys)
-        break
-      case "UnknownKey":
-        unknown.push(i)
-        break
-      case "WrongAlgorithm":
-        detail ??= invalid("InvalidAlgorithm")
-        break
-      case "Ambiguous":
-        detail ??= "the token header does not specify a `kid`"
-    }
-  }
-  if (found.length > 0) return { _tag: "Verify", keys: found.slice(0, KEYS_TRIED_MAX) }
-  if (missing.length > 0) return { _tag: "NoKeys", issuers: missing }
-  if (unknown.length > 0) return { _tag: "UnknownKey", issuers: unknown }
-  return refused(detail ?? invalid(Object.hasOwn(token.claims, "iss") ? "InvalidIssuer" : "MissingRequiredClaim(iss)"))
-}
-
-const failing = (detail: string, challenge: string): Effect.Effect<Verdict, Refusal> =>
-  Effect.fail({ _tag: "JwtAuth", detail, headers: ["www-authenticate", challenge] })
-
-const invalidToken = 'Bearer error="invalid_token"'
-const absent = failing("no bearer token found", "Bearer")
-const malformed = failing("the token header is malformed", invalidToken)
-const badSignature = failing(invalid("InvalidSignature"), invalidToken)
-const noKeys: Effect.Effect<Verdict, Refusal> = Effect.fail({ _tag: "KeysUnavailable", headers: ["retry-after", "15"] })
-
-class Authenticator {
-  private readonly policy: JwtAuth
-  private readonly at: Credential
-  private readonly issuers: ReadonlyArray<Issuer>
-  private readonly documents: ReadonlyArray<RemoteDocument<KeySet>>
-  private readonly gate: Gate
-  private readonly ports: PolicyPorts
-  private readonly proofs = new Proofs<Identity>(TOKENS_MAX)
-  private readonly checks = new Proofs<boolean>(0)
-  /** Of all documents together; what was verified with other keys counts no longer. */
-  private version = 0
-
-  constructor(policy: JwtAuth, at: Credential, gate: Gate, ports: PolicyPorts) {
-    this.policy = policy
-    this.at = at
-    this.gate = gate
-    this.ports = ports
-    this.issuers = policy.providers.map((provider) => compileIssuer(provider, gate))
-    this.documents = [...new Set(this.issuers.flatMap(({ document }) => document ?? []))]
-    // The first request need not be the one that waits.
-    for (const document of this.documents) document.touch(0)
-  }
-
-  readonly run = (subject: Subject): Effect.Effect<Verdict, Refusal> => {
-    const token = this.at.extract(subject)
-    if (token === undefined) return this.policy.mode === "strict" ? absent : pass
-    if (token.length > Jwt.TOKEN_CHARS_MAX) return this.refuse(malformed)
-    if (this.documents.length > 0) this.refresh()
-    const digest = this.gate.cryptography.sha256(token)
-    const known = this.proofs.get(digest, this.ports.clock.wallMillis())
-    if (known !== undefined) return this.accept(subject, known)
-    const unverified = Jwt.parse(token)
-    return unverified === undefined ? this.refuse(malformed) : this.judge(subject, token, digest, unverified, true)
-  }
-
-  private refresh(): void {
-    let version = 0
-    for (const document of this.documents) {
-      if (document.touch(0) !== undefined) this.proofs.clear()
-      version += document.version
-    }
-    if (version === this.version) return
-    this.version = version
-    this.proofs.clear()
-    this.checks.clear()
-  }
-
-  private judge(
-    subject: Subject,
-    token: string,
-    digest: string,
-    unverified: Jwt.Unverified,
-    mayWait: boolean,
-  ): Effect.Effect<Verdict, Refusal> {
-    const { deadlineMillis } = subject.exchange
-    if (mayWait) {
-      const waits = this.wait(
-        this.documents.filter(({ url }) => this.concerns(url, unverified)),
-        (document) => document.touch(deadlineMillis),
-      )
-      if (waits !== undefined) {
-        return Effect.flatMap(waits, () => this.judge(subject, token, digest, unverified, false))
-      }
-    }
-    const decision = decide(
-      this.issuers.map(({ expected, keys }) => ({ expected, keys: keys() })),
-      unverified,
-      this.ports.clock.wallMillis() / 1000,
-    )
-    switch (decision._tag) {
-      case "Refused":
-        return this.refuse(failing(decision.detail, invalidToken))
-      case "NoKeys":
-        return this.refuse(noKeys)
-      case "UnknownKey": {
-        const again = this.wait(
-          decision.issuers.flatMap((i) => this.issuers[i]?.document ?? []),
-          (document) => document.again(deadlineMillis),
-        )
-        return mayWait && again !== undefined
-          ? Effect.flatMap(again, () => this.judge(subject, token, digest, unverified, false))
-          : this.refuse(
-              failing(`the token uses the unknown key ${JSON.stringify(unverified.kid?.slice(0, 64))}`, invalidToken),
-            )
-      }
-      case "Verify":
-        return this.verify(subject, token, digest, unverified, decision.keys)
-    }
-  }
-
-  private concerns(url: string, { claims }: Jwt.Unverified): boolean {
-    return this.issuers.some(({ document, expected }) => document?.url === url && expected.issuer === claims["iss"])
-  }
-
-  private wait(
-    documents: ReadonlyArray<RemoteDocument<KeySet>>,
-    ask: (document: RemoteDocument<KeySet>) => Effect.Effect<void> | undefined,
-  ): Effect.Effect<unknown> | undefined {
-    const waits = documents.flatMap((document) => ask(document) ?? [])
-    return waits.length === 0 ? undefined : Effect.all(waits, { concurrency: "unbounded", discard: true })
-  }
-
-  private verify(
-    subject: Subject,
-    token: string,
-    digest: string,
-    { algorithm, claims }: Jwt.Unverified,
-    keys: ReadonlyArray<Key>,
-  ): Effect.Effect<Verdict, Refusal> {
-    const { verifySignature } = this.gate.cryptography
-    const { version } = this
-    const check = async (): Promise<boolean> => {
-      for (const { jwk } of keys) if (await verifySignature(token, jwk, algorithm)) return true
-      return false
-    }
-    return Effect.flatMap(
-      Effect.promise(() => this.checks.once(digest, check)),
-      (isGood) => {
-        if (!isGood) return this.refuse(badSignature)
-        const identity: Identity = { jwt: claims, token: Redacted.make(token) }
-        if (version === this.version) this.proofs.put(digest, identity, Jwt.holdsUntil(claims) * 1000)
-        return this.accept(subject, identity)
-      },
-    )
-  }
-
-  private refuse(refusal: Effect.Effect<Verdict, Refusal>): Effect.Effect<Verdict, Refusal> {
-    return this.policy.mode === "permissive" ? pass : refusal
-  }
-
-  private accept({ exchange, request }: Subject, identity: Identity): Effect.Effect<Verdict> {
-    exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
-    this.at.remove(request)
-    return pass
-  }
+export const identify = ({ exchange }: Subject, identity: Identity): void => {
+  exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
 }
 
 const step = (policy: JwtAuth, gate: Gate, ports: PolicyPorts, layer: Layer): Step<Subject> => {
   const at = credentialAt(policy.location, ports, layer)
-  return { kind: "JwtAuth", readsBody: at.readsBody, run: new Authenticator(policy, at, gate, ports).run }
+  const tokens = new TokenCheck(policy.providers, gate, ports.clock)
+  const { mode } = policy
+  const accept = (subject: Subject, identity: Identity): Effect.Effect<Verdict> => {
+    identify(subject, identity)
+    at.remove(subject.request)
+    return pass
+  }
+  return {
+    kind: "JwtAuth",
+    readsBody: at.readsBody,
+    run: (subject): Effect.Effect<Verdict, Refusal> => {
+      const token = at.extract(subject)
+      if (token === undefined) return mode === "strict" ? absent : pass
+      const found = tokens.check(token, subject.exchange.deadlineMillis)
+      if (!Effect.isEffect(found)) return accept(subject, found)
+      const accepted = Effect.flatMap(found, (identity) => accept(subject, identity))
+      return mode === "permissive" ? Effect.catch(accepted, () => pass) : accepted
+    },
+  }
 }
 
 export const compile = (policy: JwtAuth, ports: PolicyPorts, layer: Layer): Step<Subject> => {

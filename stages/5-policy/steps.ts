@@ -23,6 +23,8 @@ import type { Gate } from "./Gate.ts"
 import * as jwtAuth from "./jwtAuth.ts"
 import * as localRateLimit from "./localRateLimit.ts"
 import { type Layer, requestOrder } from "./order.ts"
+import * as mcpAuthentication from "./mcpAuthentication.ts"
+import * as oidc from "./oidc.ts"
 import * as remoteRateLimit from "./remoteRateLimit.ts"
 import * as requestHeaderModifier from "./requestHeaderModifier.ts"
 import * as requestRedirect from "./requestRedirect.ts"
@@ -81,6 +83,10 @@ const compileOne = (policy: Policy, ports: PolicyPorts, layer: Layer): Step<Subj
       return extProc.compile(policy, ports, layer)
     case "JwtAuth":
       return jwtAuth.compile(policy, ports, layer)
+    case "McpAuthentication":
+      return mcpAuthentication.compile(policy, ports, layer)
+    case "Oidc":
+      return oidc.compile(policy, ports, layer)
     case "LocalRateLimit":
       return localRateLimit.compile(policy, ports, layer)
     case "RemoteRateLimit":

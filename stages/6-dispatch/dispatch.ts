@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { type PlacedRoute, same as samePolicies, type TrafficPolicies } from "../../ir/effective.ts"
 import type { WeightedBackend } from "../../ir/Route.ts"
 import type { Service, Routed } from "../Exchange.ts"
+import { hideSessions } from "../5-policy/oidc.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
@@ -73,6 +74,7 @@ export const dispatch = (ports: DispatchPorts, policyPorts: PolicyPorts, where: 
     exchange.trail.backend = target.name
     exchange.trail.backendType = target.type
     exchange.inquiry?.note({ stage: "dispatch", decision: target.name })
+    hideSessions(exchange.request)
     if (copy !== undefined) exchange.request.body = copy(exchange, exchange.request)
     return attempt(target, exchange)
   }

@@ -9,6 +9,12 @@ export interface Cryptography {
   readonly digest: (data: string | Uint8Array) => string
   /** So many bytes that nobody can guess, in base64url. */
   readonly random: (bytes: number) => string
+  /** Makes a text unreadable and unchangeable for whoever has not the key, of 32 bytes in hexadecimal. */
+  readonly seal: (key: Redacted.Redacted, text: string, context: string) => string
+  /** Undefined where it was not sealed with that key in that context. */
+  readonly open: (key: Redacted.Redacted, sealed: string, context: string) => string | undefined
+  /** Compares in a time that says nothing of where two texts differ. */
+  readonly equal: (a: string, b: string) => boolean
   /** Whether a password is the one that was hashed; takes its time elsewhere. */
   readonly verifyPassword: (password: string, hash: string) => Promise<boolean>
   /** Whether a compact token was signed with a key by that very algorithm. */

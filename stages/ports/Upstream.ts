@@ -31,6 +31,8 @@ export interface EndpointSpec {
   readonly poolIdleMillis: number
   readonly poolSizeMax: number | undefined
   readonly keepAlive: { readonly enabled: boolean; readonly timeMillis: number }
+  /** Nothing but addresses of the public network is connected to, whatever a name stands for. */
+  readonly publicOnly?: boolean
   /** An HTTP proxy to go through. */
   readonly tunnel: { readonly proxy: HostTarget; readonly authorization: string | undefined } | undefined
 }

@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { type Key, parse as parseKeys } from "../../../protocols/jose/jwks.ts"
 import { type JsonObject, LEEWAY_SECONDS, objection, parse, type Unverified } from "../../../protocols/jose/jwt.ts"
-import { decide, KEYS_TRIED_MAX } from "../../../stages/5-policy/jwtAuth.ts"
+import { decide, KEYS_TRIED_MAX } from "../../../stages/5-policy/TokenCheck.ts"
 
 const small = fc.constantFrom("a", "b", "c")
 const time = fc.integer({ min: -200, max: 200 })

@@ -14,6 +14,8 @@ import { error, type Problem, warning } from "./Problem.ts"
 export type Contents = ReadonlyMap<string, Result.Result<string, string>>
 
 export interface Mapping {
+  /** Of the process: for secrets that files are better without. */
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly names: Names
   readonly problems: Array<Problem>
   readonly backends: Map<BackendKey, Backend>
@@ -42,7 +44,7 @@ export interface Names {
 
 export const noNames: Names = { gateways: new Set(), backends: new Set(), services: new Map(), groups: new Set() }
 
-export const make = (names: Names, contents: Contents): Mapping => {
+export const make = (names: Names, contents: Contents, env: Mapping["env"] = {}): Mapping => {
   const problems: Array<Problem> = []
   const backends = new Map<BackendKey, Backend>()
   const needed = new Map<string, Array<Path>>()
@@ -51,6 +53,7 @@ export const make = (names: Names, contents: Contents): Mapping => {
     problems.push(error(path, message, remedy))
   }
   return {
+    env,
     names,
     problems,
     backends,

@@ -8,8 +8,9 @@ export const notBuilt = {
   sections: ["ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
-  policies: ["oidc", "mcpAuthentication", "inferenceRouting", "tracing"],
+  policies: ["inferenceRouting", "tracing"],
   fields: [
+    "mcpAuthentication.relaySigningKey",
     "accessLog.otlp",
     "accessLog.database",
     "localRateLimit.type: tokens",

@@ -69,9 +69,9 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     issues.push(...problems.flatMap(said))
 
     const broken = decoded.problems.length + document.unread.length > 0 ? names : noNames
-    let mapped = toIr(config, undefined, broken)
+    let mapped = toIr(config, undefined, broken, env)
     const dependencies = [...mapped.needed.keys()]
-    if (dependencies.length > 0) mapped = toIr(config, yield* readAll(dependencies, io), broken)
+    if (dependencies.length > 0) mapped = toIr(config, yield* readAll(dependencies, io), broken, env)
     issues.push(...mapped.problems.flatMap(said))
 
     if (!hasErrors(issues)) {

@@ -140,6 +140,11 @@ const mcpAuthenticationShape = Schema.Struct({
   clientId: opt(Schema.NonEmptyString),
   clientSecret: opt(FileOrInline),
   relaySigningKey: opt(FileOrInline),
+  scopes: opt(Texts, "What every token must have been granted."),
+  stepUp: opt(
+    Schema.Array(Schema.Struct({ condition: Cel, scopes: Texts })),
+    "Further scopes that are needed for requests of which an expression is true.",
+  ),
 }).annotate({ identifier: "McpAuthentication" })
 export interface McpAuthenticationSchema extends Named<typeof mcpAuthenticationShape> {}
 export const McpAuthentication: McpAuthenticationSchema = mcpAuthenticationShape
@@ -189,6 +194,17 @@ const oidcShape = Schema.Struct({
   clientSecret: FileOrInline,
   redirectURI: Schema.NonEmptyString,
   scopes: opt(Texts),
+  cookieSecret: opt(
+    FileOrInline,
+    "What cookies are sealed with: 32 bytes in hexadecimal; OIDC_COOKIE_SECRET of the environment unless set.",
+  ),
+  sessionLifetime: opt(Millis, "How long a session can be renewed; 12h unless set."),
+  logout: opt(
+    Schema.Struct({
+      path: Schema.NonEmptyString,
+      redirectURI: opt(Schema.NonEmptyString, "Where browsers go afterwards."),
+    }),
+  ),
 }).annotate({ identifier: "Oidc", description: "Log browsers in." })
 export interface OidcSchema extends Named<typeof oidcShape> {}
 export const Oidc: OidcSchema = oidcShape

@@ -82,6 +82,10 @@ const serverTlsShape = oneSpelling(
     cert: opt(FileName, "File with the certificate chain, in PEM."),
     key: opt(FileName, "File with the private key, in PEM; may be the same file as `cert`."),
     root: opt(FileName, "File with the authorities that client certificates are checked against; makes them required."),
+    clientCertificates: opt(
+      anyCase(["required", "optional"]),
+      "With `optional` a client may come without one, and is then nobody in particular; needs `root`.",
+    ),
     spiffe: opt(Schema.Struct({}), "Take the identity from the SPIFFE Workload API."),
     cipherSuites: opt(Schema.Array(CipherSuite)),
     minTLSVersion: opt(Version, "Lowest version accepted; 1.2 unless set."),

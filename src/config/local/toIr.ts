@@ -5,7 +5,7 @@
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Path } from "../ConfigIssue.ts"
 import * as Draft from "./Draft.ts"
-import { type Contents, make, type Names, noNames } from "./Mapping.ts"
+import { type Contents, make, type Mapping, type Names, noNames } from "./Mapping.ts"
 import type { Problem } from "./Problem.ts"
 import type { LocalConfig } from "./Schema.ts"
 import { shorthands } from "./shorthand.ts"
@@ -40,8 +40,13 @@ const namesIn = (config: LocalConfig, broken: Names): Names => ({
   groups: new Set([...broken.groups, ...(config.routeGroups ?? []).map((one) => one.name)]),
 })
 
-export const toIr = (config: LocalConfig, contents: Contents = new Map(), broken: Names = noNames): Mapped => {
-  const to = make(namesIn(config, broken), contents)
+export const toIr = (
+  config: LocalConfig,
+  contents: Contents = new Map(),
+  broken: Names = noNames,
+  env: Mapping["env"] = {},
+): Mapped => {
+  const to = make(namesIn(config, broken), contents, env)
   const draft = Draft.make(to)
   binds(draft, config.binds ?? [])
   gateways(draft, config.gateways ?? {})

@@ -37,12 +37,18 @@ export const serverTls = (tls: ServerTls, path: Path, to: Mapping): IrServerTls 
   if (cert === undefined) return to.fail(path, "tls requires 'cert' (or 'spiffe')")
   if (key === undefined) return to.fail(path, "tls requires 'key'")
   const own = identity({ cert, key }, path, to)
+  if (tls.clientCertificates !== undefined && root === undefined) {
+    to.fail([...path, "clientCertificates"], "client certificates are checked against `root`, which is not set")
+  }
   const rootsPem = root === undefined ? undefined : roots(root, [...path, "root"], to)
   if (own === undefined || (root !== undefined && rootsPem === undefined)) return undefined
   return {
     identity: own,
     mintsLeaves: mode === "dynamicCa",
-    ...present({ clientCertificates: rootsPem === undefined ? undefined : { rootsPem, required: true } }),
+    ...present({
+      clientCertificates:
+        rootsPem === undefined ? undefined : { rootsPem, required: tls.clientCertificates !== "optional" },
+    }),
     minVersion,
     maxVersion,
     cipherSuites,

@@ -39,6 +39,7 @@ import type { Rule } from "../../../ir/policy/RuleSet.ts"
 import type { Tls as IrTls } from "../../../ir/policy/Tls.ts"
 import type { Sampling, Tracing as IrTracing } from "../../../ir/policy/Tracing.ts"
 import type { AuthorityRewrite, UrlRewrite as IrUrlRewrite } from "../../../ir/policy/UrlRewrite.ts"
+import type { Secret } from "../../../ir/Secret.ts"
 import type { Path } from "../ConfigIssue.ts"
 import { parse as parseKeys } from "../../../protocols/jose/jwks.ts"
 import { locate } from "../../../protocols/http/locate.ts"
@@ -180,6 +181,28 @@ const jwtAuth = (policy: JwtAuth, path: Path, to: Mapping): IrJwtAuth | undefine
 
 const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): IrMcpAuthentication | undefined => {
   const provider = Object.keys(policy.provider ?? {})[0] as IrMcpAuthentication["provider"]
+  if (policy.relaySigningKey !== undefined) {
+    to.refused("fields", "mcpAuthentication.relaySigningKey", [...path, "relaySigningKey"])
+  }
+  const issuer = locate(policy.issuer)
+  if (issuer === undefined) to.fail([...path, "issuer"], "expected an http or https URL without user information")
+  if (policy.audiences.length === 0) {
+    to.warn([...path, "audiences"], "tokens for any other service of the issuer are accepted", "Name the gateway.")
+  }
+  if (policy.clientSecret !== undefined && (provider !== "entra" || policy.clientId === undefined)) {
+    to.fail([...path, "clientSecret"], "only `entra` with a `clientId` takes a client secret")
+  }
+  if (provider === "authentik" && policy.clientId === undefined) {
+    to.fail([...path, "clientId"], "authentik registers no clients", "Register one there, and name it here.")
+  }
+  const resource = policy.resourceMetadata["resource"]
+  if (resource !== undefined && (typeof resource !== "string" || locate(resource) === undefined)) {
+    to.fail([...path, "resourceMetadata", "resource"], "expected the URL by which clients know the gateway")
+  }
+  const scopes = (policy.scopes ?? []).filter((scope) => scope !== "")
+  for (const one of [...scopes, ...(policy.stepUp ?? []).flatMap((step) => step.scopes)]) {
+    if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(one)) to.fail(path, `${JSON.stringify(one)} is not a scope`)
+  }
   const at = policy.authorizationLocation
   return {
     _tag: "McpAuthentication",
@@ -187,11 +210,13 @@ const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): 
     audiences: policy.audiences,
     resourceMetadata: policy.resourceMetadata,
     mode: policy.mode ?? defaults.mcpAuthenticationMode,
+    scopes,
+    stepUp: policy.stepUp ?? [],
     location: at === undefined ? Defaults.bearer : location(at, [...path, "authorizationLocation"], to),
     requiredClaims: policy.jwtValidationOptions?.requiredClaims ?? defaults.requiredClaims,
     ...present({
       provider,
-      jwks: policy.jwks === undefined ? undefined : document(policy.jwks, [...path, "jwks"], to),
+      jwks: policy.jwks === undefined ? undefined : keySet(policy.jwks, [...path, "jwks"], to),
       clientId: policy.clientId,
       clientSecret:
         policy.clientSecret === undefined ? undefined : secret(policy.clientSecret, [...path, "clientSecret"], to),
@@ -297,6 +322,34 @@ const redirectUri = (text: string): boolean => {
   )
 }
 
+const sealingKey = (policy: Oidc, path: Path, to: Mapping): Secret | undefined => {
+  const own = policy.cookieSecret
+  const inherited = to.env["OIDC_COOKIE_SECRET"]
+  const key =
+    own === undefined
+      ? inherited === undefined
+        ? undefined
+        : Redacted.make(inherited)
+      : secret(own, [...path, "cookieSecret"], to)
+  if (key === undefined) {
+    return own === undefined
+      ? to.fail(
+          path,
+          "there is nothing to seal cookies with",
+          "Set `cookieSecret`, or OIDC_COOKIE_SECRET in the environment, to what `openssl rand -hex 32` prints.",
+        )
+      : undefined
+  }
+  if (!/^[0-9a-f]{64}$/i.test(Redacted.value(key))) {
+    return to.fail(
+      own === undefined ? path : [...path, "cookieSecret"],
+      "what cookies are sealed with is not 32 bytes in hexadecimal",
+      "Take what `openssl rand -hex 32` prints.",
+    )
+  }
+  return key
+}
+
 const oidc = (policy: Oidc, path: Path, to: Mapping, owner: string): IrOidc | undefined => {
   if (!redirectUri(policy.redirectURI)) {
     to.fail(
@@ -325,7 +378,13 @@ const oidc = (policy: Oidc, path: Path, to: Mapping, owner: string): IrOidc | un
     provider = { _tag: "Discovered", ...present({ document: found }) }
   }
   const clientSecret = secret(policy.clientSecret, [...path, "clientSecret"], to)
-  return provider === undefined || clientSecret === undefined
+  const cookieKey = sealingKey(policy, path, to)
+  const { logout } = policy
+  if (logout !== undefined && !/^\/[^?#\s]*$/.test(logout.path)) to.fail([...path, "logout", "path"], "expected a path")
+  if (logout?.redirectURI !== undefined && !/^(?:https?:\/\/[^\s]+|\/(?![/\\])[^\s\\]*)$/.test(logout.redirectURI)) {
+    to.fail([...path, "logout", "redirectURI"], "expected an http(s) URL or a path")
+  }
+  return provider === undefined || clientSecret === undefined || cookieKey === undefined
     ? undefined
     : {
         _tag: "Oidc",
@@ -335,6 +394,12 @@ const oidc = (policy: Oidc, path: Path, to: Mapping, owner: string): IrOidc | un
         clientId: policy.clientId,
         clientSecret,
         redirectUri: policy.redirectURI,
+        cookieKey,
+        ...present({
+          sessionMillis: policy.sessionLifetime,
+          logout:
+            logout === undefined ? undefined : { path: logout.path, ...present({ redirectUri: logout.redirectURI }) },
+        }),
         scopes: [...new Set(policy.scopes ?? [])].filter((scope) => scope !== "openid" && scope !== ""),
       }
 }

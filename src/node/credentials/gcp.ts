@@ -1,8 +1,11 @@
 /** Google's own library: tokens of the environment, or of a credential file. */
+import type { JWTInput } from "google-auth-library"
 import * as Redacted from "effect/Redacted"
 import type { Credentials, Token } from "../../../stages/ports/Credentials.ts"
 
 const scope = "https://www.googleapis.com/auth/cloud-platform"
+/** No token depends on it, but without one the library looks for it in every place it knows, programs included. */
+const projectId = "any"
 /** For tokens whose end nobody says. */
 const lifetimeMillis = 300_000
 
@@ -13,12 +16,15 @@ export const make = (fetch?: typeof globalThis.fetch): Credentials["gcp"] => {
   let google: Promise<Google> | undefined
   return async (token, credential) => {
     const { GoogleAuth } = await (google ??= import("google-auth-library"))
-    const options = fetch === undefined ? {} : { clientOptions: { transporterOptions: { fetchImplementation: fetch } } }
-    const auth = new GoogleAuth({
-      scopes: scope,
-      ...options,
-      ...(credential === undefined ? {} : { credentials: parsed(Redacted.value(credential)) }),
-    })
+    const clientOptions = fetch === undefined ? {} : { transporterOptions: { fetchImplementation: fetch } }
+    const given = new GoogleAuth({ scopes: scope, clientOptions, projectId })
+    const auth =
+      credential === undefined
+        ? given
+        : new GoogleAuth({
+            scopes: scope,
+            authClient: given.fromJSON(parsed(Redacted.value(credential)), clientOptions),
+          })
     if (token._tag === "IdToken") {
       const client = await auth.getIdTokenClient(token.audience)
       const { idTokenProvider } = client
@@ -34,10 +40,10 @@ export const make = (fetch?: typeof globalThis.fetch): Credentials["gcp"] => {
   }
 }
 
-const parsed = (text: string): object => {
+const parsed = (text: string): JWTInput => {
   const value: unknown = JSON.parse(text)
   if (typeof value !== "object" || value === null) throw new Error("the credential is not a JSON object")
-  return value
+  return value as JWTInput
 }
 
 const idTokenOf = (text: string): Token => {

@@ -5,6 +5,7 @@
 import * as net from "node:net"
 import type { HostTarget } from "../../../ir/Backend.ts"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
+import { isPublic } from "../../../protocols/net/special.ts"
 import type { Found, Resolver } from "../resolver.ts"
 import { connectFailed, Failed } from "./failure.ts"
 import { Securer } from "./secure.ts"
@@ -108,7 +109,14 @@ class Attempt {
     const { host, port } = first
     const found: Found = (unresolved, addresses) => {
       if (this.over) return
-      if (unresolved === undefined) return this.tryAddresses(addresses, host, port)
+      if (unresolved === undefined) {
+        const allowed = this.spec.publicOnly === true ? addresses.filter(isPublic) : addresses
+        if (allowed.length > 0 || addresses.length === 0) return this.tryAddresses(allowed, host, port)
+        queueMicrotask(() =>
+          this.fail(new Failed({ _tag: "ConnectFailed", message: "the address is not a public one" })),
+        )
+        return
+      }
       // A callback that comes at once would find its caller unprepared.
       const message = `name cannot be resolved (${unresolved.code})`
       queueMicrotask(() => this.fail(new Failed({ _tag: "ResolutionFailed", message })))

@@ -33,6 +33,8 @@ export interface Asking<A> {
   readonly late: Refusal
   /** How many entries are kept along with this one. */
   readonly entriesMax: number
+  /** It can be fetched once only: it is good until its very end, and never renewed. */
+  readonly isOneTime?: boolean
 }
 
 type Outcome<A> = { readonly _tag: "Got"; readonly token: A } | { readonly _tag: "Refused"; readonly refusal: Refusal }
@@ -116,13 +118,13 @@ export class Tokens<A extends Expiring> {
     })
   }
 
-  private start(entry: Entry<A>, { fetch, late, timeoutMillis }: Asking<A>): void {
+  private start(entry: Entry<A>, { fetch, isOneTime, late, timeoutMillis }: Asking<A>): void {
     entry.isFetching = true
     const fetched = Effect.suspend(fetch).pipe(
       Effect.timeoutOrElse({ duration: timeoutMillis, orElse: () => Effect.fail(late) }),
       Effect.matchEffect({
         onFailure: (refusal) => Effect.sync((): Outcome<A> => this.fail(entry, refusal)),
-        onSuccess: (token) => Effect.sync((): Outcome<A> => this.take(entry, token)),
+        onSuccess: (token) => Effect.sync((): Outcome<A> => this.take(entry, token, isOneTime === true)),
       }),
     )
     this.ports.run(
@@ -150,14 +152,14 @@ export class Tokens<A extends Expiring> {
     return { _tag: "Refused", refusal }
   }
 
-  private take(entry: Entry<A>, token: A): Outcome<A> {
+  private take(entry: Entry<A>, token: A, isOneTime: boolean): Outcome<A> {
     const { clock } = this.ports
     const now = clock.nowMillis()
     const leftMillis = token.expiresMillis - clock.wallMillis()
     entry.token = token
     entry.refusal = undefined
-    entry.untilMillis = now + leftMillis - MARGIN_MILLIS
-    entry.renewMillis = now + Math.max(leftMillis - AHEAD_MILLIS, leftMillis / 2)
+    entry.untilMillis = now + leftMillis - (isOneTime ? 0 : MARGIN_MILLIS)
+    entry.renewMillis = isOneTime ? Infinity : now + Math.max(leftMillis - AHEAD_MILLIS, leftMillis / 2)
     return { _tag: "Got", token }
   }
 }

@@ -1,7 +1,7 @@
 /** What a caller may see and use of what targets offer. What it may not use does not exist for it. */
 import type { CelValue } from "../../../../ir/cel/CelValue.ts"
 import type { McpAuthorization } from "../../../../ir/policy/McpAuthorization.ts"
-import { compileRules, decide, type Rules } from "../../../5-policy/authorization.ts"
+import { compileJudges, compileRules, decide, type Rules } from "../../../5-policy/authorization.ts"
 import type { Expression } from "../../../5-policy/expression/Expressions.ts"
 import { expressionsOf } from "../../../5-policy/expression/expressionsOf.ts"
 import { Facts } from "../../../5-policy/expression/Facts.ts"
@@ -37,22 +37,25 @@ const listed = ({ allow, deny, require }: Rules<Expression>, facts: Facts): bool
 }
 
 export const compile = (sets: ReadonlyArray<McpAuthorization> | undefined, ports: PolicyPorts): Access => {
-  if (sets === undefined || sets.every(({ rules }) => rules.length === 0)) return open
+  if (sets === undefined || sets.every(({ cedar, rules }) => rules.length === 0 && cedar === undefined)) return open
   const expressions = expressionsOf(ports)
   const { around } = expressions
   const rules = compileRules(sets, expressions, "mcpAuthorization", "authorization")
+  const judges = compileJudges(sets, ports, "mcpAuthorization")
   return {
     isOpen: false,
     of: (exchange) => {
       const facts = Facts.of(around, { request: exchange.request, exchange })
+      const caller = { identity: exchange.identity, client: exchange.bound.secured.tls?.client }
+      const isJudgedGood = (): boolean => judges.every((one) => one(facts, caller))
       return {
         lists: (kind, target, name) => {
           facts.mcp = { [kind]: { target, name } }
-          return listed(rules, facts)
+          return listed(rules, facts) && isJudgedGood()
         },
         permits: (kind, target, name, args) => {
           facts.mcp = { [kind]: args === undefined ? { target, name } : { target, name, arguments: args } }
-          return decide(rules, (rule) => rule.holds(facts))
+          return decide(rules, (rule) => rule.holds(facts)) && isJudgedGood()
         },
       }
     },

@@ -1,0 +1,351 @@
+/**
+ * The gateway as the resource server that MCP clients expect: it says where tokens come from, checks those that come,
+ * says which scopes are missing, and stands in for authorization servers that do not speak as the protocol wants.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { Json } from "effect/Schema"
+import { defaults } from "../../ir/defaults.ts"
+import type { McpAuthentication } from "../../ir/policy/McpAuthentication.ts"
+import { Headers } from "../../protocols/http/headers.ts"
+import * as Vendors from "../../protocols/oauth/vendors.ts"
+import * as Body from "../Body.ts"
+import type { Reply, Request, Subject } from "../Exchange.ts"
+import type { Identity } from "../Identity.ts"
+import type { Refusal } from "../Refusal.ts"
+import type { Ask, Question } from "./ask.ts"
+import { compile as credentialAt, type Credential } from "./credential.ts"
+import { type Expression, readsRequestBody } from "./expression/Expressions.ts"
+import { expressionsOf } from "./expression/expressionsOf.ts"
+import { Facts } from "./expression/Facts.ts"
+import type { Gate } from "./Gate.ts"
+import { identify } from "./jwtAuth.ts"
+import type { Layer } from "./order.ts"
+import type { RemoteDocument } from "./RemoteDocument.ts"
+import { answer, broken, pass, type Step, type Verdict } from "./Step.ts"
+import type { PolicyPorts } from "./steps.ts"
+import { TokenCheck } from "./TokenCheck.ts"
+
+export const RESOURCE_PREFIX = "/.well-known/oauth-protected-resource"
+export const SERVER_PREFIX = "/.well-known/oauth-authorization-server"
+
+/** Of what a client sends to register itself, or to get a token. */
+const FORM_BYTES_MAX = 65_536
+
+const cors: ReadonlyArray<string> = [
+  "access-control-allow-origin",
+  "*",
+  "access-control-allow-methods",
+  "GET, POST, OPTIONS",
+  "access-control-allow-headers",
+  "authorization, content-type, mcp-protocol-version",
+]
+
+const reply = (status: number, headers: ReadonlyArray<string>, body: Body.Body = Body.empty): Reply => ({
+  status,
+  headers: new Headers([...headers, ...cors]),
+  body,
+  origin: "gateway",
+})
+
+const json = (status: number, value: unknown, headers: ReadonlyArray<string> = []): Reply =>
+  reply(status, ["content-type", "application/json", ...headers], Body.text(JSON.stringify(value)))
+
+const error = (status: number, code: string, description: string): Effect.Effect<Verdict> =>
+  answer(json(status, { error: code, error_description: description }))
+
+/** The path behind a well-known prefix; undefined where it is another path. */
+const behind = (path: string, prefix: string): string | undefined =>
+  path === prefix || path === `${prefix}/` ? "" : path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined
+
+/** A text in quotes (RFC 9110 §5.6.4). */
+const quoted = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`
+
+const objectIn = (text: string): Vendors.Metadata | string => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Vendors.Metadata)
+      : "it is not an object"
+  } catch {
+    return "it is not JSON"
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
+/** Undefined: it is longer than such bodies are, or no text. */
+const bodyOf = ({ body }: Request): Effect.Effect<string | undefined> =>
+  Effect.match(Body.collect(body, FORM_BYTES_MAX), {
+    onFailure: () => undefined,
+    onSuccess: (collected) => {
+      if (collected._tag === "Partial") {
+        Body.discard(collected.body)
+        return undefined
+      }
+      try {
+        return decoder.decode(collected.bytes)
+      } catch {
+        return undefined
+      }
+    },
+  })
+
+class ResourceServer {
+  private readonly policy: McpAuthentication
+  private readonly ports: PolicyPorts
+  private readonly ask: Ask
+  private readonly at: Credential
+  private readonly tokens: TokenCheck
+  private readonly metadata: RemoteDocument<Vendors.Metadata>
+  private readonly further: { readonly [name: string]: Json }
+  private readonly stepUp: ReadonlyArray<{ readonly condition: Expression; readonly scopes: ReadonlyArray<string> }>
+
+  constructor(policy: McpAuthentication, gate: Gate, ask: Ask, ports: PolicyPorts, layer: Layer) {
+    const { audiences, issuer, provider, requiredClaims } = policy
+    this.policy = policy
+    this.ports = ports
+    this.ask = ask
+    this.at = credentialAt(policy.location, ports, layer)
+    const jwks = policy.jwks ?? ({ _tag: "Remote", url: Vendors.keysUrl(issuer, provider) } as const)
+    this.tokens = new TokenCheck([{ issuer, audiences, jwks, requiredClaims }], gate, ports.clock)
+    this.metadata = gate.documentAt(Vendors.metadataUrl(issuer, provider), "object", objectIn)
+    this.further = Object.fromEntries(
+      Object.entries(policy.resourceMetadata).map(([name, value]) => [Vendors.snakeCase(name), value]),
+    )
+    this.stepUp = policy.stepUp.map(({ condition, scopes }) => ({
+      condition: expressionsOf(ports).compile(condition, layer, "condition"),
+      scopes,
+    }))
+  }
+
+  get readsBody(): boolean {
+    return this.at.readsBody || this.stepUp.some(({ condition }) => readsRequestBody(condition))
+  }
+
+  readonly run = (subject: Subject): Effect.Effect<Verdict, Refusal> => {
+    const { request } = subject
+    const { path } = request
+    if (path.startsWith("/.well-known/")) {
+      const resource = behind(path, RESOURCE_PREFIX)
+      if (resource !== undefined) return this.describe(request, resource)
+      const server = behind(path, SERVER_PREFIX)
+      if (server !== undefined) return this.standIn(subject, server)
+    }
+    return this.check(subject)
+  }
+
+  /** Where clients see the gateway, without a path. */
+  private base(request: Request): string {
+    const { resource } = this.further
+    const configured = typeof resource === "string" ? URL.parse(resource) : null
+    if (configured !== null) return configured.origin
+    const forwarded = request.headers.get("x-forwarded-proto")
+    const scheme = forwarded === "https" || forwarded === "http" ? forwarded : request.scheme
+    return `${scheme}://${request.authority}`
+  }
+
+  private describe(request: Request, path: string): Effect.Effect<Verdict> {
+    if (request.method === "OPTIONS") return answer(reply(204, []))
+    if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, OPTIONS")
+    const { issuer, provider, scopes } = this.policy
+    const resource = `${this.base(request)}${path}`
+    const known = [...new Set([...scopes, ...this.stepUp.flatMap((one) => one.scopes)])]
+    return answer(
+      json(200, {
+        resource,
+        authorization_servers: [provider === undefined ? issuer : resource],
+        bearer_methods_supported: ["header"],
+        ...(known.length === 0 ? {} : { scopes_supported: known }),
+        mcp_protocol_version: "2025-06-18",
+        resource_type: "mcp-server",
+        ...this.further,
+      }),
+    )
+  }
+
+  private check(subject: Subject): Effect.Effect<Verdict, Refusal> {
+    const { exchange, request } = subject
+    const { mode } = this.policy
+    const token = this.at.extract(subject)
+    // A token for this gateway is for nobody behind it, good or not.
+    this.at.remove(request)
+    if (token === undefined) return mode === "strict" ? this.challenge(request, 401, "") : pass
+    const found = this.tokens.check(token, exchange.deadlineMillis)
+    if (!Effect.isEffect(found)) return this.accept(subject, found)
+    return Effect.matchEffect(found, {
+      onSuccess: (identity) => this.accept(subject, identity),
+      onFailure: (why): Effect.Effect<Verdict, Refusal> =>
+        mode === "permissive"
+          ? pass
+          : why._tag === "JwtAuth"
+            ? this.challenge(request, 401, "invalid_token")
+            : Effect.fail(why),
+    })
+  }
+
+  private accept(subject: Subject, identity: Identity): Effect.Effect<Verdict, Refusal> {
+    const { scopes } = this.policy
+    if (scopes.length > 0 || this.stepUp.length > 0) {
+      // Expressions may look at who is asking.
+      identify(subject, identity)
+      const needed = this.needed(subject)
+      const granted = Vendors.scopesIn(identity.jwt ?? {})
+      if (needed.some((scope) => !granted.has(scope))) {
+        return this.policy.mode === "permissive"
+          ? pass
+          : this.challenge(subject.request, 403, "insufficient_scope", needed)
+      }
+      return pass
+    }
+    identify(subject, identity)
+    return pass
+  }
+
+  /** All that this request needs; a condition that fails may well be true. */
+  private needed(subject: Subject): ReadonlyArray<string> {
+    if (this.stepUp.length === 0) return this.policy.scopes
+    const facts = Facts.of(expressionsOf(this.ports).around, subject)
+    const further = this.stepUp.filter(({ condition }) => condition.holds(facts) !== false)
+    return [...new Set([...this.policy.scopes, ...further.flatMap(({ scopes }) => scopes)])]
+  }
+
+  private challenge(
+    request: Request,
+    status: 401 | 403,
+    code: string,
+    needed: ReadonlyArray<string> = this.policy.scopes,
+  ): Effect.Effect<never, Refusal> {
+    const parts = [
+      `resource_metadata=${quoted(`${this.base(request)}${RESOURCE_PREFIX}${request.path === "/" ? "" : request.path}`)}`,
+    ]
+    if (code !== "") parts.unshift(`error=${quoted(code)}`)
+    if (needed.length > 0) parts.push(`scope=${quoted(needed.join(" "))}`)
+    const headers = ["www-authenticate", `Bearer ${parts.join(", ")}`]
+    return Effect.fail(
+      status === 401 ? { _tag: "McpUnauthorized", headers } : { _tag: "McpScope", detail: needed.join(" "), headers },
+    )
+  }
+
+  private standIn(subject: Subject, path: string): Effect.Effect<Verdict, Refusal> {
+    const { request } = subject
+    if (request.method === "OPTIONS") return answer(reply(204, []))
+    const { issuer, provider } = this.policy
+    if (path.endsWith("/client-registration") && provider !== undefined) return this.register(request)
+    if (provider === "entra" && path.endsWith("/authorize")) {
+      const query = new URLSearchParams(request.query ?? "")
+      query.delete("resource")
+      const location = `${Vendors.entraEndpoint(issuer, "authorize")}?${query.toString()}`
+      return answer(reply(302, ["location", location, "cache-control", "no-store"]))
+    }
+    if (provider === "entra" && path.endsWith("/token")) {
+      return request.method === "POST" ? this.entraToken(request) : notAllowed("POST")
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, OPTIONS")
+    const base = this.base(request)
+    const facade = {
+      here: `${base}${SERVER_PREFIX}${path}`,
+      issuer: `${base}${path}`,
+      audience: this.policy.audiences[0],
+    }
+    const waits = this.metadata.touch(subject.exchange.deadlineMillis)
+    const answered = Effect.suspend(() => {
+      const found = this.metadata.value
+      if (found === undefined)
+        return error(503, "temporarily_unavailable", "the authorization server cannot be reached")
+      const adapted = Vendors.adapt(found, provider, facade)
+      return typeof adapted === "string" ? error(500, "server_error", adapted) : answer(json(200, adapted))
+    })
+    return waits === undefined ? answered : Effect.andThen(waits, answered)
+  }
+
+  private register(request: Request): Effect.Effect<Verdict> {
+    if (request.method !== "POST") return notAllowed("POST")
+    const { clientId, issuer, provider } = this.policy
+    return Effect.flatMap(bodyOf(request), (body) => {
+      const document = body === undefined ? "it is too long" : objectIn(body)
+      if (typeof document === "string" || body === undefined) {
+        return error(400, "invalid_client_metadata", `the registration cannot be read: ${String(document)}`)
+      }
+      if (clientId !== undefined) {
+        const asked = document["redirect_uris"]
+        return answer(
+          json(201, {
+            client_id: clientId,
+            client_id_issued_at: 0,
+            token_endpoint_auth_method: "none",
+            grant_types: ["authorization_code"],
+            response_types: ["code"],
+            redirect_uris: Array.isArray(asked) ? asked.filter((one) => typeof one === "string") : [],
+          }),
+        )
+      }
+      const url = Vendors.registrationUrl(issuer, provider)
+      if (url === undefined) return error(500, "server_error", "the server does not register clients")
+      return this.relayed({ url, headers: ["content-type", "application/json"], body })
+    })
+  }
+
+  private entraToken(request: Request): Effect.Effect<Verdict> {
+    const { clientId, clientSecret, issuer } = this.policy
+    const authorization = request.headers.get("authorization")
+    return Effect.flatMap(bodyOf(request), (body) => {
+      if (body === undefined) return error(400, "invalid_request", "the form cannot be read")
+      const form = new URLSearchParams(body)
+      form.delete("resource")
+      const isOurs =
+        clientSecret !== undefined &&
+        authorization === undefined &&
+        !form.has("client_secret") &&
+        form.get("client_id") === clientId &&
+        ["authorization_code", "refresh_token"].includes(form.get("grant_type") ?? "")
+      if (isOurs) form.set("client_secret", Redacted.value(clientSecret))
+      return this.relayed({
+        url: Vendors.entraEndpoint(issuer, "token"),
+        headers: [
+          "content-type",
+          "application/x-www-form-urlencoded",
+          ...(authorization === undefined ? [] : ["authorization", authorization]),
+        ],
+        body: form.toString(),
+      })
+    })
+  }
+
+  private relayed(question: Pick<Question, "url" | "headers" | "body">): Effect.Effect<Verdict> {
+    const asked = this.ask({
+      ...question,
+      method: "POST",
+      headers: ["accept", "application/json", ...question.headers],
+      bytesMax: FORM_BYTES_MAX,
+      timeoutMillis: defaults.tokenEndpointTimeoutMillis,
+    })
+    return Effect.matchEffect(asked, {
+      onFailure: (why) =>
+        Effect.andThen(
+          Effect.logWarning(`${question.url} does not answer: ${why}`),
+          error(502, "temporarily_unavailable", "the authorization server does not answer"),
+        ),
+      onSuccess: ({ headers, status, text }) =>
+        answer(
+          reply(
+            status,
+            ["content-type", headers.get("content-type") ?? "application/json", "cache-control", "no-store"],
+            Body.text(text),
+          ),
+        ),
+    })
+  }
+}
+
+const notAllowed = (methods: string): Effect.Effect<Verdict> => answer(reply(405, ["allow", methods]))
+
+export const compile = (policy: McpAuthentication, ports: PolicyPorts, layer: Layer): Step<Subject> => {
+  const { gate } = ports
+  if (gate?.ask === undefined) return broken("McpAuthentication", "nobody here can be asked")
+  const { ask } = gate
+  return gate.once(policy, () => {
+    const server = new ResourceServer(policy, gate, ask, ports, layer)
+    return { kind: "McpAuthentication", readsBody: server.readsBody, run: server.run }
+  })
+}
