@@ -592,6 +592,41 @@ describe("services that judge text", () => {
     expect(upstream.calls[0]?.json.messages[0].content).toBe("I am {NAME}")
   })
 
+  it("bedrockGuardrails is called with the credentials that its policies name", async () => {
+    const upstream = await provider(saying("fine"))
+    const service = await provider((_, response) => sendJson(response, 200, { action: "NONE" }))
+    const guard = {
+      guardrailIdentifier: "g",
+      guardrailVersion: "1",
+      region: "us-east-1",
+      url: `http://127.0.0.1:${service.port}`,
+      policies: {
+        backendAuth: {
+          aws: { accessKeyId: "AKID", secretAccessKey: "secret", region: "us-east-1", serviceName: "bedrock" },
+        },
+      },
+    }
+    const made = await place(upstream, { request: [{ bedrockGuardrails: guard }] })
+    await openai(made).chat.completions.create(ask("hi"))
+    expect(service.calls[0]?.headers["authorization"]).toMatch(
+      /^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/us-east-1\/bedrock\//,
+    )
+    expect(upstream.calls.length).toBe(1)
+  })
+
+  it("openAIModeration is called with its own key, never with the client's", async () => {
+    const upstream = await provider(saying("fine"))
+    const service = await provider((_, response) => sendJson(response, 200, { results: [{ flagged: false }] }))
+    const url = `http://127.0.0.1:${service.port}`
+    const keyless = await place(upstream, { request: [{ openAIModeration: { url } }] })
+    await openai(keyless).chat.completions.create(ask("hi"))
+    const keyed = await place(upstream, {
+      request: [{ openAIModeration: { url, policies: { backendAuth: { key: "own" } } } }],
+    })
+    await openai(keyed).chat.completions.create(ask("hi"))
+    expect(service.calls.map(({ headers }) => headers.authorization)).toEqual([undefined, "Bearer own"])
+  })
+
   it("azureContentSafety looks for attacks on prompts", async () => {
     const upstream = await provider(saying("fine"))
     const service = await provider((_, response) => sendJson(response, 200, { jailbreakAnalysis: { detected: true } }))

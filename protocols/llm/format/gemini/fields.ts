@@ -3,13 +3,25 @@ import type { Finish, Signature } from "../../Conversation.ts"
 import type { JsonObject } from "../../Json.ts"
 import { markSignature, readSignature } from "../../signature.ts"
 
-/** The format is protobuf at heart, so every field has two spellings. */
+const snakes = new Map<string, string>()
+
+/** Asked for the same few names over and over. */
+const snake = (name: string): string => {
+  let known = snakes.get(name)
+  if (known === undefined) {
+    known = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    snakes.set(name, known)
+  }
+  return known
+}
+
+/** The format is protobuf at heart, so every field has two spellings; names come from the code, never from a body. */
 export const field = (object: unknown, name: string): unknown => {
   if (typeof object !== "object" || object === null || Array.isArray(object)) return undefined
   const fields = object as JsonObject
-  return Object.hasOwn(fields, name)
-    ? fields[name]
-    : fields[name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]
+  if (Object.hasOwn(fields, name)) return fields[name]
+  const other = snake(name)
+  return Object.hasOwn(fields, other) ? fields[other] : undefined
 }
 
 /** Signatures are bytes here, so a mark must survive a client that decodes them. */
