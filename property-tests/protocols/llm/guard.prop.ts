@@ -237,4 +237,118 @@ describe.each(formats)("a held stream of %s", (format) => {
       { numRuns: 150 },
     )
   })
+
+  it("that may hold little still lets all of it pass, in order", () => {
+    const plain = fc
+      .array(fc.constantFrom("words ", "é😀 ", "a".repeat(40), " "), { minLength: 1, maxLength: 12 })
+      .map((parts) => `x${parts.join("")}`)
+    fc.assert(
+      fc.property(
+        plain,
+        fc.array(fc.nat(), { maxLength: 20 }),
+        fc.integer({ min: 1, max: 400 }),
+        (text, cuts, heldCharsMax) => {
+          const events = upstreamEvents(format, deltasOf(reply(text), cuts))
+          const held = new HeldStream(format, { tailChars: 16, batchChars: 1000, heldCharsMax })
+          const out: Array<WireEvent> = []
+          let waiting = 0
+          for (const event of events) {
+            held.take(event)
+            waiting += event.data.length
+            while (held.isDue) {
+              held.windows()
+              const some = held.release()
+              // Whoever is due makes progress, or this would never end.
+              expect(some.length).toBeGreaterThan(0)
+              for (const one of some) waiting -= one.data.length
+              out.push(...some)
+            }
+            expect(waiting).toBeLessThanOrEqual(heldCharsMax + event.data.length)
+          }
+          held.end()
+          while (!held.isEmpty) {
+            held.windows()
+            out.push(...held.release())
+          }
+          expect(out).toEqual(events)
+          expect(judge(format, out).text).toBe(text)
+        },
+      ),
+      { numRuns: 100 },
+    )
+  })
+
+  it("in which everything is replaced as one is not judged for ever, nor with every letter", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 3000 }), fc.integer({ min: 1, max: 50 }), (length, batchChars) => {
+        const text = "word ".repeat(length)
+        const cuts = Array.from({ length: 400 }, (_, i) => Math.floor((i * text.length) / 400))
+        const events = upstreamEvents(format, deltasOf(reply(text), cuts))
+        const held = new HeldStream(format, { tailChars: 16, batchChars, heldCharsMax: 10_000_000 })
+        const out: Array<WireEvent> = []
+        let rounds = 0
+        const round = (): void => {
+          rounds++
+          for (const { masked } of held.windows()) masked.replace([{ start: 0, end: masked.text.length, text: "#" }])
+          out.push(...held.release())
+        }
+        for (const event of events) {
+          held.take(event)
+          while (held.isDue) round()
+        }
+        held.end()
+        while (!held.isEmpty) round()
+        const judged = judge(format, out)
+        expect(judged.text.replaceAll("#", "")).toBe("")
+        expect(judged.text.length).toBeGreaterThan(0)
+        // Events without words pass in rounds of their own.
+        expect(rounds).toBeLessThan(60)
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
+
+describe("a held stream of several answers at once", () => {
+  it("keeps the order of events, whichever answer ends first", () => {
+    const piece = fc.record({
+      choice: fc.constantFrom(0, 1, 2),
+      text: fc.constantFrom("words ", "078-05-1120 ", "a".repeat(60), "x"),
+      ends: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 40 }), (pieces, batchChars) => {
+        const held = new HeldStream("openaiChat", { tailChars: 16, batchChars, heldCharsMax: 1_000_000 })
+        const texts = ["", "", ""]
+        const ended = new Set<number>()
+        const out: Array<WireEvent> = []
+        let rounds = 0
+        const round = (): void => {
+          if (++rounds > 500) throw new Error("judged for ever")
+          for (const { masked } of held.windows()) masked.replace(masksOf(masked.text))
+          out.push(...held.release())
+        }
+        let count = 0
+        for (const { choice, ends, text } of pieces) {
+          if (ended.has(choice)) continue
+          texts[choice] += text
+          if (ends) ended.add(choice)
+          const one = { index: choice, delta: { content: text }, finish_reason: ends ? "stop" : null }
+          held.take({ data: JSON.stringify({ choices: [one], n: count++ }) })
+          while (held.isDue) round()
+        }
+        held.end()
+        while (!held.isEmpty) round()
+        const said = ["", "", ""]
+        for (const [i, { data }] of out.entries()) {
+          const event = JSON.parse(data) as { n: number; choices: [{ index: number; delta: { content: string } }] }
+          expect(event.n).toBe(i)
+          said[event.choices[0].index] += event.choices[0].delta.content
+        }
+        expect(out.length).toBe(count)
+        expect(said).toEqual(texts.map(mask))
+      }),
+      { numRuns: 300 },
+    )
+  })
 })

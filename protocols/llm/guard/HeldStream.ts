@@ -44,6 +44,8 @@ class Channel {
   /** Everything of it as it was released, for events that repeat it; dropped where nothing repeats. */
   said = ""
   isClosed = false
+  /** How much must wait before it is judged again, once a judgement let nothing pass. */
+  patience = 0
   masked: MaskedText | undefined
 }
 
@@ -242,21 +244,25 @@ export class HeldStream {
     return this.isOver || channel.isClosed || this.heldChars > this.limits.heldCharsMax
   }
 
-  /** Whether it is time to have something judged. */
-  get isDue(): boolean {
-    if (this.queue.length === 0) return false
-    for (const channel of this.channels.values()) {
-      const waiting = channel.base + channel.text.length - channel.released
-      if (waiting === 0) continue
-      if (this.isFinal(channel) || waiting >= this.limits.batchChars + this.limits.tailChars) return true
-    }
-    // Events that say nothing wait for nobody.
-    const [first] = this.queue
-    return first !== undefined && this.isFree(first)
+  /** Whether a text is to be judged now: it is over, or there is enough of it, and more than when nothing could pass. */
+  private isRipe(channel: Channel): boolean {
+    const waiting = channel.base + channel.text.length - channel.released
+    if (waiting === 0) return false
+    return (
+      this.isFinal(channel) || waiting >= Math.max(channel.patience, this.limits.batchChars + this.limits.tailChars)
+    )
   }
 
-  private isFree({ pieces }: Held): boolean {
-    return pieces.every((piece) => piece.end <= this.channel(piece.channel).released)
+  /** Whether it is time to have something judged: the order is kept, so it is the first event that says so. */
+  get isDue(): boolean {
+    const [first] = this.queue
+    return (
+      first !== undefined &&
+      first.pieces.every((piece) => {
+        const channel = this.channel(piece.channel)
+        return piece.end <= channel.released || this.isRipe(channel)
+      })
+    )
   }
 
   get isEmpty(): boolean {
@@ -268,9 +274,7 @@ export class HeldStream {
     const windows: Array<Window> = []
     for (const [name, channel] of this.channels) {
       channel.masked = undefined
-      const waiting = channel.base + channel.text.length - channel.released
-      if (waiting === 0) continue
-      if (!this.isFinal(channel) && waiting < this.limits.batchChars + this.limits.tailChars) continue
+      if (!this.isRipe(channel)) continue
       channel.masked = new MaskedText(channel.text)
       windows.push({ channel: name, masked: channel.masked })
     }
@@ -302,6 +306,9 @@ export class HeldStream {
       out.push(this.rewritten(first))
     }
     for (const [name, channel] of this.channels) {
+      const waiting = channel.base + channel.text.length - channel.released
+      // What is replaced as one is judged again when there is twice as much of it, not with every letter.
+      if (channel.masked !== undefined) channel.patience = reached.has(name) ? 0 : waiting * 2
       channel.released = Math.max(channel.released, reached.get(name) ?? 0)
       const covered = channel.base + (channel.masked?.coveredUntil(channel.released - channel.base) ?? 0)
       channel.covered = Math.max(channel.covered, covered)
