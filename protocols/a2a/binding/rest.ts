@@ -160,6 +160,12 @@ export interface Spelling {
 export const dialectOf = ({ isProse, version }: Spelling): Dialect =>
   version === "1.0" ? modern : isProse ? legacyJson : legacyProto
 
+/** Whether a body of 0.3 is in the shape of JSON-RPC. */
+export const isProseBody = (operation: Operation, body: Fields): boolean =>
+  operation === "CreateTaskPushNotificationConfig"
+    ? isFields(body["pushNotificationConfig"]) && body["name"] === undefined
+    : isProseRequest(body)
+
 export interface Question {
   readonly call: Call
   readonly spelling: Spelling
@@ -183,11 +189,7 @@ export const readCall = (
   // Some clients send `null` where they have nothing to say.
   const params = parsed.value === null ? {} : parsed.value
   if (!isFields(params)) return unreadable(fault("InvalidParams", "the body must be a JSON object"))
-  const isProse =
-    version === "0.3" &&
-    (operation === "CreateTaskPushNotificationConfig"
-      ? isFields(params["pushNotificationConfig"]) && params["name"] === undefined
-      : isProseRequest(params))
+  const isProse = version === "0.3" && isProseBody(operation, params)
   const spelling: Spelling = { version, isProse }
   const said = operation === "CancelTask" ? params : dialectOf(spelling).request.read(operation, params)
   const ids =

@@ -3,13 +3,21 @@
  * else the question is read, put to the agent in its own way, and the answer told in the client's, streams included.
  */
 import * as Effect from "effect/Effect"
+import * as rest from "../../../protocols/a2a/binding/rest.ts"
 import { type Answer, failed, result } from "../../../protocols/a2a/Answer.ts"
 import { toLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
 import { hybrid, type Offer, offered } from "../../../protocols/a2a/card/offer.ts"
 import { keysPath } from "../../../protocols/a2a/detect.ts"
 import { type Fault, fault, faults } from "../../../protocols/a2a/Fault.ts"
 import { type Fields, fieldsOf, isFields, listOf, textOf } from "../../../protocols/a2a/Fields.ts"
-import { type Binding, type Call, type Dialed, type Operation, operations } from "../../../protocols/a2a/operation.ts"
+import {
+  type Binding,
+  type Call,
+  type Dialed,
+  type Operation,
+  operations,
+  type Version,
+} from "../../../protocols/a2a/operation.ts"
 import { extensionsHeader, legacyExtensionsHeader, readVersion, versionHeader } from "../../../protocols/a2a/version.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { whole as bodyOf } from "../../5-policy/buffer.ts"
@@ -302,16 +310,22 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
           reply.body = Body.empty
           const events = ear.events(call.operation, headers)
           const given = { operation: call.operation, events, voice, clock, told: told(conversation) }
-          return Effect.map(interpret(flowOf(body), given), (begun): Reply =>
-            begun._tag === "Refused"
-              ? replyOf(voice, voice.whole(call.operation, failed(begun.fault)), headers)
-              : {
+          return Effect.flatMap(interpret(flowOf(body), given), (begun): Effect.Effect<Reply, Refusal> => {
+            switch (begun._tag) {
+              // A refusal and no reply: what the agent may have begun must not be asked for again.
+              case "Broken":
+                return Effect.fail({ _tag: "UpstreamFailed", detail: begun.message })
+              case "Refused":
+                return Effect.succeed(replyOf(voice, voice.whole(call.operation, failed(begun.fault)), headers))
+              case "Stream":
+                return Effect.succeed({
                   status: 200,
                   headers: headersFor(voice, voice.streamHeaders, headers),
                   body: begun.body,
                   origin: "upstream",
-                },
-          )
+                })
+            }
+          })
         }
         return Effect.flatMap(hear(ear, asked.operation, reply), (heard) => {
           const own = asked === call ? heard : firstConfig(heard)
@@ -340,7 +354,10 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
     const { exchange, request } = attempt
     const judged = versionOf(seen, conversation.method, request)
     if ("fault" in judged) {
-      return Effect.map(voiceOf(seen, conversation.version ?? "1.0", conversation.id), (voice) =>
+      // Whoever says a version understands errors in it; an unknown one is newer than 0.3.
+      const said = readVersion(request.headers.get(versionHeader))
+      const spoken = said._tag === "Known" ? said.version : said._tag === "Unknown" ? "1.0" : conversation.version
+      return Effect.map(voiceOf(seen, spoken ?? "1.0", conversation.id), (voice) =>
         refused(conversation, voice, conversation.operation, judged.fault),
       )
     }
@@ -353,7 +370,8 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
         line !== undefined &&
         isSame(line.dialed, asked) &&
         line.place.tenant === undefined &&
-        conversation.operation !== "GetExtendedAgentCard"
+        conversation.operation !== "GetExtendedAgentCard" &&
+        !isProse(conversation, version)
       if (passes) return passOn(attempt, conversation, seen, line)
       return Effect.flatMap(ask(seen, version, request, clock, exchange.deadlineMillis), ({ call: read, voice }) => {
         if (read._tag === "Unreadable") {
@@ -416,6 +434,10 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
     }
   }
 }
+
+/** The shape that the text of 0.3 shows for HTTP bodies, and that the agents of 0.3 do not take. */
+const isProse = ({ seen, value }: Conversation, version: Version): boolean =>
+  seen._tag === "Rest" && version === "0.3" && rest.isProseBody(seen.resource.operation, fieldsOf(value))
 
 const bindingOf = (seen: Calling): Binding =>
   seen._tag === "Rpc" ? "JSONRPC" : seen._tag === "Rest" ? "HTTP+JSON" : "GRPC"

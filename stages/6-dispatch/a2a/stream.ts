@@ -17,9 +17,11 @@ export const FIRST_EVENT_MILLIS = 1_000
 /** How long a stream may be silent before a sign of life is sent. */
 export const IDLE_MILLIS = 15_000
 
-/** Either a refusal before anything else was said, or the stream. */
+/** What came before anything else was said, or the stream. */
 export type Begun =
   | { readonly _tag: "Refused"; readonly fault: Fault }
+  /** The agent is gone; what it has done by then nobody knows. */
+  | { readonly _tag: "Broken"; readonly message: string }
   | { readonly _tag: "Stream"; readonly body: Body.Body }
 
 export interface Streaming {
@@ -70,7 +72,13 @@ class Interpreter implements Body.Sink {
 
   fail({ message }: Body.FlowFailure): void {
     if (this.isOver) return
-    this.take(failed(fault("Unavailable", `the agent broke off: ${message}`)))
+    const words = `the agent broke off: ${message}`
+    if (!this.hasBegun) {
+      this.hasBegun = true
+      this.stop()
+      return this.begun({ _tag: "Broken", message: words })
+    }
+    this.take(failed(fault("Unavailable", words)))
     this.finish(undefined)
   }
 
