@@ -108,7 +108,7 @@ const mcpCall = record("mcp", {
 })
 
 const a2aAsked = {
-  ...fieldsOf(string, "agent binding version method operation skill taskId contextId"),
+  ...fieldsOf(string, "agent binding version method operation skill taskId contextId pushUrl"),
   message: record("message", {
     ...fieldsOf(string, "messageId role contextId taskId"),
     parts: list(dyn),

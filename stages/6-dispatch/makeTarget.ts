@@ -166,7 +166,9 @@ export const makeTarget = (
   const copying = mirrors.length === 0 ? speaking : mirroring(ports, policyPorts, resolved, route, speaking)
   const about = factsOf(resolved.where)
   const steps = [
-    ...(policies.A2a === undefined ? [] : [listen(policyPorts, policies.A2a.agent)]),
+    ...(policies.A2a === undefined
+      ? []
+      : [listen(policyPorts, policies.Authorization !== undefined, policies.A2a.agent)]),
     ...bodySteps(policyPorts, resolved),
     ...backendSteps(about === undefined ? policyPorts : { ...policyPorts, backend: about }, policies),
   ]

@@ -2,7 +2,8 @@
  * What is known of one A2A request and its answer: for rules while it goes in, for whoever writes it down afterwards.
  * Nothing is parsed before somebody asks.
  */
-import { idOf, type Id } from "../../../protocols/a2a/binding/jsonRpc.ts"
+import { idOf, type Id, readCall, readRequest } from "../../../protocols/a2a/binding/jsonRpc.ts"
+import { dialectOf, isProseBody } from "../../../protocols/a2a/binding/rest.ts"
 import type { Seen } from "../../../protocols/a2a/detect.ts"
 import { type Fields, fieldsOf, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
 import { type Binding, ofMethod, type Operation, type Version } from "../../../protocols/a2a/operation.ts"
@@ -19,6 +20,7 @@ export const a2aFields = [
   "skill",
   "taskId",
   "contextId",
+  "pushUrl",
   "message",
   "response",
 ] as const
@@ -93,27 +95,48 @@ export class Conversation {
   /** The parameters of the call as 1.0 has them, once they were read for that. */
   asked: Fields | undefined
 
-  /** The message that is sent, in whichever version. */
+  private readParams: Fields | undefined
+
+  /** The parameters as 1.0 has them, whatever they are written in: rules must not depend on how something is said. */
+  private get params(): Fields {
+    return this.asked ?? (this.readParams ??= this.translated())
+  }
+
+  private translated(): Fields {
+    const { operation, seen, value, version } = this
+    if (operation === undefined || version === undefined) return {}
+    if (seen._tag === "Rpc") {
+      const request = readRequest(value)
+      const call = request._tag === "Read" ? readCall(request.value, version) : request
+      return call._tag === "Read" ? call.value.params : {}
+    }
+    if (seen._tag !== "Rest" || !isFields(value)) return {}
+    const isProse = version === "0.3" && isProseBody(operation, value)
+    return operation === "CancelTask" ? value : dialectOf({ version, isProse }).request.read(operation, value)
+  }
+
+  /** The message that is sent. */
   get message(): Fields | undefined {
-    const read = this.asked?.["message"]
-    if (isFields(read)) return read
-    const value = fieldsOf(this.value)
-    const params = this.binding === "JSONRPC" ? fieldsOf(value["params"]) : value
-    const message = params["message"] ?? params["request"]
+    const { message } = this.params
     return isFields(message) ? message : undefined
   }
 
+  /** Where somebody wants to be notified. */
+  get pushUrl(): string | undefined {
+    const { params } = this
+    const inline = fieldsOf(fieldsOf(params["configuration"])["taskPushNotificationConfig"])["url"]
+    return textOf(inline) ?? (this.operation === "CreateTaskPushNotificationConfig" ? textOf(params["url"]) : undefined)
+  }
+
   get skill(): string | undefined {
-    const value = fieldsOf(this.value)
-    const params = this.binding === "JSONRPC" ? fieldsOf(value["params"]) : value
-    return textOf(fieldsOf(params["metadata"])["skill"]) ?? textOf(fieldsOf(this.message?.["metadata"])["skill"])
+    return textOf(fieldsOf(this.params["metadata"])["skill"]) ?? textOf(fieldsOf(this.message?.["metadata"])["skill"])
   }
 
   /** The task a request is about. */
   get taskId(): string | undefined {
     const { seen } = this
     if (seen._tag === "Rest" && seen.resource.taskId !== undefined) return seen.resource.taskId
-    const params = this.asked ?? fieldsOf(fieldsOf(this.value)["params"])
+    const { params } = this
     return textOf(this.message?.["taskId"]) ?? textOf(params["taskId"]) ?? textOf(params["id"])
   }
 
@@ -238,6 +261,7 @@ export class Conversation {
       case "skill":
       case "taskId":
       case "contextId":
+      case "pushUrl":
         return this[name]
       case "method":
         return this.isCall ? this.method : undefined

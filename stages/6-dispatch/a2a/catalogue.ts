@@ -65,7 +65,7 @@ const json = (attempt: Try, value: unknown): Reply =>
   })
 
 export const catalogue = (ports: PolicyPorts, { members, name, whereabouts }: Catalogue): Attempting => {
-  const hear = listen(ports)
+  const hear = listen(ports, false)
   const byName = new Map(members.map((member) => [member.name, member]))
 
   const visible = (attempt: Try): Effect.Effect<ReadonlyArray<Member>> =>

@@ -1,51 +1,74 @@
 /** Finds out what a request asks of an agent, before rules are asked about it. */
 import * as Effect from "effect/Effect"
 import { detect } from "../../../protocols/a2a/detect.ts"
+import { Deframer } from "../../../protocols/grpc/framing.ts"
+import { isGrpc } from "../../../protocols/http/grpc.ts"
 import type { Request } from "../../Exchange.ts"
 import { captureRequest } from "../../5-policy/expression/capture.ts"
 import { slot } from "../../5-policy/order.ts"
-import { pass, promise, type Step } from "../../5-policy/Step.ts"
+import { pass, promise, type Step, type Verdict } from "../../5-policy/Step.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
+import type { Refusal } from "../../Refusal.ts"
 import type { Try } from "../Target.ts"
 import { Conversation } from "./Conversation.ts"
+import { grpcCodec } from "./question.ts"
 import { shaped } from "./shape.ts"
 
 const isJson = (contentType: string | undefined): boolean => contentType !== undefined && /\bjson\b/i.test(contentType)
 
 const conversationOf = (request: Request): Conversation => {
-  const seen = detect({ method: request.method, path: request.path, contentType: request.headers.get("content-type") })
-  const bytes = isJson(request.headers.get("content-type")) ? request.captured?.bytes : undefined
-  return new Conversation(seen, bytes)
+  const type = request.headers.get("content-type")
+  const seen = detect({ method: request.method, path: request.path, contentType: type })
+  return new Conversation(seen, isJson(type) ? request.captured?.bytes : undefined)
 }
 
-/** Only bodies in JSON are looked into, and only where a request of this kind has one. */
-const hasJson = ({ body, headers, method }: Request): boolean =>
-  method === "POST" && body._tag !== "Empty" && isJson(headers.get("content-type"))
+/** Only bodies that say something of the call are looked into, and only where a request of this kind has one. */
+const hasWords = ({ body, headers, method }: Request): boolean => {
+  const type = headers.get("content-type")
+  return method === "POST" && body._tag !== "Empty" && (isJson(type) || isGrpc(type))
+}
 
-/** `agent` is the name of the agent where there are several. */
-export const listen = (ports: PolicyPorts, agent?: string): Step<Try> => {
+const tooLarge: Effect.Effect<Verdict, Refusal> = Effect.fail({ _tag: "RequestBodyTooLarge" })
+
+/** What a gRPC request says, for rules and for finding the task; a message that cannot be read is the agent's to judge. */
+const decoded = (conversation: Conversation, bytes: Uint8Array): Effect.Effect<Verdict> => {
+  const { operation, version } = conversation
+  if (operation === undefined || version === undefined) return pass
+  return Effect.flatMap(grpcCodec, (codec) => {
+    let message: Uint8Array | undefined
+    new Deframer().push(bytes, (one) => (message ??= one))
+    const call = message === undefined ? undefined : codec.readCall(operation, version, message)
+    if (call?._tag === "Read") conversation.asked = call.value.params
+    return pass
+  })
+}
+
+/**
+ * `agent` is the name of the agent where there are several. Where rules look at what is asked, a body that is too long to
+ * be looked into is refused: nobody may get past a rule by saying more than it reads.
+ */
+export const listen = (ports: PolicyPorts, isRuled: boolean, agent?: string): Step<Try> => {
   const capture = captureRequest(ports)
   const own = slot("A2a", "backend")
-  const note = (attempt: Try): void => {
-    const notes = (attempt.exchange.notes ??= {})
+  const note = (attempt: Try): Effect.Effect<Verdict, Refusal> => {
+    const { exchange, request } = attempt
+    const notes = (exchange.notes ??= {})
     const before = notes.a2a
-    const conversation = (notes.a2a = conversationOf(attempt.request))
+    const conversation = (notes.a2a = conversationOf(request))
     conversation.agent = agent
     if (before !== undefined) conversation.succeed(before)
-    if (conversation.isCall) promise(attempt.exchange, own, shaped(attempt.exchange, conversation))
+    if (!conversation.isCall) return pass
+    promise(exchange, own, shaped(exchange, conversation))
+    const { captured } = request
+    if (captured === undefined) return pass
+    if (captured.bytes === undefined) return isRuled ? tooLarge : pass
+    return conversation.binding === "GRPC" ? decoded(conversation, captured.bytes) : pass
   }
   return {
     kind: "A2a",
     run: (attempt) => {
-      const captured = hasJson(attempt.request) ? capture.run(attempt) : pass
-      if (captured === pass) {
-        note(attempt)
-        return pass
-      }
-      return Effect.map(captured, (verdict) => {
-        note(attempt)
-        return verdict
-      })
+      const captured = hasWords(attempt.request) ? capture.run(attempt) : pass
+      return captured === pass ? note(attempt) : Effect.flatMap(captured, () => note(attempt))
     },
   }
 }
