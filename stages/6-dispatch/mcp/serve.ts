@@ -161,7 +161,7 @@ const messages = (
       }
     }
     if (isModernHeader || Envelope.claims(meta)) return serveModern(endpoint, exchange, message)
-    if (message._tag === "Request" && message.method === "initialize") {
+    if (message._tag === "Request" && message.method === "initialize" && streamSession(request.query) === undefined) {
       return Sessions.initialize(endpoint, exchange, message)
     }
   } else if (isModernHeader) return serveModern(endpoint, exchange, message)
@@ -301,7 +301,6 @@ const openStream = (endpoint: McpEndpoint, exchange: Exchange, request: Request)
   const query = asked.query === undefined || asked.query === "" ? "" : `${asked.query}&`
   stream.write(encodeSse({ event: "endpoint", data: `${asked.path}?${query}sessionId=${session.name}` }))
   state.enter(session, endpoint)
-  Sessions.listenFor(endpoint, session, exchange)
   return streamReply(stream)
 }
 

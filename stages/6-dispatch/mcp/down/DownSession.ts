@@ -111,7 +111,8 @@ export class StoredStream implements Channel {
 }
 
 export class DownSession {
-  readonly identity: Identity
+  /** What a client is becomes known with its first message, where the stream was there before. */
+  identity: Identity
   readonly runtime: McpRuntime
   readonly askMillis: number
   /** As the client was told; absent where the session is that of a stream. */

@@ -109,12 +109,26 @@ export const introduce = (
   endpoint: McpEndpoint,
   session: DownSession,
   exchange: Exchange,
-  { id }: JsonRpc.RpcRequest,
+  { id, params: text }: JsonRpc.RpcRequest,
 ): Effect.Effect<Json> =>
-  Effect.match(endpoint.federation.discover(session.caller(exchange)), {
-    onFailure: (failure) => JsonRpc.encodeError(id, tellFailure(failure).error),
-    onSuccess: (discovery) =>
-      JsonRpc.encodeResult(id, introduced(discovery, session.identity.revision, endpoint.state.runtime.version)),
+  Effect.suspend(() => {
+    const params = Fields.parse(text)
+    session.identity = {
+      ...session.identity,
+      revision: negotiated(params?.string("protocolVersion")),
+      capabilities: params?.object("capabilities")?.toJson() ?? "{}",
+      clientInfo: params?.get("clientInfo"),
+    }
+    return Effect.match(endpoint.federation.discover(session.caller(exchange)), {
+      onFailure: (failure) => JsonRpc.encodeError(id, tellFailure(failure).error),
+      onSuccess: (discovery) => {
+        listenFor(endpoint, session, exchange)
+        return JsonRpc.encodeResult(
+          id,
+          introduced(discovery, session.identity.revision, endpoint.state.runtime.version),
+        )
+      },
+    })
   })
 
 /** A session that begins with its stream, before its client has said who it is. */
