@@ -224,11 +224,7 @@ describe("several mistakes", () => {
     [{ backends: [{ host: "nowhere" }] }, /invalid host:port/],
     [{ backends: [{ backend: "/nobody" }] }, /unknown backend/],
     [{ gateways: "elsewhere" }, /unknown gateway reference/],
-    [{ backends: [{ ai: { name: "a", provider: { anthropic: {} } } }] }, /`ai` backends are not built yet/],
-    [
-      { policies: { oidc: { issuer: "a", clientId: "b", clientSecret: "c", redirectURI: "http://a/b" } } },
-      /`oidc` policies are not built yet/,
-    ],
+    [{ policies: { backendTLS: { spiffe: {} } } }, /`backendTLS.spiffe` is not built yet/],
     [{ matches: [{ path: { exact: "a" } }] }, /starts with `\/`/],
     [{ hostnames: ["a b"] }, /is not a host name/],
     [{ backends: "x" }, /expected a list/],
