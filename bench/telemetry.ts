@@ -112,6 +112,8 @@ const journalOf = (level: "off" | "info", format: "text" | "json", toSink: boole
     timestamps: new Timestamps(clock),
     format: formats[format],
     write: toSink ? (line) => sink.write(line) : (line) => void (length += line.length),
+    clock,
+    witnesses: [],
     firstNumber: 0,
     log: () => {},
   })

@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import { parseFunctions } from "../ir/cel/customFunctions.ts"
 import type { Natives } from "../ir/cel/Natives.ts"
 import { defaults as assumed } from "../ir/defaults.ts"
+import type { HostTarget } from "../ir/Backend.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
@@ -92,6 +93,8 @@ export interface GatewayOptions {
   readonly processName?: string
   /** How long a session of MCP may be left alone. */
   readonly mcpSessionIdleMillis?: number
+  /** Run when the last exchange is over, while upstreams can still be called. */
+  readonly beforeClose?: Effect.Effect<void>
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -123,6 +126,33 @@ export interface ConfigState {
   readonly problems: ReadonlyArray<string>
 }
 
+export interface TargetState {
+  /** `host:port`, or the path of a socket. */
+  readonly target: string
+  /** Of which service it is an endpoint; absent where it is one by itself. */
+  readonly service?: string
+  readonly isTls?: boolean
+  /** From 0 to 1. */
+  readonly health?: number
+  readonly latencyMillis?: number
+  readonly pending?: number
+  /** Left out of the choice for so long; absent: it takes part. */
+  readonly evictedMillis?: number
+}
+
+export interface ConnectionState {
+  readonly peer: string
+  readonly bind: string
+  readonly listener?: string
+  readonly isTls: boolean
+  readonly ageMillis: number
+}
+
+const targetText = (target: HostTarget): string =>
+  target._tag === "Unix"
+    ? target.path
+    : `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`
+
 export class Gateway extends Context.Service<
   Gateway,
   {
@@ -132,8 +162,14 @@ export class Gateway extends Context.Service<
     /** What is open right now; all zero after a drain. */
     readonly open: () => { readonly connections: number; readonly exchanges: number; readonly endpoints: number }
     readonly draining: () => boolean
+    /** Where it sends to, and how what it knows of these is doing. */
+    readonly targets: () => ReadonlyArray<TargetState>
+    /** Connections of clients that speak HTTP. */
+    readonly connections: () => ReadonlyArray<ConnectionState>
     /** Takes leave of every client; done once, however often it is asked for, and at the latest when the scope closes. */
     readonly drain: Effect.Effect<void>
+    /** What compiles expressions for whoever observes this gateway. */
+    readonly expressions: Expressions
     /** How many evaluations of expressions failed, by what they were for. */
     readonly expressionFailures: () => Failures
     /** What became of the configurations told so far. */
@@ -305,6 +341,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* publisher.close
       mcp.close()
       yield* processes.stopAll
+      yield* options.beforeClose ?? Effect.void
       endpoints.close()
     }).pipe(Effect.uninterruptible),
   )
@@ -374,6 +411,32 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       endpoints: endpoints.size,
     }),
     draining: () => draining,
+    targets: () => {
+      const now = clock.nowMillis()
+      return [
+        ...endpoints.list().map((spec) => ({ target: targetText(spec.target), isTls: spec.tls !== undefined })),
+        ...Array.from(live.current.heritage?.services.known() ?? [], ({ member, service }): TargetState => {
+          const { vitals } = member
+          return {
+            target: targetText(member.target),
+            service,
+            health: vitals.health,
+            latencyMillis: vitals.latencySeconds * 1000,
+            pending: vitals.pending,
+            ...(vitals.evictedUntilMillis > now ? { evictedMillis: vitals.evictedUntilMillis - now } : {}),
+          }
+        }),
+      ]
+    },
+    connections: () =>
+      Array.from(http, ({ bound }) => ({
+        peer: `${bound.secured.accepted.peer.host}:${bound.secured.accepted.peer.port}`,
+        bind: bound.secured.accepted.bind,
+        ...(bound.listener === undefined ? {} : { listener: bound.listener }),
+        isTls: bound.secured.tls !== undefined,
+        ageMillis: clock.nowMillis() - bound.secured.accepted.acceptedMillis,
+      })),
+    expressions,
     expressionFailures: () => expressions.failures,
     drain: leave,
     config: () => config,

@@ -70,6 +70,30 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
       const { init } = await import("./cli/init.ts")
       return init(asked.file)
     }
+    case "Story": {
+      const { story } = await import("./cli/story.ts")
+      return story(asked.id, asked.admin, asked.json, process.env)
+    }
+    case "Status": {
+      const { status } = await import("./cli/status.ts")
+      return status(asked.admin, asked.json, process.env)
+    }
+    case "Logs": {
+      const { logs } = await import("./cli/logs.ts")
+      return logs(asked, process.env, (text) => write(process.stdout, text))
+    }
+    case "Doctor": {
+      const { doctor } = await import("./cli/doctor.ts")
+      return doctor(asked.file, asked.admin, asked.json, process.env)
+    }
+    case "Connect": {
+      const { connect } = await import("./cli/connect.ts")
+      return connect(asked, process.env)
+    }
+    case "Import": {
+      const { importFrom } = await import("./cli/import.ts")
+      return importFrom(asked.from, asked.file, asked.to, process.env)
+    }
     case "Serve":
       return serve(asked)
   }

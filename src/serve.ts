@@ -45,12 +45,12 @@ const run = (input: Input, job: Job, first: File.Read): Effect.Effect<void, Unse
     ipv6: settings.enableIpv6,
     network: others > 0 ? { reusePort: true, claim: true, ticketSecret } : { reusePort: false },
   })
-  const telemetry = Telemetry.layer({ version, logging: settings.logging, metricsRemove: settings.metricsRemove })
+  const telemetry = Telemetry.layer({ version, ...Telemetry.telemetryOptions(settings) })
   const storage = Storage.layer(settings.database.location)
   return Effect.scoped(
     Effect.provide(
       withWorkers(input, job, first, others, ticketSecret),
-      Layer.provideMerge(Layer.merge(telemetry, storage), world),
+      Layer.provideMerge(Layer.provideMerge(telemetry, storage), world),
     ),
   )
 }
@@ -114,6 +114,7 @@ const withWorkers = Effect.fnUntraced(function* (
     counters,
     processName,
     sealingKey,
+    beforeClose: telemetry.flush,
     onConfig: (result) => {
       if ("version" in result) {
         if (result.version > 1) runFork(Effect.logInfo("configuration reloaded"))
@@ -122,7 +123,7 @@ const withWorkers = Effect.fnUntraced(function* (
     },
     ...(pool === undefined ? {} : { peers: { prepare: pool.prepare }, onDrain: pool.drain }),
   })
-  const admin = Admin.layer({ settings, version, pool })
+  const admin = Admin.layer({ settings, version, pool, job })
 
   const started = Effect.gen(function* () {
     const serving = yield* Gateway

@@ -17,6 +17,7 @@ import type { Account } from "./6-dispatch/llm/Account.ts"
 import type { Inquiry } from "./Inquiry.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { TokenMeter } from "./5-policy/TokenMeter.ts"
+import type { Purpose, Trace } from "./Trace.ts"
 
 /** What was read of a body for expressions to look at. */
 export interface Captured {
@@ -144,11 +145,15 @@ export interface Trail {
   /** How many copies of the request were sent elsewhere. */
   mirrors: number
   refusal: Refusal | undefined
+  /** The policy that refused; undefined where a stage did, or nobody. */
+  refusedBy: string | undefined
   /** When the first upstream call began and when its head came back; 0 until then. */
   upstreamStartMillis: number
   upstreamHeadMillis: number
   /** When our own reply was ready to be sent; 0 until then. */
   replyMillis: number
+  /** How long it waited, before the upstream was called, for others that it had to ask. */
+  waitedMillis: number
 }
 
 /** Whatever a policy step can look at and change: an exchange, or one attempt of it. */
@@ -168,7 +173,7 @@ export class Exchange implements Subject {
   edits: Array<Edit | undefined> | undefined
   readonly trail: Trail
   /** Present only while somebody asks to have this exchange explained. */
-  readonly inquiry: Inquiry | undefined
+  inquiry: Inquiry | undefined
   listener: CompiledListener | undefined
   route: CompiledRoute | undefined
   match: Match | undefined
@@ -185,6 +190,14 @@ export class Exchange implements Subject {
   recorded: Captured | undefined
   /** Decided on the request as the client sent it: whether a failed attempt may be made again. */
   mayRetry = true
+  /** Somebody will write down what is said to a model and by it. */
+  keepsPayload = false
+  /** By which a client can ask for its story; present once the exchange has one to tell. */
+  id: string | undefined = undefined
+  /** Present when the exchange is sampled. */
+  trace: Trace | undefined = undefined
+  /** For whom it is sent: for the client, or by the gateway itself. */
+  purpose: Purpose = "Primary"
   /** Takes interim replies of the upstream. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 
@@ -221,9 +234,11 @@ export class Exchange implements Subject {
       attempts: 0,
       mirrors: 0,
       refusal: undefined,
+      refusedBy: undefined,
       upstreamStartMillis: 0,
       upstreamHeadMillis: 0,
       replyMillis: 0,
+      waitedMillis: 0,
     }
   }
 

@@ -16,6 +16,7 @@ import type { RouteCell } from "./4-route/RouteCell.ts"
 import type { RouteTree } from "./4-route/tree.ts"
 import type { Calls } from "./Call.ts"
 import type { Recording } from "./5-policy/recording.ts"
+import type { Tracer } from "./5-policy/tracing.ts"
 import type { Heritage } from "./compile.ts"
 import type { Exchange, Routed, Service } from "./Exchange.ts"
 import type { HttpSettings, KeepAlive, TlsContext } from "./ports/Network.ts"
@@ -44,6 +45,8 @@ export interface CompiledListener {
   readonly tls: TlsContext | string | undefined
   /** Absent: nothing that is written of its exchanges is computed. */
   readonly recording?: Recording | undefined
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** What the frontend policies of a bind say. */

@@ -28,6 +28,7 @@ import { compile as compilePermission } from "./1-accept/permission.ts"
 import type { Expressions } from "./5-policy/expression/Expressions.ts"
 import { expressionsOf } from "./5-policy/expression/expressionsOf.ts"
 import { compile as compileRecording } from "./5-policy/recording.ts"
+import { compile as compileTracing } from "./5-policy/tracing.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
 import { Callees } from "./6-dispatch/Callees.ts"
@@ -220,13 +221,19 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
           ? known.compiled.tcpRoutes
           : tcpTable(setting)
       const steps = gatewaySteps(setting.policies, gatewayPolicies(attachments, { listener, port }))
-      const recording = compileRecording(
-        requestFrontendPolicies(attachments, { listener, port }).AccessLog,
-        setting.policies,
-      )
+      const recorded = requestFrontendPolicies(attachments, { listener, port })
+      const recording = compileRecording(recorded.AccessLog, setting.policies)
+      const tracer = compileTracing(recorded.Tracing, setting.policies)
       const inner = layer(steps, named(listener, route(routes, setting)))
-      const serve = recording === undefined ? inner : recording.around(inner)
-      const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording }
+      const logged = recording === undefined ? inner : recording.around(inner)
+      const serve: typeof inner =
+        tracer === undefined
+          ? logged
+          : (exchange) => {
+              tracer.begin(exchange)
+              return logged(exchange)
+            }
+      const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording, tracer }
       return { setting, tls: overrides, compiled } satisfies CompiledFrom
     })
 

@@ -46,6 +46,7 @@ export const make = (ports: PipelinePorts) => {
       clock,
       journal: {
         exchange: journal.exchange,
+        inquire: journal.inquire,
         malformed: (bound, status, message) =>
           journal.malformed(bound.secured.accepted.bind, bound.secured.accepted.peer, status, message),
       },

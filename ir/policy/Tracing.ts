@@ -1,6 +1,7 @@
 /** Which exchanges are traced, with which attributes, and who receives the spans. */
 import * as Schema from "effect/Schema"
 import { Expression, NamedExpression } from "../Expression.ts"
+import { Secret } from "../Secret.ts"
 import { Callee } from "./Callee.ts"
 
 export const Sampling = Schema.TaggedUnion({
@@ -21,5 +22,7 @@ export const Tracing = Schema.TaggedStruct("Tracing", {
   filter: Schema.optionalKey(Expression),
   path: Schema.String,
   protocol: Schema.Literals(["grpc", "http"]),
+  /** Sent along with every export, for receivers that ask for a key. */
+  headers: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Schema.String, value: Secret }))),
 })
 export type Tracing = typeof Tracing.Type

@@ -9,16 +9,19 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { parseFunctions } from "../../ir/cel/customFunctions.ts"
+import { Timer } from "../../stages/ports/Timer.ts"
+import type { Job } from "../config/loading.ts"
 import type { Static } from "../config/Static.ts"
 import { Gateway } from "../Gateway.ts"
 import type { Exported } from "../telemetry/Registry.ts"
 import type { Setting } from "../telemetry/Levels.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
+import { answer as answerOwn, type Asking } from "../workers/questions.ts"
 import { api } from "./api.ts"
 import { dump } from "./dump.ts"
 import * as Guard from "./guard.ts"
 import { ready } from "./ready.ts"
-import { type AdminUnavailable, serve, type Served } from "./serve.ts"
+import { type AdminUnavailable, type Answering, serve, type Served } from "./serve.ts"
 import { stats } from "./stats.ts"
 
 export interface AdminOptions {
@@ -31,13 +34,16 @@ export interface AdminOptions {
   readonly token?: Redacted.Redacted
   /** What else must be there before traffic is welcome. */
   readonly pending?: () => ReadonlyArray<string>
-  /** The upstream endpoints and how they are, for the dump. */
+  /** The upstream endpoints and how they are, for the dump; the gateway's own unless given. */
   readonly endpoints?: () => Iterable<unknown>
+  /** How the configuration is read, where it may be looked at and changed. */
+  readonly job?: Job | undefined
 }
 
 /** Threads that count for themselves and follow the levels of the main thread. */
 export interface Others {
   readonly ask: (what: "metrics") => Promise<ReadonlyArray<unknown>>
+  readonly put?: (asking: Asking, millis?: number) => Promise<ReadonlyArray<unknown>>
   readonly tellLevels: (setting: Setting) => void
 }
 
@@ -67,7 +73,9 @@ const isExported = (answer: unknown): answer is Exported => Array.isArray(answer
 const make = Effect.fnUntraced(function* (options: AdminOptions) {
   const { settings } = options
   const gateway = yield* Gateway
-  const { levels, metrics, watch } = yield* Telemetry
+  const telemetry = yield* Telemetry
+  const clock = yield* Timer
+  const { levels, metrics, watch } = telemetry
   const runFork = Effect.runForkWith(yield* Effect.context())
   const log = (effect: Effect.Effect<void>): void => void runFork(Effect.annotateLogs(effect, "target", "admin"))
   const stop = yield* Deferred.make<void>()
@@ -103,12 +111,65 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
     }),
   })
 
+  const guard = Guard.make(settings.adminAddress, options.token ?? tokenOf(process.env))
+  const onLevels = (): void => {
+    options.pool?.tellLevels(levels.setting)
+    log(Effect.logInfo("The log level was changed", { level: levels.describe() }))
+  }
+  const quit = (): void => {
+    log(Effect.logInfo("Asked to shut down"))
+    Deferred.doneUnsafe(stop, Effect.void)
+  }
+  const ask = async (asking: Asking, millis?: number): Promise<ReadonlyArray<unknown>> => {
+    const [own, others] = await Promise.all([
+      answerOwn({ gateway, telemetry }, asking),
+      options.pool?.put?.(asking, millis) ?? [],
+    ])
+    return own === undefined ? others : [own, ...others]
+  }
+  const { job } = options
+  const startedMillis = clock.wallMillis()
+  const v1 = async (): Promise<Answering> => {
+    const { make } = await import("./v1/index.ts")
+    return make({
+      guard,
+      clock,
+      version: options.version,
+      sensitiveHeaders: settings.sensitiveHeaders,
+      config:
+        job === undefined
+          ? undefined
+          : {
+              job,
+              settings,
+              snapshot: () => gateway.live.current.snapshot,
+              state: () => gateway.config(),
+            },
+      runtime: {
+        ask,
+        levels,
+        onLevels,
+        quit,
+        requestLog: telemetry.requestLog,
+        state: () => ({
+          version: options.version,
+          node: process.version,
+          startedAt: new Date(startedMillis).toISOString(),
+          config: gateway.config(),
+          pending: pending(),
+          level: levels.describe(),
+        }),
+      },
+    })
+  }
+
   const admin = yield* serve({
     setting: "adminAddr",
     variable: "ADMIN_ADDR",
     address: settings.adminAddress,
     answer: api({
-      guard: Guard.make(settings.adminAddress, options.token ?? tokenOf(process.env)),
+      guard,
+      v1,
       levels,
       version: options.version,
       functions: Result.getOrUndefined(parseFunctions(settings.customFunctions ?? "")),
@@ -119,16 +180,10 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
           problems: gateway.config().problems,
           config: settings,
           sensitiveHeaders: settings.sensitiveHeaders,
-          endpoints: options.endpoints?.(),
+          endpoints: options.endpoints?.() ?? gateway.targets(),
         }),
-      onLevels: () => {
-        options.pool?.tellLevels(levels.setting)
-        log(Effect.logInfo("The log level was changed", { level: levels.describe() }))
-      },
-      quit: () => {
-        log(Effect.logInfo("Asked to shut down"))
-        Deferred.doneUnsafe(stop, Effect.void)
-      },
+      onLevels,
+      quit,
     }),
   })
 
@@ -138,5 +193,5 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
   return Admin.of({ admin, stats: statsServed, readiness, stopAsked: Deferred.await(stop) })
 })
 
-export const layer = (options: AdminOptions): Layer.Layer<Admin, AdminUnavailable, Gateway | Telemetry> =>
+export const layer = (options: AdminOptions): Layer.Layer<Admin, AdminUnavailable, Gateway | Telemetry | Timer> =>
   Layer.effect(Admin, make(options))

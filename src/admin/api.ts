@@ -16,6 +16,8 @@ export interface ApiOptions {
   readonly quit: () => void
   /** What the configuration adds to the language of expressions. */
   readonly functions?: CustomFunctions | undefined
+  /** Everything below `/api/` that is not here; loaded when it is first asked. */
+  readonly v1?: () => Promise<Answering>
 }
 
 const index = `Sluice admin
@@ -26,6 +28,7 @@ POST /api/cel                evaluate {"expression": "…", "data": {…}}
 POST /quitquitquit           shut down
 GET  /memory                 memory of the process
 GET  /version                which build this is
+GET  /api/openapi.json       everything else, described
 `
 
 const usage = `usage: POST /logging                            show the current level
@@ -59,6 +62,11 @@ export const api = (options: ApiOptions): Answering => {
     "/memory": memory,
     "/version": () => json({ version, node: process.version, platform: `${process.platform}-${process.arch}` }),
   }
+  let loaded: Promise<Answering> | undefined
+  const v1 = async (asked: Asked): Promise<Answer> => {
+    loaded ??= options.v1?.()
+    return loaded === undefined ? notFound : (await loaded)(asked)
+  }
   const evaluate = async (asked: Asked): Promise<Answer> => {
     const body = await asked.body()
     return body === undefined ? text(413, "the body is too long\n") : evaluateCel(body, options.functions)
@@ -78,6 +86,7 @@ export const api = (options: ApiOptions): Answering => {
       return guard.read(asked) ?? (isRead(asked.method) ? read() : methodNotAllowed("GET, HEAD"))
     }
     const change = Object.hasOwn(changes, asked.path) ? changes[asked.path] : undefined
+    if (change === undefined && options.v1 !== undefined && asked.path.startsWith("/api/")) return v1(asked)
     if (change === undefined) return guard.read(asked) ?? notFound
     if (asked.method !== "POST") return guard.read(asked) ?? methodNotAllowed("POST")
     return guard.change(asked) ?? change(asked)

@@ -18,8 +18,8 @@ export interface Asked {
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  /** In pieces where it may be long: other work goes on between them. */
-  readonly body: string | Iterable<string>
+  /** In pieces where it may be long, or comes over time: other work goes on between them. */
+  readonly body: string | Uint8Array | Iterable<string> | AsyncIterable<string>
 }
 
 export type Answering = (asked: Asked) => Answer | Promise<Answer>
@@ -56,7 +56,7 @@ export interface AdminUnavailable {
 /** Connections to one of these servers. */
 export const connectionsMax = 256
 const headBytesMax = 16 * 1024
-const bodyBytesMax = 1024 * 1024
+const bodyBytesMax = 16 * 1024 * 1024
 const requestTimeoutMillis = 10_000
 /** How long the end waits for answers on their way. */
 const closeMillis = 1_000
@@ -200,7 +200,7 @@ const respond = async (
   if (hasBody) request.resume()
   const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff", ...answer.headers }
   const { body } = answer
-  if (typeof body === "string") {
+  if (typeof body === "string" || body instanceof Uint8Array) {
     response.writeHead(answer.status, { ...headers, "content-length": Buffer.byteLength(body) })
     response.end(body)
     return
@@ -228,7 +228,11 @@ const bodyOf = (request: http.IncomingMessage): Promise<string | undefined> =>
     request.on("close", () => resolve(undefined))
   })
 
-const sendPieces = async (response: http.ServerResponse, pieces: Iterable<string>): Promise<void> => {
+const sendPieces = async (
+  response: http.ServerResponse,
+  pieces: Iterable<string> | AsyncIterable<string>,
+): Promise<void> => {
+  if (Symbol.asyncIterator in pieces) return sendOverTime(response, pieces)
   for (const piece of pieces) {
     if (response.destroyed) return
     const goesOn = response.write(piece)
@@ -242,5 +246,27 @@ const sendPieces = async (response: http.ServerResponse, pieces: Iterable<string
       response.on("drain", done)
       response.on("close", done)
     })
+  }
+}
+
+/** Pieces that come when they come; whoever makes them is told when nobody listens any more. */
+const sendOverTime = async (response: http.ServerResponse, pieces: AsyncIterable<string>): Promise<void> => {
+  const iterator = pieces[Symbol.asyncIterator]()
+  const left = (): void => void iterator.return?.()
+  response.on("close", left)
+  response.flushHeaders()
+  try {
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+      if (response.destroyed) return
+      if (!response.write(next.value)) {
+        await new Promise<void>((resolve) => {
+          response.once("drain", resolve)
+          response.once("close", resolve)
+        })
+      }
+    }
+  } finally {
+    response.off("close", left)
+    left()
   }
 }

@@ -1,6 +1,8 @@
 /** What was asked for on the command line. */
 import { parseArgs } from "node:util"
 import type { CelAsked } from "./cel.ts"
+import type { ConnectAsked } from "./connect.ts"
+import type { LogsAsked } from "./logs.ts"
 
 export interface Usage {
   readonly _tag: "Usage"
@@ -19,6 +21,17 @@ export type Asked =
       readonly validateOnly: boolean
     }
   | { readonly _tag: "Validate"; readonly file: string; readonly json: boolean }
+  | { readonly _tag: "Story"; readonly id: string; readonly admin: string | undefined; readonly json: boolean }
+  | { readonly _tag: "Status"; readonly admin: string | undefined; readonly json: boolean }
+  | ({ readonly _tag: "Logs" } & LogsAsked)
+  | {
+      readonly _tag: "Doctor"
+      readonly file: string | undefined
+      readonly admin: string | undefined
+      readonly json: boolean
+    }
+  | ({ readonly _tag: "Connect" } & ConnectAsked)
+  | { readonly _tag: "Import"; readonly from: string; readonly file: string; readonly to: string | undefined }
   | {
       readonly _tag: "Explain"
       readonly file: string
@@ -27,7 +40,18 @@ export type Asked =
       readonly json: boolean
     }
 
-export const subcommands = ["validate", "explain", "cel", "init", "help"] as const
+export const subcommands = [
+  "validate",
+  "explain",
+  "cel",
+  "init",
+  "doctor",
+  "status",
+  "logs",
+  "connect",
+  "import",
+  "help",
+] as const
 
 export const help = `sluice — one data plane between agents and everything they call
 
@@ -38,6 +62,17 @@ Usage
                                           which bind, listener, route, policies and backend a request would take, and why not the others
   sluice cel 'EXPRESSION' [--context FILE] [--place PLACE] [--json]
                                           what an expression gives with the variables of a file, its type and what it needs
+  sluice explain --id ID [--json]         why an exchange of a running gateway ended as it did, by the x-sluice-id of its reply
+  sluice status [--json]                  how a running gateway is
+  sluice logs [-f] [-n COUNT] [--status CODE] [--json]
+                                          the latest entries of the request log; with -f those to come as well
+  sluice doctor [FILE] [--json]           whether ports, certificates, targets, database and clock are as a configuration needs them
+  sluice connect CLIENT [--url URL] [--revert | --print]
+                                          tells a client of MCP where the gateway is, and proves it: claude, claude-desktop, cursor,
+                                          vscode, codex, copilot, windsurf, gemini, opencode
+  sluice import --from SOURCE -f FILE [-o FILE]
+                                          a configuration of litellm, portkey, agentgateway or mcp (mcpServers) in our words, with
+                                          a finding for everything in it
   sluice init [FILE]                      write a first configuration to change, config.yaml unless named
 
 FILE may be - for standard input. Without errors the exit code is 0; 1 says that the configuration or the start failed,
@@ -50,6 +85,8 @@ Options
   -V                   version
       --version        version, with what it runs on
   -h, --help           this text
+      --admin URL      the admin interface of the running gateway; SLUICE_ADMIN, or localhost:15000. Its token is taken from
+                       SLUICE_ADMIN_TOKEN
 
 The configuration, its settings and the environment variables are described in docs/configuration.md.
 `
@@ -89,6 +126,8 @@ const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
     allowPositionals: true,
     options: {
       request: { type: "string", short: "r" },
+      id: { type: "string" },
+      admin: { type: "string" },
       header: { type: "string", short: "H", multiple: true, default: [] },
       json: { type: "boolean", default: false },
       file: { type: "string", short: "f" },
@@ -96,6 +135,7 @@ const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
     },
   })
   if (values.help) return { _tag: "Help" }
+  if (values.id !== undefined) return { _tag: "Story", id: values.id, admin: values.admin, json: values.json }
   const file = onlyFile(positionals, values.file)
   if (typeof file === "object") return file
   if (file === undefined) return usage("explain needs a file: sluice explain FILE --request 'GET http://host/path'")
@@ -119,6 +159,82 @@ const parseCel = (words: ReadonlyArray<string>): Asked | Usage => {
   if (expression === undefined) return usage("cel needs an expression: sluice cel '1 + 1'")
   if (more.length > 0) return usage("one expression at a time: put it in quotes")
   return { _tag: "Cel", expression, context: values.context, place: values.place, json: values.json }
+}
+
+const everywhere = {
+  json: { type: "boolean", default: false },
+  admin: { type: "string" },
+  help: { type: "boolean", short: "h", default: false },
+} as const
+
+const parseStatus = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { values } = parseArgs({ args: [...words], options: everywhere })
+  return values.help ? { _tag: "Help" } : { _tag: "Status", admin: values.admin, json: values.json }
+}
+
+const parseLogs = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      ...everywhere,
+      follow: { type: "boolean", short: "f", default: false },
+      count: { type: "string", short: "n", default: "20" },
+      status: { type: "string", multiple: true, default: [] },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const count = /^\d{1,3}$/.test(values.count) ? Number(values.count) : 0
+  if (count < 1 || count > 500) return usage("-n is a number from 1 to 500")
+  if (values.status.some((code) => !/^\d{3}$/.test(code))) return usage("--status is a status of HTTP, such as 503")
+  const { admin, follow, json } = values
+  return { _tag: "Logs", admin, follow, json, count, status: values.status.map(Number) }
+}
+
+const parseDoctor = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: { ...everywhere, file: { type: "string", short: "f" } },
+  })
+  if (values.help) return { _tag: "Help" }
+  const file = onlyFile(positionals, values.file)
+  return typeof file === "object" ? file : { _tag: "Doctor", file, admin: values.admin, json: values.json }
+}
+
+const parseConnect = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      url: { type: "string", default: "http://localhost:3000/mcp" },
+      revert: { type: "boolean", default: false },
+      print: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const [client, ...more] = positionals
+  if (client === undefined || more.length > 0) return usage("connect needs one client: sluice connect claude")
+  const { print, revert, url } = values
+  return { _tag: "Connect", client, url, revert, print }
+}
+
+const parseImport = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      from: { type: "string" },
+      file: { type: "string", short: "f" },
+      output: { type: "string", short: "o" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const file = onlyFile(positionals, values.file)
+  if (typeof file === "object") return file
+  if (values.from === undefined || file === undefined) return usage("import needs --from SOURCE and -f FILE")
+  return { _tag: "Import", from: values.from, file, to: values.output }
 }
 
 const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {
@@ -170,6 +286,16 @@ export const parse = (words: ReadonlyArray<string>): Asked | Usage => {
         return parseCel(rest)
       case "init":
         return parseInit(rest)
+      case "status":
+        return parseStatus(rest)
+      case "logs":
+        return parseLogs(rest)
+      case "doctor":
+        return parseDoctor(rest)
+      case "connect":
+        return parseConnect(rest)
+      case "import":
+        return parseImport(rest)
       default:
         return parseServe(words)
     }

@@ -16,6 +16,8 @@ import { notBuilt, refusal, withoutEffect } from "./local/built.ts"
 import type { Environment } from "./local/expand.ts"
 import { error, type Problem, warning } from "./local/Problem.ts"
 import type { StaticSection } from "./local/staticSection.ts"
+import { ownLabels } from "../telemetry/metrics.ts"
+import { labelName, type ObservedSettings } from "../telemetry/labels.ts"
 import { byDefault, connectionsByDefault, type Location, parse as parseLocation } from "../store/Location.ts"
 
 export type Level = "off" | "error" | "warn" | "info" | "debug" | "trace"
@@ -51,6 +53,12 @@ export interface Static {
   readonly metricsRemove: ReadonlyArray<string>
   /** Where components keep what must outlive the process; `isNamed` where the configuration says so. */
   readonly database: { readonly location: Location; readonly isNamed: boolean }
+  /** Which kinds of histograms are kept; the native ones are seen in the protobuf format only. */
+  readonly histograms: "classic" | "native" | "both"
+  /** Expressions that the process itself evaluates for every exchange. */
+  readonly observed: ObservedSettings
+  /** Absent: nothing is kept of exchanges. */
+  readonly requestLog?: RequestLogSettings
   readonly sensitiveHeaders: ReadonlyArray<string>
   /** Functions that every expression may call, as text. */
   readonly customFunctions?: string
@@ -72,6 +80,15 @@ export interface Static {
   /** Seals sessions; hexadecimal, 32 bytes. */
   readonly sessionKey?: Redacted.Redacted
   readonly oidcCookieSecret?: Redacted.Redacted
+}
+
+export interface RequestLogSettings {
+  readonly location: Location
+  /** The database is that of everything else. */
+  readonly isShared: boolean
+  /** 0: for ever. */
+  readonly retentionMillis: number
+  readonly batchMax?: number
 }
 
 const levels: ReadonlyArray<Level> = ["off", "error", "warn", "info", "debug", "trace"]
@@ -244,6 +261,28 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
   const minimum = section.connectionMinTerminationDeadline
   const maximum = section.connectionTerminationDeadline
 
+  const kept = section.logging?.database ?? section.database
+  const batchMax = pick<number | undefined>("REQUEST_LOG_STORE_BATCH_SIZE", batchSize, [], undefined, undefined)
+  const location =
+    kept === undefined
+      ? undefined
+      : pick<Location | undefined>(
+          undefined,
+          parseLocation,
+          section.logging?.database === undefined ? ["database"] : ["logging", "database"],
+          section.logging?.database === undefined ? undefined : locationOf(kept),
+          Result.getOrUndefined(locationOf(kept)),
+        )
+  const requestLog: RequestLogSettings | undefined =
+    location === undefined
+      ? undefined
+      : {
+          location,
+          isShared: section.logging?.database === undefined,
+          retentionMillis: pick("REQUEST_LOG_RETENTION", Duration.parse, [], undefined, requestLogRetentionMillis),
+          ...named("batchMax", batchMax),
+        }
+
   const resolved: Static = {
     enableIpv6,
     dns: {
@@ -290,6 +329,13 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ...(section.backend?.poolMaxSize === undefined ? {} : { poolMaxSize: section.backend.poolMaxSize }),
     },
     metricsRemove: section.metrics?.remove ?? [],
+    histograms: section.histograms ?? "classic",
+    observed: {
+      labels: labelsOf(section, problems),
+      ...named("user", section.standardAttributes?.user),
+      ...named("group", section.standardAttributes?.group),
+    },
+    ...named("requestLog", requestLog),
     database: {
       location: pick(
         undefined,
@@ -360,6 +406,28 @@ const locationOf = ({
   maxConnections === 0
     ? refuse("a database needs at least one connection", "Remove `maxConnections`, or make it 1 or more.")
     : parseLocation(url, maxConnections)
+
+const requestLogRetentionMillis = 30 * 24 * 3_600_000
+
+const batchSize = (text: string): Parsed<number> => {
+  const size = /^\d+$/.test(text.trim()) ? Number(text) : 0
+  return size >= 1 && size <= 16_384 ? Result.succeed(size) : refuse("expected a number of rows from 1 to 16384")
+}
+
+/** Labels that no metric has yet. */
+const labelsOf = (section: StaticSection, problems: Array<Problem>): ObservedSettings["labels"] =>
+  Object.entries(section.metrics?.fields?.add ?? {}).flatMap(([written, expression]) => {
+    const name = labelName(written)
+    if (!ownLabels.has(name)) return [{ name, expression }]
+    problems.push(
+      error(
+        ["config", "metrics", "fields", "add", written],
+        `metrics have a label \`${name}\` of their own`,
+        "Give it another name.",
+      ),
+    )
+    return []
+  })
 
 const secretNames = new Set(["SESSION_KEY", "OIDC_COOKIE_SECRET"])
 

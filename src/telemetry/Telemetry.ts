@@ -2,19 +2,35 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { randomUUID } from "node:crypto"
 import { monitorEventLoopDelay, performance } from "node:perf_hooks"
 import { getHeapStatistics } from "node:v8"
 import { threadId } from "node:worker_threads"
 import { Journal } from "../../stages/ports/Journal.ts"
-import { Timer } from "../../stages/ports/Timer.ts"
+import { type Clock, Timer } from "../../stages/ports/Timer.ts"
 import type { Gateway } from "../Gateway.ts"
 import { formats } from "./accessLog.ts"
 import { TelemetryJournal } from "./journal.ts"
+import { Curiosity } from "./Curiosity.ts"
+import { Stories, storyWitness } from "./explanation.ts"
+import type { ObservedSettings } from "./labels.ts"
+import { type Observed, observe } from "./observed.ts"
+import { standardOf } from "./requestLog/record.ts"
+import { forget, RequestLog } from "./requestLog/RequestLog.ts"
+import type { Witness } from "./Told.ts"
+import type { RequestLogSettings, Static } from "../config/Static.ts"
+import { layer as storageLayer, Storage } from "../store/Storage.ts"
+import { Exports } from "./Exports.ts"
 import { Levels, type Setting } from "./Levels.ts"
 import { LineSink, type Out, toDescriptor } from "./LineSink.ts"
 import * as Log from "./log.ts"
 import { make as makeMetrics, type Metrics } from "./metrics.ts"
+import { resourceOf, type Variables } from "./otlp/resource.ts"
+import { batchSettings, isDisabled } from "./otlp/settings.ts"
+import { logWitness } from "./otlpLogs.ts"
 import { Timestamps } from "./Timestamps.ts"
+import { traceWitness } from "./traces.ts"
 
 /** Exchanges that are numbered in one thread before its numbers reach those of the next. */
 const numbersPerThread = 1e10
@@ -25,7 +41,22 @@ export interface TelemetryOptions {
   readonly metricsRemove?: ReadonlyArray<string>
   /** Where lines go; the standard output unless set. */
   readonly out?: Out
+  /** `OTEL_` variables and the like; those of the process unless given. */
+  readonly env?: Variables
+  readonly namespace?: string
+  readonly observed?: ObservedSettings
+  /** Absent: nothing is kept of exchanges. */
+  readonly requestLog?: RequestLogSettings | undefined
 }
+
+/** What the configuration of the process says about telemetry. */
+export const telemetryOptions = (settings: Static): Omit<TelemetryOptions, "version" | "out"> => ({
+  logging: settings.logging,
+  metricsRemove: settings.metricsRemove,
+  namespace: settings.identity.namespace,
+  observed: settings.observed,
+  requestLog: settings.requestLog,
+})
 
 export class Telemetry extends Context.Service<
   Telemetry,
@@ -33,6 +64,14 @@ export class Telemetry extends Context.Service<
     readonly metrics: Metrics
     readonly levels: Levels
     readonly sink: LineSink
+    /** Sends what waits to be exported; to be run while the way out is still open. */
+    readonly flush: Effect.Effect<void>
+    /** Exchanges that have a story to tell. */
+    readonly stories: Stories
+    /** Who wants to hear the stories of what comes next. */
+    readonly curiosity: Curiosity
+    /** Absent where nothing is kept. */
+    readonly requestLog: RequestLog | undefined
     /** From now on the gauges tell about this gateway. */
     readonly watch: (gateway: Gateway["Service"]) => void
   }
@@ -88,9 +127,46 @@ const watchGateway = (metrics: Metrics, gateway: Gateway["Service"]): void => {
   })
 }
 
-const make = Effect.fnUntraced(function* ({ logging, metricsRemove = [], out, version }: TelemetryOptions) {
+/** How long the end waits for the receivers of what was not sent yet. */
+const farewellMillis = 2_000
+
+const farewell = (log: RequestLog | undefined): Effect.Effect<void> =>
+  log === undefined ? Effect.void : Effect.asVoid(Effect.timeoutOption(log.flush, farewellMillis))
+
+/** How often what is too old is let go. */
+const forgetMillis = 3_600_000
+
+/** Opens the request log, and lets go of what is too old; one thread does that for all. */
+const keep = Effect.fnUntraced(function* (
+  log: RequestLog,
+  { isShared, location, retentionMillis }: RequestLogSettings,
+  clock: Clock,
+) {
+  const shared = isShared ? yield* Effect.serviceOption(Storage) : Option.none()
+  const storage = Option.isSome(shared)
+    ? shared.value
+    : Context.get(yield* Layer.build(storageLayer(location)), Storage)
+  yield* log.open(storage)
+  if (threadId !== 0 || retentionMillis <= 0) return
+  const { store } = log
+  if (store === undefined) return
+  yield* Effect.forever(
+    Effect.andThen(Effect.ignore(forget(store, clock.wallMillis() - retentionMillis)), Effect.sleep(forgetMillis)),
+  )
+})
+
+const make = Effect.fnUntraced(function* ({
+  env = process.env,
+  logging,
+  metricsRemove = [],
+  namespace = "default",
+  observed = { labels: [] },
+  out,
+  requestLog: keeping,
+  version,
+}: TelemetryOptions) {
   const clock = yield* Timer
-  const metrics = makeMetrics({ version, remove: metricsRemove })
+  const metrics = makeMetrics({ version, remove: metricsRemove, labels: observed.labels.map(({ name }) => name) })
   const levels = new Levels(logging)
   const dropped = metrics.logLinesDropped.with()
   if (out === undefined) {
@@ -118,17 +194,71 @@ const make = Effect.fnUntraced(function* ({ logging, metricsRemove = [], out, ve
   const format = formats[logging.format]
   const write = (line: string): void => sink.write(line)
   const timestamps = new Timestamps(clock)
+  const self = { version, instance: randomUUID(), namespace }
+  const say = (
+    level: "debug" | "warn",
+    target: string,
+    message: string,
+    fields: Readonly<Record<string, unknown>>,
+  ): void =>
+    write(Log.formatEntry(format, { time: timestamps.now(), level, target, message, fields: Object.entries(fields) }))
+  const exports = new Exports({
+    clock,
+    version,
+    resource: (configured) => resourceOf(env, self, configured),
+    settings: batchSettings(env),
+    onDropped: (signal, count, why) => {
+      metrics.exportsDropped.with(signal).add(count)
+      if (levels.enabled("otlp", "warn")) say("warn", "otlp", `${count} of the ${signal} were not exported: ${why}`, {})
+    },
+  })
+  const stories = new Stories()
+  const curiosity = new Curiosity(clock)
+  let seen: Observed | undefined
+  const requestLog =
+    keeping === undefined
+      ? undefined
+      : new RequestLog({
+          clock,
+          standard: (told) => seen?.standard(told) ?? standardOf(told.exchange),
+          batchMax: keeping.batchMax,
+          onUnavailable: (why) => {
+            if (levels.enabled("requestLog", "warn")) {
+              say("warn", "requestLog", `The request log waits for its database: ${why}`, {})
+            }
+          },
+          onDropped: (writes, why) => {
+            metrics.requestLogDropped.with().add(writes)
+            if (levels.enabled("requestLog", "warn")) {
+              say("warn", "requestLog", `${writes} rows of the request log were not written: ${why}`, {})
+            }
+          },
+        })
+  if (keeping !== undefined && requestLog !== undefined) {
+    yield* Effect.forkScoped(keep(requestLog, keeping, clock))
+  }
+  const queues = metrics.queueSize
+  metrics.registry.onRead(() => {
+    queues.with("log lines").set(sink.waiting)
+    queues.with("exports").set(exports.size)
+    if (requestLog !== undefined) queues.with("request log").set(requestLog.size)
+  })
+  const witnesses: ReadonlyArray<Witness> = [
+    ...(isDisabled(env) ? [] : [traceWitness(exports), logWitness(exports)]),
+    storyWitness(stories, curiosity),
+    ...(requestLog === undefined ? [] : [requestLog.witness]),
+  ]
   const journal = new TelemetryJournal({
     metrics,
     levels,
     timestamps,
     format,
     write,
+    clock,
+    witnesses,
+    inquire: () => curiosity.inquire(),
     firstNumber: threadId * numbersPerThread,
-    log: (level, target, message, fields) =>
-      write(
-        Log.formatEntry(format, { time: timestamps.now(), level, target, message, fields: Object.entries(fields) }),
-      ),
+    log: say,
   })
   const watched = new WeakSet<Gateway["Service"]>()
   const unmatched = metrics.registry.unmatched
@@ -140,10 +270,18 @@ const make = Effect.fnUntraced(function* ({ logging, metricsRemove = [], out, ve
     metrics,
     levels,
     sink,
+    flush: Effect.asVoid(
+      Effect.all([exports.flush(farewellMillis), farewell(requestLog)], { concurrency: "unbounded" }),
+    ),
+    stories,
+    curiosity,
+    requestLog,
     watch: (gateway) => {
       if (watched.has(gateway)) return
       watched.add(gateway)
-      journal.watch(gateway.live)
+      seen = observe(observed, gateway.expressions)
+      curiosity.expressions = gateway.expressions
+      journal.watch(gateway.live, seen)
       watchGateway(metrics, gateway)
     },
   })

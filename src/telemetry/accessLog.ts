@@ -22,6 +22,8 @@ export const fieldNames = [
   "http.status",
   "grpc.status",
   "tls.sni",
+  "trace.id",
+  "span.id",
   "jwt.sub",
   "protocol",
   "retry.attempt",
@@ -59,6 +61,8 @@ const at = {
   status: bit("http.status"),
   grpc: bit("grpc.status"),
   serverName: bit("tls.sni"),
+  trace: bit("trace.id"),
+  span: bit("span.id"),
   subject: bit("jwt.sub"),
   protocol: bit("protocol"),
   retry: bit("retry.attempt"),
@@ -90,6 +94,9 @@ export interface Line {
   /** 0 when nothing was answered. */
   status: number
   grpcStatus: string | undefined
+  /** Where it is traced. */
+  traceId: string | undefined
+  spanId: string | undefined
   /** Whom a verified token is about. */
   subject: string | undefined
   protocol: string
@@ -172,6 +179,40 @@ export const addressText = ({ host, port }: Address): string =>
 const identityOf = (tls: TlsFacts | undefined): string | undefined =>
   tls?.client?.subjectAltNames.find((name) => name.startsWith("spiffe://"))
 
+/** The path as it may be shown. */
+const shownPath = (path: string, query: string | undefined): string =>
+  query === undefined ? path : `${path}?${withoutCredentials(query)}`
+
+/** The fields of a line as values, in the same order. */
+export const fieldsOfLine = (place: Place, told: Line): ReadonlyArray<Field> => {
+  const { host, path, tls } = told
+  const all: ReadonlyArray<readonly [name: FieldName, value: Json | undefined]> = [
+    ["gateway", place.gateway],
+    ["listener", place.listener],
+    ["route_rule", place.rule],
+    ["route", place.route],
+    ["endpoint", told.endpoint],
+    ["src.addr", addressText(told.peer)],
+    ["src.identity", identityOf(tls)],
+    ["http.method", told.method],
+    ["http.host", host],
+    ["http.path", path === undefined ? undefined : shownPath(path, told.query)],
+    ["http.version", told.version === undefined ? undefined : versions[told.version]],
+    ["http.status", told.status === 0 ? undefined : told.status],
+    ["grpc.status", told.grpcStatus],
+    ["tls.sni", host === undefined && tls?.serverName !== "" ? tls?.serverName : undefined],
+    ["trace.id", told.traceId],
+    ["span.id", told.spanId],
+    ["jwt.sub", told.subject],
+    ["protocol", told.protocol],
+    ["retry.attempt", told.attempts > 1 ? told.attempts - 1 : undefined],
+    ["error", told.error],
+    ["reason", told.reason],
+    ["duration", `${Math.max(0, Math.trunc(told.durationMillis))}ms`],
+  ]
+  return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+}
+
 /** Writes lines in one format; everything that does not depend on the exchange is prepared here. */
 export class LineWriter {
   private readonly format: Format
@@ -230,14 +271,17 @@ export class LineWriter {
     if (method !== undefined && (fields & at.method) !== 0) line += keys.method + value(method)
     if (host !== undefined && (fields & at.host) !== 0) line += keys.host + value(host)
     if (path !== undefined && (fields & at.path) !== 0) {
-      const { query } = told
-      line += keys.path + value(query === undefined ? path : `${path}?${withoutCredentials(query)}`)
+      line += keys.path + value(shownPath(path, told.query))
     }
     if (told.version !== undefined && (fields & at.version) !== 0) line += this.version(told.version)
     if (told.status !== 0 && (fields & at.status) !== 0) line += this.status(told.status)
     if (grpcStatus !== undefined && (fields & at.grpc) !== 0) line += keys.grpc + value(grpcStatus)
     if (tls !== undefined && host === undefined && tls.serverName !== "" && (fields & at.serverName) !== 0) {
       line += keys.serverName + value(tls.serverName)
+    }
+    if (told.traceId !== undefined) {
+      if ((fields & at.trace) !== 0) line += keys.trace + format.quote + told.traceId + format.quote
+      if ((fields & at.span) !== 0) line += keys.span + format.quote + told.spanId + format.quote
     }
     if (told.subject !== undefined && (fields & at.subject) !== 0) line += keys.subject + value(told.subject)
     if ((fields & at.protocol) !== 0) line += this.protocol(told.protocol)

@@ -9,15 +9,21 @@ import type { RouteName } from "../../ir/Route.ts"
 import { findHost } from "../../stages/4-route/host.ts"
 import type { Accepted, Address } from "../../stages/Connection.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
+import type { Inquiry } from "../../stages/Inquiry.ts"
 import type { CompiledBind, CompiledListener, CompiledRoute, Live, Plan } from "../../stages/Plan.ts"
+import type { Account } from "../../stages/6-dispatch/llm/Account.ts"
 import type { Ending, Journal, RelayEnding } from "../../stages/ports/Journal.ts"
 import type { TlsFacts } from "../../stages/ports/Network.ts"
 import { message, reason } from "../../stages/Refusal.ts"
-import { everyField, fieldsWithout, type Line, LineWriter, type Format } from "./accessLog.ts"
+import { everyField, fieldsWithout, type Line, LineWriter, type Format, type Place } from "./accessLog.ts"
 import type { Levels } from "./Levels.ts"
 import type { Metrics } from "./metrics.ts"
 import { type Counter, type Histogram, unknown } from "./Registry.ts"
+import type { Observed } from "./observed.ts"
 import type { Timestamps } from "./Timestamps.ts"
+import { operationOf, protocolOf, spokenOf } from "./spoken.ts"
+import { arranged, Told, type Witness } from "./Told.ts"
+import type { Clock } from "../../stages/ports/Timer.ts"
 
 /** Methods that have a label of their own; any other would let clients make series at will. */
 const methods: ReadonlyMap<string, number> = new Map(
@@ -40,6 +46,15 @@ const numberOf = (reason: string): number => {
 
 const toSeconds = (millis: number): number => Math.max(0, millis) / 1000
 
+type Labels = ReadonlyArray<string | undefined>
+
+const noLabels: Labels = []
+
+const lookups = { exact: "Exact", missing: "Missing", unpriced: "Unpriced", noCatalog: "NoCatalog" } as const
+
+/** Series of one backend that are found again without asking the registry. */
+const outcomesMax = 1_024
+
 /** What exchanges with the same labels are counted by. */
 interface HttpSeries {
   readonly requests: Counter
@@ -51,13 +66,14 @@ interface HttpSeries {
 interface BackendSeries {
   readonly name: string | undefined
   /** By method, status and reason in one number, so that finding one makes no text. */
-  readonly byOutcome: Map<number, HttpSeries>
-  processing: { readonly request: Histogram; readonly response: Histogram } | undefined
+  readonly byOutcome: Map<number | string, HttpSeries>
+  processing: { readonly request: Histogram; readonly response: Histogram; readonly overhead: Histogram } | undefined
 }
 
 /** A route, or the lack of one, as everything that ended there has in common. */
 interface PlaceFacts {
   readonly labels: readonly [bind: string, gateway: string, listener: string, route: string, rule: string]
+  readonly named: Place
   readonly text: string
   readonly fields: number
   readonly backends: Map<string | undefined, BackendSeries>
@@ -117,6 +133,11 @@ export interface JournalParts {
   readonly timestamps: Timestamps
   readonly format: Format
   readonly write: (line: string) => void
+  readonly clock: Pick<Clock, "nowMillis" | "wallMillis">
+  /** Asked for each exchange: an inquiry where all are to tell their story. */
+  readonly inquire?: () => Inquiry | undefined
+  /** Whoever else writes down what happened. */
+  readonly witnesses: ReadonlyArray<Witness>
   /** Connections and requests are numbered from here on, so that no two threads use the same number. */
   readonly firstNumber: number
   /** The application log, for what is no exchange. */
@@ -139,6 +160,7 @@ export class TelemetryJournal {
   private lastRequest: number
   /** Names of binds and listeners that only a plan knows. */
   private live: Live | undefined
+  private observed: Observed | undefined
 
   constructor(parts: JournalParts) {
     this.parts = parts
@@ -148,12 +170,14 @@ export class TelemetryJournal {
   }
 
   /** What happens before an exchange begins is named after the plan that serves. */
-  watch(live: Live): void {
+  watch(live: Live, observed?: Observed): void {
     this.live = live
+    this.observed = observed
   }
 
   readonly port: Journal["Service"] = {
     exchange: (exchange, ending) => this.exchange(exchange, ending),
+    inquire: () => this.parts.inquire?.(),
     relay: (accepted, ending) => this.relay(accepted, ending),
     accepted: (bind) => this.accepted(bind),
     handshake: (bind, millis, tls) => this.handshake(bind, millis, tls),
@@ -162,20 +186,49 @@ export class TelemetryJournal {
   }
 
   private exchange(exchange: Exchange, ending: Ending): void {
-    const { trail } = exchange
     const place = this.placeOf(exchange)
     const { error, reason } = outcomeOf(exchange, ending)
     const status = ending.reply?.status ?? 0
     this.count(exchange, ending, place, status, reason)
-    const { levels, timestamps, write } = this.parts
-    if (!levels.request) return
-    const recording = trail.listener?.recording
+    const { levels, witnesses } = this.parts
+    let line: Line | undefined
+    let told: Told | undefined
+    for (let i = 0; i < witnesses.length; i++) {
+      const witness = witnesses[i] as Witness
+      if (!witness.wants(exchange, ending)) continue
+      line ??= this.lineOf(exchange, ending, status, error, reason)
+      told ??= this.toldOf(exchange, ending, line, place, reason)
+      witness.tell(told)
+    }
+    if (levels.request) this.log(exchange, ending, place, line ?? this.lineOf(exchange, ending, status, error, reason))
+  }
+
+  /** Writes the line of the access log. */
+  private log(exchange: Exchange, ending: Ending, place: PlaceFacts, line: Line): void {
+    const { timestamps, write } = this.parts
+    const recording = exchange.trail.listener?.recording
     const computed = recording?.fields(exchange, ending)
     if (recording !== undefined && computed === undefined) return
+    const spoken = spokenOf(exchange)
+    const all =
+      recording === undefined || computed === undefined ? spoken : arranged(spoken, recording.removed, computed)
+    const more = all.length === 0 ? "" : this.writer.computed(all)
+    write(this.writer.line(timestamps.at(ending.endedMillis), place.text, place.fields, line, more))
+  }
+
+  private toldOf(exchange: Exchange, ending: Ending, line: Line, place: PlaceFacts, reason: string): Told {
+    const { clock } = this.parts
+    const endedUnixMillis = clock.wallMillis() - (clock.nowMillis() - ending.endedMillis)
+    return new Told(exchange, ending, line, place.named, reason, spokenOf(exchange), endedUnixMillis)
+  }
+
+  private lineOf(exchange: Exchange, ending: Ending, status: number, error: string | undefined, reason: string): Line {
+    const { trace, trail } = exchange
+    const { levels } = this.parts
     const asked = exchange.original ?? exchange.request
     const { accepted } = exchange.bound.secured
     const debug = levels.requestDebug
-    const line: Line = {
+    return {
       connection: debug ? this.connectionNumber(accepted) : 0,
       request: debug ? ++this.lastRequest : 0,
       endpoint: trail.endpoint?.label,
@@ -188,6 +241,8 @@ export class TelemetryJournal {
       version: exchange.request.version,
       status,
       grpcStatus: ending.reply?.headers.get("grpc-status"),
+      traceId: trace?.traceId,
+      spanId: trace?.spanId,
       subject: subjectOf(exchange),
       protocol: protocolOf(exchange),
       attempts: trail.attempts,
@@ -195,35 +250,74 @@ export class TelemetryJournal {
       reason: reason === "Upstream" ? undefined : reason,
       durationMillis: ending.endedMillis - exchange.startedMillis,
     }
-    const spoken = exchange.notes?.a2a?.fields(trail.listener?.recording?.names) ?? []
-    const all = computed === undefined ? spoken : [...spoken, ...computed]
-    const more = all.length === 0 ? "" : this.writer.computed(all)
-    write(this.writer.line(timestamps.at(ending.endedMillis), place.text, place.fields, line, more))
   }
 
   private count(exchange: Exchange, ending: Ending, place: PlaceFacts, status: number, reason: string): void {
     const { trail } = exchange
     const backend = place.backends.get(trail.backend) ?? this.backendOf(place, trail.backend)
     const method = methods.get(exchange.request.method) ?? otherMethod
-    const key = (numberOf(reason) * 16 + method) * 1024 + status
-    const series = backend.byOutcome.get(key) ?? this.seriesOf(place, backend, key, method, status, reason)
+    const protocol = protocolOf(exchange)
+    const number = ((numberOf(reason) * 16 + method) * 8 + (protocolNumbers[protocol] ?? 0)) * 1024 + status
+    const more = this.observed?.labels?.(exchange, ending) ?? noLabels
+    const key = more.length === 0 ? number : `${number} ${JSON.stringify(more)}`
+    const series =
+      backend.byOutcome.get(key) ?? this.seriesOf(place, backend, key, { protocol, method, status, reason, more })
     series.requests.value++
     series.duration.observe(toSeconds(ending.endedMillis - exchange.startedMillis))
     const bytes = ending.delivered?.bytes ?? 0
-    if (bytes > 0) (series.bytes ??= this.bytesOf(place, backend, method, status, reason)).value += bytes
+    if (bytes > 0)
+      (series.bytes ??= this.bytesOf(place, backend, { protocol, method, status, reason, more })).value += bytes
     if (trail.attempts > 1) {
-      series.retries ??= this.parts.metrics.retries.with(...httpLabels(place, backend, method, status, reason))
+      series.retries ??= this.parts.metrics.retries.with(
+        ...httpLabels(place, backend, { protocol, method, status, reason, more }),
+      )
       series.retries.value += trail.attempts - 1
     }
+    // A model's last words may come after those of the exchange.
+    exchange.notes?.llm?.watch((account) => this.model(account, place, more))
     if (trail.upstreamStartMillis === 0) return
-    const processing = (backend.processing ??= this.processingOf(place, backend))
+    const processing =
+      more.length === 0
+        ? (backend.processing ??= this.processingOf(place, backend, more))
+        : this.processingOf(place, backend, more)
     processing.request.observe(toSeconds(trail.upstreamStartMillis - exchange.startedMillis))
     const answeredMillis = trail.upstreamHeadMillis
     this.primaryCall.observe(
       toSeconds((answeredMillis === 0 ? ending.endedMillis : answeredMillis) - trail.upstreamStartMillis),
     )
-    if (answeredMillis !== 0 && trail.replyMillis !== 0)
+    if (answeredMillis !== 0 && trail.replyMillis !== 0) {
       processing.response.observe(toSeconds(trail.replyMillis - answeredMillis))
+      const before = trail.upstreamStartMillis - exchange.startedMillis - trail.waitedMillis
+      processing.overhead.observe(toSeconds(before + trail.replyMillis - answeredMillis))
+    }
+  }
+
+  /** Calls of models are slow and dear: looking their series up is not what they cost. */
+  private model(account: Account, place: PlaceFacts, more: Labels): void {
+    const { costLookups, firstToken, modelDuration, perToken, tokenCost, tokenUsage } = this.parts.metrics
+    const { cost, priced, usage } = account
+    const labels = [
+      operationOf(account),
+      account.provider,
+      account.requestModel,
+      account.responseModel,
+      ...place.labels,
+      ...more,
+    ]
+    const tokens = (type: string, count: number | undefined): void => {
+      if (count !== undefined) tokenUsage.with(type, ...labels).observe(count)
+    }
+    tokens("input", usage?.inputTokens)
+    tokens("output", usage?.outputTokens)
+    tokens("input_cache_read", usage?.cacheReadTokens)
+    tokens("input_cache_write", usage?.cacheWriteTokens)
+    if (cost !== undefined) tokenCost.with(...labels).add(cost.total)
+    costLookups.with(lookups[priced], ...labels).add(1)
+    modelDuration.with(...labels).observe(toSeconds(account.endedMillis - account.startedMillis))
+    const first = account.timeToFirstTokenMillis
+    if (first !== undefined) firstToken.with(...labels).observe(toSeconds(first))
+    const each = account.timePerOutputTokenMillis
+    if (each !== undefined) perToken.with(...labels).observe(toSeconds(each))
   }
 
   private backendOf(place: PlaceFacts, name: string | undefined): BackendSeries {
@@ -232,35 +326,34 @@ export class TelemetryJournal {
     return series
   }
 
-  private seriesOf(
-    place: PlaceFacts,
-    backend: BackendSeries,
-    key: number,
-    method: number,
-    status: number,
-    reason: string,
-  ): HttpSeries {
+  private seriesOf(place: PlaceFacts, backend: BackendSeries, key: number | string, outcome: Outcome): HttpSeries {
     const { metrics } = this.parts
-    const labels = httpLabels(place, backend, method, status, reason)
+    const labels = httpLabels(place, backend, outcome)
     const series: HttpSeries = {
       requests: metrics.requests.with(...labels),
       duration: metrics.requestDuration.with(...labels),
       bytes: undefined,
       retries: undefined,
     }
-    backend.byOutcome.set(key, series)
+    // What clients can make at will is bounded by the registry; it is remembered here only as far as it is few.
+    if (backend.byOutcome.size < outcomesMax) backend.byOutcome.set(key, series)
     return series
   }
 
-  private bytesOf(place: PlaceFacts, backend: BackendSeries, method: number, status: number, reason: string): Counter {
-    return this.parts.metrics.responseBytes.with(...httpLabels(place, backend, method, status, reason))
+  private bytesOf(place: PlaceFacts, backend: BackendSeries, outcome: Outcome): Counter {
+    return this.parts.metrics.responseBytes.with(...httpLabels(place, backend, outcome))
   }
 
-  private processingOf(place: PlaceFacts, { name }: BackendSeries): NonNullable<BackendSeries["processing"]> {
-    const { requestProcessing, responseProcessing } = this.parts.metrics
+  private processingOf(
+    place: PlaceFacts,
+    { name }: BackendSeries,
+    more: Labels,
+  ): NonNullable<BackendSeries["processing"]> {
+    const { overhead, requestProcessing, responseProcessing } = this.parts.metrics
     return {
-      request: requestProcessing.with(name, ...place.labels),
-      response: responseProcessing.with(name, ...place.labels),
+      request: requestProcessing.with(name, ...place.labels, ...more),
+      response: responseProcessing.with(name, ...place.labels, ...more),
+      overhead: overhead.with(name, ...place.labels, ...more),
     }
   }
 
@@ -331,10 +424,11 @@ export class TelemetryJournal {
     return place
   }
 
-  private place(bind: string, named: Parameters<LineWriter["place"]>[0], fields: number): PlaceFacts {
+  private place(bind: string, named: Place, fields: number): PlaceFacts {
     const { gateway = unknown, listener = unknown, route = unknown, rule = unknown } = named
     return {
       labels: [bind, gateway, listener, route, rule],
+      named,
       text: this.writer.place(named, fields),
       fields,
       backends: new Map(),
@@ -460,8 +554,6 @@ export class TelemetryJournal {
 
 const fieldDuration = everyField & ~fieldsWithout(["duration"])
 
-const protocolOf = ({ notes }: Exchange): string => notes?.a2a?.protocol ?? "http"
-
 const subjectOf = ({ identity }: Exchange): string | undefined => {
   const subject = identity?.jwt?.["sub"]
   return typeof subject === "string" ? subject : undefined
@@ -481,6 +573,8 @@ const nothing: Omit<Line, "peer" | "protocol"> = {
   version: undefined,
   status: 0,
   grpcStatus: undefined,
+  traceId: undefined,
+  spanId: undefined,
   subject: undefined,
   attempts: 0,
   error: undefined,
@@ -488,19 +582,29 @@ const nothing: Omit<Line, "peer" | "protocol"> = {
   durationMillis: 0,
 }
 
+/** What tells one series of a backend from another. */
+interface Outcome {
+  readonly protocol: string
+  readonly method: number
+  readonly status: number
+  readonly reason: string
+  readonly more: Labels
+}
+
+const protocolNumbers: Readonly<Record<string, number>> = { http: 0, llm: 1, mcp: 2, a2a: 3 }
+
 const httpLabels = (
   place: PlaceFacts,
   { name }: BackendSeries,
-  method: number,
-  status: number,
-  reason: string,
-): ReadonlyArray<string | undefined> => [
+  { method, more, protocol, reason, status }: Outcome,
+): Labels => [
   name,
-  "http",
+  protocol,
   methodLabels[method],
   status === 0 ? undefined : String(status),
   reason,
   ...place.labels,
+  ...more,
 ]
 
 /** Bind, gateway, listener and protocol, as far as all listeners of the bind agree on them. */

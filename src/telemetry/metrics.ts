@@ -6,11 +6,23 @@ export const prefix = "agentgateway_"
 const route = ["bind", "gateway", "listener", "route", "route_rule"] as const
 const http = ["backend", "protocol", "method", "status", "reason", ...route] as const
 const processing = ["backend", ...route] as const
+const model = [
+  "gen_ai_operation_name",
+  "gen_ai_system",
+  "gen_ai_request_model",
+  "gen_ai_response_model",
+  ...route,
+] as const
 const transport = ["bind", "gateway", "listener", "protocol"] as const
 
 const requestSeconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 80]
 const processingSeconds = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25]
 const connectSeconds = [0.0005, 0.0015, 0.0043, 0.0126, 0.0368, 0.108, 0.316, 0.924, 2.71, 8]
+
+const firstTokenSeconds = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+const perTokenSeconds = [0.001, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5]
+const callSeconds = Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i)
+const tokenCounts = Array.from({ length: 14 }, (_, i) => 4 ** i)
 
 const counter = (name: string, labels: ReadonlyArray<string>, help: string) =>
   ({ name: `${prefix}${name}`, kind: "counter", help, labels }) as const satisfies Definition
@@ -42,8 +54,44 @@ export const definitions = {
     processingSeconds,
     "From the head of an upstream's reply to the sending of ours.",
   ),
+  overhead: histogram(
+    "request_overhead_seconds",
+    processing,
+    processingSeconds,
+    "Time in the gateway that was not spent waiting for anybody: on the way in and on the way out together.",
+  ),
   responseBytes: counter("response_bytes_total", http, "Bytes of reply bodies sent to clients."),
   retries: counter("retries_total", http, "Further attempts at requests."),
+  tokenUsage: histogram(
+    "gen_ai_client_token_usage",
+    ["gen_ai_token_type", ...model],
+    tokenCounts,
+    "Tokens of one call of a model, by type: input, output, input_cache_read, input_cache_write.",
+  ),
+  tokenCost: counter("gen_ai_client_cost_usd_total", model, "US dollars that calls of models cost."),
+  modelDuration: histogram(
+    "gen_ai_server_request_duration",
+    model,
+    callSeconds,
+    "Seconds from the request to the end of the answer of a model.",
+  ),
+  firstToken: histogram(
+    "gen_ai_server_time_to_first_token",
+    model,
+    firstTokenSeconds,
+    "Seconds from the request to the first token of a streamed answer.",
+  ),
+  perToken: histogram(
+    "gen_ai_server_time_per_output_token",
+    model,
+    perTokenSeconds,
+    "Seconds between one token of a streamed answer and the next.",
+  ),
+  costLookups: counter(
+    "cost_catalog_lookups_total",
+    ["status", ...model],
+    "Questions to the catalogue of prices, by what it knew: Exact, Missing, Unpriced, NoCatalog.",
+  ),
   downstreamConnections: counter("downstream_connections_total", transport, "Accepted connections."),
   downstreamRejected: counter(
     "downstream_connections_rejected_total",
@@ -98,6 +146,9 @@ export const definitions = {
     ["use"],
     "Evaluations of expressions that failed, by what they were for.",
   ),
+  exportsDropped: counter("exports_dropped_total", ["signal"], "Spans and log records that no receiver took."),
+  requestLogDropped: counter("request_log_dropped_total", [], "Rows of the request log that were not written."),
+  queueSize: gauge("queue_size", ["queue"], "What waits to be written or sent, by queue."),
   seriesOverflow: counter(
     "metric_series_overflow_total",
     ["metric"],
@@ -111,8 +162,15 @@ export interface Metrics {
   readonly requestDuration: Family<Histogram>
   readonly requestProcessing: Family<Histogram>
   readonly responseProcessing: Family<Histogram>
+  readonly overhead: Family<Histogram>
   readonly responseBytes: Family<Counter>
   readonly retries: Family<Counter>
+  readonly tokenUsage: Family<Histogram>
+  readonly tokenCost: Family<Counter>
+  readonly modelDuration: Family<Histogram>
+  readonly firstToken: Family<Histogram>
+  readonly perToken: Family<Histogram>
+  readonly costLookups: Family<Counter>
   readonly downstreamConnections: Family<Counter>
   readonly downstreamRejected: Family<Counter>
   readonly downstreamReceivedBytes: Family<Counter>
@@ -130,17 +188,40 @@ export interface Metrics {
   readonly residentMemory: Family<Gauge>
   readonly logLinesDropped: Family<Counter>
   readonly expressionFailures: Family<Counter>
+  readonly exportsDropped: Family<Counter>
+  readonly requestLogDropped: Family<Counter>
+  readonly queueSize: Family<Gauge>
 }
 
 export interface MetricsOptions {
   readonly version: string
   readonly remove?: ReadonlyArray<string>
   readonly seriesMax?: number
+  /** Further labels of whatever is counted by route. */
+  readonly labels?: ReadonlyArray<string>
 }
 
-export const make = ({ version, ...options }: MetricsOptions): Metrics => {
+/** Whether the labels of a metric name the route, so that those of the configuration come after them. */
+const byRoute = ({ labels }: Definition): boolean => labels.includes("route_rule")
+
+/** The labels that any metric by route has already. */
+export const ownLabels: ReadonlySet<string> = new Set(
+  Object.values<Definition>(definitions).flatMap((one) => (byRoute(one) ? [...one.labels, "le"] : [])),
+)
+
+type Definitions = { readonly [K in keyof typeof definitions]: (typeof definitions)[K] }
+
+const withLabels = (more: ReadonlyArray<string>): Definitions =>
+  Object.fromEntries(
+    Object.entries<Definition>(definitions).map(([key, one]) => [
+      key,
+      byRoute(one) ? { ...one, labels: [...one.labels, ...more] } : one,
+    ]),
+  ) as unknown as Definitions
+
+export const make = ({ labels = [], version, ...options }: MetricsOptions): Metrics => {
   const registry = new Registry({ ...options, prefix })
-  const at = definitions
+  const at = withLabels(labels)
   registry.gauge(at.buildInfo).with(version).set(1)
   const metrics: Metrics = {
     registry,
@@ -148,8 +229,15 @@ export const make = ({ version, ...options }: MetricsOptions): Metrics => {
     requestDuration: registry.histogram(at.requestDuration),
     requestProcessing: registry.histogram(at.requestProcessing),
     responseProcessing: registry.histogram(at.responseProcessing),
+    overhead: registry.histogram(at.overhead),
     responseBytes: registry.counter(at.responseBytes),
     retries: registry.counter(at.retries),
+    tokenUsage: registry.histogram(at.tokenUsage),
+    tokenCost: registry.counter(at.tokenCost),
+    modelDuration: registry.histogram(at.modelDuration),
+    firstToken: registry.histogram(at.firstToken),
+    perToken: registry.histogram(at.perToken),
+    costLookups: registry.counter(at.costLookups),
     downstreamConnections: registry.counter(at.downstreamConnections),
     downstreamRejected: registry.counter(at.downstreamRejected),
     downstreamReceivedBytes: registry.counter(at.downstreamReceivedBytes),
@@ -167,6 +255,9 @@ export const make = ({ version, ...options }: MetricsOptions): Metrics => {
     residentMemory: registry.gauge(at.residentMemory),
     logLinesDropped: registry.counter(at.logLinesDropped),
     expressionFailures: registry.counter(at.expressionFailures),
+    exportsDropped: registry.counter(at.exportsDropped),
+    requestLogDropped: registry.counter(at.requestLogDropped),
+    queueSize: registry.gauge(at.queueSize),
   }
   const overflowed = registry.counter(at.seriesOverflow)
   registry.onOverflow = (metric) => overflowed.with(metric).add(1)

@@ -14,6 +14,7 @@ import type { Prepared } from "../config/publish.ts"
 import type { Unusable } from "../config/Source.ts"
 import type { Setting } from "../telemetry/Levels.ts"
 import { type Exported, merge } from "../telemetry/Registry.ts"
+import type { Asking } from "./questions.ts"
 import type { Answer, FromWorker, ThreadStart, Told, ToWorker, WorkerStart } from "./messages.ts"
 
 /** A worker that dies is replaced after this long, and after twice as long each time it cannot serve … */
@@ -55,6 +56,8 @@ export interface Pool {
   /** The first change that is committed starts the workers. */
   readonly prepare: (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>) => Effect.Effect<Prepared, Unusable>
   readonly ask: (what: "metrics") => Promise<ReadonlyArray<Exported>>
+  /** What each worker says, without those that say nothing in time. */
+  readonly put: (asking: Asking, millis?: number) => Promise<ReadonlyArray<unknown>>
   readonly tellLevels: (setting: Setting) => void
   readonly drain: () => void
   /** How many serve the current plan. */
@@ -255,6 +258,14 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
           }),
         )
         return [departed, ...Array.from(members, ({ counted }) => counted)]
+      },
+      put: async (asking, millis = metricsMillisMax) => {
+        const answers = await Promise.all(
+          [...members].map((member) =>
+            question<Extract<Answer, { _tag: "Said" }>>(member, { _tag: "Ask", asking }, millis, () => {}),
+          ),
+        )
+        return answers.flatMap((answer) => (answer?.said === undefined ? [] : [answer.said]))
       },
       tellLevels: (setting) => {
         levels = setting

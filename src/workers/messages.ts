@@ -4,6 +4,7 @@ import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Static } from "../config/Static.ts"
 import type { Setting } from "../telemetry/Levels.ts"
 import type { Exported } from "../telemetry/Registry.ts"
+import type { Asking } from "./questions.ts"
 
 /** Everything a worker is started with; sealed. */
 export interface WorkerStart {
@@ -41,6 +42,7 @@ export type ToWorker =
   /** What is to become of the change that was prepared under number `change`. */
   | { readonly _tag: "Finish"; readonly id: number; readonly change: number; readonly how: "commit" | "abort" }
   | { readonly _tag: "Metrics"; readonly id: number }
+  | { readonly _tag: "Ask"; readonly id: number; readonly asking: Asking }
   | Told
 
 /** Not answered. */
@@ -50,6 +52,7 @@ export type Answer =
   | { readonly _tag: "Prepared"; readonly id: number; readonly problems: ReadonlyArray<string> }
   | { readonly _tag: "Finished"; readonly id: number }
   | { readonly _tag: "Metrics"; readonly id: number; readonly exported: Exported }
+  | { readonly _tag: "Said"; readonly id: number; readonly said: unknown }
 
 export type FromWorker =
   | { readonly _tag: "Ready" }

@@ -13,6 +13,7 @@ import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
 import * as Storage from "../store/Storage.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
+import { answer } from "./questions.ts"
 import { type FromWorker, owedBytesMax, type ThreadStart, type ToWorker } from "./messages.ts"
 
 const port = parentPort
@@ -88,6 +89,11 @@ const program = Effect.gen(function* () {
           return void Effect.runFork(finish(message))
         case "Metrics":
           return say({ _tag: "Metrics", id: message.id, exported: telemetry.metrics.registry.export() })
+        case "Ask":
+          return void answer({ gateway, telemetry }, message.asking).then(
+            (said) => say({ _tag: "Said", id: message.id, said }),
+            () => say({ _tag: "Said", id: message.id, said: undefined }),
+          )
         case "LogLevels":
           return telemetry.levels.replace(message.setting)
         case "Drain":
@@ -102,21 +108,19 @@ await Effect.runPromise(
   Effect.scoped(
     Effect.provide(
       program,
-      layer({
-        ...gatewayOptions(settings),
-        counters,
-        sealingKey,
-        processName,
-        config: { name: "main thread", updates: Stream.never },
-      }).pipe(
-        Layer.provideMerge(
-          Telemetry.layer({
-            version,
-            logging: settings.logging,
-            metricsRemove: settings.metricsRemove,
-            out,
+      Layer.unwrap(
+        Effect.map(Telemetry.Telemetry, ({ flush }) =>
+          layer({
+            ...gatewayOptions(settings),
+            counters,
+            sealingKey,
+            processName,
+            config: { name: "main thread", updates: Stream.never },
+            beforeClose: flush,
           }),
         ),
+      ).pipe(
+        Layer.provideMerge(Telemetry.layer({ version, ...Telemetry.telemetryOptions(settings), out })),
         Layer.provideMerge(Storage.layer(settings.database.location)),
         Layer.provideMerge(
           World.layer({

@@ -7,9 +7,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { isGrpc } from "../../protocols/http/grpc.ts"
 import { Headers } from "../../protocols/http/headers.ts"
+import { newSpanId } from "../../protocols/trace/context.ts"
 import { discard } from "../Body.ts"
 import type { Bound } from "../Connection.ts"
 import { Exchange, type Reply, Request } from "../Exchange.ts"
+import type { Inquiry } from "../Inquiry.ts"
 import { settle } from "../5-policy/settle.ts"
 import type { CompiledBind, Live } from "../Plan.ts"
 import type { Delivered, HttpConnection, HttpEvents, Incoming } from "../ports/Network.ts"
@@ -27,8 +29,13 @@ export interface Around {
   readonly journal: {
     readonly exchange: (exchange: Exchange, ending: Ending) => void
     readonly malformed: (bound: Bound, status: number, message: string) => void
+    /** Absent: nobody can ask about an exchange before it begins. */
+    readonly inquire?: (() => Inquiry | undefined) | undefined
   }
 }
+
+/** Names an exchange that has a story, in its reply. */
+export const idHeader = "x-sluice-id"
 
 /** Serves one exchange by the plan it belongs to. */
 export type Serve = (exchange: Exchange) => Effect.Effect<Reply, Refusal>
@@ -73,6 +80,11 @@ export const make = (around: Around, serve: Serve) => {
   /** Settles the promised edits over the reply and sends it. */
   const deliver = (exchange: Exchange, incoming: Incoming, reply: Reply): Effect.Effect<Delivered> => {
     const send = (): Effect.Effect<Delivered> => {
+      if (exchange.trail.refusal !== undefined || exchange.inquiry !== undefined) {
+        // Whoever wonders about this reply can ask for its story by this name.
+        exchange.id ??= exchange.trace?.traceId ?? newSpanId(clock.random)
+        reply.headers.set(idHeader, exchange.id)
+      }
       exchange.trail.replyMillis = clock.nowMillis()
       return incoming.respond(reply)
     }
@@ -129,7 +141,7 @@ export const make = (around: Around, serve: Serve) => {
           understood ? request : unreadable(incoming, secure),
           clock.nowMillis(),
           incoming.inform,
-          undefined,
+          journal.inquire?.(),
         )
         const fiber = runFork(run(exchange, incoming, understood ? serve : refused(request)))
         incoming.gone(() => fiber.interruptUnsafe())

@@ -9,6 +9,7 @@ import { inCedar } from "../../ir/expressions.ts"
 import type { Cedar as CedarPolicy } from "../../ir/policy/Cedar.ts"
 import type { RuleSet } from "../../ir/policy/RuleSet.ts"
 import type { Subject } from "../Exchange.ts"
+import type { Inquiry } from "../Inquiry.ts"
 import type { Refusal } from "../Refusal.ts"
 import { compile as compileCedar, type Judge } from "./cedar.ts"
 import { type Expression, type Expressions, readsRequestBody } from "./expression/Expressions.ts"
@@ -47,6 +48,14 @@ export const compileRules = (
     for (const { effect, expression } of rules) compiled[effect].push(expressions.compile(expression, context, use))
   }
   return compiled
+}
+
+/** One rule, as somebody who asks is told of it. */
+const told = (inquiry: Inquiry, rules: Rules<Expression>, rule: Expression, outcome: Outcome): Outcome => {
+  const effect = rules.deny.includes(rule) ? "deny" : rules.require.includes(rule) ? "require" : "allow"
+  const decision = outcome === undefined ? "failed" : outcome ? "holds" : "does not hold"
+  inquiry.note({ stage: "Authorization", decision: `${effect} ${decision}`, detail: { rule: rule.source } })
+  return outcome
 }
 
 const refused: Effect.Effect<Verdict, Refusal> = Effect.fail({ _tag: "AuthorizationFailed" })
@@ -99,7 +108,12 @@ export const compile = (
     readsBody: all.some(readsRequestBody),
     run: (subject) => {
       const facts = Facts.of(around, subject)
-      return decide(rules, (rule) => rule.holds(facts)) ? pass : refused
+      const { inquiry } = subject.exchange
+      const holds =
+        inquiry === undefined
+          ? (rule: Expression) => rule.holds(facts)
+          : (rule: Expression) => told(inquiry, rules, rule, rule.holds(facts))
+      return decide(rules, holds) ? pass : refused
     },
   }
 }

@@ -178,6 +178,11 @@ const step = (policy: LocalRateLimit, gate: Gate, ports: PolicyPorts, layer: Lay
     promise(exchange, own, statement.edit)
     const buckets = onRequests.map((limit) => limit(subject, now))
     const lacking = takeFromAll(buckets, 1, now)
+    exchange.inquiry?.note({
+      stage: "LocalRateLimit",
+      decision: lacking === undefined ? "taken" : "exceeded",
+      detail: buckets.map((bucket) => ({ of: bucket.shape.maxTokens, remaining: bucket.level(now).remaining })),
+    })
     if (lacking !== undefined) {
       statement.exceed(lacking, now)
       return exceeded

@@ -1,4 +1,5 @@
 /** The services that policies and protocols of one plan call; each is resolved when it is first called. */
+import * as Effect from "effect/Effect"
 import type { Callee } from "../../ir/policy/Callee.ts"
 import type { Call, Calls } from "../Call.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
@@ -41,11 +42,15 @@ export class Callees implements Calls {
         request.authority = name.authority
         request.host = name.host
       }
-      const shadow = shadowOf(exchange, request, now, Math.min(exchange.deadlineMillis, now + timeoutMillis))
+      const shadow = shadowOf(exchange, request, now, Math.min(exchange.deadlineMillis, now + timeoutMillis), "Policy")
       // Whoever is asked about a client may have to act in its name.
       shadow.identity = exchange.identity
       shadow.notes = exchange.notes
-      return target.attempt(new Try(shadow, request))
+      return Effect.onExit(target.attempt(new Try(shadow, request)), () => {
+        // Waiting for a service is not the gateway's own time.
+        exchange.trail.waitedMillis += clock.nowMillis() - now
+        return Effect.void
+      })
     }
   }
 }

@@ -123,6 +123,11 @@ export class Endpoints {
   }
 
   /** How many endpoints are open. */
+  /** Where connections are held or may be made at once. */
+  list(): ReadonlyArray<EndpointSpec> {
+    return [...this.opened].map(({ spec }) => spec)
+  }
+
   get size(): number {
     return this.opened.size
   }

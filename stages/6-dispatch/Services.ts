@@ -3,7 +3,7 @@ import type { Changes } from "../../ir/diff.ts"
 import type { ServiceKey, WorkloadKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Service, Workload } from "../../ir/Workload.ts"
-import { type EndpointSet, endpointsOf, type OwnLocality } from "./balance.ts"
+import { type EndpointSet, type Member, endpointsOf, type OwnLocality } from "./balance.ts"
 
 type Workloads = ReadonlyMap<WorkloadKey, Workload>
 
@@ -23,6 +23,15 @@ export class Services {
     this.own = own
     this.workloads = workloads
     this.sets = sets
+  }
+
+  /** The endpoints of every service that somebody has asked for. */
+  *known(): Generator<{ readonly service: ServiceKey; readonly port: number; readonly member: Member }> {
+    for (const [service, ports] of this.sets) {
+      for (const [port, { buckets }] of ports) {
+        for (const { members } of buckets) for (const member of members) yield { service, port, member }
+      }
+    }
   }
 
   static empty(own: OwnLocality | undefined): Services {

@@ -6,6 +6,7 @@ import type { Reply, Request } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { Endpoint, SendOptions, UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
+import { traced } from "./spanOf.ts"
 import type { Try } from "./Target.ts"
 
 const requestTimeout: Refusal = { _tag: "RequestTimeout" }
@@ -66,17 +67,26 @@ const dispatched: typeof send = (attempt, request, endpoint, version, replyTimeo
   if (request !== exchange.request) exchange.sent = request
   trail.attempts++
   if (trail.upstreamStartMillis === 0) trail.upstreamStartMillis = now
-  const sent =
+  const call = (): Effect.Effect<Reply, UpstreamFailure> =>
     request.method === "CONNECT"
       ? tunnel(endpoint, timeoutMillis, clock)
       : endpoint.send(request, { version, replyTimeoutMillis: timeoutMillis, inform: exchange.inform })
+  const { inquiry, trace } = exchange
+  inquiry?.note({
+    stage: "attempt",
+    decision: `${request.method} to ${endpoint.label}`,
+    detail: { number: attempt.number, authority: request.authority, path: request.path },
+  })
+  const sent = trace === undefined ? call() : traced(trace, attempt, request, endpoint, clock, call)
   return Effect.matchEffect(sent, {
     onFailure: (failure) => {
       attempt.failure = failure
+      inquiry?.note({ stage: "attempt", decision: `failed: ${failure._tag}`, detail: failure.message })
       return Effect.fail(toRefusal(failure, deadlineFirst))
     },
     onSuccess: (reply) => {
       trail.upstreamHeadMillis = clock.nowMillis()
+      inquiry?.note({ stage: "attempt", decision: `answered ${reply.status}` })
       return Effect.succeed(reply)
     },
   })

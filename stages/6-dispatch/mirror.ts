@@ -54,7 +54,7 @@ const copyOf = (
   const copied = request.copy()
   copied.body = body
   const now = ports.clock.nowMillis()
-  const shadow = shadowOf(exchange, copied, now, now + MIRROR_MILLIS_MAX)
+  const shadow = shadowOf(exchange, copied, now, now + MIRROR_MILLIS_MAX, "Mirror")
   const sent = Effect.matchEffect(
     Effect.suspend(() => target.attempt(new Try(shadow, copied))),
     { onFailure: () => Effect.succeed(false), onSuccess: (reply) => Effect.as(drained(reply), true) },

@@ -2,55 +2,14 @@
 import * as Effect from "effect/Effect"
 import type { Eviction } from "../../ir/policy/Health.ts"
 import { retryHintMillis } from "../../protocols/http/retryAfter.ts"
-import type { Body, Flow, Sink, Source } from "../Body.ts"
+import type { Body, Flow } from "../Body.ts"
 import type { Reply } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { Refusal } from "../Refusal.ts"
-import type { Headers } from "../../protocols/http/headers.ts"
+import { WatchedFlow } from "../WatchedFlow.ts"
 import type { Member } from "./balance.ts"
 import { judge, judgeGrpc, type Judgement } from "./health.ts"
 import type { Try } from "./Target.ts"
-
-/** A body that tells once when nothing more comes of it, whichever way it ends. */
-class WatchedFlow implements Flow {
-  readonly _tag = "Flow"
-  readonly length: number | undefined
-  private readonly flow: Flow
-  private over: ((trailers: Headers | undefined, isBroken: boolean) => void) | undefined
-
-  constructor(flow: Flow, over: (trailers: Headers | undefined, isBroken: boolean) => void) {
-    this.length = flow.length
-    this.flow = flow
-    this.over = over
-  }
-
-  open(sink: Sink): Source {
-    const source = this.flow.open({
-      write: (chunk) => sink.write(chunk),
-      end: (trailers) => {
-        this.tell(trailers, false)
-        sink.end(trailers)
-      },
-      fail: (failure) => {
-        this.tell(undefined, true)
-        sink.fail(failure)
-      },
-    })
-    return {
-      resume: () => source.resume(),
-      cancel: () => {
-        this.tell(undefined, false)
-        source.cancel()
-      },
-    }
-  }
-
-  private tell(trailers: Headers | undefined, isBroken: boolean): void {
-    const { over } = this
-    this.over = undefined
-    over?.(trailers, isBroken)
-  }
-}
 
 const isFlow = (body: Body): body is Flow => body._tag === "Flow"
 

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type { BindKey } from "../../ir/Key.ts"
 import type { Accepted, Address } from "../Connection.ts"
 import type { Exchange, Reply } from "../Exchange.ts"
+import type { Inquiry } from "../Inquiry.ts"
 import type { Delivered, TlsFacts } from "./Network.ts"
 
 /** How an exchange ended; exactly one of these is told for each. */
@@ -31,6 +32,8 @@ export class Journal extends Context.Service<
   Journal,
   {
     readonly exchange: (exchange: Exchange, ending: Ending) => void
+    /** Asked for each exchange that begins: whether somebody wants to know how it goes. */
+    readonly inquire?: () => Inquiry | undefined
     readonly relay: (accepted: Accepted, ending: RelayEnding) => void
     readonly accepted: (bind: BindKey, peer: Address) => void
     readonly handshake: (bind: BindKey, millis: number, tls: TlsFacts | undefined) => void

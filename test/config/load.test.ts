@@ -608,12 +608,49 @@ describe("the documented sample", () => {
 binds: [{port: 3000, listeners: [{hostname: "*.example.com", protocol: http, routes: [{matches: [{path: {pathPrefix: /api}}], backends: [{host: "api-service:8080"}]}]}]}]
 config: {logging: {format: json, level: info}, adminAddr: "0.0.0.0:9901", statsAddr: "0.0.0.0:9902", tracing: {otlpEndpoint: "http://otel-collector:4317"}}
 `
-  it("loads, and says that traces come later", async () => {
+  it("loads, its older section for traces as the policy it stands for", async () => {
     const loaded = await loadedOf(text)
     expect([...loaded.snapshot.binds.keys()]).toEqual(["bind/3000"])
     expect(loaded.static.logging).toEqual({ format: "json", level: "info", targets: [] })
     expect(loaded.static.adminAddress).toEqual({ _tag: "Ip", host: "0.0.0.0", port: 9901 })
-    expect(loaded.warnings.map((issue) => [issue.severity, issue.path])).toEqual([["warning", "config.tracing"]])
+    expect(loaded.warnings).toEqual([])
+    expect(loaded.snapshot.attachments.get("frontend/tracing" as never)?.policy).toMatchObject({
+      policy: {
+        _tag: "Tracing",
+        protocol: "grpc",
+        path: "/v1/traces",
+        callee: { backend: { backend: "host/otel-collector:4317" } },
+      },
+    })
+  })
+})
+
+describe("older settings that are policies now", () => {
+  it("say so when the policy is there as well", async () => {
+    expect(
+      await linesOf(
+        "config: {tracing: {otlpEndpoint: 'http://a:1'}, logging: {filter: 'true'}}\nfrontendPolicies: {tracing: {host: 'a:1'}, logging: {filter: 'true'}}",
+      ),
+    ).toEqual([
+      "1:19 config.tracing: `config.tracing` and `frontendPolicies.tracing` say the same thing twice",
+      "1:67 config.logging.filter: `config.logging.filter` and `frontendPolicies.accessLog` say the same thing twice",
+    ])
+  })
+  it("name a receiver", async () => {
+    expect(await linesOf("config: {tracing: {}}")).toEqual([
+      "1:19 config.tracing: nobody is named who receives the traces",
+    ])
+    expect(await linesOf("config: {tracing: {otlpEndpoint: 'ftp://a'}}")).toEqual([
+      "1:34 config.tracing.otlpEndpoint: a receiver of traces is named by an http, https or grpc URL, not ftp://",
+    ])
+  })
+  it("of the log become its policy", async () => {
+    const { snapshot } = await loadedOf(
+      "config: {logging: {filter: 'response.code > 399', fields: {remove: [src.addr]}}}",
+    )
+    expect(snapshot.attachments.get("frontend/accessLog" as never)?.policy).toMatchObject({
+      policy: { _tag: "AccessLog", filter: "response.code > 399", fields: { add: [], remove: ["src.addr"] } },
+    })
   })
 })
 

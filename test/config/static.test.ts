@@ -262,12 +262,12 @@ describe("identity", () => {
 describe("settings that nothing reads yet", () => {
   it("are refused where they would matter, and said aloud where they do no harm", () => {
     expect(
-      said({ xdsAddress: "http://a", tracing: {}, storage: { mode: "hybrid" }, histograms: "classic", listener: {} }),
+      said({ xdsAddress: "http://a", hbone: {}, storage: { mode: "hybrid" }, histograms: "classic", listener: {} }),
     ).toEqual([
       "config.listener: `listener` has been removed; move to `frontendPolicies`",
       "config.storage.mode: `config.storage.mode: hybrid` is not built yet",
       "config.xdsAddress: `config.xdsAddress` is not built yet",
-      "config.tracing: `config.tracing` is accepted, but what it configures is not built yet",
+      "config.hbone: `config.hbone` is accepted, but what it configures is not built yet",
     ])
   })
 })

@@ -169,6 +169,8 @@ export const world = (setting: Setting = { level: "info", targets: [] }, format:
     timestamps: new Timestamps(clock),
     format: formats[format],
     write: (line) => void lines.push(line),
+    clock,
+    witnesses: [],
     firstNumber: 0,
     log: (level, target, message, fields) =>
       void logged.push(`${level} ${target} ${message} ${JSON.stringify(fields)}`),

@@ -8,11 +8,9 @@ export const notBuilt = {
   sections: ["ui"],
   protocols: ["HBONE"],
   tunnels: ["hboneWaypoint", "hboneGateway"],
-  policies: ["inferenceRouting", "tracing"],
+  policies: ["inferenceRouting"],
   fields: [
     "mcpAuthentication.relaySigningKey",
-    "accessLog.otlp",
-    "accessLog.database",
     "localRateLimit.type: tokens",
     "tls.spiffe",
     "tls.mode: dynamicCa",
@@ -38,17 +36,11 @@ export const notBuilt = {
     "spiffe",
     "histograms: native",
     "histograms: both",
-    "standardAttributes",
-    "logging.filter",
-    "logging.fields",
-    "logging.database",
-    "metrics.fields",
   ],
 } as const satisfies Record<string, ReadonlyArray<string>>
 
 /** Settings of things that are not built: harmless to have, so that a file may keep them, but said aloud. */
 export const withoutEffect: ReadonlyArray<string> = [
-  "tracing",
   "namespace",
   "gateway",
   "trustDomain",

@@ -19,6 +19,7 @@ import type { Environment } from "./expand.ts"
 import { type Names, noNames } from "./Mapping.ts"
 import { error, type Problem, within } from "./Problem.ts"
 import { type Io, readAll } from "./resolve.ts"
+import { settle, withHeaders } from "./fromStatic.ts"
 import { read } from "./read.ts"
 import { LocalConfig } from "./Schema.ts"
 import { toIr } from "./toIr.ts"
@@ -69,9 +70,12 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     issues.push(...problems.flatMap(said))
 
     const broken = decoded.problems.length + document.unread.length > 0 ? names : noNames
-    let mapped = toIr(config, undefined, broken, env)
+    const settled = settle(config, env)
+    issues.push(...settled.problems.flatMap(said))
+    let mapped = toIr(settled.config, undefined, broken, env)
     const dependencies = [...mapped.needed.keys()]
-    if (dependencies.length > 0) mapped = toIr(config, yield* readAll(dependencies, io), broken, env)
+    if (dependencies.length > 0) mapped = toIr(settled.config, yield* readAll(dependencies, io), broken, env)
+    mapped = { ...mapped, snapshot: withHeaders(mapped.snapshot, settled.headers) }
     issues.push(...mapped.problems.flatMap(said))
 
     if (!hasErrors(issues)) {
@@ -103,10 +107,20 @@ const wrongExpressions = (
       inside,
     }))
   }
-  const checker = new ExpressionChecker(
-    new Expressions({ clock, natives: natives(clock), functions: functions.success }),
-  )
+  const expressions = new Expressions({ clock, natives: natives(clock), functions: functions.success })
+  const checker = new ExpressionChecker(expressions)
   const problems = new Map<string, Problem>()
+  const { group, labels, user } = settings.observed
+  for (const source of [...labels.map(({ expression }) => expression), user, group]) {
+    if (source === undefined) continue
+    for (const issue of expressions.issues(source, "log", "metricLabel")) {
+      const path = find(written, ["config"], source)
+      problems.set(`${issue.message} ${source}`, {
+        ...error(path ?? ["config"], issue.message, sentence(issue.remedy ?? "")),
+        ...(path === undefined ? {} : { inside: issue.at }),
+      })
+    }
+  }
   for (const { holder, issue, key, source, table } of checker.check(snapshot)) {
     const origin = origins.get(originKey(table, key)) ?? []
     const resource = (snapshot[table] as ReadonlyMap<string, unknown>).get(key)

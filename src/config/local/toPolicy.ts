@@ -1112,9 +1112,6 @@ export const isBackendPolicy = (key: string): boolean => Object.hasOwn(onBackend
 export const isTrafficPolicy = (key: string): boolean => Object.hasOwn(traffic, key)
 
 const accessLog = (policy: AccessLog, path: Path, to: Mapping): IrAccessLog => {
-  for (const field of ["otlp", "database"] as const) {
-    if (policy[field] !== undefined) to.refused("fields", `accessLog.${field}`, [...path, field])
-  }
   const { database, otlp } = policy
   const called = otlp === undefined ? undefined : callee(otlp, [...path, "otlp"], to)
   return {

@@ -63,6 +63,10 @@ export class Expression {
     return converted
   }
 
+  get source(): string {
+    return this.program.source
+  }
+
   needs(...needs: ReadonlyArray<Need>): boolean {
     return needs.some((need) => this.program.needs.has(need))
   }

@@ -107,6 +107,6 @@ describe("a layer", () => {
     })
     const service = layer([step("a", () => pass), step("b", () => answer(makeReply()))], () => Effect.die("reached"))
     Effect.runSync(service(exchange))
-    assert.deepStrictEqual(notes, ["a passed", "b ran"])
+    assert.deepStrictEqual(notes, ["a passed", "b answered 200"])
   })
 })

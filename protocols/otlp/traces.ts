@@ -1,0 +1,68 @@
+/** Spans as an ExportTraceServiceRequest. */
+import {
+  attributes,
+  BinaryWriter,
+  id,
+  message,
+  type OtlpAttribute,
+  resource,
+  type Scope,
+  scope,
+  text,
+  time,
+  WireType,
+} from "./wire.ts"
+
+export const tracesPath = "/v1/traces"
+export const tracesMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+export interface OtlpSpan {
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentId: string | undefined
+  readonly state: string | undefined
+  readonly name: string
+  readonly kind: "internal" | "server" | "client"
+  readonly startedUnixMillis: number
+  readonly endedUnixMillis: number
+  readonly attributes: ReadonlyArray<OtlpAttribute>
+  readonly droppedChildren?: number
+  readonly error: string | undefined
+}
+
+const kinds = { internal: 1, server: 2, client: 3 } as const
+const statusError = 2
+
+const span = (writer: BinaryWriter, one: OtlpSpan): void => {
+  id(writer, 1, one.traceId)
+  id(writer, 2, one.spanId)
+  text(writer, 3, one.state ?? "")
+  id(writer, 4, one.parentId)
+  text(writer, 5, one.name)
+  writer.tag(6, WireType.Varint).int32(kinds[one.kind])
+  time(writer, 7, one.startedUnixMillis)
+  time(writer, 8, one.endedUnixMillis)
+  attributes(writer, 9, one.attributes)
+  if (one.error !== undefined) {
+    const { error } = one
+    message(writer, 15, (status) => {
+      text(status, 2, error)
+      status.tag(3, WireType.Varint).int32(statusError)
+    })
+  }
+}
+
+export const encodeTraces = (
+  spans: ReadonlyArray<OtlpSpan>,
+  of: { readonly resource: Iterable<OtlpAttribute>; readonly scope: Scope },
+): Uint8Array => {
+  const writer = new BinaryWriter()
+  message(writer, 1, (all) => {
+    resource(all, 1, of.resource)
+    message(all, 2, (scoped) => {
+      scope(scoped, 1, of.scope)
+      for (const one of spans) message(scoped, 2, (inner) => span(inner, one))
+    })
+  })
+  return writer.finish()
+}

@@ -1,0 +1,105 @@
+/** Spans and log records on their way to the receivers that the policies name. Loaded when the first is to be sent. */
+import * as Effect from "effect/Effect"
+import type { OtlpAttribute } from "../../../protocols/otlp/wire.ts"
+import { encodeLogs, logsMethod, type OtlpLog } from "../../../protocols/otlp/logs.ts"
+import { encodeTraces, type OtlpSpan, tracesMethod } from "../../../protocols/otlp/traces.ts"
+import type { Exchange } from "../../../stages/Exchange.ts"
+import type { Clock } from "../../../stages/ports/Timer.ts"
+import { Batch, type BatchSettings } from "./Batch.ts"
+import { Receiver, type Where } from "./Receiver.ts"
+
+export interface ExporterOptions {
+  readonly clock: Clock
+  readonly version: string
+  readonly resource: (configured: ReadonlyArray<OtlpAttribute>) => ReadonlyArray<OtlpAttribute>
+  readonly settings: BatchSettings
+  readonly onDropped: (signal: "traces" | "logs", count: number, why: string) => void
+}
+
+/** Receivers that are remembered; those of policies long gone make room. */
+const receiversMax = 64
+
+interface Lane<A> {
+  readonly receiver: Receiver
+  readonly batch: Batch<A>
+}
+
+export class Exporter {
+  private readonly options: ExporterOptions
+  private readonly traces = new Map<object, Lane<OtlpSpan>>()
+  private readonly logs = new Map<object, Lane<OtlpLog>>()
+
+  constructor(options: ExporterOptions) {
+    this.options = options
+  }
+
+  /** `policy` is what tells one receiver from another. */
+  spans(
+    policy: object,
+    where: Where,
+    resources: ReadonlyArray<OtlpAttribute>,
+    exchange: Exchange,
+    spans: ReadonlyArray<OtlpSpan>,
+  ): void {
+    const scope = { name: "sluice", version: this.options.version }
+    const lane = this.lane(this.traces, "traces", policy, where, tracesMethod, exchange, (batch) =>
+      encodeTraces(batch, { resource: this.options.resource(resources), scope }),
+    )
+    for (const span of spans) lane.batch.offer(span)
+  }
+
+  log(policy: object, where: Where, exchange: Exchange, log: OtlpLog): void {
+    const scope = { name: "agentgateway.access", version: this.options.version }
+    const lane = this.lane(this.logs, "logs", policy, where, logsMethod, exchange, (batch) =>
+      encodeLogs(batch, { resource: this.options.resource([]), scope }),
+    )
+    lane.batch.offer(log)
+  }
+
+  /** How much waits. */
+  get size(): number {
+    let size = 0
+    for (const { batch } of [...this.traces.values(), ...this.logs.values()]) size += batch.size
+    return size
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all([...this.traces.values(), ...this.logs.values()].map(({ batch }) => batch.flush()))
+  }
+
+  private lane<A>(
+    lanes: Map<object, Lane<A>>,
+    signal: "traces" | "logs",
+    policy: object,
+    where: Where,
+    grpcPath: string,
+    exchange: Exchange,
+    encode: (batch: ReadonlyArray<A>) => Uint8Array,
+  ): Lane<A> {
+    const known = lanes.get(policy)
+    if (known !== undefined) {
+      known.receiver.by(exchange)
+      return known
+    }
+    const { clock, onDropped, settings } = this.options
+    const receiver = new Receiver(where, grpcPath, clock, exchange)
+    const lane: Lane<A> = {
+      receiver,
+      batch: new Batch({
+        ...settings,
+        clock,
+        send: (batch) => Effect.suspend(() => receiver.send(encode(batch))),
+        onDropped: (count, why) => onDropped(signal, count, why),
+      }),
+    }
+    if (lanes.size >= receiversMax) {
+      const [oldest] = lanes
+      if (oldest !== undefined) {
+        lanes.delete(oldest[0])
+        void oldest[1].batch.flush()
+      }
+    }
+    lanes.set(policy, lane)
+    return lane
+  }
+}

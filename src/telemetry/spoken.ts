@@ -1,0 +1,137 @@
+/**
+ * What the protocol inside an exchange says of it. Everything that writes exchanges down asks here: a protocol that keeps
+ * facts in `Exchange.notes` adds its lines in this file.
+ */
+import type { Json } from "../../ir/cel/toJson.ts"
+import { totalOf } from "../../protocols/llm/Usage.ts"
+import type { Account } from "../../stages/6-dispatch/llm/Account.ts"
+import type { Field } from "../../stages/5-policy/recording.ts"
+import type { Exchange } from "../../stages/Exchange.ts"
+
+const none: ReadonlyArray<Field> = []
+
+/** `http` where nothing more is known. */
+export const protocolOf = ({ notes }: Exchange): string =>
+  notes === undefined ? "http" : notes.llm !== undefined ? "llm" : (notes.a2a?.protocol ?? "http")
+
+/** Fields beside those of every exchange, in the order in which they are written. */
+export const spokenOf = ({ notes }: Exchange): ReadonlyArray<Field> => {
+  if (notes === undefined) return none
+  if (notes.llm !== undefined) return modelFields(notes.llm)
+  return notes.a2a?.fields() ?? none
+}
+
+/** What the span of the exchange is called, where the protocol knows better than the path. */
+export const spokenName = ({ notes }: Exchange): string | undefined => {
+  if (notes?.llm !== undefined) return `${operationOf(notes.llm)} ${notes.llm.requestModel ?? "unknown"}`
+  return notes?.a2a?.isCall === true ? notes.a2a.method : undefined
+}
+
+/** What a call of a model came to. */
+export interface Bill {
+  readonly operation: string
+  readonly provider: string | undefined
+  readonly requestModel: string | undefined
+  readonly responseModel: string | undefined
+  readonly inputTokens: number | undefined
+  readonly outputTokens: number | undefined
+  readonly totalTokens: number | undefined
+  readonly cost: number | undefined
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export interface Payload {
+  readonly prompt: unknown
+  readonly completion: unknown
+}
+
+/** In the words of OpenTelemetry. */
+export const operationOf = ({ operation }: Account): string => (operation === "embeddings" ? "embeddings" : "chat")
+
+/** Parameters of the request that are written down where the client set them. */
+const parameters: ReadonlyArray<readonly [field: string, ...names: ReadonlyArray<string>]> = [
+  ["gen_ai.request.temperature", "temperature"],
+  ["gen_ai.request.encoding_formats", "encoding_format"],
+  ["gen_ai.request.top_p", "top_p"],
+  ["gen_ai.request.max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens"],
+  ["gen_ai.request.frequency_penalty", "frequency_penalty"],
+  ["gen_ai.request.presence_penalty", "presence_penalty"],
+  ["gen_ai.request.seed", "seed"],
+  ["gen_ai.embeddings.dimension.count", "dimensions"],
+]
+
+const seconds = (millis: number | undefined): number | undefined => (millis === undefined ? undefined : millis / 1000)
+
+/** Dollars without an exponent, and without digits that no price has. */
+const dollars = (amount: number | undefined): string | undefined =>
+  amount === undefined ? undefined : amount.toFixed(12).replace(/\.?0+$/, "")
+
+const modelFields = (account: Account): ReadonlyArray<Field> => {
+  const { body, cost, usage } = account
+  const all: Array<readonly [string, Json | undefined]> = [
+    ["gen_ai.operation.name", operationOf(account)],
+    ["gen_ai.provider.name", account.provider],
+    ["gen_ai.request.model", account.requestModel],
+    ["gen_ai.response.model", account.responseModel],
+    ["gen_ai.usage.input_tokens", usage?.inputTokens],
+    ["gen_ai.usage.cache_creation.input_tokens", usage?.cacheWriteTokens],
+    ["gen_ai.usage.cache_read.input_tokens", usage?.cacheReadTokens],
+    ["gen_ai.usage.output_tokens", usage?.outputTokens],
+    ["gen_ai.usage.reasoning_tokens", usage?.reasoningTokens],
+    ["gen_ai.usage.output_image_tokens", usage?.outputImageTokens],
+    ["gen_ai.usage.input_audio_tokens", usage?.inputAudioTokens],
+    ["gen_ai.usage.output_audio_tokens", usage?.outputAudioTokens],
+    ["agw.ai.time_to_first_token", seconds(account.timeToFirstTokenMillis)],
+    ["agw.ai.time_per_output_token", seconds(account.timePerOutputTokenMillis)],
+    ["agw.ai.usage.cost.total", dollars(cost?.total)],
+  ]
+  for (const [field, ...names] of parameters) {
+    const name = names.find((one) => body?.[one] !== undefined)
+    const value: unknown = name === undefined ? undefined : body?.[name]
+    if (typeof value === "number" || typeof value === "string") all.push([field, value])
+  }
+  return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+}
+
+const costAttributes = ({ cost }: Account): Readonly<Record<string, unknown>> =>
+  cost === undefined
+    ? {}
+    : Object.fromEntries(Object.entries(cost).map(([part, amount]) => [`agw.ai.usage.cost.${part}`, amount as unknown]))
+
+/** Undefined: no model was called. */
+export const paid = ({ identity, notes }: Exchange): Bill | undefined => {
+  const account = notes?.llm
+  if (account === undefined) return undefined
+  const { cost, upstreamModel, usage } = account
+  const metadata = identity?.apiKey?.metadata
+  const key: unknown = typeof metadata === "object" && metadata !== null ? Reflect.get(metadata, "name") : undefined
+  return {
+    operation: operationOf(account),
+    provider: account.provider,
+    requestModel: account.requestModel,
+    responseModel: account.responseModel,
+    inputTokens: usage?.inputTokens,
+    outputTokens: usage?.outputTokens,
+    totalTokens: usage === undefined ? undefined : totalOf(usage),
+    cost: cost?.total,
+    attributes: {
+      ...costAttributes(account),
+      ...(upstreamModel === undefined ? {} : { "agw.ai.original_model": upstreamModel }),
+      ...(typeof key === "string" ? { "agw.api_key.name": key } : {}),
+    },
+  }
+}
+
+/** What was said to a model and by it, where it was kept. */
+export const payloadOf = ({ notes }: Exchange): Payload | undefined => {
+  const account = notes?.llm
+  if (account === undefined) return undefined
+  const { body, completion, prompt, toolCalls } = account
+  const said = prompt ?? body?.["messages"] ?? body?.["input"] ?? body?.["contents"] ?? body?.["prompt"]
+  const answered = toolCalls === undefined ? completion : { completion, toolCalls }
+  return said === undefined && answered === undefined ? undefined : { prompt: said, completion: answered }
+}
+
+/** The costs by part, for the span of the exchange. */
+export const spokenAttributes = ({ notes }: Exchange): ReadonlyArray<readonly [string, unknown]> =>
+  notes?.llm === undefined ? [] : Object.entries(costAttributes(notes.llm)).filter(([name]) => !name.endsWith("total"))

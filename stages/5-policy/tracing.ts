@@ -1,0 +1,102 @@
+/** Which exchanges are traced, and what is computed about them. One that is not sampled costs a look-up of one header. */
+import { isError } from "../../ir/cel/CelValue.ts"
+import type { Activation } from "../../ir/cel/compile.ts"
+import type { Sampling, Tracing } from "../../ir/policy/Tracing.ts"
+import { newTraceId, parse, sampledFlag, shareOf, traceparentHeader } from "../../protocols/trace/context.ts"
+import type { Exchange } from "../Exchange.ts"
+import { Story } from "../Inquiry.ts"
+import type { Ending } from "../ports/Journal.ts"
+import { Trace } from "../Trace.ts"
+import { expressionsOf } from "./expression/expressionsOf.ts"
+import { Facts } from "./expression/Facts.ts"
+import { type Field, fieldsOf } from "./recording.ts"
+import type { PolicyPorts } from "./steps.ts"
+
+export interface Tracer {
+  readonly policy: Tracing
+  /** Decides, and gives a sampled exchange its trace. */
+  readonly begin: (exchange: Exchange) => void
+  /** Asked once all is over: whether the trace is told to anybody. */
+  readonly keeps: (exchange: Exchange, ending: Ending) => boolean
+  readonly attributes: (exchange: Exchange, ending: Ending) => ReadonlyArray<Field>
+  /** What is said of the gateway itself, beside what it says by itself. */
+  readonly resources: ReadonlyArray<Field>
+}
+
+/** The share of exchanges that are sampled, for one exchange. */
+type Share = (exchange: Exchange) => number
+
+const always: Share = () => 1
+const never: Share = () => 0
+
+export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer | undefined => {
+  if (policy === undefined) return undefined
+  const { clock } = ports
+  const expressions = expressionsOf(ports)
+  const { around } = expressions
+
+  const shareFor = (sampling: Sampling | undefined, otherwise: Share): Share => {
+    if (sampling === undefined) return otherwise
+    if (sampling._tag === "Fraction") {
+      const { fraction } = sampling
+      return fraction >= 1 ? always : fraction <= 0 ? never : () => fraction
+    }
+    const expression = expressions.compile(sampling.expression, "gateway", "sampling")
+    return (exchange) =>
+      expression.as(Facts.of(around, exchange), (value) =>
+        typeof value === "boolean"
+          ? Number(value)
+          : typeof value === "bigint" || typeof value === "number"
+            ? Number(value)
+            : undefined,
+      ) ?? 0
+  }
+  const random = shareFor(policy.randomSampling, never)
+  const client = shareFor(policy.clientSampling, always)
+  const filter = policy.filter === undefined ? undefined : expressions.compile(policy.filter, "log", "logFilter")
+  const computed = policy.attributes.map(({ expression, name }) => ({
+    name,
+    expression: expressions.compile(expression, "log", "logField"),
+  }))
+  const ofItself: Activation = { get: (name) => (name === "env" ? around.env : undefined) }
+  const resources = policy.resources.flatMap(({ expression, name }) => {
+    const value = expressions.compile(expression, "log", "logField").program.evaluate(ofItself)
+    return isError(value) ? [] : fieldsOf(name, value)
+  })
+  const factsOf = (exchange: Exchange, { endedMillis, reply }: Ending): Facts => {
+    const facts = Facts.replied(around, exchange, reply)
+    facts.endedMillis = endedMillis
+    return facts
+  }
+
+  return {
+    policy,
+    resources,
+    begin: (exchange) => {
+      const header = exchange.request.headers.get(traceparentHeader)
+      const remote = header === undefined ? undefined : parse(header)
+      if (remote === undefined) {
+        const share = random(exchange)
+        // Drawn first: an exchange that is not sampled needs no name for its trace.
+        if (share <= 0 || (share < 1 && clock.random() >= share)) return
+        exchange.trace = Trace.begin(clock.random, newTraceId(clock.random), undefined)
+      } else {
+        // Whoever began the trace does not want it: then it goes on as it came.
+        if ((remote.flags & sampledFlag) === 0) return
+        const share = client(exchange)
+        if (share < 1 && shareOf(remote.traceId) >= share) return
+        exchange.trace = Trace.begin(clock.random, remote.traceId, remote)
+      }
+      exchange.inquiry ??= new Story(clock)
+    },
+    keeps: (exchange, ending) => filter === undefined || filter.holds(factsOf(exchange, ending)) === true,
+    attributes: (exchange, ending) => {
+      if (computed.length === 0) return []
+      const facts = factsOf(exchange, ending)
+      return computed.flatMap(({ expression, name }) => {
+        const value = expression.evaluate(facts)
+        return isError(value) ? [] : fieldsOf(name, value)
+      })
+    },
+  }
+}

@@ -1,0 +1,71 @@
+/** One call of an upstream as a span of its exchange's trace; the upstream is told that span as its parent. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { isGrpc } from "../../protocols/http/grpc.ts"
+import { traceparentHeader } from "../../protocols/trace/context.ts"
+import type { Reply, Request } from "../Exchange.ts"
+import type { Clock } from "../ports/Timer.ts"
+import type { Endpoint, UpstreamFailure } from "../ports/Upstream.ts"
+import type { Attribute, Span, Trace } from "../Trace.ts"
+import { WatchedFlow } from "../WatchedFlow.ts"
+import type { Try } from "./Target.ts"
+
+const nameOf = (attempt: Try, request: Request, grpc: boolean): string => {
+  if (grpc) return request.path.slice(1)
+  const { purpose, trail } = attempt.exchange
+  const target = purpose === "Primary" ? trail.backend : undefined
+  return `${request.method} ${target ?? request.host}`
+}
+
+const begin = (trace: Trace, attempt: Try, request: Request, endpoint: Endpoint, clock: Clock): Span => {
+  const grpc = isGrpc(request.headers.get("content-type"))
+  const { target } = endpoint.spec
+  const attributes: Array<Attribute> = [
+    ["agentgateway.outbound.kind", attempt.exchange.purpose],
+    ["http.method", request.method],
+    ["http.host", request.authority],
+    ["http.path", request.path],
+  ]
+  if (target._tag !== "Unix") attributes.push(["server.address", target.host], ["server.port", target.port])
+  if (attempt.number > 0) attributes.push(["http.request.resend_count", attempt.number])
+  const span = trace.span(nameOf(attempt, request, grpc), "client", clock.nowMillis(), attributes)
+  request.headers.set(traceparentHeader, trace.header(span))
+  return span
+}
+
+const replied = (span: Span, reply: Reply, clock: Clock): void => {
+  span.set("http.status", reply.status)
+  const grpcStatus = reply.headers.get("grpc-status")
+  if (grpcStatus !== undefined) span.set("grpc.status", grpcStatus)
+  const error = reply.status >= 500 ? String(reply.status) : undefined
+  if (error !== undefined) span.set("error.type", error)
+  if (reply.body._tag !== "Flow") return span.end(clock.nowMillis(), error)
+  // The call lasts as long as its reply comes: for a stream that is most of it.
+  reply.body = new WatchedFlow(reply.body, (trailers, isBroken) => {
+    const status = trailers?.get("grpc-status")
+    if (status !== undefined) span.set("grpc.status", status)
+    span.end(clock.nowMillis(), isBroken ? "the reply broke off" : error)
+  })
+}
+
+/** Sends as `send` does, seen as a span. */
+export const traced = (
+  trace: Trace,
+  attempt: Try,
+  request: Request,
+  endpoint: Endpoint,
+  clock: Clock,
+  send: () => Effect.Effect<Reply, UpstreamFailure>,
+): Effect.Effect<Reply, UpstreamFailure> => {
+  const span = begin(trace, attempt, request, endpoint, clock)
+  return Effect.onExit(send(), (exit) => {
+    if (exit._tag === "Success") replied(span, exit.value, clock)
+    else {
+      const failure = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+      span.set("error.type", failure?._tag ?? "Cancelled")
+      span.end(clock.nowMillis(), failure?.message ?? "cancelled")
+    }
+    return Effect.void
+  })
+}

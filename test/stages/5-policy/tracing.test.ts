@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest"
+import type { Tracing } from "../../../ir/policy/Tracing.ts"
+import { compile } from "../../../stages/5-policy/tracing.ts"
+import type { Routed } from "../../../stages/Exchange.ts"
+import { makeExchange } from "../exchange.ts"
+import { cel, computing } from "./computing.ts"
+
+const policy = (more: Partial<Tracing> = {}): Tracing => ({
+  _tag: "Tracing",
+  callee: { backend: { _tag: "Backend", backend: "/x" as never }, policies: [] },
+  attributes: [],
+  resources: [],
+  remove: [],
+  path: "/v1/traces",
+  protocol: "http",
+  ...more,
+})
+
+const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
+const asked = (flags: string, id = traceId): Routed => {
+  const exchange = makeExchange()
+  exchange.request.headers.set("traceparent", `00-${id}-00f067aa0ba902b7-${flags}`)
+  return exchange
+}
+
+const begun = (more: Partial<Tracing>, exchange: Routed = makeExchange()): Routed => {
+  compile(policy(more), computing())?.begin(exchange)
+  return exchange
+}
+
+describe("sampling", () => {
+  it("leaves alone what comes without a trace, unless told otherwise", () => {
+    expect(begun({}).trace).toBeUndefined()
+    expect(begun({ randomSampling: { _tag: "Fraction", fraction: 1 } }).trace?.traceId).toMatch(/^[0-9a-f]{32}$/)
+    expect(begun({ randomSampling: { _tag: "Computed", expression: cel("true") } }).trace).toBeDefined()
+    expect(begun({ randomSampling: { _tag: "Computed", expression: cel("0.0") } }).trace).toBeUndefined()
+  })
+
+  it("takes no part where an expression fails", () => {
+    const sampling = { _tag: "Computed", expression: cel("request.headers.nope == 'x'") } as const
+    expect(begun({ randomSampling: sampling }).trace).toBeUndefined()
+  })
+
+  it("goes on with the trace of a client that samples, and with no other", () => {
+    const exchange = begun({}, asked("01"))
+    expect([exchange.trace?.traceId, exchange.trace?.remoteSpanId]).toEqual([traceId, "00f067aa0ba902b7"])
+    expect(begun({}, asked("00")).trace).toBeUndefined()
+    expect(begun({ clientSampling: { _tag: "Fraction", fraction: 0 } }, asked("01")).trace).toBeUndefined()
+  })
+
+  it("draws from the trace id, so that all who draw agree", () => {
+    const half = { clientSampling: { _tag: "Fraction", fraction: 0.5 } } as const
+    const inside = `${"1".repeat(18)}00000000000001`
+    const outside = `${"1".repeat(18)}ffffffffffffff`
+    expect(begun(half, asked("01", inside)).trace).toBeDefined()
+    expect(begun(half, asked("01", outside)).trace).toBeUndefined()
+  })
+
+  it("lets a sampled exchange tell its story", () => {
+    const exchange = begun({ randomSampling: { _tag: "Fraction", fraction: 1 } })
+    exchange.inquiry?.note({ stage: "test", decision: "seen" })
+    expect(exchange.inquiry).toMatchObject({ notes: [{ stage: "test", decision: "seen" }] })
+  })
+})
+
+describe("a trace", () => {
+  it("has spans below whoever makes them, and ends them with the exchange", () => {
+    const { trace } = begun({}, asked("01"))
+    const outer = trace?.span("outer", "internal", 1)
+    const inner = outer === undefined ? undefined : trace?.under(outer).span("inner", "client", 2)
+    outer?.end(3)
+    outer?.end(4, "too late")
+    trace?.finish(5)
+    expect([outer?.parentId, inner?.parentId]).toEqual([trace?.spanId, outer?.spanId])
+    expect([outer?.endedMillis, outer?.error, inner?.endedMillis]).toEqual([3, undefined, 5])
+  })
+
+  it("takes a context that came inside the message only where none came with the request", () => {
+    const remote = { traceId: "a".repeat(32), spanId: "b".repeat(16), flags: 1 }
+    const { trace } = begun({ randomSampling: { _tag: "Fraction", fraction: 1 } })
+    trace?.adopt(remote)
+    expect([trace?.traceId, trace?.remoteSpanId]).toEqual([remote.traceId, remote.spanId])
+    const other = begun({}, asked("01")).trace
+    other?.adopt(remote)
+    expect(other?.traceId).toBe(traceId)
+  })
+
+  it("is bounded", () => {
+    const { trace } = begun({}, asked("01"))
+    for (let i = 0; i < 600; i++) trace?.span("one", "internal", 1)
+    expect([trace?.spans.length, trace?.dropped]).toEqual([512, 88])
+  })
+})
