@@ -21,7 +21,7 @@ import type { Metrics } from "./metrics.ts"
 import { type Counter, type Histogram, unknown } from "./Registry.ts"
 import type { Observed } from "./observed.ts"
 import type { Timestamps } from "./Timestamps.ts"
-import { operationOf, protocolOf, spokenOf } from "./spoken.ts"
+import { mcpCall, operationOf, protocolOf, spokenOf } from "./spoken.ts"
 import { arranged, Told, type Witness } from "./Told.ts"
 import type { Clock } from "../../stages/ports/Timer.ts"
 
@@ -273,6 +273,7 @@ export class TelemetryJournal {
       )
       series.retries.value += trail.attempts - 1
     }
+    if (exchange.notes?.mcp !== undefined) this.tool(exchange, exchange.notes.mcp, place, more)
     // A model's last words may come after those of the exchange.
     exchange.notes?.llm?.watch((account) => this.model(account, place, more))
     if (trail.upstreamStartMillis === 0) return
@@ -289,6 +290,19 @@ export class TelemetryJournal {
       processing.response.observe(toSeconds(trail.replyMillis - answeredMillis))
       const before = trail.upstreamStartMillis - exchange.startedMillis - trail.waitedMillis
       processing.overhead.observe(toSeconds(before + trail.replyMillis - answeredMillis))
+    }
+  }
+
+  private tool({ trail }: Exchange, notes: Parameters<typeof mcpCall>[0], place: PlaceFacts, more: Labels): void {
+    const call = mcpCall(notes)
+    if (call === undefined) return
+    const { mcpRequests, mcpTarget } = this.parts.metrics
+    const labels = [...place.labels, ...more]
+    // The address of a resource is the client's own; tools and prompts are those that servers list.
+    const resource = call.kind === "resource" ? undefined : call.name
+    mcpRequests.with(call.method, call.kind, call.target, resource, ...labels).add(1)
+    if (trail.waitedMillis > 0) {
+      mcpTarget.with(call.method, call.target, ...labels).observe(toSeconds(trail.waitedMillis))
     }
   }
 

@@ -62,6 +62,17 @@ export const definitions = {
   ),
   responseBytes: counter("response_bytes_total", http, "Bytes of reply bodies sent to clients."),
   retries: counter("retries_total", http, "Further attempts at requests."),
+  mcpRequests: counter(
+    "mcp_requests_total",
+    ["method", "resource_type", "server", "resource", ...route],
+    "Messages of MCP, by what they were about.",
+  ),
+  mcpTarget: histogram(
+    "mcp_target_duration_seconds",
+    ["method", "server", ...route],
+    requestSeconds,
+    "How long a message of MCP waited for the servers behind the gateway.",
+  ),
   tokenUsage: histogram(
     "gen_ai_client_token_usage",
     ["gen_ai_token_type", ...model],
@@ -165,6 +176,8 @@ export interface Metrics {
   readonly overhead: Family<Histogram>
   readonly responseBytes: Family<Counter>
   readonly retries: Family<Counter>
+  readonly mcpRequests: Family<Counter>
+  readonly mcpTarget: Family<Histogram>
   readonly tokenUsage: Family<Histogram>
   readonly tokenCost: Family<Counter>
   readonly modelDuration: Family<Histogram>
@@ -232,6 +245,8 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     overhead: registry.histogram(at.overhead),
     responseBytes: registry.counter(at.responseBytes),
     retries: registry.counter(at.retries),
+    mcpRequests: registry.counter(at.mcpRequests),
+    mcpTarget: registry.histogram(at.mcpTarget),
     tokenUsage: registry.histogram(at.tokenUsage),
     tokenCost: registry.counter(at.tokenCost),
     modelDuration: registry.histogram(at.modelDuration),

@@ -12,20 +12,79 @@ const none: ReadonlyArray<Field> = []
 
 /** `http` where nothing more is known. */
 export const protocolOf = ({ notes }: Exchange): string =>
-  notes === undefined ? "http" : notes.llm !== undefined ? "llm" : (notes.a2a?.protocol ?? "http")
+  notes === undefined
+    ? "http"
+    : notes.llm !== undefined
+      ? "llm"
+      : notes.mcp !== undefined
+        ? "mcp"
+        : (notes.a2a?.protocol ?? "http")
 
 /** Fields beside those of every exchange, in the order in which they are written. */
 export const spokenOf = ({ notes }: Exchange): ReadonlyArray<Field> => {
   if (notes === undefined) return none
   if (notes.llm !== undefined) return modelFields(notes.llm)
+  if (notes.mcp !== undefined) return toolFields(notes.mcp)
   return notes.a2a?.fields() ?? none
 }
 
 /** What the span of the exchange is called, where the protocol knows better than the path. */
 export const spokenName = ({ notes }: Exchange): string | undefined => {
   if (notes?.llm !== undefined) return `${operationOf(notes.llm)} ${notes.llm.requestModel ?? "unknown"}`
+  const called = notes?.mcp === undefined ? undefined : mcpCall(notes.mcp)
+  if (called !== undefined) return called.name === undefined ? called.method : `${called.method} ${called.name}`
   return notes?.a2a?.isCall === true ? notes.a2a.method : undefined
 }
+
+/** What a message of MCP was about. */
+export interface McpCall {
+  readonly method: string
+  readonly target: string | undefined
+  /** `tool`, `prompt`, `resource` or `task`. */
+  readonly kind: string | undefined
+  readonly name: string | undefined
+}
+
+type McpNotes = NonNullable<NonNullable<Exchange["notes"]>["mcp"]>
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined
+
+const textIn = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined)
+
+export const mcpCall = (notes: McpNotes): McpCall | undefined => {
+  const method = textIn(notes["methodName"])
+  if (method === undefined) return undefined
+  const kind = ["tool", "prompt", "resource", "task"].find((one) => notes[one] !== undefined)
+  return {
+    method,
+    target: textIn(notes["target"]),
+    kind,
+    name: kind === undefined ? undefined : textIn(memberOf(notes[kind], "name")),
+  }
+}
+
+const toolFields = (notes: McpNotes): ReadonlyArray<Field> => {
+  const call = mcpCall(notes)
+  const error = notes["error"]
+  const code = memberOf(error, "code")
+  const all: ReadonlyArray<readonly [string, Json | undefined]> = [
+    ["mcp.method.name", call?.method],
+    ["mcp.target", call?.target],
+    ["mcp.resource.type", call?.kind],
+    ["mcp.resource.uri", call?.kind === "resource" ? call.name : undefined],
+    ["mcp.session.id", sessionName(textIn(notes["sessionId"]))],
+    ["mcp.error.code", typeof code === "number" || typeof code === "string" ? code : undefined],
+    ["mcp.error.message", textIn(memberOf(error, "message"))],
+    ["gen_ai.tool.name", call?.kind === "tool" ? call.name : undefined],
+    ["gen_ai.prompt.name", call?.kind === "prompt" ? call.name : undefined],
+  ]
+  return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+}
+
+/** Whoever has the whole of it has the session: enough is told to tell one from another. */
+const sessionName = (id: string | undefined): string | undefined =>
+  id === undefined ? undefined : id.length > 16 ? `…${id.slice(-8)}` : id
 
 /** What a call of a model came to. */
 export interface Bill {

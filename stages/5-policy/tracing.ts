@@ -2,7 +2,14 @@
 import { isError } from "../../ir/cel/CelValue.ts"
 import type { Activation } from "../../ir/cel/compile.ts"
 import type { Sampling, Tracing } from "../../ir/policy/Tracing.ts"
-import { newTraceId, parse, sampledFlag, shareOf, traceparentHeader } from "../../protocols/trace/context.ts"
+import {
+  newTraceId,
+  parse,
+  sampledFlag,
+  shareOf,
+  type TraceContext,
+  traceparentHeader,
+} from "../../protocols/trace/context.ts"
 import type { Exchange } from "../Exchange.ts"
 import { Story } from "../Inquiry.ts"
 import type { Ending } from "../ports/Journal.ts"
@@ -16,6 +23,8 @@ export interface Tracer {
   readonly policy: Tracing
   /** Decides, and gives a sampled exchange its trace. */
   readonly begin: (exchange: Exchange) => void
+  /** A context that came inside the message, as MCP and A2A send it; one that came with the request is the better one. */
+  readonly adopt: (exchange: Exchange, traceparent: string) => void
   /** Asked once all is over: whether the trace is told to anybody. */
   readonly keeps: (exchange: Exchange, ending: Ending) => boolean
   readonly attributes: (exchange: Exchange, ending: Ending) => ReadonlyArray<Field>
@@ -69,9 +78,24 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
     return facts
   }
 
+  const follow = (exchange: Exchange, remote: TraceContext): void => {
+    // Whoever began the trace does not want it: then it goes on as it came.
+    if ((remote.flags & sampledFlag) === 0) return
+    const share = client(exchange)
+    if (share < 1 && shareOf(remote.traceId) >= share) return
+    exchange.trace = Trace.begin(clock.random, remote.traceId, remote)
+    exchange.inquiry ??= new Story(clock)
+  }
+
   return {
     policy,
     resources,
+    adopt: (exchange, traceparent) => {
+      const remote = parse(traceparent)
+      if (remote === undefined) return
+      if (exchange.trace === undefined) follow(exchange, remote)
+      else exchange.trace.adopt(remote)
+    },
     begin: (exchange) => {
       const header = exchange.request.headers.get(traceparentHeader)
       const remote = header === undefined ? undefined : parse(header)
@@ -80,14 +104,8 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
         // Drawn first: an exchange that is not sampled needs no name for its trace.
         if (share <= 0 || (share < 1 && clock.random() >= share)) return
         exchange.trace = Trace.begin(clock.random, newTraceId(clock.random), undefined)
-      } else {
-        // Whoever began the trace does not want it: then it goes on as it came.
-        if ((remote.flags & sampledFlag) === 0) return
-        const share = client(exchange)
-        if (share < 1 && shareOf(remote.traceId) >= share) return
-        exchange.trace = Trace.begin(clock.random, remote.traceId, remote)
-      }
-      exchange.inquiry ??= new Story(clock)
+        exchange.inquiry ??= new Story(clock)
+      } else follow(exchange, remote)
     },
     keeps: (exchange, ending) => filter === undefined || filter.holds(factsOf(exchange, ending)) === true,
     attributes: (exchange, ending) => {

@@ -153,6 +153,8 @@ const messages = (
     const mcp = exchange.notes?.mcp
     if (mcp !== undefined) mcp["methodName"] = message.method
     const meta = Fields.parse(message.params)?.object("_meta")
+    const traceparent = meta?.string("traceparent")
+    if (traceparent !== undefined) exchange.listener?.tracer?.adopt(exchange, traceparent)
     if (meta !== undefined && (message.params as string).length > limits.metaCharsMax) {
       const size = Fields.parse(message.params)?.get("_meta")?.length ?? 0
       if (size > limits.metaCharsMax) {
