@@ -179,7 +179,7 @@ class Meter implements TokenMeter {
     })
     if (rest.length === 0) return
     // The exchange may be over, and its deadline with it.
-    const after = shadowOf(exchange, exchange.request, clock.nowMillis(), Infinity)
+    const after = shadowOf(exchange, exchange.request, clock.nowMillis(), Infinity, "Policy")
     run(Effect.ignore(ask(after, rest)))
   }
 }
