@@ -32,7 +32,21 @@ export class RedactedText extends TextView {
   }
 }
 
-const sensitiveNames: ReadonlySet<string> = new Set(["authorization", "proxy-authorization"])
+/** Headers that carry what their owner acts with; whoever writes headers down writes these without their values. */
+const sensitiveNames: ReadonlySet<string> = new Set([
+  "authorization",
+  "proxy-authorization",
+  "cookie",
+  "set-cookie",
+  "api-key",
+  "x-api-key",
+  "x-goog-api-key",
+  "x-auth-token",
+  "x-access-token",
+  "x-csrf-token",
+  "x-amz-security-token",
+  "x-forwarded-access-token",
+])
 export const isSensitive = (name: string): boolean => sensitiveNames.has(name)
 
 type Entries = "plain" | "joined" | "raw" | "split"
