@@ -239,13 +239,21 @@ const closing = (target: McpTarget, channels: StdioChannels): McpTarget => ({
   },
 })
 
+/** What a program wrote is quoted: it may hold anything, and must not look like a line of our own. */
+const lastWords = (name: string, how: string, complaint: string): string =>
+  `MCP target ${name}: ${how}${complaint.trim() === "" ? "" : `; it wrote ${JSON.stringify(complaint.trim())}`}`
+
 export const makeStdioTarget = (
   target: Stdio,
   runtime: McpRuntime,
   processes: Processes,
   changed: Changed,
 ): McpTarget => {
-  const channels = stdioChannels(target.process, { clock: runtime.clock, processes })
+  const channels = stdioChannels(target.process, {
+    clock: runtime.clock,
+    processes,
+    complain: (how, complaint) => void runtime.run(Effect.logWarning(lastWords(target.name, how, complaint))),
+  })
   const make = (era: "legacy" | "modern"): McpTarget =>
     era === "legacy" ? legacy(target, runtime, channels, changed) : modern(target, runtime, channels, changed)
   return target.era === "auto"
