@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import type { McpTarget as Described } from "../../../ir/backend/Mcp.ts"
 import { clock } from "../../../src/node/timer.ts"
@@ -44,6 +45,23 @@ const closeAll = (): Promise<void> => {
 }
 
 const run = Effect.runPromise
+
+it("says why its process ended, quoted, when nobody asked it to", async () => {
+  const said: Array<unknown> = []
+  const layer = Logger.layer([Logger.make(({ message }) => void said.push(message))])
+  const program = `console.error("no license\\n2026 INFO all is well"); process.exit(3)`
+  const target = makeStdioTarget(
+    describing(["-e", program], { era: "modern" }),
+    { ...runtimeOf(clock), run: (effect) => Effect.runFork(Effect.provide(effect, layer)) },
+    processes,
+    () => {},
+  )
+  await run(Effect.flip(target.call(callOf("tools/call", { name: "x" }))))
+  await expect
+    .poll(() => said.flat().map(String).join("\n"))
+    .toBe('MCP target local: the process ended with status 3; it wrote "no license\\n2026 INFO all is well"')
+  target.close()
+})
 
 // Most of the time is spent on starting programs, which can be done side by side.
 describe.concurrent("a server behind pipes", { timeout: 30_000 }, () => {
