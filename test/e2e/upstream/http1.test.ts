@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as http from "node:http"
@@ -710,7 +711,9 @@ describe("what goes wrong before the request", () => {
       _tag: "ConnectFailed",
       message: "connection refused (ECONNREFUSED)",
     })
-    expect(await refusal(bench.open({ target: { _tag: "Unix", path: "/nonexistent" } }), request("GET", "/"))).toEqual({
+    expect(
+      await refusal(bench.open({ target: { _tag: "Unix", path: `/tmp/${randomUUID()}.sock` } }), request("GET", "/")),
+    ).toEqual({
       _tag: "ConnectFailed",
       message: "socket file not found (ENOENT)",
     })

@@ -25,7 +25,7 @@ const insteadOf =
     return fetch(`${server.url}/${url.host}${url.pathname}${url.search}`, init)
   }
 
-const nowhere = { GOOGLE_APPLICATION_CREDENTIALS: "", HOME: "/nonexistent", CLOUDSDK_CONFIG: "/nonexistent" }
+const nowhere = { GOOGLE_APPLICATION_CREDENTIALS: "", HOME: "/dev/null/nowhere", CLOUDSDK_CONFIG: "/dev/null/nowhere" }
 const idToken = (aud: string) => signed(ec("g"), "ES256", { aud, exp: 2_000_000_000 })
 
 describe("a token of Google", () => {
