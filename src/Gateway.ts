@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { parseFunctions } from "../ir/cel/customFunctions.ts"
@@ -47,6 +48,7 @@ import { siblings } from "./node/siblings.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
+import { make as redisLedger } from "./node/redisLedger.ts"
 import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
@@ -83,6 +85,8 @@ export interface GatewayOptions {
   readonly natives?: Natives
   /** Memory that the workers share, where there are others: what they count is counted together. */
   readonly counters?: SharedArrayBuffer
+  /** Where limits are kept that several gateways share. */
+  readonly redisUrl?: Redacted.Redacted
   /** Where the gateway's own credentials come from, unless it is the clouds' libraries. */
   readonly credentials?: Credentials
   /** Seals what clients are given to bring back, 32 bytes; absent: a key of this gateway alone. */
@@ -239,6 +243,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     makeMcpTarget,
     options.mcpSessionIdleMillis,
   )
+  const ledger =
+    options.redisUrl === undefined ? undefined : redisLedger(Redacted.value(options.redisUrl), clock.nowMillis)
+  if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,
@@ -254,7 +261,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       cryptography,
       { clock, fetch: fetchDocument({ clock, defaults, endpoints }) },
       options.counters,
-      { credentials: options.credentials ?? credentials, cedar, ask: asking({ defaults, endpoints }) },
+      {
+        credentials: options.credentials ?? credentials,
+        cedar,
+        ask: asking({ defaults, endpoints }),
+        ...(ledger === undefined ? {} : { ledger }),
+      },
     ),
     expressions,
     limits,

@@ -19,6 +19,7 @@ export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config">
   mcpSessionIdleMillis: settings.mcpSessionTtlMillis,
   ...(settings.sessionKey === undefined ? {} : { sealingKey: Buffer.from(Redacted.value(settings.sessionKey), "hex") }),
   ...(settings.customFunctions === undefined ? {} : { customFunctions: settings.customFunctions }),
+  ...(settings.redisUrl === undefined ? {} : { redisUrl: settings.redisUrl }),
   sensitiveHeaders: settings.sensitiveHeaders,
   environment: environmentOf(settings),
   upstream: {

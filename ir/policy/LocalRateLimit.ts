@@ -10,6 +10,8 @@ export const TokenBucket = Schema.Struct({
   fillIntervalMillis: Millis,
   /** What is counted: requests, or the tokens that models consume. */
   type: Schema.Literals(["requests", "tokens"]),
+  /** Counted together with other gateways, in a store that all of them reach. */
+  shared: Schema.optionalKey(Schema.Boolean),
   /** Whose limit it is: each value has a bucket of its own. Absent: one bucket for all. */
   key: Schema.optionalKey(Expression),
 })

@@ -59,6 +59,8 @@ export interface Static {
   readonly observed: ObservedSettings
   /** Absent: nothing is kept of exchanges. */
   readonly requestLog?: RequestLogSettings
+  /** Where limits are kept that several gateways share; it may hold a password. */
+  readonly redisUrl?: Redacted.Redacted
   readonly sensitiveHeaders: ReadonlyArray<string>
   /** Functions that every expression may call, as text. */
   readonly customFunctions?: string
@@ -346,6 +348,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ),
       isNamed: section.database !== undefined,
     },
+    ...(section.redis === undefined ? {} : { redisUrl: Redacted.make(section.redis.url) }),
     sensitiveHeaders: (section.sensitiveHeaders ?? []).map((name) => name.toLowerCase()),
     identity: {
       namespace: pick("NAMESPACE", anything, ["namespace"], section.namespace, "default"),

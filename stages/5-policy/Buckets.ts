@@ -41,6 +41,9 @@ export interface Level {
   readonly untilFillMillis: number
 }
 
+export const untilFill = ({ fillIntervalMillis, tokensPerFill }: BucketShape, wallMillis: number): number =>
+  tokensPerFill === 0 ? Infinity : fillIntervalMillis - (wallMillis % fillIntervalMillis)
+
 /** The words of a table, seen as what they hold. */
 class Places {
   readonly words: BigInt64Array
@@ -138,11 +141,10 @@ export class Bucket {
   }
 
   level(wallMillis: number): Level {
-    const { fillIntervalMillis, maxTokens, tokensPerFill } = this.shape
     const state = Atomics.load(this.places.words, this.located(wallMillis) + 1)
     return {
-      remaining: Math.max(0, maxTokens - this.filled(state, wallMillis)),
-      untilFillMillis: tokensPerFill === 0 ? Infinity : fillIntervalMillis - (wallMillis % fillIntervalMillis),
+      remaining: Math.max(0, this.shape.maxTokens - this.filled(state, wallMillis)),
+      untilFillMillis: untilFill(this.shape, wallMillis),
     }
   }
 

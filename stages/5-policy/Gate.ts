@@ -7,6 +7,7 @@ import type { Subject } from "../Exchange.ts"
 import type { Cedar } from "../ports/Cedar.ts"
 import type { Credentials } from "../ports/Credentials.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
+import type { Ledger } from "../ports/Ledger.ts"
 import { Buckets, memory } from "./Buckets.ts"
 import type { Ask } from "./ask.ts"
 import { type Expiring, Tokens } from "./credentials/Tokens.ts"
@@ -26,6 +27,8 @@ export interface Gate {
   readonly wallet: Wallet | undefined
   /** Absent: nobody here reads Cedar. */
   readonly cedar: Cedar | undefined
+  /** Absent: nothing is counted together with other gateways. */
+  readonly ledger: Ledger | undefined
   /** Runs something that nobody waits for; false, and it does not run, where too much of that is under way. */
   readonly background: (effect: Effect.Effect<void>) => boolean
   /** Absent: the gateway asks nobody. */
@@ -46,6 +49,7 @@ export interface GateParts {
   readonly credentials?: Credentials
   readonly cedar?: Cedar
   readonly ask?: Ask
+  readonly ledger?: Ledger
 }
 
 /** How much may go on at once that nobody waits for. */
@@ -56,7 +60,7 @@ export const over = (
   cryptography: Cryptography,
   ports: DocumentPorts,
   counters?: SharedArrayBuffer,
-  { ask, cedar, credentials }: GateParts = {},
+  { ask, cedar, credentials, ledger }: GateParts = {},
 ): Gate => {
   let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
@@ -85,6 +89,7 @@ export const over = (
       // Whatever has that name put in what it takes out.
       return tokens as unknown as Tokens<A>
     },
+    ledger,
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
     background: (effect) => {

@@ -7,7 +7,8 @@ import { toJsonText } from "../../ir/cel/toJson.ts"
 import type { LocalRateLimit, TokenBucket } from "../../ir/policy/LocalRateLimit.ts"
 import type { Exchange, Reply, Subject } from "../Exchange.ts"
 import type { Refusal } from "../Refusal.ts"
-import { type Bucket, type Level, takeFromAll } from "./Buckets.ts"
+import type { Account, Claim, Ledger } from "../ports/Ledger.ts"
+import { type Bucket, type BucketShape, type Level, takeFromAll, untilFill } from "./Buckets.ts"
 import { type Expression, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import { Facts, type Surroundings } from "./expression/Facts.ts"
@@ -22,7 +23,7 @@ export const KEYS_AT_HAND_MAX = 4_096
 
 const rateLimited: Refusal = { _tag: "RateLimited" }
 const exceeded: Effect.Effect<Verdict, Refusal> = Effect.fail(rateLimited)
-const exhausted: Effect.Effect<void, Refusal> = Effect.fail(rateLimited)
+const exhausted: Effect.Effect<never, Refusal> = Effect.fail(rateLimited)
 
 const secondsOf = (millis: number): string => String(Math.ceil(millis / 1000))
 
@@ -45,8 +46,14 @@ export const tell = (reply: Reply, maxTokens: number, level: Level, isExceeded: 
 const identityOf = (gate: Gate, ...parts: ReadonlyArray<unknown>): bigint =>
   BigInt(`0x${gate.cryptography.sha256(JSON.stringify(parts)).slice(0, 16)}`)
 
-/** One limit of a policy: finds the bucket that a request takes from. */
-type Limit = (subject: Subject, wallMillis: number) => Bucket
+/** One limit of a policy. */
+interface Limit {
+  readonly shape: TokenBucket
+  /** The bucket of this gateway that a request takes from. */
+  readonly bucket: (subject: Subject, wallMillis: number) => Bucket
+  /** What a request takes where others count along; undefined: they do not. */
+  readonly claim: ((subject: Subject, tokens: number) => Claim) | undefined
+}
 
 /** Everybody for whom no key can be computed is one. */
 const keyless = "without a key"
@@ -63,96 +70,233 @@ const limitOf = (
   around: Surroundings,
 ): Limit => {
   const table = gate.buckets()
+  const { sha256 } = gate.cryptography
+  const valueOf = (subject: Subject): string => {
+    const written = key?.as<string>(Facts.of(around, subject), toJsonText) ?? keyless
+    return written.length > KEY_CHARS_MAX ? sha256(written) : written
+  }
+  // What is in braces decides where a store keeps a bucket: all of one policy in one place.
+  const group = `sluice:{${sha256(id).slice(0, 16)}}`
+  const claim =
+    shape.shared === true && gate.ledger !== undefined
+      ? (subject: Subject, tokens: number): Claim => ({
+          key: `${group}:${sha256(JSON.stringify([index, shape, valueOf(subject)])).slice(0, 32)}`,
+          shape,
+          tokens,
+        })
+      : undefined
   if (key === undefined) {
     let bucket: Bucket | undefined
     const identity = identityOf(gate, id, index, shape)
-    return (_, wallMillis) => (bucket ??= table.open(identity, shape, wallMillis))
+    return { shape, claim, bucket: (_, wallMillis) => (bucket ??= table.open(identity, shape, wallMillis)) }
   }
   const atHand = new Map<string, Bucket>()
-  return (subject, wallMillis) => {
-    const written = key.as<string>(Facts.of(around, subject), toJsonText) ?? keyless
-    const value = written.length > KEY_CHARS_MAX ? gate.cryptography.sha256(written) : written
-    let bucket = atHand.get(value)
-    if (bucket === undefined) {
-      bucket = table.open(identityOf(gate, id, index, shape, value), shape, wallMillis, false)
-      if (atHand.size >= KEYS_AT_HAND_MAX) atHand.clear()
-      atHand.set(value, bucket)
-    }
-    return bucket
+  return {
+    shape,
+    claim,
+    bucket: (subject, wallMillis) => {
+      const value = valueOf(subject)
+      let bucket = atHand.get(value)
+      if (bucket === undefined) {
+        bucket = table.open(identityOf(gate, id, index, shape, value), shape, wallMillis, false)
+        if (atHand.size >= KEYS_AT_HAND_MAX) atHand.clear()
+        atHand.set(value, bucket)
+      }
+      return bucket
+    },
   }
 }
 
 /** What the reply will say: of all limits the one that leaves least. */
 class Statement {
-  private shown: Bucket | undefined
+  private shape: BucketShape | undefined
   private level: Level | undefined
   private isExceeded = false
 
   /** Of several that leave the same, the first. */
-  consider(buckets: ReadonlyArray<Bucket>, wallMillis: number): void {
-    for (const bucket of buckets) {
-      const level = bucket.level(wallMillis)
-      if (this.level !== undefined && level.remaining >= this.level.remaining) continue
-      this.shown = bucket
-      this.level = level
-    }
+  add(shape: BucketShape, level: Level): void {
+    if (this.level !== undefined && level.remaining >= this.level.remaining) return
+    this.shape = shape
+    this.level = level
   }
 
-  exceed(bucket: Bucket, wallMillis: number): void {
-    this.shown = bucket
-    this.level = bucket.level(wallMillis)
+  consider(buckets: ReadonlyArray<Bucket>, wallMillis: number): void {
+    for (const bucket of buckets) this.add(bucket.shape, bucket.level(wallMillis))
+  }
+
+  exceed(shape: BucketShape, level: Level): void {
+    this.shape = shape
+    this.level = level
     this.isExceeded = true
   }
 
   readonly edit = (reply: Reply): undefined => {
-    if (this.shown !== undefined && this.level !== undefined) {
-      tell(reply, this.shown.shape.maxTokens, this.level, this.isExceeded)
+    if (this.shape !== undefined && this.level !== undefined) {
+      tell(reply, this.shape.maxTokens, this.level, this.isExceeded)
     }
   }
 }
 
+const levelIn = ({ remaining, wallMillis }: Account, index: number, shape: BucketShape): Level => ({
+  remaining: remaining[index] ?? 0,
+  untilFillMillis: untilFill(shape, wallMillis),
+})
+
+/** How limits are asked about: those of this gateway first, since they cost no call; all of them agree, or none is charged. */
+class Counter {
+  private readonly own: ReadonlyArray<Limit>
+  private readonly others: ReadonlyArray<Limit>
+  private readonly all: ReadonlyArray<Limit>
+  private readonly ledger: Ledger | undefined
+  private readonly clock: PolicyPorts["clock"]
+
+  constructor(limits: ReadonlyArray<Limit>, ledger: Ledger | undefined, clock: PolicyPorts["clock"]) {
+    this.all = limits
+    this.own = limits.filter(({ claim }) => claim === undefined)
+    this.others = limits.filter(({ claim }) => claim !== undefined)
+    this.ledger = ledger
+    this.clock = clock
+  }
+
+  get isEmpty(): boolean {
+    return this.all.length === 0
+  }
+
+  /** Undefined from `tokens`: only looks whether there is any. Answers with what was charged where. */
+  ask(subject: Subject, tokens: number | undefined, statement: Statement): Effect.Effect<Charged, Refusal> {
+    const { ledger, others } = this
+    if (ledger === undefined || others.length === 0) return this.askOwn(this.all, subject, tokens, statement)
+    return Effect.flatMap(this.askOwn(this.own, subject, tokens, statement), (charged) => {
+      const claims = this.claims(subject, tokens ?? 1)
+      return Effect.matchEffect(ledger.account(tokens === undefined ? "look" : "take", claims), {
+        // A store that does not answer must neither stop nor unleash anybody: each gateway counts for itself.
+        onFailure: (): Effect.Effect<Charged, Refusal> =>
+          Effect.map(
+            Effect.tapError(this.askOwn(others, subject, tokens, statement), () =>
+              Effect.sync(() => this.giveBack(charged, tokens)),
+            ),
+            ({ buckets }) => ({ buckets: [...charged.buckets, ...buckets], claims: [] }),
+          ),
+        onSuccess: (account): Effect.Effect<Charged, Refusal> => {
+          subject.exchange.inquiry?.note({
+            stage: "LocalRateLimit",
+            decision: account.lacking < 0 ? "taken" : "exceeded",
+            detail: claims.map(({ shape }, i) => ({ of: shape.maxTokens, remaining: account.remaining[i] ?? 0 })),
+          })
+          const lacking = claims[account.lacking]
+          if (lacking !== undefined) {
+            this.giveBack(charged, tokens)
+            statement.exceed(lacking.shape, levelIn(account, account.lacking, lacking.shape))
+            return exhausted
+          }
+          for (const [i, { shape }] of claims.entries()) statement.add(shape, levelIn(account, i, shape))
+          return Effect.succeed({ buckets: charged.buckets, claims })
+        },
+      })
+    })
+  }
+
+  /** Whether nothing has to be waited for. */
+  get isLocal(): boolean {
+    return this.ledger === undefined || this.others.length === 0
+  }
+
+  /** As `ask` for those of this gateway; at once. */
+  askOwn(
+    limits: ReadonlyArray<Limit>,
+    subject: Subject,
+    tokens: number | undefined,
+    statement: Statement,
+  ): Effect.Effect<Charged, Refusal> {
+    const charged = this.takeOwn(limits, subject, tokens, statement)
+    return charged === undefined ? exhausted : Effect.succeed(charged)
+  }
+
+  takeOwn(
+    limits: ReadonlyArray<Limit>,
+    subject: Subject,
+    tokens: number | undefined,
+    statement: Statement,
+  ): Charged | undefined {
+    const now = this.clock.wallMillis()
+    const buckets = limits.map(({ bucket }) => bucket(subject, now))
+    const lacking =
+      tokens === undefined
+        ? buckets.find((bucket) => bucket.level(now).remaining < 1)
+        : takeFromAll(buckets, tokens, now)
+    subject.exchange.inquiry?.note({
+      stage: "LocalRateLimit",
+      decision: lacking === undefined ? "taken" : "exceeded",
+      detail: buckets.map((bucket) => ({ of: bucket.shape.maxTokens, remaining: bucket.level(now).remaining })),
+    })
+    if (lacking !== undefined) {
+      statement.exceed(lacking.shape, lacking.level(now))
+      return undefined
+    }
+    statement.consider(buckets, now)
+    return { buckets, claims: [] }
+  }
+
+  takeAll(subject: Subject, statement: Statement): Charged | undefined {
+    return this.takeOwn(this.all, subject, 1, statement)
+  }
+
+  private claims(subject: Subject, tokens: number): ReadonlyArray<Claim> {
+    return this.others.flatMap(({ claim }) => (claim === undefined ? [] : [claim(subject, tokens)]))
+  }
+
+  private giveBack({ buckets }: Charged, tokens: number | undefined): void {
+    if (tokens === undefined) return
+    const now = this.clock.wallMillis()
+    for (const bucket of buckets) bucket.give(tokens, now)
+  }
+}
+
+interface Charged {
+  readonly buckets: ReadonlyArray<Bucket>
+  readonly claims: ReadonlyArray<Claim>
+}
+
 /** The part of a policy that waits for a model to be asked. */
 class Meter implements TokenMeter {
-  private readonly limits: ReadonlyArray<Limit>
+  private readonly counter: Counter
+  private readonly gate: Gate
   private readonly clock: PolicyPorts["clock"]
   private readonly statement: Statement
-  private buckets: ReadonlyArray<Bucket> | undefined
+  private charged: Charged | undefined
   private taken = 0
 
-  constructor(limits: ReadonlyArray<Limit>, clock: PolicyPorts["clock"], statement: Statement) {
-    this.limits = limits
+  constructor(counter: Counter, gate: Gate, clock: PolicyPorts["clock"], statement: Statement) {
+    this.counter = counter
+    this.gate = gate
     this.clock = clock
     this.statement = statement
   }
 
   admit(subject: Subject, counted: number | undefined): Effect.Effect<void, Refusal> {
-    if (this.buckets !== undefined) return Effect.void
-    const now = this.clock.wallMillis()
-    const buckets = this.limits.map((limit) => limit(subject, now))
-    const lacking =
-      counted === undefined
-        ? buckets.find((bucket) => bucket.level(now).remaining < 1)
-        : takeFromAll(buckets, Math.max(1, counted), now)
-    if (lacking !== undefined) {
-      this.statement.exceed(lacking, now)
-      return exhausted
-    }
-    this.taken = counted === undefined ? 0 : Math.max(1, counted)
-    this.buckets = buckets
-    this.statement.consider(buckets, now)
-    return Effect.void
+    if (this.charged !== undefined) return Effect.void
+    const tokens = counted === undefined ? undefined : Math.max(1, counted)
+    return Effect.map(this.counter.ask(subject, tokens, this.statement), (charged) => {
+      this.taken = tokens ?? 0
+      this.charged = charged
+    })
   }
 
   charge(consumed: number): void {
-    const { buckets, taken } = this
-    if (buckets === undefined) return
+    const { charged, taken } = this
+    if (charged === undefined || consumed === taken) return
     // Whatever is told later is beyond what was told now.
     this.taken = consumed
     const now = this.clock.wallMillis()
-    for (const bucket of buckets) {
-      if (consumed > taken) bucket.spend(consumed - taken, now)
-      else if (consumed < taken) bucket.give(taken - consumed, now)
+    const more = consumed - taken
+    for (const bucket of charged.buckets) {
+      if (more > 0) bucket.spend(more, now)
+      else bucket.give(-more, now)
     }
+    const { ledger } = this.gate
+    if (ledger === undefined || charged.claims.length === 0) return
+    const claims = charged.claims.map((claim) => ({ ...claim, tokens: more }))
+    this.gate.background(Effect.ignore(ledger.account("settle", claims)))
   }
 }
 
@@ -168,28 +312,21 @@ const step = (policy: LocalRateLimit, gate: Gate, ports: PolicyPorts, layer: Lay
       key === undefined ? undefined : expressions.compile(key, type === "tokens" ? "backend" : layer, "key")
     return { type, compiled, limit: limitOf(id, i, shape, gate, compiled, expressions.around) }
   })
-  const of = (wanted: TokenBucket["type"]) => all.filter(({ type }) => type === wanted).map(({ limit }) => limit)
+  const of = (wanted: TokenBucket["type"]) =>
+    new Counter(
+      all.filter(({ type }) => type === wanted).map(({ limit }) => limit),
+      gate.ledger,
+      clock,
+    )
   const onRequests = of("requests")
   const onTokens = of("tokens")
   const own = slot("LocalRateLimit", layer)
   const enter = (exchange: Exchange, subject: Subject): Effect.Effect<Verdict, Refusal> => {
-    const now = clock.wallMillis()
     const statement = new Statement()
     promise(exchange, own, statement.edit)
-    const buckets = onRequests.map((limit) => limit(subject, now))
-    const lacking = takeFromAll(buckets, 1, now)
-    exchange.inquiry?.note({
-      stage: "LocalRateLimit",
-      decision: lacking === undefined ? "taken" : "exceeded",
-      detail: buckets.map((bucket) => ({ of: bucket.shape.maxTokens, remaining: bucket.level(now).remaining })),
-    })
-    if (lacking !== undefined) {
-      statement.exceed(lacking, now)
-      return exceeded
-    }
-    statement.consider(buckets, now)
-    if (onTokens.length > 0) putMeter(exchange, new Meter(onTokens, clock, statement))
-    return pass
+    if (!onTokens.isEmpty) putMeter(exchange, new Meter(onTokens, gate, clock, statement))
+    if (onRequests.isLocal) return onRequests.takeAll(subject, statement) === undefined ? exceeded : pass
+    return Effect.andThen(onRequests.ask(subject, 1, statement), pass)
   }
   return {
     kind: "LocalRateLimit",

@@ -40,9 +40,17 @@ export interface Names {
   /** With their ports, where those are known. */
   readonly services: ReadonlyMap<string, ReadonlySet<string> | undefined>
   readonly groups: ReadonlySet<string>
+  /** Whether limits can be shared with other gateways. */
+  readonly hasRedis: boolean
 }
 
-export const noNames: Names = { gateways: new Set(), backends: new Set(), services: new Map(), groups: new Set() }
+export const noNames: Names = {
+  gateways: new Set(),
+  backends: new Set(),
+  services: new Map(),
+  groups: new Set(),
+  hasRedis: false,
+}
 
 export const make = (names: Names, contents: Contents, env: Mapping["env"] = {}): Mapping => {
   const problems: Array<Problem> = []

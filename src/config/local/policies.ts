@@ -216,6 +216,7 @@ const bucket = {
   fillInterval: Millis,
   type: opt(anyCase(["requests", "tokens"])),
   key: opt(Cel, "Whose limit it is: each value of the expression has a bucket of its own."),
+  shared: opt(Schema.Boolean, "Counted together with other gateways, in the Redis that `config.redis` names."),
 }
 const Bucket = Schema.Struct(bucket)
 const localRateLimitShape = Schema.Union([

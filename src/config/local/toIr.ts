@@ -38,6 +38,7 @@ const namesIn = (config: LocalConfig, broken: Names): Names => ({
     ),
   ]),
   groups: new Set([...broken.groups, ...(config.routeGroups ?? []).map((one) => one.name)]),
+  hasRedis: broken.hasRedis || config.config?.redis !== undefined,
 })
 
 export const toIr = (

@@ -451,6 +451,9 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
   const { maxTokens = 0, tokensPerFill = 0 } = one
   if (tokensPerFill > maxTokens) to.fail(path, "max tokens cannot be less than the refill amount")
   if (one.fillInterval <= 0) to.fail([...path, "fillInterval"], "the interval is longer than nothing")
+  if (one.shared === true && !to.names.hasRedis) {
+    to.fail([...path, "shared"], "no Redis is configured", "Set `config.redis.url`, or leave out `shared`.")
+  }
   if (one.type === "tokens") to.refused("fields", "localRateLimit.type: tokens", [...path, "type"])
   else if (maxTokens === 0) to.warn(path, "no request ever passes", "Set `maxTokens`.")
   else if (tokensPerFill === 0) to.warn(path, "once it is empty it stays empty", "Set `tokensPerFill`.")
@@ -459,7 +462,7 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
     tokensPerFill,
     fillIntervalMillis: one.fillInterval,
     type: one.type ?? "requests",
-    ...present({ key: one.key }),
+    ...present({ key: one.key, shared: one.shared }),
   }
 }
 

@@ -1,0 +1,118 @@
+/** Token buckets in Redis. The library is loaded, and a connection begun, at once, so that nobody has to wait for them. */
+import * as Effect from "effect/Effect"
+import { createHash } from "node:crypto"
+import type { RedisClientType } from "redis"
+import type { Account, Claim, Ledger } from "../../stages/ports/Ledger.ts"
+
+/** A limit is not worth waiting longer for; then each gateway counts for itself. */
+export const REDIS_MILLIS_MAX = 250
+/** After a failure nobody waits for this long. */
+const REST_MILLIS = 1_000
+
+/**
+ * One round trip, atomic. A bucket is a hash of what was spent and up to which turn of the interval it was filled; it is
+ * gone when it is full again. The clock is that of the server, so gateways need not agree about the time.
+ */
+const script = `
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local what, spent, lacking = ARGV[1], {}, -1
+for i = 1, #KEYS do
+  local max, fill = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1])
+  local turn = math.floor(now / tonumber(ARGV[4 * i]))
+  local kept = redis.call('HMGET', KEYS[i], 's', 't')
+  local was = tonumber(kept[1] or '0')
+  local last = tonumber(kept[2] or turn)
+  if turn > last then was = math.max(0, was - (turn - last) * fill) end
+  spent[i] = was
+  if what ~= 'settle' and lacking < 0 and was + tonumber(ARGV[4 * i + 1]) > max then lacking = i - 1 end
+end
+if what ~= 'look' and lacking < 0 then
+  for i = 1, #KEYS do
+    local max, fill, interval = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i])
+    spent[i] = math.min(max, math.max(0, spent[i] + tonumber(ARGV[4 * i + 1])))
+    if spent[i] == 0 then
+      redis.call('DEL', KEYS[i])
+    else
+      redis.call('HSET', KEYS[i], 's', spent[i], 't', math.floor(now / interval))
+      if fill > 0 then redis.call('PEXPIRE', KEYS[i], math.ceil(math.ceil(spent[i] / fill) * interval) + 1) end
+    end
+  end
+end
+local reply = { lacking, now }
+for i = 1, #KEYS do reply[i + 2] = math.max(0, math.floor(tonumber(ARGV[4 * i - 2]) - spent[i])) end
+return reply
+`
+const sha = createHash("sha1").update(script).digest("hex")
+
+const accountOf = (reply: unknown): Account => {
+  if (!Array.isArray(reply)) throw new Error("Redis answered something else than was asked")
+  const [lacking = -1, wallMillis = 0, ...remaining] = reply.map(Number)
+  return { lacking, wallMillis, remaining }
+}
+
+export interface RedisLedger extends Ledger {
+  readonly close: () => void
+}
+
+export const make = (url: string, nowMillis: () => number): RedisLedger => {
+  let client: Promise<RedisClientType> | undefined
+  let opened: RedisClientType | undefined
+  let restUntilMillis = -Infinity
+  const connected = (): Promise<RedisClientType> =>
+    (client ??= import("redis").then(async ({ createClient }) => {
+      const made: RedisClientType = createClient({
+        url,
+        disableOfflineQueue: true,
+        socket: { connectTimeout: REDIS_MILLIS_MAX, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 2_000) },
+      })
+      // Whoever asks is told; a connection that breaks while nobody asks is made again by the library.
+      made.on("error", () => {})
+      opened = made
+      await made.connect()
+      return made
+    }))
+  connected().catch(() => {})
+  const ask = async (what: string, claims: ReadonlyArray<Claim>): Promise<Account> => {
+    const redis = await connected()
+    const words = {
+      keys: claims.map(({ key }) => key),
+      arguments: [
+        what,
+        ...claims.flatMap(({ shape, tokens }) =>
+          [shape.maxTokens, shape.tokensPerFill, shape.fillIntervalMillis, tokens].map(String),
+        ),
+      ],
+    }
+    try {
+      return accountOf(await redis.evalSha(sha, words))
+    } catch (error) {
+      // A server that has been started anew does not know the script.
+      if (error instanceof Error && error.message.startsWith("NOSCRIPT"))
+        return accountOf(await redis.eval(script, words))
+      throw error
+    }
+  }
+  return {
+    account: (what, claims) =>
+      Effect.suspend(() => {
+        if (nowMillis() < restUntilMillis) return Effect.fail("Redis has failed just now")
+        return Effect.tryPromise({ try: () => ask(what, claims), catch: String }).pipe(
+          Effect.timeoutOrElse({
+            duration: REDIS_MILLIS_MAX,
+            orElse: () => Effect.fail(`no answer from Redis within ${REDIS_MILLIS_MAX} ms`),
+          }),
+          Effect.tapError(() =>
+            Effect.sync(() => {
+              restUntilMillis = nowMillis() + REST_MILLIS
+            }),
+          ),
+        )
+      }),
+    close: () => {
+      client?.catch(() => {})
+      client = undefined
+      opened?.destroy()
+    },
+  }
+}

@@ -1,0 +1,183 @@
+/** Limits that gateways share, with a real Redis where one is installed. */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { createClient } from "redis"
+import { afterEach, describe, expect, it } from "vitest"
+import { make } from "../../../src/node/redisLedger.ts"
+import { linesOf } from "../../config/memoryIo.ts"
+import { freePort, httpUpstream, sleep, startGateway } from "../harness.ts"
+import { ask, type Closing, snapshotOf } from "./place.ts"
+
+const isThere = spawnSync("redis-server", ["--version"], { stdio: "ignore" }).error === undefined
+if (!isThere) console.warn("redis-server is not installed: limits shared through Redis are NOT TESTED")
+
+const closing: Closing = []
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+class Redis {
+  readonly port: number
+  private child: ChildProcess | undefined
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  async start(): Promise<void> {
+    const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    const child = spawn("redis-server", words, { stdio: ["ignore", "pipe", "ignore"] })
+    this.child = child
+    await new Promise<void>((resolve, reject) => {
+      child.once("exit", () => reject(new Error("redis-server ended")))
+      child.stdout?.on("data", (text: Buffer) => {
+        if (text.toString().includes("Ready to accept connections")) resolve()
+      })
+    })
+  }
+
+  async stop(): Promise<void> {
+    const { child } = this
+    if (child === undefined) return
+    this.child = undefined
+    const gone = new Promise((resolve) => child.once("exit", resolve))
+    child.kill("SIGKILL")
+    await gone
+  }
+
+  async command(...words: ReadonlyArray<string>): Promise<string> {
+    const client = await createClient({ url: this.url }).connect()
+    try {
+      return String(await client.sendCommand(words))
+    } finally {
+      client.destroy()
+    }
+  }
+}
+
+const started = async (): Promise<Redis> => {
+  const redis = new Redis(await freePort())
+  closing.push(() => redis.stop())
+  await redis.start()
+  return redis
+}
+
+const gateway = async (redis: Redis, limit: string) => {
+  const backend = await httpUpstream()
+  closing.push(backend.close)
+  const snapshot = await snapshotOf(`
+config: {redis: {url: "${redis.url}"}}
+gateways: {default: {port: 1}}
+routes:
+- name: shop
+  policies:
+    localRateLimit:
+    - ${limit}
+  backends: [{host: "127.0.0.1:${backend.port}"}]
+`)
+  const clients = async () => (await redis.command("CLIENT", "LIST")).split("\n").length
+  const before = await clients()
+  const made = await startGateway(snapshot, { redisUrl: Redacted.make(redis.url) })
+  closing.push(made.close)
+  while ((await clients()) <= before) await sleep(10)
+  const send = async (user: string) => {
+    const { headers, status } = await ask(`http://127.0.0.1:${made.port}/`, { headers: { "x-user": user } })
+    return [status, headers["x-ratelimit-remaining"]]
+  }
+  return { ...made, told: made.told, send }
+}
+
+const byUser = `{maxTokens: 3, tokensPerFill: 1, fillInterval: 1h, shared: true, key: 'request.headers["x-user"]'}`
+
+it("a limit cannot be shared where no Redis is named", async () => {
+  expect(
+    await linesOf(
+      `gateways: {default: {port: 1}}\nroutes: [{policies: {localRateLimit: [{maxTokens: 1, tokensPerFill: 1, fillInterval: 1s, shared: true}]}, backends: [{host: 'a:1'}]}]`,
+    ),
+  ).toEqual(["2:98 routes[0].policies.localRateLimit[0].shared: no Redis is configured"])
+})
+
+describe.skipIf(!isThere)("limits kept in Redis", () => {
+  it("hold for several gateways together, each key by itself, at one round trip a request", async () => {
+    const redis = await started()
+    const [a, b] = [await gateway(redis, byUser), await gateway(redis, byUser)]
+    // The first one teaches the script to the server.
+    expect(await a.send("warm")).toEqual([200, "2"])
+    await redis.command("CONFIG", "RESETSTAT")
+    expect(await a.send("ann")).toEqual([200, "2"])
+    expect(await b.send("ann")).toEqual([200, "1"])
+    expect(await a.send("ann")).toEqual([200, "0"])
+    expect(await b.send("ann")).toEqual([429, "0"])
+    expect(await b.send("bob")).toEqual([200, "2"])
+    const stats = await redis.command("INFO", "commandstats")
+    expect(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]).toBe("5")
+    expect(stats).not.toContain("cmdstat_eval:")
+  })
+
+  it("survive a server that has forgotten the script", async () => {
+    const redis = await started()
+    const { send } = await gateway(redis, byUser)
+    await send("ann")
+    await redis.command("SCRIPT", "FLUSH")
+    expect(await send("ann")).toEqual([200, "1"])
+  })
+
+  it("are kept by each gateway for itself while the server is away", async () => {
+    const redis = await started()
+    const { send } = await gateway(redis, byUser)
+    await send("ann")
+    await redis.stop()
+    const begunAt = performance.now()
+    const said = [await send("ann"), await send("ann"), await send("ann"), await send("ann")]
+    expect(said.map(([status]) => status)).toEqual([200, 200, 200, 429])
+    expect(performance.now() - begunAt).toBeLessThan(5_000)
+    await redis.start()
+    // A server that comes back knows nothing of what was counted without it.
+    let users = 0
+    while ((await redis.command("DBSIZE")) === "0") {
+      if (users++ > 200) throw new Error("Redis is back, and is not asked")
+      await send(`user ${users}`)
+      await sleep(50)
+    }
+  })
+
+  it("on tokens are charged in the end what models consumed", async () => {
+    const redis = await started()
+    const ledger = make(redis.url, () => performance.now())
+    closing.push(ledger.close)
+    const shape = { maxTokens: 100, tokensPerFill: 10, fillIntervalMillis: 3_600_000 }
+    const account = (what: "take" | "look" | "settle", ...tokens: ReadonlyArray<number>) =>
+      Effect.runPromise(
+        Effect.map(
+          ledger.account(
+            what,
+            tokens.map((tokens, i) => ({ key: `k{t}:${i}`, shape, tokens })),
+          ),
+          ({ lacking, remaining }) => [lacking, ...remaining],
+        ),
+      )
+    // Until it is connected, nobody is kept waiting.
+    for (let tries = 0; tries < 50; tries++) {
+      const isAnswered = await account("look", 1, 1).then(
+        () => true,
+        () => false,
+      )
+      if (isAnswered) break
+      await sleep(200)
+    }
+    expect(await account("take", 30, 60)).toEqual([-1, 70, 40])
+    expect(await account("take", 30, 60)).toEqual([1, 70, 40])
+    expect(await account("look", 1, 1)).toEqual([-1, 70, 40])
+    expect(await account("settle", 20, -25)).toEqual([-1, 50, 65])
+    expect(await account("settle", 500, -500)).toEqual([-1, 0, 100])
+    expect(await account("look", 1, 1)).toEqual([0, 0, 100])
+    // A bucket that is full takes no room; another is gone when it would be full.
+    expect(await redis.command("DBSIZE")).toBe("1")
+    expect(Number(await redis.command("PTTL", "k{t}:0"))).toBeGreaterThan(9 * 3_600_000)
+  })
+})
