@@ -85,10 +85,10 @@ describe("the admin API", () => {
   })
 
   it("says what is wrong with a configuration, and what a good one would change", async () => {
-    const wrong = await post("config/validate", { text: "binds: [{port: 1, listeners: [], nonsense: true}]" })
+    const wrong = await post("config/validate", { text: "gateways: {x: {port: 1, nonsense: true}}" })
     expect(wrong.body).toMatchObject({
       valid: false,
-      issues: [{ severity: "error", line: 1, path: "binds[0].nonsense" }],
+      issues: [{ severity: "error", line: 1, path: "gateways.x.nonsense" }],
     })
     const plan = await post("config/plan", body("planned"))
     expect(plan.body).toMatchObject({ valid: true, isEmpty: false, needsRestart: false })
