@@ -22,6 +22,8 @@ export interface GatewayWords {
   readonly name?: string
   readonly routes?: ReadonlyArray<unknown>
   readonly accessLog?: boolean
+  /** More of the section `config`. */
+  readonly config?: Readonly<Record<string, unknown>>
   /** With it, the process answers questions about its memory. */
   readonly collects?: boolean
   readonly env?: Readonly<Record<string, string>>
@@ -107,16 +109,21 @@ export class Lab {
     return this.forked("floor", "floor.ts", [String((await this.upstream()).port)], collects ? collecting : [])
   }
 
+  /** One that reads what it passes on. */
+  async floorJson(): Promise<Subject> {
+    return this.forked("floor", "floorJson.ts", [String((await this.upstream()).port)])
+  }
+
   /** The configuration of a gateway in a file, and the port it will listen on. */
   async configuration(words: GatewayWords): Promise<{ readonly file: string; readonly port: number }> {
     const port = await freePort()
     const file = join(this.folder, `gateway-${++this.files}.yaml`)
-    this.write(file, port, words.routes ?? [await this.route()], words.accessLog ?? false)
+    this.write(file, port, words.routes ?? [await this.route()], words.accessLog ?? false, words.config)
     return { file, port }
   }
 
   /** JSON is YAML, and read whole or not at all when it comes by a rename. */
-  write(file: string, port: number, routes: ReadonlyArray<unknown>, accessLog = false): void {
+  write(file: string, port: number, routes: ReadonlyArray<unknown>, accessLog = false, config: object = {}): void {
     writeFileSync(
       file,
       JSON.stringify({
@@ -125,6 +132,7 @@ export class Lab {
           adminAddr: "off",
           statsAddr: "off",
           readinessAddr: "off",
+          ...config,
           logging: { level: accessLog ? "info" : "off", format: "json" },
         },
         binds: [{ port, listeners: [{ routes }] }],

@@ -11,6 +11,8 @@ export interface Load {
   readonly paths: ReadonlyArray<string>
   readonly bodyBytes?: number
   readonly headers?: Readonly<Record<string, string>>
+  /** JSON; instead of so many bytes. */
+  readonly body?: string
   readonly connections: number
   /** Whichever comes first; every request that was begun is awaited. */
   readonly millis?: number
@@ -125,10 +127,15 @@ export class ReplyReader {
 }
 
 export const requestOf = (
-  { bodyBytes, headers = {}, method = "GET" }: Pick<Load, "bodyBytes" | "headers" | "method">,
+  { body, bodyBytes, headers = {}, method = "GET" }: Pick<Load, "body" | "bodyBytes" | "headers" | "method">,
   path: string,
 ): Buffer => {
   const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  if (body !== undefined) {
+    const content = Buffer.from(body)
+    const head = `${method} ${path} HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\nuser-agent: bench\r\n${more.join("")}content-type: application/json\r\ncontent-length: ${content.byteLength}\r\n\r\n`
+    return Buffer.concat([Buffer.from(head), content])
+  }
   const head =
     `${method} ${path} HTTP/1.1\r\nhost: bench.example\r\naccept: */*\r\nuser-agent: bench\r\n${more.join("")}` +
     (bodyBytes === undefined ? "\r\n" : `content-type: text/plain\r\ncontent-length: ${bodyBytes}\r\n\r\n`)

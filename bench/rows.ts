@@ -1,6 +1,7 @@
 /** The table, in its order. A new capability adds its rows here. */
 import type { Row } from "./Row.ts"
 import * as memory from "./rows/memory.ts"
+import * as models from "./rows/models.ts"
 import * as proxied from "./rows/proxied.ts"
 import * as routes from "./rows/routes.ts"
 import * as start from "./rows/start.ts"
@@ -14,6 +15,9 @@ export const rows: ReadonlyArray<Row> = [
   routes.tenThousandRoutes,
   proxied.bodies,
   proxied.events,
+  models.chat,
+  models.translatedChat,
+  models.chatEvents,
   routes.change,
   routes.reload,
   start.startCold,

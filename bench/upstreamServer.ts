@@ -3,6 +3,7 @@
  *
  *   any path          64 bytes
  *   POST any path     as many bytes as it received, in one reply after the last of them
+ *   /v1/…             a reply of a model, as JSON or as 100 events
  *   /events           100 server-sent events, as fast as they are taken
  *   /paced            10 server-sent events, 5 ms apart, the first at once
  *   /held             one event, and then nothing until the client leaves
@@ -37,6 +38,56 @@ const stream = (response: http.ServerResponse, count: number, next: (tick: () =>
   tick()
 }
 
+const paragraph = "A proxy passes requests on; a gateway decides about them, and knows what they are about. "
+const usage = { prompt_tokens: 180, completion_tokens: 120, total_tokens: 300 }
+const head = { id: "chatcmpl-1", created: 1_790_000_000, model: "served-model" }
+const completion = Buffer.from(
+  JSON.stringify({
+    ...head,
+    object: "chat.completion",
+    choices: [{ index: 0, message: { role: "assistant", content: paragraph.repeat(8) }, finish_reason: "stop" }],
+    usage,
+  }),
+)
+const message = Buffer.from(
+  JSON.stringify({
+    id: "msg_1",
+    type: "message",
+    role: "assistant",
+    model: "served-model",
+    content: [{ type: "text", text: paragraph.repeat(8) }],
+    stop_reason: "end_turn",
+    stop_sequence: null,
+    usage: { input_tokens: 180, output_tokens: 120 },
+  }),
+)
+const chunkOf = (more: object): Buffer =>
+  Buffer.from(`data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", ...more })}\n\n`)
+const delta = chunkOf({ choices: [{ index: 0, delta: { content: " token" }, finish_reason: null }], usage: null })
+const lastEvents = Buffer.concat([chunkOf({ choices: [], usage }), Buffer.from("data: [DONE]\n\n")])
+
+/** Says the same whatever it is asked. */
+const model = (incoming: http.IncomingMessage, response: http.ServerResponse, whole: Buffer): void => {
+  let isStream = false
+  incoming.on("data", (chunk: Buffer) => (isStream ||= chunk.includes('"stream":true')))
+  incoming.once("end", () => {
+    if (!isStream) {
+      response.writeHead(200, { "content-type": "application/json", "content-length": whole.byteLength })
+      response.end(whole)
+      return
+    }
+    response.writeHead(200, streamHead)
+    let sent = 0
+    const tick = (): void => {
+      if (response.destroyed) return
+      if (++sent === EVENTS) return void response.end(lastEvents)
+      response.write(delta)
+      setImmediate(tick)
+    }
+    tick()
+  })
+}
+
 const echoes = new Map<number, Buffer>()
 
 const echo = (incoming: http.IncomingMessage, response: http.ServerResponse): void => {
@@ -50,6 +101,8 @@ const echo = (incoming: http.IncomingMessage, response: http.ServerResponse): vo
 }
 
 const server = http.createServer((incoming, response) => {
+  if (incoming.url?.startsWith("/v1/chat/") === true) return model(incoming, response, completion)
+  if (incoming.url?.startsWith("/v1/messages") === true) return model(incoming, response, message)
   if (incoming.method === "POST") return echo(incoming, response)
   incoming.resume()
   switch (incoming.url) {

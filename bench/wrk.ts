@@ -9,7 +9,7 @@ export const isThere = (): boolean => {
   return error === undefined
 }
 
-const script = ({ bodyBytes, headers = {}, method = "GET", paths }: Load): string => `
+const script = ({ body, bodyBytes, headers = {}, method = "GET", paths }: Load): string => `
 wrk.method = ${JSON.stringify(method)}
 wrk.headers["user-agent"] = "bench"
 wrk.headers["accept"] = "*/*"
@@ -17,6 +17,7 @@ wrk.headers["Host"] = "bench.example"
 ${Object.entries(headers)
   .map(([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`)
   .join("\n")}
+${body === undefined ? "" : `wrk.headers["content-type"] = "application/json"\nwrk.body = [==[${body}]==]`}
 ${bodyBytes === undefined ? "" : `wrk.headers["content-type"] = "text/plain"\nwrk.body = string.rep("x", ${bodyBytes})`}
 ${
   paths.length === 1

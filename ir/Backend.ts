@@ -7,6 +7,7 @@ import { Expression } from "./Expression.ts"
 import { HostTarget } from "./HostTarget.ts"
 import { BackendKey } from "./Key.ts"
 import { BackendPolicy } from "./Policy.ts"
+import { Prices } from "./Prices.ts"
 
 export { HostTarget } from "./HostTarget.ts"
 
@@ -20,9 +21,14 @@ export const Backend = Schema.TaggedUnion({
   /** MCP servers, federated behind one endpoint. */
   Mcp: { ...common, ...mcpFields },
   /** Providers of models that stand for each other. */
-  Llm: { ...common, groups: ProviderGroups },
+  Llm: { ...common, groups: ProviderGroups, prices: Schema.optionalKey(Prices) },
   /** Models by the name that the client asks for. */
-  Models: { ...common, models: Schema.Array(Model), virtualModels: Schema.Array(VirtualModel) },
+  Models: {
+    ...common,
+    models: Schema.Array(Model),
+    virtualModels: Schema.Array(VirtualModel),
+    prices: Schema.optionalKey(Prices),
+  },
   /** An agent runtime of Amazon Bedrock. */
   AgentCore: {
     ...common,

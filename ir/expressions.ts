@@ -142,6 +142,7 @@ const ai = (policy: Ai, emit: Emit): void => {
         emit(expression, "header", "llm", "promptGuard", side, i, "kind", "headers", j),
       )
     }
+  policy.budgets?.forEach(({ key }, i) => emit(key, "key", "route", "budgets", i, "key"))
   for (const field of ["transformations", "finalTransformations"] as const) {
     for (const [name, expression] of Object.entries(policy[field] ?? {}))
       emit(expression, "llmField", "llm", field, name)

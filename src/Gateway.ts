@@ -2,6 +2,7 @@
  * The gateway as a Layer: give it a source of configuration and the ports of a world, and it serves until its scope
  * closes — then it drains.
  */
+import { randomUUID } from "node:crypto"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -37,6 +38,8 @@ import type { Live, Plan } from "../stages/Plan.ts"
 import type { Credentials } from "../stages/ports/Credentials.ts"
 import { Journal } from "../stages/ports/Journal.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
+import type { Keyring } from "../stages/ports/Keyring.ts"
+import { inMemory as inMemorySpending, type Spending } from "../stages/ports/Spending.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
@@ -99,6 +102,10 @@ export interface GatewayOptions {
   readonly mcpSessionIdleMillis?: number
   /** Run when the last exchange is over, while upstreams can still be called. */
   readonly beforeClose?: Effect.Effect<void>
+  /** What was spent on models; in memory unless given. */
+  readonly spending?: Spending
+  /** Keys that the gateway gave out itself; none unless given. */
+  readonly keyring?: Keyring
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -253,7 +260,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       defaults,
       mirrors: yield* Mirrors.make,
       agents: yield* Agents.make(clock),
-      llm: new LlmState(makeTokens()),
+      llm: new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID)),
       mcp,
     },
     tlsContext: network.tlsContext,
@@ -264,6 +271,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       {
         credentials: options.credentials ?? credentials,
         cedar,
+        keyring: options.keyring,
         ask: asking({ defaults, endpoints }),
         ...(ledger === undefined ? {} : { ledger }),
       },

@@ -66,6 +66,10 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
       const { cel } = await import("./cli/cel.ts")
       return cel(asked)
     }
+    case "Keys": {
+      const { keys } = await import("./cli/keys.ts")
+      return keys(asked, process.env)
+    }
     case "Init": {
       const { init } = await import("./cli/init.ts")
       return init(asked.file)

@@ -7,6 +7,7 @@ import * as Admin from "./admin/Admin.ts"
 import { seal } from "../ir/transfer.ts"
 import type { Begun } from "./cli/begin.ts"
 import type { Input } from "./cli/input.ts"
+import { keyDesk } from "./admin/keys.ts"
 import { version } from "./cli/version.ts"
 import { welcome } from "./cli/welcome.ts"
 import { format, formatAll } from "./config/ConfigIssue.ts"
@@ -16,6 +17,8 @@ import type { Loaded } from "./config/local/load.ts"
 import { Gateway, layer as gatewayLayer } from "./Gateway.ts"
 import { gatewayOptions } from "./gatewayOptions.ts"
 import { freshKey } from "./node/sealer.ts"
+import { fromStorage } from "./llm/fromStorage.ts"
+import * as Keys from "./llm/keys.ts"
 import * as World from "./node/world.ts"
 import { describe as describeStorage } from "./store/Location.ts"
 import * as Storage from "./store/Storage.ts"
@@ -110,6 +113,7 @@ const withWorkers = Effect.fnUntraced(function* (
   let isServing = false
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
+    ...(yield* fromStorage),
     config: source,
     counters,
     processName,
@@ -123,7 +127,8 @@ const withWorkers = Effect.fnUntraced(function* (
     },
     ...(pool === undefined ? {} : { peers: { prepare: pool.prepare }, onDrain: pool.drain }),
   })
-  const admin = Admin.layer({ settings, version, pool, job })
+  const storage = yield* Storage.Storage
+  const admin = Admin.layer({ settings, version, pool, job, keys: keyDesk(storage.of(Keys.component)) })
 
   const started = Effect.gen(function* () {
     const serving = yield* Gateway

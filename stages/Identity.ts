@@ -1,5 +1,6 @@
 /** Who is behind a request, as far as policies have proved it. */
 import type * as Redacted from "effect/Redacted"
+import type { Budget } from "../ir/policy/Budget.ts"
 import type { Json } from "effect/Schema"
 
 export interface Identity {
@@ -17,6 +18,9 @@ export interface KeyHolder {
   readonly key: Redacted.Redacted
   /** What the configuration says of the holder. */
   readonly metadata: Json | undefined
+  /** The same for the same key, and no secret. */
+  readonly id?: string
+  readonly budgets?: ReadonlyArray<Budget> | undefined
   /** Models the key is good for; absent: any. */
   readonly allowedModels: ReadonlyArray<string> | undefined
 }

@@ -1,6 +1,7 @@
 /** What is done to calls of models; on backends it is merged field by field. */
 import * as Schema from "effect/Schema"
 import { Expression } from "../Expression.ts"
+import { Budget } from "./Budget.ts"
 import { PromptGuard } from "./PromptGuard.ts"
 
 export const Prompt = Schema.Struct({ role: Schema.NonEmptyString, content: Schema.String })
@@ -43,6 +44,7 @@ export const Ai = Schema.TaggedStruct("Ai", {
   prompts: Schema.optionalKey(Schema.Struct({ prepend: Schema.Array(Prompt), append: Schema.Array(Prompt) })),
   modelAliases: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   promptCaching: Schema.optionalKey(PromptCaching),
+  budgets: Schema.optionalKey(Schema.Array(Budget)),
   /** The end of a path to the kind of call it is; `*` for the rest. */
   routes: Schema.optionalKey(Schema.Record(Schema.String, ModelRouteType)),
 })

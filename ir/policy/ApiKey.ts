@@ -1,6 +1,7 @@
 /** Keys given out to callers, each with what is known about its holder. */
 import * as Schema from "effect/Schema"
 import { Secret } from "../Secret.ts"
+import { Budget } from "./Budget.ts"
 import { CredentialLocation } from "./CredentialLocation.ts"
 import { AuthenticationMode } from "./JwtAuth.ts"
 
@@ -16,6 +17,8 @@ export const IssuedKey = Schema.Struct({
   metadata: Schema.optionalKey(Schema.Json),
   /** Exact, `prefix*`, `*suffix` or `*`; absent: any model, empty: none. */
   allowedModels: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+  /** What its holder may spend; the names of keys whose budgets are to be kept apart differ. */
+  budgets: Schema.optionalKey(Schema.Array(Budget)),
   /** By the wall clock; from then on it is as if it had never been given out. */
   expiresMillis: Schema.optionalKey(Schema.Finite),
 })
@@ -23,6 +26,8 @@ export type IssuedKey = typeof IssuedKey.Type
 
 export const ApiKey = Schema.TaggedStruct("ApiKey", {
   keys: Schema.Array(IssuedKey),
+  /** Whether keys that the gateway gave out itself are good here too. */
+  virtual: Schema.optionalKey(Schema.Boolean),
   mode: AuthenticationMode,
   location: CredentialLocation,
 })

@@ -20,6 +20,7 @@ import { answer as answerOwn, type Asking } from "../workers/questions.ts"
 import { api } from "./api.ts"
 import { dump } from "./dump.ts"
 import * as Guard from "./guard.ts"
+import type { KeyDesk } from "./keys.ts"
 import { ready } from "./ready.ts"
 import { type AdminUnavailable, type Answering, serve, type Served } from "./serve.ts"
 import { stats } from "./stats.ts"
@@ -34,6 +35,8 @@ export interface AdminOptions {
   readonly token?: Redacted.Redacted
   /** What else must be there before traffic is welcome. */
   readonly pending?: () => ReadonlyArray<string>
+  /** Where keys are given out; absent where none are kept. */
+  readonly keys?: KeyDesk
   /** The upstream endpoints and how they are, for the dump; the gateway's own unless given. */
   readonly endpoints?: () => Iterable<unknown>
   /** How the configuration is read, where it may be looked at and changed. */
@@ -171,6 +174,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       guard,
       v1,
       levels,
+      ...(options.keys === undefined ? {} : { keys: options.keys }),
       version: options.version,
       functions: Result.getOrUndefined(parseFunctions(settings.customFunctions ?? "")),
       dump: () =>

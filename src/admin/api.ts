@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import type { CustomFunctions } from "../../ir/cel/customFunctions.ts"
 import { type Levels, parse } from "../telemetry/Levels.ts"
 import type { Guard } from "./guard.ts"
+import type { KeyDesk } from "./keys.ts"
 import { answer as evaluateCel } from "./cel.ts"
 import { type Answer, type Answering, type Asked, isRead, json, methodNotAllowed, notFound, text } from "./serve.ts"
 
@@ -14,6 +15,8 @@ export interface ApiOptions {
   /** Told when the levels have changed. */
   readonly onLevels: () => void
   readonly quit: () => void
+  /** By path. */
+  readonly keys?: KeyDesk
   /** What the configuration adds to the language of expressions. */
   readonly functions?: CustomFunctions | undefined
   /** Everything below `/api/` that is not here; loaded when it is first asked. */
@@ -25,6 +28,9 @@ const index = `Sluice admin
 GET  /config_dump            the configuration that serves, without secrets
 POST /logging                the log level: ?level=<level>, ?level=<target>=<level>,…, ?reset
 POST /api/cel                evaluate {"expression": "…", "data": {…}}
+POST /keys/create            a key for models: {"name": "…", "models": ["…"], "metadata": {…}, "budgets": […]}
+POST /keys/list              the keys that were given out
+POST /keys/revoke?id=<id>    take one back
 POST /quitquitquit           shut down
 GET  /memory                 memory of the process
 GET  /version                which build this is
@@ -75,6 +81,7 @@ export const api = (options: ApiOptions): Answering => {
     "/api/cel": evaluate,
     "/cel": evaluate,
     "/logging": (asked) => logging(options, asked),
+    ...options.keys,
     "/quitquitquit": () => {
       quit()
       return text(200, "shutdown now\n")

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util"
 import type { CelAsked } from "./cel.ts"
 import type { ConnectAsked } from "./connect.ts"
+import type { KeysAsked } from "./keys.ts"
 import type { LogsAsked } from "./logs.ts"
 
 export interface Usage {
@@ -20,6 +21,7 @@ export type Asked =
       readonly text: string | undefined
       readonly validateOnly: boolean
     }
+  | ({ readonly _tag: "Keys" } & KeysAsked)
   | { readonly _tag: "Validate"; readonly file: string; readonly json: boolean }
   | { readonly _tag: "Story"; readonly id: string; readonly admin: string | undefined; readonly json: boolean }
   | { readonly _tag: "Status"; readonly admin: string | undefined; readonly json: boolean }
@@ -44,6 +46,7 @@ export const subcommands = [
   "validate",
   "explain",
   "cel",
+  "keys",
   "init",
   "doctor",
   "status",
@@ -73,6 +76,8 @@ Usage
   sluice import --from SOURCE -f FILE [-o FILE]
                                           a configuration of litellm, portkey, agentgateway or mcp (mcpServers) in our words, with
                                           a finding for everything in it
+  sluice keys create --name NAME [--model M]… [--budget usd:10/24h]… [--expires 720h] [--metadata JSON] [-f FILE]
+                                          gives out a key for models; it is shown once. Also: keys list, keys revoke ID
   sluice init [FILE]                      write a first configuration to change, config.yaml unless named
 
 FILE may be - for standard input. Without errors the exit code is 0; 1 says that the configuration or the start failed,
@@ -237,6 +242,31 @@ const parseImport = (words: ReadonlyArray<string>): Asked | Usage => {
   return { _tag: "Import", from: values.from, file, to: values.output }
 }
 
+const parseKeys = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      name: { type: "string" },
+      model: { type: "string", multiple: true, default: [] },
+      budget: { type: "string", multiple: true, default: [] },
+      expires: { type: "string" },
+      metadata: { type: "string" },
+      json: { type: "boolean", default: false },
+      file: { type: "string", short: "f" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const [action, id, ...more] = positionals
+  if (action !== "create" && action !== "list" && action !== "revoke") {
+    return usage("keys does one of these: create, list, revoke")
+  }
+  if (more.length > 0 || (id !== undefined && action !== "revoke")) return usage(`too many words for keys ${action}`)
+  const { budget: budgets, expires, file, json, metadata, model: models, name } = values
+  return { _tag: "Keys", action, id, budgets, expires, file, json, metadata, models, name }
+}
+
 const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {
   const { positionals } = parseArgs({ args: [...words], allowPositionals: true, options: {} })
   const file = onlyFile(positionals, undefined)
@@ -284,6 +314,8 @@ export const parse = (words: ReadonlyArray<string>): Asked | Usage => {
         return parseExplain(rest)
       case "cel":
         return parseCel(rest)
+      case "keys":
+        return parseKeys(rest)
       case "init":
         return parseInit(rest)
       case "status":

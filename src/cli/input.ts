@@ -1,6 +1,6 @@
 /** Where the configuration comes from, by flags and environment. */
 import { readFileSync } from "node:fs"
-import { embedded } from "../embedded/config.ts"
+import { embeddedFor } from "../embedded/config.ts"
 
 export interface Input {
   /** Name of the file, for messages. */
@@ -47,5 +47,5 @@ export const inputOf = (
       "a configuration is required in Kubernetes: mount one and pass it with --file, or set LOCAL_XDS_PATH",
     )
   }
-  return { path: "<embedded>", text: embedded, isEmbedded: true }
+  return { path: "<embedded>", text: embeddedFor(env), isEmbedded: true }
 }

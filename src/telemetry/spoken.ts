@@ -142,6 +142,8 @@ const modelFields = (account: Account): ReadonlyArray<Field> => {
     ["gen_ai.usage.output_audio_tokens", usage?.outputAudioTokens],
     ["agw.ai.time_to_first_token", seconds(account.timeToFirstTokenMillis)],
     ["agw.ai.time_per_output_token", seconds(account.timePerOutputTokenMillis)],
+    ["agw.ai.usage.estimated", account.isEstimated ? true : undefined],
+    ["agw.ai.budget.exceeded", account.overspent?.join(",")],
     ["agw.ai.usage.cost.total", dollars(cost?.total)],
   ]
   for (const [field, ...names] of parameters) {

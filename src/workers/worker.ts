@@ -9,6 +9,7 @@ import { version } from "../cli/version.ts"
 import type { Prepared } from "../config/publish.ts"
 import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
+import { fromStorage } from "../llm/fromStorage.ts"
 import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
 import * as Storage from "../store/Storage.ts"
@@ -109,9 +110,10 @@ await Effect.runPromise(
     Effect.provide(
       program,
       Layer.unwrap(
-        Effect.map(Telemetry.Telemetry, ({ flush }) =>
+        Effect.map(Effect.all([Telemetry.Telemetry, fromStorage]), ([{ flush }, kept]) =>
           layer({
             ...gatewayOptions(settings),
+            ...kept,
             counters,
             sealingKey,
             processName,

@@ -8,6 +8,7 @@ import type { Cedar } from "../ports/Cedar.ts"
 import type { Credentials } from "../ports/Credentials.ts"
 import type { Cryptography } from "../ports/Cryptography.ts"
 import type { Ledger } from "../ports/Ledger.ts"
+import type { Keyring } from "../ports/Keyring.ts"
 import { Buckets, memory } from "./Buckets.ts"
 import type { Ask } from "./ask.ts"
 import { type Expiring, Tokens } from "./credentials/Tokens.ts"
@@ -42,6 +43,8 @@ export interface Gate {
     decode: (text: string) => A | string,
     publicOnly?: boolean,
   ) => RemoteDocument<A>
+  /** Absent: the gateway gives out no keys. */
+  readonly keyring: Keyring | undefined
 }
 
 /** What a gateway may do without. */
@@ -50,6 +53,7 @@ export interface GateParts {
   readonly cedar?: Cedar
   readonly ask?: Ask
   readonly ledger?: Ledger
+  readonly keyring?: Keyring | undefined
 }
 
 /** How much may go on at once that nobody waits for. */
@@ -60,7 +64,7 @@ export const over = (
   cryptography: Cryptography,
   ports: DocumentPorts,
   counters?: SharedArrayBuffer,
-  { ask, cedar, credentials, ledger }: GateParts = {},
+  { ask, cedar, credentials, keyring, ledger }: GateParts = {},
 ): Gate => {
   let buckets: Buckets | undefined
   const steps = new WeakMap<object, Step<Subject>>()
@@ -90,6 +94,7 @@ export const over = (
       return tokens as unknown as Tokens<A>
     },
     ledger,
+    keyring,
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
     background: (effect) => {

@@ -10,6 +10,7 @@ import type { CredentialLocation } from "../../ir/policy/CredentialLocation.ts"
 import type { Subject } from "../Exchange.ts"
 import type { Identity } from "../Identity.ts"
 import type { Refusal } from "../Refusal.ts"
+import type { VirtualKey } from "../ports/Keyring.ts"
 import { compile as credentialAt, isHeader } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
 import type { Layer } from "./order.ts"
@@ -68,10 +69,12 @@ const challenge = (location: CredentialLocation, error: string): ReadonlyArray<s
 const refusal = (detail: string, headers: ReadonlyArray<string>): Effect.Effect<Verdict, Refusal> =>
   Effect.fail({ _tag: "ApiKeyAuth", detail, headers })
 
-const identify = (key: Issued, value: string): Identity =>
+const identify = (key: Issued, value: string, id: string): Identity =>
   (key.identity ??= {
     apiKey: {
       key: Redacted.make(value),
+      id,
+      budgets: key.issued.budgets,
       metadata: key.issued.metadata,
       allowedModels: key.issued.allowedModels,
     },
@@ -86,26 +89,52 @@ const step = (policy: ApiKey, gate: Gate, ports: PolicyPorts, layer: Layer): Ste
     absent: refusal("no API Key found", challenge(policy.location, "")),
     invalid: refusal("invalid credentials", challenge(policy.location, ' error="invalid_token"')),
   }
+  const keyring = policy.virtual === true ? gate.keyring : undefined
+  const issued = new WeakMap<VirtualKey, Issued>()
+  /** What a key of the gateway's own is to this step. */
+  const issuedOf = (virtual: VirtualKey): Issued => {
+    let known = issued.get(virtual)
+    if (known === undefined) {
+      known = { issued: virtual.issued, expiresMillis: virtual.issued.expiresMillis ?? Infinity, identity: undefined }
+      issued.set(virtual, known)
+    }
+    return known
+  }
+  const run = (
+    subject: Subject,
+    value: string | undefined,
+    hash: string | undefined,
+    virtual: VirtualKey | undefined,
+  ): Effect.Effect<Verdict, Refusal> => {
+    const { exchange } = subject
+    const decision =
+      virtual === undefined || hash === undefined
+        ? decide(keys, policy.mode, hash, clock.wallMillis())
+        : decide(new Map([[hash, issuedOf(virtual)]]), policy.mode, hash, clock.wallMillis())
+    switch (decision._tag) {
+      case "Anonymous":
+        return pass
+      case "Refused":
+        return refusals[decision.why]
+      case "Known": {
+        const identity = identify(decision.key, value as string, virtual?.id ?? (hash ?? "").slice(0, 16))
+        exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
+        at.remove(subject.request)
+        return pass
+      }
+    }
+  }
   return {
     kind: "ApiKey",
     readsBody: at.readsBody,
     run: (subject) => {
-      const { exchange } = subject
       const value = at.extract(subject)
       const hash = value === undefined ? undefined : sha256(value)
-      const decision = decide(keys, policy.mode, hash, clock.wallMillis())
-      switch (decision._tag) {
-        case "Anonymous":
-          return pass
-        case "Refused":
-          return refusals[decision.why]
-        case "Known": {
-          const identity = identify(decision.key, value as string)
-          exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
-          at.remove(subject.request)
-          return pass
-        }
-      }
+      if (keyring === undefined || hash === undefined || keys.has(hash)) return run(subject, value, hash, undefined)
+      const virtual = keyring.known(hash)
+      return virtual === undefined
+        ? Effect.flatMap(keyring.find(hash), (found) => run(subject, value, hash, found))
+        : run(subject, value, hash, virtual)
     },
   }
 }

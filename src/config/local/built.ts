@@ -11,7 +11,6 @@ export const notBuilt = {
   policies: ["inferenceRouting"],
   fields: [
     "mcpAuthentication.relaySigningKey",
-    "localRateLimit.type: tokens",
     "tls.spiffe",
     "tls.mode: dynamicCa",
     "backendTLS.spiffe",
@@ -26,7 +25,6 @@ export const notBuilt = {
   ],
   config: [
     "localXdsPath",
-    "modelCatalog",
     "storage.mode: hybrid",
     "storage.mode: readOnly",
     "caAddress",

@@ -21,7 +21,16 @@ import {
 import * as Result from "effect/Result"
 import { CustomProvider } from "./llmProvider.ts"
 import { HeaderMatch, Matches } from "./match.ts"
-import { gatewayPolicies, Health, JsonMap, PromptCaching, PromptGuard, RoutePolicies, RuleSet } from "./policies.ts"
+import {
+  Budgets,
+  gatewayPolicies,
+  Health,
+  JsonMap,
+  PromptCaching,
+  PromptGuard,
+  RoutePolicies,
+  RuleSet,
+} from "./policies.ts"
 import { BackendTls, ServerTls } from "./tls.ts"
 
 const known = ["openAI", "gemini", "vertex", "anthropic", "bedrock", "azure", "copilot", "echo"] as const
@@ -169,6 +178,7 @@ const llmShape = Schema.Struct({
     Schema.Struct({
       ...gatewayPolicies,
       guardrails: opt(PromptGuard),
+      budgets: opt(Budgets),
       localRateLimit: RoutePolicies.fields.localRateLimit,
       remoteRateLimit: RoutePolicies.fields.remoteRateLimit,
     }),

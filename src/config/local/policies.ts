@@ -163,6 +163,18 @@ export type BasicAuth = typeof BasicAuth.Type
 const sha256 = Schema.String.check(
   Schema.isPattern(/^sha256:[0-9a-fA-F]{64}$/, { message: "expected `sha256:` and 64 hexadecimal digits" }),
 )
+export const Budgets = Schema.Array(
+  Schema.Struct({
+    name: Schema.NonEmptyString,
+    key: opt(Cel, "Whoever has the same value shares it; all together unless set."),
+    usd: opt(Schema.Finite.check(Schema.isGreaterThan(0, { message: "expected an amount above 0" }))),
+    tokens: opt(Count),
+    window: req(Millis, "Windows begin at multiples of it since 1970: `1h`, `24h`."),
+    onExceeded: opt(anyCase(["reject", "warn"]), "`reject` unless set."),
+  }).annotate({ identifier: "Budget" }),
+)
+export type Budgets = typeof Budgets.Type
+
 const apiKeyShape = Schema.Struct({
   keys: Schema.Array(
     exactlyOne(
@@ -171,11 +183,13 @@ const apiKeyShape = Schema.Struct({
         keyHash: opt(sha256),
         metadata: opt(Schema.Json),
         allowedModels: opt(Texts),
+        budgets: opt(Budgets),
         expiresAt: opt(Schema.String),
       }),
       ["key", "keyHash"],
     ),
   ),
+  virtual: opt(Schema.Boolean, "Whether keys that the gateway gave out itself are good here too."),
   mode: opt(authenticationMode),
   location: opt(Location),
 }).annotate({ identifier: "ApiKey" })
@@ -519,6 +533,7 @@ const aiShape = Schema.Struct({
   prompts: opt(Schema.Struct({ prepend: opt(Prompts), append: opt(Prompts) })),
   modelAliases: opt(TextMap),
   promptCaching: opt(PromptCaching),
+  budgets: opt(Budgets),
   routes: opt(Schema.Record(Schema.String, modelRoutes)),
 }).annotate({ identifier: "AiPolicy" })
 export interface AiSchema extends Named<typeof aiShape> {}

@@ -8,6 +8,7 @@ import * as Draft from "./Draft.ts"
 import { type Contents, make, type Mapping, type Names, noNames } from "./Mapping.ts"
 import type { Problem } from "./Problem.ts"
 import type { LocalConfig } from "./Schema.ts"
+import { pricedBackends } from "./toPrices.ts"
 import { shorthands } from "./shorthand.ts"
 import { frontend, targeted } from "./toAttachments.ts"
 import { service, workload } from "./toDiscovery.ts"
@@ -60,6 +61,7 @@ export const toIr = (
   for (const [i, one] of (config.workloads ?? []).entries()) workload(draft, one, ["workloads", i])
   if (config.frontendPolicies !== undefined) frontend(draft, config.frontendPolicies)
   for (const [i, one] of (config.policies ?? []).entries()) targeted(draft, one, ["policies", i])
+  pricedBackends(config.config, to)
   const { attachments, listeners, origins, routeGroups, routes, services, tcpRoutes, workloads } = draft
   return {
     snapshot: {

@@ -379,7 +379,7 @@ export const llmSection = (draft: Draft.Draft, llm: Llm): void => {
   to.backends.set(backend, { _tag: "Models", key: backend, policies: [], models, virtualModels })
   draft.origins.set(Draft.originKey("backends", backend), ["llm"])
 
-  const { guardrails: _, ...policies } = llm.policies ?? {}
+  const { budgets, guardrails: _, ...policies } = llm.policies ?? {}
   const path = ["llm", "policies"]
   const matches = llm.matches?.map((one, i) => match(one, ["llm", "matches", i], to)) ?? [any]
   const attach = (listener: ListenerKey, own: ReadonlyArray<TrafficPolicy>): void => {
@@ -395,13 +395,15 @@ export const llmSection = (draft: Draft.Draft, llm: Llm): void => {
     })
     draft.origins.set(Draft.originKey("routes", key), ["llm"])
   }
-  const shared = (only: (name: string) => boolean): ReadonlyArray<TrafficPolicy> =>
-    trafficPolicies(
+  const shared = (only: (name: string) => boolean): ReadonlyArray<TrafficPolicy> => [
+    ...trafficPolicies(
       Object.fromEntries(Object.entries(policies).filter(([name]) => only(name))),
       path,
       to,
       "route/llm:request",
-    )
+    ),
+    ...(budgets === undefined ? [] : trafficPolicies({ ai: { budgets } }, path, to, "route/llm:request")),
+  ]
   const refs = llm.gateways ?? (llm.port === undefined && llm.tls === undefined ? implicit(draft, "HTTP") : undefined)
   if (refs !== undefined) {
     for (const field of ["port", "tls"] as const) {

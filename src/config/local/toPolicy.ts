@@ -8,6 +8,7 @@ import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPo
 import type { A2aCard, A2aInterface } from "../../../ir/policy/A2a.ts"
 import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
 import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/policy/Ai.ts"
+import type { Budget as IrBudget } from "../../../ir/policy/Budget.ts"
 import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/policy/ApiKey.ts"
 import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
 import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
@@ -51,6 +52,7 @@ import type { Mapping } from "./Mapping.ts"
 import type {
   AccessLog,
   Ai,
+  Budgets,
   ApiKey,
   Authorization,
   AuthorityChange,
@@ -269,6 +271,23 @@ const expiry = (text: string, path: Path, to: Mapping): number | undefined => {
   return millis
 }
 
+const budgets = (all: Budgets, path: Path, to: Mapping): ReadonlyArray<IrBudget> => {
+  const names = new Set<string>()
+  return all.map((one, i) => {
+    const at = [...path, i]
+    if (names.has(one.name)) to.fail([...at, "name"], `two budgets are called \`${one.name}\``)
+    names.add(one.name)
+    if (one.usd === undefined && one.tokens === undefined) to.fail(at, "a budget limits `usd`, `tokens` or both")
+    if (one.window <= 0) to.fail([...at, "window"], "the window is longer than nothing")
+    return {
+      name: one.name,
+      ...present({ key: one.key, usd: one.usd, tokens: one.tokens }),
+      windowMillis: Math.max(1, one.window),
+      hard: one.onExceeded !== "warn",
+    }
+  })
+}
+
 const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => {
   const places = new Map<string, number>()
   return {
@@ -290,11 +309,13 @@ const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => {
               one.allowedModels === undefined
                 ? undefined
                 : modelPatterns(one.allowedModels, [...at, "allowedModels"], to),
+            budgets: one.budgets === undefined ? undefined : budgets(one.budgets, [...at, "budgets"], to),
             expiresMillis: one.expiresAt === undefined ? undefined : expiry(one.expiresAt, [...at, "expiresAt"], to),
           }),
         },
       ]
     }),
+    ...present({ virtual: policy.virtual }),
     mode: policy.mode ?? defaults.authenticationMode,
     location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
   }
@@ -454,8 +475,7 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
   if (one.shared === true && !to.names.hasRedis) {
     to.fail([...path, "shared"], "no Redis is configured", "Set `config.redis.url`, or leave out `shared`.")
   }
-  if (one.type === "tokens") to.refused("fields", "localRateLimit.type: tokens", [...path, "type"])
-  else if (maxTokens === 0) to.warn(path, "no request ever passes", "Set `maxTokens`.")
+  if (maxTokens === 0) to.warn(path, "no request ever passes", "Set `maxTokens`.")
   else if (tokensPerFill === 0) to.warn(path, "once it is empty it stays empty", "Set `tokensPerFill`.")
   return {
     maxTokens,
@@ -872,6 +892,7 @@ const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
         : { prepend: policy.prompts.prepend ?? [], append: policy.prompts.append ?? [] },
     modelAliases: policy.modelAliases,
     promptCaching: policy.promptCaching === undefined ? undefined : promptCaching(policy.promptCaching),
+    budgets: policy.budgets === undefined ? undefined : budgets(policy.budgets, [...path, "budgets"], to),
     routes: policy.routes,
   }),
 })

@@ -2,7 +2,8 @@
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import { later, type Usage } from "../../../protocols/llm/Usage.ts"
 import type { Checked } from "./guard/Guard.ts"
-import type { Cost, Lookup, Rates } from "./prices.ts"
+import type { Rates } from "../../../ir/Prices.ts"
+import type { Cost, Lookup } from "./prices.ts"
 
 export class Account {
   /** The kind of call. */
@@ -24,6 +25,8 @@ export class Account {
   isEstimated = false
   /** What the prompt was counted to before it was sent. */
   countedTokens: number | undefined
+  /** Budgets that are used up but only mark who goes on. */
+  overspent: ReadonlyArray<string> | undefined
   firstTokenMillis = 0
   endedMillis = 0
   /** What the catalogue knew. */

@@ -14,6 +14,10 @@ export interface Asked {
   /** As the client named it. */
   readonly model: string | undefined
   readonly streaming: boolean
+  /** The path says so, whatever the body says. */
+  readonly isStreamingPath: boolean
+  /** A stream of Google's that was not asked for as events. */
+  readonly wantsList: boolean
 }
 
 const decoder = new TextDecoder()
@@ -55,6 +59,7 @@ export const read = (
   const opaque = kind === "detect" || kind === "passthrough" || kind === "realtime"
   const json = opaque && !isJson(contentType) ? undefined : parsed(bytes)
   const inPath = pathModel(path)
+  const byPath = isStreamingPath(path)
   const inQuery = kind === "realtime" && query !== undefined ? new URLSearchParams(query).get("model") : null
   return {
     kind,
@@ -63,6 +68,8 @@ export const read = (
     json,
     inPath,
     model: inQuery ?? modelOf(kind, json, inPath, bytes, contentType),
-    streaming: json?.["stream"] === true || isStreamingPath(path),
+    streaming: json?.["stream"] === true || byPath,
+    isStreamingPath: byPath,
+    wantsList: kind === "generateContent" && byPath && !/(?:^|&)alt=sse(?:&|$)/.test(query ?? ""),
   }
 }

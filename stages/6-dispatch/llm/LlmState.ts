@@ -1,19 +1,19 @@
-/** What is known of providers beyond one configuration, and what their calls are counted and priced with. */
+/** What is known of providers beyond one configuration, and what their calls are counted with. */
 import type { Tokens } from "../../ports/Tokens.ts"
+import type { Spending } from "../../ports/Spending.ts"
 import { Vitals } from "../health.ts"
-import type { Catalogue } from "./prices.ts"
 
 /** Names come from configuration; one that made thousands of them in its life need not be remembered whole. */
 const VITALS_MAX = 16_384
 
 export class LlmState {
-  /** Replaced whole when the catalogue changes. */
-  catalogue: Catalogue = new Map()
   readonly tokens: Tokens
+  readonly spending: Spending | undefined
   private readonly known = new Map<string, Vitals>()
 
-  constructor(tokens: Tokens) {
+  constructor(tokens: Tokens, spending?: Spending) {
     this.tokens = tokens
+    this.spending = spending
   }
 
   vitals(key: string): Vitals {

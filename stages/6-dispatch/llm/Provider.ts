@@ -11,6 +11,7 @@ import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
 import { layer } from "../../5-policy/layer.ts"
 import { backendSteps, type PolicyPorts } from "../../5-policy/steps.ts"
+import { guessing } from "../../ports/Tokens.ts"
 import type { Refusal } from "../../Refusal.ts"
 import { authorityOf } from "../authority.ts"
 import type { EndpointHandle } from "../Endpoints.ts"
@@ -24,11 +25,13 @@ import { deliver, type Received } from "./deliver.ts"
 import { echo } from "./echo.ts"
 import type { Part } from "./Part.ts"
 import { compile as compileGuards, type Passed } from "./guardrails.ts"
-import { preparing, type Sendable } from "./prepare.ts"
+import { counting } from "./counting.ts"
+import { preparing, type Sendable, unsupported } from "./prepare.ts"
 import { compile as compileShape } from "./shape.ts"
 import type { Settling } from "./settle.ts"
 import { traitsOf } from "./vendor/traitsOf.ts"
-import type { VendorTraits } from "./vendor/VendorCall.ts"
+import { inPath, type VendorTraits } from "./vendor/VendorCall.ts"
+import { pathModel } from "./pathModel.ts"
 
 /** How connections to a provider are made; a text says why they cannot be. */
 export type Connecting = (target: HostTarget) => EndpointHandle
@@ -110,6 +113,14 @@ const altOnly: ReadonlySet<string> = new Set(["alt"])
 const azureVersion: ReadonlySet<string> = new Set(["api-version"])
 const none: ReadonlySet<string> = new Set()
 
+/** Where the path names the model, it names the one that is really asked for. */
+const underName = (path: string, model: string | undefined): string => {
+  const named = model === undefined ? undefined : pathModel(path)
+  return named === undefined || model === undefined || named.model === model
+    ? path
+    : path.slice(0, named.start) + inPath(model) + path.slice(named.end)
+}
+
 const routed = (part: Part, traits: VendorTraits) => {
   const { provider } = part
   const { pathOverride, pathPrefix, target, vendor } = provider
@@ -121,7 +132,7 @@ const routed = (part: Part, traits: VendorTraits) => {
     if (upstream === undefined) {
       if (request.upgrade !== undefined && traits.realtimePath !== undefined) {
         request.path = traits.realtimePath(pathPrefix)
-      } else request.path = traits.opaquePath(request.path, pathPrefix)
+      } else request.path = traits.opaquePath(underName(request.path, model), pathPrefix)
       return
     }
     const isKept = target !== undefined && pathPrefix === undefined && client === upstream && keepsPath.has(vendor._tag)
@@ -135,6 +146,18 @@ const routed = (part: Part, traits: VendorTraits) => {
 const isTimeout = (kind: BackendPolicies["BackendHttp"], route: TrafficPolicies): number | undefined =>
   positive(kind?.requestTimeoutMillis ?? route.Timeout?.backendRequestMillis)
 
+const settledReply = (reply: Reply, account: Account): Answer => ({
+  _tag: "Called",
+  called: {
+    reply,
+    deliver: () =>
+      Effect.sync(() => {
+        account.settle(account.startedMillis)
+        return reply
+      }),
+  },
+})
+
 export const compile = (
   dispatch: DispatchPorts,
   policyPorts: PolicyPorts,
@@ -145,6 +168,7 @@ export const compile = (
 ): Provider => {
   const { policies, provider } = part
   const { clock } = dispatch
+  const tokens = dispatch.llm?.tokens ?? guessing
   const traits = traitsOf(provider.vendor)
   const ai = mergeAi(route.Ai, policies.Ai)
   const shape = compileShape(ai, policyPorts)
@@ -260,7 +284,12 @@ export const compile = (
     traits,
     ask: (attempt, asked, account, pinned) => {
       const made = prepare(attempt, asked, pinned, { nowMillis: clock.wallMillis(), id: idOf(clock.random) })
-      if (Result.isFailure(made)) return unfit(made.failure)
+      if (Result.isFailure(made)) {
+        const counted = made.failure.code === unsupported ? counting(asked, tokens) : undefined
+        return counted === undefined
+          ? unfit(made.failure)
+          : Effect.map(counted, (reply) => settledReply(reply, account))
+      }
       const { client, close, json } = made.success
       if (guards === undefined || json === undefined) return closed(attempt, asked, account, close(undefined))
       account.provider = traits.name

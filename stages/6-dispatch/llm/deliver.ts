@@ -1,12 +1,14 @@
 /** What a provider answered, on its way to the client: translated where that is needed, read for what it used. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { encodeSse } from "../../../protocols/http/sse.ts"
 import type { Headers } from "../../../protocols/http/headers.ts"
-import { eventDecoder, type Framing } from "../../../protocols/llm/framing.ts"
+import { streamObserver } from "../../../protocols/llm/observe.ts"
+import { readError, streamError } from "../../../protocols/llm/errors.ts"
+import { contentTypes, eventDecoder, eventEncoder, type Framing } from "../../../protocols/llm/framing.ts"
 import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
-import type { StreamTranslator, WireEvent } from "../../../protocols/llm/Translation.ts"
+import { readUsage } from "../../../protocols/llm/readUsage.ts"
+import type { Format, StreamTranslator, WireEvent } from "../../../protocols/llm/Translation.ts"
 import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
 import type { Clock } from "../../ports/Timer.ts"
@@ -17,7 +19,6 @@ import type { Sendable } from "./prepare.ts"
 import { readingOf } from "./reading.ts"
 import { StreamTap } from "./StreamTap.ts"
 import { errorEnd, errorReply } from "./told.ts"
-import { errorOf } from "./upstreamError.ts"
 
 /** Replies that are read whole: longer ones pass unread, or cannot be translated. */
 export const REPLY_BYTES_MAX = 64 * 1024 * 1024
@@ -52,8 +53,9 @@ const isEncoded = (headers: Headers): boolean => {
   return encoding !== undefined && encoding !== "" && encoding !== "identity"
 }
 
-const take = (account: Account, body: JsonObject): void => {
-  const { model, serviceTier, usage } = readingOf(body)
+const take = (account: Account, body: JsonObject, whole?: Format): void => {
+  const { model, serviceTier, usage: guessed } = readingOf(body)
+  const usage = (whole === undefined ? undefined : readUsage(whole, body)) ?? guessed
   if (usage !== undefined) account.used(usage)
   if (model !== undefined) account.responseModel = model
   if (serviceTier !== undefined) account.serviceTier = serviceTier
@@ -89,12 +91,8 @@ const passing = (sendable: Sendable, { account, clock, settle }: Delivery): Even
   }
 }
 
-const written = (events: ReadonlyArray<WireEvent>): ReadonlyArray<Uint8Array> => {
-  if (events.length === 0) return []
-  let text = ""
-  for (const event of events) text += encodeSse(event)
-  return [encoder.encode(text)]
-}
+/** How the client wants its events. */
+type Towards = "sse" | "jsonArray"
 
 /** Events that are kept for counting, should the stream end early. */
 const RECEIVED_MAX = 4096
@@ -108,8 +106,10 @@ const unreadable = (reason: string): LlmError => ({
 const translating = (
   translator: StreamTranslator,
   framing: Framing,
+  towards: Towards,
   { account, clock, settle }: Delivery,
 ): EventWork => {
+  const encoding = eventEncoder(towards)
   let out: Array<WireEvent> = []
   const received: Array<WireEvent> = []
   let count = 0
@@ -123,11 +123,17 @@ const translating = (
     count += events.length
     for (const event of events) if (received.length < RECEIVED_MAX) received.push(event)
     if (account.firstTokenMillis === 0 && translator.seen().content) account.firstTokenMillis = clock.nowMillis()
-    return written(events)
+    let text = ""
+    for (const event of events) text += encoding.event(event)
+    return [encoder.encode(text)]
+  }
+  const last = (): ReadonlyArray<Uint8Array> => {
+    const text = encoding.end()
+    return text === "" ? flush() : [...flush(), encoder.encode(text)]
   }
   const fail = (error: LlmError): ReadonlyArray<Uint8Array> => {
     for (const one of translator.fail(error)) out.push(one)
-    return flush()
+    return last()
   }
   return {
     feed: (chunk) => {
@@ -138,7 +144,7 @@ const translating = (
       const reason = decoder.end()
       if (reason !== undefined) return fail(unreadable(reason))
       for (const one of translator.end()) out.push(one)
-      return flush()
+      return last()
     },
     fail,
     over: (how) => {
@@ -209,7 +215,7 @@ const failed = (reply: Reply, sendable: Sendable, delivery: Delivery): Effect.Ef
     }),
     (bytes) => {
       delivery.settle(undefined)
-      const error = errorOf(upstream, bytes, reply.status)
+      const error = readError(upstream ?? "openaiChat", reply.status, decoder.decode(bytes), flat(reply))
       return errorReply(client, error, keptOf(reply), "upstream")
     },
   )
@@ -248,6 +254,24 @@ const translated = (reply: Reply, sendable: Sendable, delivery: Delivery): Effec
   })
 }
 
+/** Events that only change their framing. */
+const asItIs = (format: Format | undefined): StreamTranslator => {
+  const observer = streamObserver("gemini")
+  let error: LlmError | undefined
+  return {
+    feed: (event) => {
+      observer.feed(event)
+      return [event]
+    },
+    end: () => [],
+    fail: (failure) => {
+      error = failure
+      return [streamError(format ?? "gemini", failure)]
+    },
+    seen: () => ({ ...observer.seen(), ...(error === undefined ? {} : { error }) }),
+  }
+}
+
 /** A reply that came in one piece flows as any other. */
 const flowing = (body: Body.Flow | Body.Bytes): Body.Flow => {
   if (body._tag === "Flow") return body
@@ -273,6 +297,12 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
       settle(undefined)
       return Effect.succeed(reply)
     }
+    if (isEventStream(headers) && sendable.wantsList) {
+      rewrittenHead(reply, contentTypes.jsonArray)
+      const work = translating(asItIs(sendable.client), "sse", "jsonArray", delivery)
+      reply.body = new EventFlow(flowing(body), work, clock, idleMillis)
+      return Effect.succeed(reply)
+    }
     if (isEventStream(headers)) {
       // Events may be held back, and an end may have to be added.
       headers.remove("content-length")
@@ -281,13 +311,13 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
     }
     if (body._tag === "Bytes") {
       const value = parse([body.bytes])
-      if (isObject(value)) take(account, value)
+      if (isObject(value)) take(account, value, sendable.upstream)
       settle(undefined)
       return Effect.succeed(reply)
     }
     reply.body = new ReadFlow(body, REPLY_BYTES_MAX, (chunks) => {
       const value = chunks === undefined ? undefined : parse(chunks)
-      if (isObject(value)) take(account, value)
+      if (isObject(value)) take(account, value, sendable.upstream)
       settle(undefined)
     })
     return Effect.succeed(reply)
@@ -301,8 +331,10 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
   }
   const framing = isEventStream(headers) ? "sse" : isAmazonStream(headers) ? "awsEventStream" : undefined
   if (framing !== undefined && body._tag !== "Empty") {
-    rewrittenHead(reply, "text/event-stream")
-    reply.body = new EventFlow(flowing(body), translating(prepared.stream(), framing, delivery), clock, idleMillis)
+    const towards = sendable.wantsList ? "jsonArray" : "sse"
+    rewrittenHead(reply, contentTypes[towards])
+    const work = translating(prepared.stream(), framing, towards, delivery)
+    reply.body = new EventFlow(flowing(body), work, clock, idleMillis)
     return Effect.succeed(reply)
   }
   return translated(reply, sendable, delivery)

@@ -4,7 +4,7 @@ import type { LlmProvider } from "../../../ir/backend/Llm.ts"
 import { withMembers } from "../../../protocols/json/members.ts"
 import { isObject, type JsonObject, textOf } from "../../../protocols/llm/Json.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
-import { type CallOptions, chatFormats, type Format, type Prepared } from "../../../protocols/llm/Translation.ts"
+import type { CallOptions, Format, Prepared } from "../../../protocols/llm/Translation.ts"
 import { translation } from "../../../protocols/llm/translations.ts"
 import type { Try } from "../Target.ts"
 import type { Asked } from "./Asked.ts"
@@ -28,6 +28,8 @@ export interface Sendable {
   readonly prepared: Prepared | undefined
   /** An event that only tells of usage was asked for by the gateway, not by the client. */
   readonly holdsBackUsage: boolean
+  /** The client takes a stream as one long list. */
+  readonly wantsList: boolean
 }
 
 /** A request in the client's terms, complete, before it is put into the provider's. */
@@ -61,8 +63,8 @@ const preferences: { readonly [From in Format]?: ReadonlyArray<Format> } = {
     "bedrockCohereEmbeddings",
   ],
   cohereRerank: ["cohereRerank", "vertexRerank", "bedrockRerank"],
-  anthropicCountTokens: ["anthropicCountTokens", "bedrockCountTokens"],
-  geminiCountTokens: ["geminiCountTokens"],
+  anthropicCountTokens: ["anthropicCountTokens", "bedrockCountTokens", "geminiCountTokens"],
+  geminiCountTokens: ["geminiCountTokens", "anthropicCountTokens"],
 }
 
 const choose = (from: Format, spoken: ReadonlyArray<Format>): Format | undefined =>
@@ -73,6 +75,9 @@ const underName = ({ bytes, contentType, json }: Asked, model: string): Uint8Arr
   if (json === undefined) return withMultipartField(bytes, contentType, "model", model)
   return textOf(json["model"]) === undefined ? bytes : withMembers(bytes, new Map([["model", JSON.stringify(model)]]))
 }
+
+/** The code of an error that another provider may not have. */
+export const unsupported = "unsupported_conversion"
 
 const encoder = new TextEncoder()
 
@@ -123,6 +128,7 @@ export const preparing = (
       isRewritten: false,
       prepared: undefined,
       holdsBackUsage: false,
+      wantsList: false,
     }
     return Result.succeed({ client: undefined, json: undefined, close: () => Result.succeed(sendable) })
   }
@@ -143,13 +149,13 @@ export const preparing = (
     shaped = shape.prompts(client, shaped)
     const upstream = choose(client, traits.formats(model))
     if (upstream === undefined) {
-      return Result.fail(invalid(`unsupported conversion: from ${asked.kind} to provider ${traits.name}`))
+      return Result.fail(invalid(`unsupported conversion: from ${asked.kind} to provider ${traits.name}`, unsupported))
     }
     const complete = shaped
     const close: Ready["close"] = (json) => {
       let shaped = json === undefined ? complete : difference(complete, json)
       const streaming = asked.streaming || shaped.json["stream"] === true
-      const base = { client, upstream, model }
+      const base = { client, upstream, model, wantsList: streaming && asked.wantsList }
       if (upstream === client) {
         let holdsBackUsage = false
         if (client === "openaiChat") {
@@ -176,12 +182,12 @@ export const preparing = (
           holdsBackUsage,
         })
       }
-      const prepared = translation(client, upstream)?.request(
-        streaming && shaped.json["stream"] !== true && (chatFormats as ReadonlyArray<Format>).includes(client)
-          ? { ...shaped.json, stream: true }
-          : shaped.json,
-        { model, ...call, ...(options === undefined ? {} : { options }) },
-      )
+      const prepared = translation(client, upstream)?.request(shaped.json, {
+        model,
+        ...call,
+        ...(asked.isStreamingPath ? { stream: true } : {}),
+        ...(options === undefined ? {} : { options }),
+      })
       if (prepared === undefined) return Result.fail(invalid("unsupported conversion"))
       if (Result.isFailure(prepared)) {
         const { path, reason } = prepared.failure

@@ -1,33 +1,22 @@
 /** What calls cost: the catalogue of prices, and the sum for one call. */
+import type { Price, Prices, Rates } from "../../../ir/Prices.ts"
 import type { Usage } from "../../../protocols/llm/Usage.ts"
-
-/** US dollars for a million tokens. */
-export interface Rates {
-  readonly input?: number
-  readonly output?: number
-  readonly cacheRead?: number
-  readonly cacheWrite?: number
-  readonly cacheWriteHour?: number
-  readonly reasoning?: number
-  readonly inputAudio?: number
-  readonly outputAudio?: number
-}
-
-export interface Tier {
-  /** Holds for prompts of more tokens than this. */
-  readonly contextOver: number
-  readonly rates: Rates
-}
-
-export interface Price {
-  readonly rates: Rates
-  /** With growing thresholds. */
-  readonly tiers: ReadonlyArray<Tier>
-  readonly tags: ReadonlyArray<string>
-}
 
 /** By provider, then by model. */
 export type Catalogue = ReadonlyMap<string, ReadonlyMap<string, Price>>
+
+/** Made once for each catalogue, however many backends use it. */
+const known = new WeakMap<Prices, Catalogue>()
+
+export const catalogueOf = (prices: Prices | undefined): Catalogue | undefined => {
+  if (prices === undefined) return undefined
+  let catalogue = known.get(prices)
+  if (catalogue === undefined) {
+    catalogue = new Map(Object.entries(prices).map(([provider, models]) => [provider, new Map(Object.entries(models))]))
+    known.set(prices, catalogue)
+  }
+  return catalogue
+}
 
 /** In US dollars. */
 export interface Cost {

@@ -5,9 +5,8 @@ import type { Clock } from "../../ports/Timer.ts"
 import { guess, type Tokens } from "../../ports/Tokens.ts"
 import type { Account } from "./Account.ts"
 import type { Received } from "./deliver.ts"
-import type { LlmState } from "./LlmState.ts"
 import type { Sendable } from "./prepare.ts"
-import { costOf, find, ratesFor } from "./prices.ts"
+import { type Catalogue, costOf, find, ratesFor } from "./prices.ts"
 import { promptTokens, wordsIn } from "./words.ts"
 
 export type Settling = (account: Account, sendable: Sendable, received: Received | undefined) => void
@@ -33,14 +32,14 @@ const estimated = (
 }
 
 export const settling =
-  (state: LlmState | undefined, clock: Clock, tokens: Tokens): Settling =>
+  (catalogue: Catalogue | undefined, clock: Clock, tokens: Tokens): Settling =>
   (account, sendable, received) => {
     if (received !== undefined && received.events.length > 0) {
       account.usage = estimated(account, sendable.client, received, tokens)
       account.isEstimated = true
     }
     const { provider, responseModel, upstreamModel, usage } = account
-    const found = find(state?.catalogue, provider, responseModel, upstreamModel)
+    const found = find(catalogue, provider, responseModel, upstreamModel)
     account.priced = found.status
     if (usage !== undefined && found.status === "exact") {
       account.rates = ratesFor(found.price, usage.inputTokens)

@@ -3,23 +3,29 @@ import * as Effect from "effect/Effect"
 import type { Backend } from "../../../ir/Backend.ts"
 import { defaults } from "../../../ir/defaults.ts"
 import { mergeAi, type TrafficPolicies } from "../../../ir/effective.ts"
+import type { Budget } from "../../../ir/policy/Budget.ts"
 import type { ModelRouteType } from "../../../ir/policy/Ai.ts"
 import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
 import { collectRequest } from "../../5-policy/buffer.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
-import { guessing } from "../../ports/Tokens.ts"
+import { guess, guessing } from "../../ports/Tokens.ts"
+import { admitTokens, chargeTokens } from "../../5-policy/TokenMeter.ts"
+import { totalOf } from "../../../protocols/llm/Usage.ts"
+import { promptTokens } from "./words.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { DispatchPorts } from "../ports.ts"
 import type { Try } from "../Target.ts"
 import { Account } from "./Account.ts"
 import { type Asked, read } from "./Asked.ts"
-import { ask, type Candidate, candidates, type FailoverSettings } from "./failover.ts"
+import { compile as compileBudgets, type Estimate, outputMax } from "./budgets.ts"
+import { ask, type Candidate, type Candidates, candidates, type FailoverSettings } from "./failover.ts"
 import { clientFormats, kindsBy, usualRoutes } from "./kinds.ts"
 import { LlmState } from "./LlmState.ts"
 import type { Part } from "./Part.ts"
 import { compile as compileProvider, type Connecting, type Provider } from "./Provider.ts"
 import { modelsOf } from "./models.ts"
+import { catalogueOf, costOf, find, ratesFor } from "./prices.ts"
 import { settling } from "./settle.ts"
 import { errorReply, invalid, ofRefusal } from "./told.ts"
 
@@ -53,6 +59,14 @@ const operations: { readonly [Kind in ModelRouteType]?: Account["operation"] } =
 /** A prompt with pictures outgrows what is a sane limit for anything else; a limit that was set holds here too. */
 const bodyBytesMax = ({ maxBufferBytes }: PolicyPorts): number =>
   maxBufferBytes === defaults.maxBufferBytes ? defaults.llmBodyBytesMax : maxBufferBytes
+
+/** Those of the route, and those of backends; several providers of one backend have the same. */
+const budgetsOf = (route: TrafficPolicies, parts: ReadonlyArray<Part>): ReadonlyArray<Budget> => {
+  const all = new Map<string, Budget>()
+  for (const budget of route.Ai?.budgets ?? []) all.set(budget.name, budget)
+  for (const { policies } of parts) for (const budget of policies.Ai?.budgets ?? []) all.set(budget.name, budget)
+  return [...all.values()]
+}
 
 const tooLarge: Refusal = { _tag: "RequestBodyTooLarge" }
 
@@ -96,7 +110,8 @@ export const reach = (
 ): Attempting => {
   const { clock, llm } = dispatch
   const tokens = llm?.tokens ?? guessing
-  const settle = settling(llm, clock, tokens)
+  const catalogue = catalogueOf(backend.prices)
+  const settle = settling(catalogue, clock, tokens)
   const settings: FailoverSettings = {
     clock,
     affinityOf: made.affinityOf,
@@ -131,6 +146,56 @@ export const reach = (
     return tokenizes ? Effect.andThen(tokens.load, asked) : asked
   }
 
+  const counted = ({ json, kind, model }: Asked): number | undefined =>
+    tokenizes && json !== undefined
+      ? promptTokens(clientFormats[kind], json, (text) => tokens.count(model, text) ?? guess(text))
+      : undefined
+
+  const budgets = compileBudgets(budgetsOf(route, parts), ports, own.spending, clock)
+
+  /** What it may come to, as far as that can be told before; by the dearest of those who may be asked. */
+  const estimated = (account: Account, asked: Asked, all: Candidates): Estimate => {
+    const { json, kind, model } = asked
+    const input = account.countedTokens ?? (json === undefined ? 0 : promptTokens(clientFormats[kind], json, guess))
+    const output = outputMax(json)
+    let usd = 0
+    for (const { pinned, provider } of all.byMember.values()) {
+      const found = find(catalogue, provider.traits.name, pinned ?? provider.part.provider.model ?? model)
+      if (found.status !== "exact") continue
+      const rates = ratesFor(found.price, input)
+      usd = Math.max(usd, costOf({ inputTokens: input, outputTokens: output }, rates).total)
+    }
+    return { tokens: input + output, usd }
+  }
+
+  /** Whoever has spent what there was is refused before anybody is asked. */
+  const affordable = (attempt: Try, asked: Asked, all: Candidates, account: Account): Effect.Effect<Reply, Refusal> => {
+    const asking = ask(settings, all, attempt, asked, account)
+    if (budgets === undefined || account.operation === "countTokens") return asking
+    return Effect.flatMap(budgets.admit(attempt, account, estimated(account, asked, all)), ({ refusal }) => {
+      if (refusal === undefined) return asking
+      account.settle(clock.nowMillis())
+      return Effect.succeed(errorReply(clientFormats[asked.kind], refusal.error, refusal.headers))
+    })
+  }
+
+  /** Limits on tokens let it in, and are told what it came to. */
+  const metered = (attempt: Try, asked: Asked, answering: (account: Account) => Effect.Effect<Reply, Refusal>) => {
+    const account = opened(attempt, asked)
+    account.countedTokens = counted(asked)
+    const { exchange } = attempt
+    const mayComeAgain = route.Retry !== undefined
+    account.watch(({ usage }) => {
+      if (usage !== undefined || !mayComeAgain) chargeTokens(exchange, usage === undefined ? 0 : totalOf(usage))
+    })
+    const admitted = account.operation === "countTokens" ? Effect.void : admitTokens(attempt, account.countedTokens)
+    // A client that leaves before there is a reply has used nothing, and that must be told too.
+    return Effect.onExit(
+      Effect.flatMap(admitted, () => answering(account)),
+      (exit) => Effect.sync(() => (exit._tag === "Failure" ? account.settle(clock.nowMillis()) : undefined)),
+    )
+  }
+
   const opened = (attempt: Try, asked: Asked): Account => {
     const account = new Account(
       operations[asked.kind] ?? "other",
@@ -161,7 +226,7 @@ export const reach = (
       const kind = method === "GET" && attempt.request.upgrade === undefined ? "passthrough" : kindOf(path)
       if (kind === "models") return Effect.succeed(notImplemented())
       const answered = Effect.flatMap(asking(attempt, kind), (asked) =>
-        ask(settings, all, attempt, asked, opened(attempt, asked)),
+        metered(attempt, asked, (account) => affordable(attempt, asked, all, account)),
       )
       return Effect.catch(answered, inOwnWords(kind, attempt))
     }
@@ -180,7 +245,7 @@ export const reach = (
       }
       const understood =
         kind === "passthrough" && found.passthrough === "detect" ? { ...asked, kind: "detect" as const } : asked
-      return ask(settings, found.candidates, attempt, understood, opened(attempt, asked))
+      return metered(attempt, understood, (account) => affordable(attempt, understood, found.candidates, account))
     })
     return Effect.catch(answered, inOwnWords(kind, attempt))
   }

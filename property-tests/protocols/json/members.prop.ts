@@ -1,6 +1,6 @@
 import * as fc from "fast-check"
 import { expect, it } from "vitest"
-import { membersOf, withMembers } from "../protocols/json/members.ts"
+import { membersOf, withMembers } from "../../../protocols/json/members.ts"
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)

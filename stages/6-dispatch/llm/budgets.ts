@@ -1,0 +1,192 @@
+/**
+ * Budgets of a call. Before it is made, what it may come to is booked, so that many at once cannot spend the same
+ * money; when it is over the booking gives way to what it did come to.
+ */
+import * as Effect from "effect/Effect"
+import type { CelValue } from "../../../ir/cel/CelValue.ts"
+import { toText } from "../../../ir/cel/toJson.ts"
+import type { Budget } from "../../../ir/policy/Budget.ts"
+import { countOf, type JsonObject } from "../../../protocols/llm/Json.ts"
+import type { LlmError } from "../../../protocols/llm/LlmError.ts"
+import { totalOf } from "../../../protocols/llm/Usage.ts"
+import { expressionsOf } from "../../5-policy/expression/expressionsOf.ts"
+import { Facts } from "../../5-policy/expression/Facts.ts"
+import type { PolicyPorts } from "../../5-policy/steps.ts"
+import type { Account as LedgerAccount, Booked, Spending } from "../../ports/Spending.ts"
+import type { Clock } from "../../ports/Timer.ts"
+import type { Try } from "../Target.ts"
+import type { Account } from "./Account.ts"
+
+/** No call lasts longer than this; what was booked for one that vanished comes back then. */
+const BOOKING_MILLIS = 60 * 60_000
+
+/** Longer values are no names of anybody. */
+const SUBJECT_CHARS_MAX = 512
+
+export interface Estimate {
+  readonly tokens: number
+  readonly usd: number
+}
+
+/** What a client lets the model write at most; nothing where it does not say. */
+export const outputMax = (body: JsonObject | undefined): number =>
+  countOf(body?.["max_completion_tokens"]) ?? countOf(body?.["max_tokens"]) ?? countOf(body?.["max_output_tokens"]) ?? 0
+
+interface Share {
+  readonly budget: Budget
+  readonly unit: "usd" | "tokens"
+  readonly limit: number
+  readonly id: string
+  readonly subjectOf: (attempt: Try) => string | undefined
+}
+
+interface Open {
+  readonly share: Share
+  readonly account: LedgerAccount
+  readonly id: string | undefined
+}
+
+export interface Admission {
+  /** Absent: the call may be made. */
+  readonly refusal: { readonly error: LlmError; readonly headers: ReadonlyArray<string> } | undefined
+}
+
+export interface Budgets {
+  readonly admit: (attempt: Try, account: Account, estimate: Estimate) => Effect.Effect<Admission>
+}
+
+const admitted: Admission = { refusal: undefined }
+
+const subjectText = (value: CelValue): string | undefined => {
+  const text = toText(value)
+  return text === undefined || text === "" ? undefined : text.slice(0, SUBJECT_CHARS_MAX)
+}
+
+const shown = (amount: number, unit: Share["unit"]): string =>
+  unit === "usd" ? `$${amount.toFixed(4).replace(/\.?0+$/, "")}` : `${Math.round(amount)} tokens`
+
+const exhausted = ({ budget, limit, unit }: Share, leftMillis: number): Admission["refusal"] => ({
+  error: {
+    kind: "billing",
+    status: 429,
+    code: "budget_exceeded",
+    message: `the budget ${JSON.stringify(budget.name)} of ${shown(limit, unit)} is used up`,
+  },
+  headers: ["retry-after", String(Math.ceil(leftMillis / 1000)), "x-sluice-budget", budget.name],
+})
+
+const unavailable = ({ budget }: Share): Admission["refusal"] => ({
+  error: {
+    kind: "unavailable",
+    status: 503,
+    code: "budget_unavailable",
+    message: `the budget ${JSON.stringify(budget.name)} cannot be looked up`,
+  },
+  headers: [],
+})
+
+const sharesOf = (budget: Budget, owner: string, subjectOf: Share["subjectOf"]): ReadonlyArray<Share> => {
+  const shares: Array<Share> = []
+  for (const unit of ["usd", "tokens"] as const) {
+    const limit = budget[unit]
+    if (limit !== undefined) shares.push({ budget, unit, limit, id: `${owner}/${budget.name}/${unit}`, subjectOf })
+  }
+  return shares
+}
+
+/** Budgets that come with a key are those of its holder alone. */
+const ofHolder = (attempt: Try): ReadonlyArray<Share> => {
+  const holder = attempt.exchange.identity?.apiKey
+  const { budgets, id } = holder ?? {}
+  if (budgets === undefined || budgets.length === 0 || id === undefined) return []
+  return budgets.flatMap((budget) => sharesOf(budget, "key", () => id))
+}
+
+export const compile = (
+  budgets: ReadonlyArray<Budget>,
+  ports: PolicyPorts,
+  spending: Spending | undefined,
+  clock: Clock,
+): Budgets | undefined => {
+  if (spending === undefined) return undefined
+  const expressions = expressionsOf(ports)
+  const configured = budgets.flatMap((budget) => {
+    const key = budget.key === undefined ? undefined : expressions.compile(budget.key, "route", "key")
+    return sharesOf(budget, "policy", (attempt) =>
+      key === undefined ? "*" : key.as(Facts.of(expressions.around, attempt), subjectText),
+    )
+  })
+
+  const settle = (open: ReadonlyArray<Open>, account: Account | undefined): void => {
+    for (const { account: page, id, share } of open) {
+      const usage = account?.usage
+      const amount = share.unit === "usd" ? (account?.cost?.total ?? 0) : usage === undefined ? 0 : totalOf(usage)
+      if (id !== undefined || amount > 0) spending.settle(page, id, amount)
+    }
+  }
+
+  const admitFrom = (
+    shares: ReadonlyArray<Share>,
+    at: number,
+    attempt: Try,
+    estimate: Estimate,
+    open: Array<Open>,
+  ): Effect.Effect<Admission> => {
+    const share = shares[at]
+    if (share === undefined) return Effect.succeed(admitted)
+    const { budget, limit, unit } = share
+    // Whoever cannot be told apart shares one budget, rather than having none.
+    const subject = share.subjectOf(attempt) ?? ""
+    const now = clock.wallMillis()
+    const windowMillis = Math.floor(now / budget.windowMillis) * budget.windowMillis
+    const account: LedgerAccount = { budget: share.id, subject, windowMillis }
+    const next = (id: string | undefined): Effect.Effect<Admission> => {
+      open.push({ share, account, id })
+      return admitFrom(shares, at + 1, attempt, estimate, open)
+    }
+    const booked = ({ id, spent }: Booked): Effect.Effect<Admission> => {
+      if (id === undefined && budget.hard) {
+        settle(open, undefined)
+        return Effect.succeed({ refusal: exhausted(share, windowMillis + budget.windowMillis - now) })
+      }
+      if (!budget.hard && spent >= limit) {
+        const llm = attempt.exchange.notes?.llm
+        if (llm !== undefined) llm.overspent = [...(llm.overspent ?? []), budget.name]
+      }
+      return next(id)
+    }
+    return Effect.matchEffect(
+      spending.book({
+        account,
+        amount: estimate[unit],
+        limit: budget.hard ? limit : undefined,
+        expiresMillis: now + BOOKING_MILLIS,
+      }),
+      {
+        onFailure: () => {
+          if (!budget.hard) return next(undefined)
+          settle(open, undefined)
+          return Effect.succeed({ refusal: unavailable(share) })
+        },
+        onSuccess: booked,
+      },
+    )
+  }
+
+  return {
+    admit: (attempt, account, estimate) => {
+      const own = ofHolder(attempt)
+      const shares = own.length === 0 ? configured : [...configured, ...own]
+      if (shares.length === 0) return Effect.succeed(admitted)
+      const open: Array<Open> = []
+      // A client that leaves between two bookings gives back the first.
+      return Effect.onInterrupt(
+        Effect.map(admitFrom(shares, 0, attempt, estimate, open), (admission) => {
+          if (admission.refusal === undefined) account.watch((over) => settle(open, over))
+          return admission
+        }),
+        () => Effect.sync(() => settle(open, undefined)),
+      )
+    },
+  }
+}

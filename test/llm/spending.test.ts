@@ -1,0 +1,101 @@
+/** Booking and settling, in memory and in storage: the same laws. */
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import { describe, expect, it } from "vitest"
+import * as Sql from "../../src/llm/spending.ts"
+import * as Storage from "../../src/store/Storage.ts"
+import { inMemory, type Spending } from "../../stages/ports/Spending.ts"
+
+interface Kept {
+  readonly spending: Spending
+  readonly settled: () => Promise<unknown>
+  readonly close: () => Promise<void>
+}
+
+let now = 1_000_000
+
+const kinds: Readonly<Record<string, () => Promise<Kept>>> = {
+  memory: async () => {
+    let last = 0
+    return {
+      spending: inMemory(
+        () => now,
+        () => String(++last),
+      ),
+      settled: async () => {},
+      close: async () => {},
+    }
+  },
+  sqlite: async () => {
+    const scope = Effect.runSync(Scope.make())
+    const context = await Effect.runPromise(Layer.buildWithScope(Storage.memory, scope))
+    const writes: Array<Promise<void>> = []
+    return {
+      spending: Sql.make({
+        store: Context.get(context, Storage.Storage).of(Sql.component),
+        clock: { wallMillis: () => now },
+        run: (effect) => void writes.push(Effect.runPromise(effect)),
+      }),
+      settled: () => Promise.all(writes),
+      close: () => Effect.runPromise(Scope.close(scope, Exit.void)),
+    }
+  },
+}
+
+const account = { budget: "b", subject: "s", windowMillis: 0 }
+
+describe.each(Object.keys(kinds))("a spending in %s", (kind) => {
+  const with_ = async (work: (kept: Kept) => Promise<void>): Promise<void> => {
+    now = 1_000_000
+    const kept = await (kinds[kind] as () => Promise<Kept>)()
+    await work(kept)
+    await kept.close()
+  }
+  const book = (kept: Kept, amount: number, limit: number | undefined, expiresMillis = now + 1_000) =>
+    Effect.runPromise(kept.spending.book({ account, amount, limit, expiresMillis }))
+
+  it("never books more than there is, however many come at once", () =>
+    with_(async (kept) => {
+      const booked = await Promise.all(Array.from({ length: 40 }, () => book(kept, 7, 50)))
+      expect(booked.filter(({ id }) => id !== undefined).length).toBe(7)
+    }))
+
+  it("settles for what it was: the difference is free again, and an excess counts", () =>
+    with_(async (kept) => {
+      const first = await book(kept, 40, 50)
+      expect((await book(kept, 20, 50)).id).toBeUndefined()
+      kept.spending.settle(account, first.id, 10)
+      await kept.settled()
+      const second = await book(kept, 40, 50)
+      expect(second).toMatchObject({ spent: 10 })
+      kept.spending.settle(account, second.id, 60)
+      await kept.settled()
+      expect(await book(kept, 0, 50)).toEqual({ id: undefined, spent: 70 })
+    }))
+
+  it("gives back what nobody came to settle", () =>
+    with_(async (kept) => {
+      await book(kept, 50, 50)
+      expect((await book(kept, 1, 50)).id).toBeUndefined()
+      now += 1_001
+      expect(await book(kept, 1, 50)).toMatchObject({ spent: 0 })
+    }))
+
+  it("keeps subjects and windows apart, and books without a limit in any case", () =>
+    with_(async (kept) => {
+      await book(kept, 50, 50)
+      const others = [
+        { ...account, subject: "t" },
+        { ...account, windowMillis: 60_000 },
+        { ...account, budget: "c" },
+      ]
+      for (const other of others) {
+        const booking = { account: other, amount: 50, limit: 50, expiresMillis: now + 1_000 }
+        expect((await Effect.runPromise(kept.spending.book(booking))).id).toBeDefined()
+      }
+      expect(await book(kept, 5, undefined)).toMatchObject({ spent: 50 })
+    }))
+})
