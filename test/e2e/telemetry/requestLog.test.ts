@@ -150,7 +150,9 @@ it("a refused exchange tells why, by the name in its reply", async () => {
   expect(story.why).toMatch(
     /^403 by the policy Authorization \(listener \S+, route default\/closed\): authorization failed\.$/,
   )
-  const kept = await ask("logs/get", { id })
+  // What is told is written a little later.
+  let kept: Loose
+  await until(async () => (kept = await ask("logs/get", { id }).catch(() => undefined)) !== undefined)
   expect(kept.log.story.why).toBe(story.why)
   const nowhere = await send("/one", { "x-user": "ann" })
   expect(nowhere.headers["x-sluice-id"]).toBeUndefined()
