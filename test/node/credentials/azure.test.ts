@@ -44,7 +44,8 @@ describe("a token of Azure", () => {
     // The library remembers tokens by the identity, so this is one that nobody has asked for yet.
     const unknown = { _tag: "ManagedIdentity", userAssigned: { by: "clientId", id: "nobody" } } as const
     await expect(make()(unknown, scope)).rejects.toThrow(/ManagedIdentity/)
-  })
+    // The library asks again for some seconds before it believes a refusal.
+  }, 60_000)
 
   it("of a workload needs its file", async () => {
     cleanup.push(withEnvironment({}))
