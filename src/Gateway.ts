@@ -245,6 +245,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       expressions,
       worker: others?.self ?? mcpSealer.secret(),
       ...(others === undefined ? {} : { siblings: others }),
+      ...(journal.target === undefined ? {} : { asked: journal.target }),
       version,
     },
     makeMcpTarget,
@@ -262,6 +263,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       agents: yield* Agents.make(clock),
       llm: new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID)),
       mcp,
+      ...(journal.called === undefined ? {} : { called: journal.called }),
     },
     tlsContext: network.tlsContext,
     gate: yield* Gate.make(

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Callee } from "../ir/policy/Callee.ts"
 import type { Exchange, Reply, Request } from "./Exchange.ts"
 import type { Refusal } from "./Refusal.ts"
+import type { Subtype } from "./Trace.ts"
 
 /**
  * Sends a request of the gateway's own. Policies of the callee apply; nothing of the call shows in the exchange.
@@ -15,6 +16,6 @@ export type Call = (exchange: Exchange, request: Request, timeoutMillis?: number
 export const nobody: Calls = { to: () => () => Effect.fail<Refusal>({ _tag: "BackendNotFound" }) }
 
 export interface Calls {
-  /** The same function for the same callee, as long as the plan lives. */
-  readonly to: (callee: Callee) => Call
+  /** The same function for the same callee, as long as the plan lives. Traces and metrics tell calls apart by their subtype. */
+  readonly to: (callee: Callee, subtype?: Subtype) => Call
 }

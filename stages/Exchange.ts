@@ -17,7 +17,7 @@ import type { Account } from "./6-dispatch/llm/Account.ts"
 import type { Inquiry } from "./Inquiry.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { TokenMeter } from "./5-policy/TokenMeter.ts"
-import type { Purpose, Trace } from "./Trace.ts"
+import type { Purpose, Subtype, Trace } from "./Trace.ts"
 
 /** What was read of a body for expressions to look at. */
 export interface Captured {
@@ -198,6 +198,8 @@ export class Exchange implements Subject {
   trace: Trace | undefined = undefined
   /** For whom it is sent: for the client, or by the gateway itself. */
   purpose: Purpose = "Primary"
+  /** What kind of call it is, where the gateway makes it by itself. */
+  subtype: Subtype | undefined = undefined
   /** Takes interim replies of the upstream. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 

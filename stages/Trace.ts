@@ -12,6 +12,19 @@ export type SpanKind = "server" | "client" | "internal"
 /** For whom a call is made; named as in the metric of calls. */
 export type Purpose = "Primary" | "Policy" | "Mirror"
 
+/** What kind of call it is; named as in the metric of calls. */
+export type Subtype =
+  | "Http"
+  | "Llm"
+  | "Mcp"
+  | "A2a"
+  | "ExtAuthz"
+  | "ExtProc"
+  | "Guardrail"
+  | "RateLimit"
+  | "Credential"
+  | "Otlp"
+
 /** Spans of one trace; what comes later is counted only. */
 export const spansMax = 512
 
@@ -63,6 +76,8 @@ interface Gathered {
   flags: number
   readonly spans: Array<Span>
   dropped: number
+  /** Told already: what begins now has nobody to be told to. */
+  isOver: boolean
 }
 
 export class Trace {
@@ -80,7 +95,7 @@ export class Trace {
   /** `remote`: the client's own span; `traceId`: that of a trace that begins here. */
   static begin(random: () => number, traceId: string, remote: TraceContext | undefined): Trace {
     const flags = remote?.flags ?? sampledFlag
-    return new Trace({ traceId, remote, flags, spans: [], dropped: 0 }, newSpanId(random), random)
+    return new Trace({ traceId, remote, flags, spans: [], dropped: 0, isOver: false }, newSpanId(random), random)
   }
 
   get traceId(): string {
@@ -112,8 +127,8 @@ export class Trace {
   /** A part of what happens now. */
   span(name: string, kind: SpanKind, startedMillis: number, attributes: Array<Attribute> = []): Span {
     const span = new Span(name, kind, newSpanId(this.random), this.spanId, startedMillis, attributes)
-    const { spans } = this.gathered
-    if (spans.length < spansMax) spans.push(span)
+    const { isOver, spans } = this.gathered
+    if (!isOver && spans.length < spansMax) spans.push(span)
     else this.gathered.dropped++
     return span
   }
@@ -131,6 +146,7 @@ export class Trace {
 
   /** What still lasts ends with the exchange. */
   finish(endedMillis: number): void {
+    this.gathered.isOver = true
     for (const span of this.gathered.spans) span.end(endedMillis, "ended with the exchange")
   }
 }

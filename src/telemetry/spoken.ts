@@ -5,6 +5,7 @@
 import type { Json } from "../../ir/cel/toJson.ts"
 import { totalOf } from "../../protocols/llm/Usage.ts"
 import type { Account } from "../../stages/6-dispatch/llm/Account.ts"
+import { operationOf } from "../../stages/6-dispatch/llm/genAi.ts"
 import type { Field } from "../../stages/5-policy/recording.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 
@@ -103,9 +104,6 @@ export interface Payload {
   readonly prompt: unknown
   readonly completion: unknown
 }
-
-/** In the words of OpenTelemetry. */
-export const operationOf = ({ operation }: Account): string => (operation === "embeddings" ? "embeddings" : "chat")
 
 /** Parameters of the request that are written down where the client set them. */
 const parameters: ReadonlyArray<readonly [field: string, ...names: ReadonlyArray<string>]> = [

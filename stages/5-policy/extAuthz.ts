@@ -65,7 +65,7 @@ export const compileAsk = (
         const request = check.request(subject, shown)
         // What cannot be asked properly is not asked, and that is no fault of the service.
         if (request === undefined) return Effect.succeed(denied(403))
-        const call = subject.exchange.plan.callees.to(callee)
+        const call = subject.exchange.plan.callees.to(callee, "ExtAuthz")
         return Effect.flatMap(
           Effect.mapError(call(subject.exchange, request, timeoutMillis), Refusals.message),
           (reply) => check.decide(subject, reply),
@@ -100,7 +100,7 @@ export const compileAsk = (
     readsBody: metadata?.some(({ expression }) => readsRequestBody(expression)) === true,
     ask: (subject, shown) =>
       Effect.flatMap(grpcModule, ({ ask }) => {
-        const transport = throughCallee(subject.exchange.plan.callees.to(callee), subject.exchange)
+        const transport = throughCallee(subject.exchange.plan.callees.to(callee, "ExtAuthz"), subject.exchange)
         const question: Question = {
           subject,
           include,

@@ -207,7 +207,7 @@ export const compile = (policy: ExtProc, ports: PolicyPorts, layer: Layer): Step
       const isIntact = (): boolean => request.body === body && (!(body instanceof Replay) || body.isWhole)
       return Effect.flatMap(conversationModule, (module) =>
         Effect.flatMap(
-          module.converse(throughCallee(exchange.plan.callees.to(callee), exchange), {
+          module.converse(throughCallee(exchange.plan.callees.to(callee, "ExtProc"), exchange), {
             clock,
             timeoutMillis,
             bodyBytesMax: maxBufferBytes,

@@ -204,7 +204,7 @@ export const compile = (policy: RemoteRateLimit, ports: PolicyPorts, layer: Laye
 
   const ask: Ask = (exchange, wanted) =>
     Effect.flatMap(grpcModule, ({ ask }) => {
-      const transport = throughCallee(exchange.plan.callees.to(callee), exchange)
+      const transport = throughCallee(exchange.plan.callees.to(callee, "RateLimit"), exchange)
       return Effect.mapError(ask(transport, domain, wanted, clock, timeoutMillis), describe)
     })
 

@@ -4,6 +4,7 @@ import type { Callee } from "../../ir/policy/Callee.ts"
 import type { Call, Calls } from "../Call.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import type { Setting } from "../Setting.ts"
+import type { Subtype } from "../Trace.ts"
 import { authorityOf } from "./authority.ts"
 import { makeTarget } from "./makeTarget.ts"
 import type { DispatchPorts } from "./ports.ts"
@@ -25,14 +26,16 @@ export class Callees implements Calls {
     this.policies = policies
   }
 
-  to(callee: Callee): Call {
+  to(callee: Callee, subtype: Subtype = "Http"): Call {
     let call = this.known.get(callee)
-    if (call === undefined) this.known.set(callee, (call = this.make(callee)))
+    if (call === undefined) this.known.set(callee, (call = this.make(callee, subtype)))
     return call
   }
 
-  private make({ backend, policies }: Callee): Call {
-    const { clock } = this.dispatch
+  private make({ backend, policies }: Callee, subtype: Subtype): Call {
+    const { called, clock } = this.dispatch
+    // A server that the client means is no service that a policy asks.
+    const purpose = subtype === "Mcp" ? "Primary" : "Policy"
     const resolved = resolve(this.surroundings, [], backend, policies)
     const target = makeTarget(this.dispatch, this.policies, resolved, {})
     const name = nameOf(resolved)
@@ -42,13 +45,16 @@ export class Callees implements Calls {
         request.authority = name.authority
         request.host = name.host
       }
-      const shadow = shadowOf(exchange, request, now, Math.min(exchange.deadlineMillis, now + timeoutMillis), "Policy")
+      const shadow = shadowOf(exchange, request, now, Math.min(exchange.deadlineMillis, now + timeoutMillis), purpose)
       // Whoever is asked about a client may have to act in its name.
       shadow.identity = exchange.identity
+      shadow.subtype = subtype
       shadow.notes = exchange.notes
       return Effect.onExit(target.attempt(new Try(shadow, request)), () => {
         // Waiting for a service is not the gateway's own time.
-        exchange.trail.waitedMillis += clock.nowMillis() - now
+        const waitedMillis = clock.nowMillis() - now
+        exchange.trail.waitedMillis += waitedMillis
+        called?.(purpose, subtype, waitedMillis)
         return Effect.void
       })
     }

@@ -57,7 +57,13 @@ const copyOf = (
   const shadow = shadowOf(exchange, copied, now, now + MIRROR_MILLIS_MAX, "Mirror")
   const sent = Effect.matchEffect(
     Effect.suspend(() => target.attempt(new Try(shadow, copied))),
-    { onFailure: () => Effect.succeed(false), onSuccess: (reply) => Effect.as(drained(reply), true) },
+    {
+      onFailure: () => Effect.succeed(false),
+      onSuccess: (reply) => {
+        ports.called?.("Mirror", "Http", ports.clock.nowMillis() - now)
+        return Effect.as(drained(reply), true)
+      },
+    },
   )
   const bounded = Effect.raceFirst(sent, expiry(ports))
   mirrors.begin(body._tag === "Bytes" ? body.bytes.byteLength : 0, Effect.ensuring(bounded, letGo(body)))

@@ -7,6 +7,7 @@ import type { Endpoints } from "./Endpoints.ts"
 import type { LlmState } from "./llm/LlmState.ts"
 import type { McpState } from "./mcp/McpState.ts"
 import type { Mirrors } from "./Mirrors.ts"
+import type { Journal } from "../ports/Journal.ts"
 
 export interface DispatchPorts {
   readonly endpoints: Endpoints
@@ -22,4 +23,6 @@ export interface DispatchPorts {
   readonly locality?: OwnLocality
   /** Absent: nothing is known of model providers beyond one plan. */
   readonly llm?: LlmState
+  /** Told of every call beside those of clients; absent: nobody counts them. */
+  readonly called?: Journal["Service"]["called"]
 }

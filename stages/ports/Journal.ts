@@ -4,6 +4,7 @@ import type { BindKey } from "../../ir/Key.ts"
 import type { Accepted, Address } from "../Connection.ts"
 import type { Exchange, Reply } from "../Exchange.ts"
 import type { Inquiry } from "../Inquiry.ts"
+import type { Purpose, Subtype } from "../Trace.ts"
 import type { Delivered, TlsFacts } from "./Network.ts"
 
 /** How an exchange ended; exactly one of these is told for each. */
@@ -28,12 +29,23 @@ export interface RelayEnding {
   readonly error: string | undefined
 }
 
+/** One question to one of the servers that stand behind an MCP backend. */
+export interface TargetCall {
+  readonly target: string
+  readonly method: string
+  readonly millis: number
+}
+
 export class Journal extends Context.Service<
   Journal,
   {
     readonly exchange: (exchange: Exchange, ending: Ending) => void
     /** Asked for each exchange that begins: whether somebody wants to know how it goes. */
     readonly inquire?: () => Inquiry | undefined
+    /** A server behind an MCP backend was asked, for an exchange that goes on. */
+    readonly target?: (exchange: Exchange, call: TargetCall) => void
+    /** A call beside those of clients has the head of its reply, or has failed. */
+    readonly called?: (purpose: Purpose, subtype: Subtype, millis: number) => void
     readonly relay: (accepted: Accepted, ending: RelayEnding) => void
     readonly accepted: (bind: BindKey, peer: Address) => void
     readonly handshake: (bind: BindKey, millis: number, tls: TlsFacts | undefined) => void

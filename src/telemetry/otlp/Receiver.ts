@@ -68,7 +68,7 @@ export class Receiver {
 
   send(bytes: Uint8Array): Effect.Effect<Sent> {
     return Effect.suspend(() => {
-      const call = this.plan.callees.to(this.where.callee)
+      const call = this.plan.callees.to(this.where.callee, "Otlp")
       const exchange = new Exchange(this.plan, this.bound, empty(), this.clock.nowMillis(), undefined, undefined)
       const fields = (this.where.headers ?? []).flatMap(({ name, value }) => [name, Redacted.value(value)])
       return this.where.protocol === "grpc"

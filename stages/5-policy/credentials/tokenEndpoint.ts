@@ -211,7 +211,7 @@ export const ask = (
   Effect.tryPromise({ try: () => proofOf(clientAuth, asker), catch: (error) => denied(reasonOf(error)) }).pipe(
     Effect.flatMap((proof) => {
       const request = formRequest(path, [...fields, ...proof.fields], proof.authorization)
-      const call = exchange.plan.callees.to(callee)
+      const call = exchange.plan.callees.to(callee, "Credential")
       return Effect.mapError(
         call(detached(exchange, request, asker.clock.nowMillis()), request, defaults.tokenEndpointTimeoutMillis),
         ({ _tag }) => denied(`it cannot be reached (${_tag})`),

@@ -181,6 +181,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
     side,
     replyHeaders,
     tell: telling(account),
+    clock: ports.clock,
   })
 
   const guardStream = (attempt: Try, format: ChatFormat, reply: Reply, account: Account): Effect.Effect<Reply> =>

@@ -1,6 +1,7 @@
 /** What everything of MCP takes from around it; one for a whole gateway. */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type { Journal } from "../../ports/Journal.ts"
 import type { Sealer } from "../../ports/Sealer.ts"
 import type { Processes } from "../../ports/Processes.ts"
 import type { Siblings } from "../../ports/Siblings.ts"
@@ -24,6 +25,8 @@ export interface McpRuntime {
   readonly documents?: Documents
   /** Absent: tools are shown as their servers list them. */
   readonly expressions?: Expressions
+  /** Told of every question to a target; absent: nobody counts them. */
+  readonly asked?: Journal["Service"]["target"]
 }
 
 /** Where the documents of APIs come from, as JSON whatever they are written in. */

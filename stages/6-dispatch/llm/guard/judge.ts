@@ -4,7 +4,9 @@ import type { Headers } from "../../../../protocols/http/headers.ts"
 import { MaskedText, type Span } from "../../../../protocols/llm/guard/MaskedText.ts"
 import type { Judgement, Message } from "../../../../protocols/llm/guard/remote.ts"
 import type { Scope } from "../../../../protocols/llm/guard/spots.ts"
-import type { Try } from "../../Target.ts"
+import type { Clock } from "../../../ports/Timer.ts"
+import { spanned } from "../../../spanned.ts"
+import { Try } from "../../Target.ts"
 import type { Checked, Guard, LocalGuard, RemoteGuard, Side } from "./Guard.ts"
 
 /** A text under judgement. */
@@ -26,6 +28,8 @@ export interface Asked {
   readonly side: Side
   readonly replyHeaders: Headers | undefined
   readonly tell: (checked: Checked) => void
+  /** Absent: nobody wants to know how long it takes. */
+  readonly clock?: Pick<Clock, "nowMillis">
 }
 
 /** What stands on both sides of a piece, so that nothing is cut through: no secret we know of is longer. */
@@ -183,6 +187,39 @@ const askRemote = (
   })
 }
 
+/** A guard at work, as a span of the exchange's trace. */
+const seen = (
+  { name }: Guard,
+  asked: Asked,
+  judging: (asked: Asked) => Effect.Effect<Refused | undefined>,
+): Effect.Effect<Refused | undefined> => {
+  const { attempt, clock } = asked
+  const { exchange } = attempt
+  if (clock === undefined || exchange.trace === undefined) return judging(asked)
+  let action: Checked["action"] | undefined
+  return spanned(exchange, clock, {
+    name: `guardrail ${name}`,
+    kind: "internal",
+    attributes: [
+      ["agw.guardrail.name", name],
+      ["agw.guardrail.phase", asked.side],
+    ],
+    run: (inside) =>
+      judging({
+        ...asked,
+        attempt: new Try(inside, attempt.request),
+        tell: (checked) => {
+          action = checked.action
+          asked.tell(checked)
+        },
+      }),
+    ended: (span) => {
+      if (action !== undefined) span.set("agw.guardrail.action", action)
+      return undefined
+    },
+  })
+}
+
 export const ask = (
   guards: ReadonlyArray<Guard>,
   all: ReadonlyArray<Words>,
@@ -193,7 +230,9 @@ export const ask = (
     if (guard === undefined) return Effect.succeed(undefined)
     const mine = asked.side === "request" ? all.filter(({ scope }) => guard.scope.has(scope)) : all
     const { judge } = guard
-    const verdict = judge._tag === "Local" ? askLocal(guard, judge, mine, asked) : askRemote(guard, judge, mine, asked)
+    const verdict = seen(guard, asked, (inside) =>
+      judge._tag === "Local" ? askLocal(guard, judge, mine, inside) : askRemote(guard, judge, mine, inside),
+    )
     return Effect.flatMap(verdict, (refused) => (refused === undefined ? next(i + 1) : Effect.succeed(refused)))
   }
   return next(0)

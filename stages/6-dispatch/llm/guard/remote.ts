@@ -97,7 +97,7 @@ const post = (attempt: Try, { callee, origin }: Asking, posted: Posted): Effect.
     Body.text(JSON.stringify(posted.body)),
     undefined,
   )
-  const call = attempt.exchange.plan.callees.to(callee)
+  const call = attempt.exchange.plan.callees.to(callee, "Guardrail")
   const answered = Effect.mapError(call(attempt.exchange, request, GUARD_TIMEOUT_MILLIS), (refusal) => refusal._tag)
   return Effect.flatMap(answered, (reply) =>
     Effect.flatMap(

@@ -17,6 +17,7 @@ import type { McpRuntime } from "../McpRuntime.ts"
 import type { Changed } from "../target/makeTarget.ts"
 import type { Call, Caller, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
+import { problemOf, type Question, watched, within } from "./watched.ts"
 
 export interface Listing {
   /** In the target's own words. */
@@ -83,7 +84,37 @@ export class Member {
     for (const watcher of this.watchers) watcher(what)
   }
 
-  /** Counts what goes wrong in a row; whoever left before the end says nothing about the target. */
+  /** For so long nobody asks it; 0 while it takes part. */
+  get suspendedMillis(): number {
+    return Math.max(0, this.suspendedUntil - this.runtime.clock.nowMillis())
+  }
+
+  /** How often in a row it failed. */
+  get failuresInRow(): number {
+    return this.failures
+  }
+
+  /** Forgets what went wrong, and what it said before: whoever asks next asks it anew. */
+  reconsider(): void {
+    this.failures = 0
+    this.suspendedUntil = 0
+    this.listings.clear()
+    this.discoveries.clear()
+  }
+
+  /** What is kept of its answers. */
+  get kept(): number {
+    return this.listings.size + this.discoveries.size
+  }
+
+  /** A question to the target as traces, stories and metrics see it, which counts what goes wrong in a row. */
+  private asking<A>(question: Question<A>): Effect.Effect<A, TargetFailure> {
+    return watched(this.runtime, this.name, question, (caller, traceparent) =>
+      this.guarded(question.run(caller, traceparent)),
+    )
+  }
+
+  /** Whoever left before the end says nothing about the target. */
   private guarded<A>(effect: Effect.Effect<A, TargetFailure>): Effect.Effect<A, TargetFailure> {
     return Effect.suspend(() => {
       const { clock } = this.runtime
@@ -115,7 +146,14 @@ export class Member {
   }
 
   readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> =>
-    this.guarded(bounded(this.runtime, this.name, this.callMillis, this.target.call(call)))
+    this.asking({
+      caller: call.caller,
+      method: call.method,
+      params: call.params,
+      problemIn: problemOf,
+      run: (caller, traceparent) =>
+        bounded(this.runtime, this.name, this.callMillis, this.target.call(within(call, caller, traceparent))),
+    })
 
   private keyOf(caller: Caller): string {
     return `${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
@@ -129,14 +167,20 @@ export class Member {
         return Effect.succeed(known.discovery)
       }
       return Effect.catch(
-        Effect.tap(this.guarded(this.within(this.listMillis, this.target.discover(caller))), (discovery) =>
-          Effect.sync(() => {
-            if (this.discoveries.size >= listingsMax) this.discoveries.clear()
-            this.discoveries.set(discovery.isPublic ? "public" : this.keyOf(caller), {
-              discovery,
-              atMillis: clock.nowMillis(),
-            })
+        Effect.tap(
+          this.asking({
+            caller,
+            method: "server/discover",
+            run: (seen) => this.within(this.listMillis, this.target.discover(seen)),
           }),
+          (discovery) =>
+            Effect.sync(() => {
+              if (this.discoveries.size >= listingsMax) this.discoveries.clear()
+              this.discoveries.set(discovery.isPublic ? "public" : this.keyOf(caller), {
+                discovery,
+                atMillis: clock.nowMillis(),
+              })
+            }),
         ),
         (failure) =>
           known !== undefined && clock.nowMillis() - known.atMillis < limits.staleMillis
@@ -158,7 +202,12 @@ export class Member {
       if (known !== undefined && clock.nowMillis() - known.atMillis < known.ttlMillis) {
         return Effect.succeed<Listed>({ _tag: "Fresh", listing: known })
       }
-      return Effect.match(this.guarded(this.within(this.listMillis, this.drain(method, caller))), {
+      const asked = this.asking({
+        caller,
+        method,
+        run: (seen, traceparent) => this.within(this.listMillis, this.drain(method, seen, traceparent)),
+      })
+      return Effect.match(asked, {
         onFailure: (failure): Listed =>
           known !== undefined && clock.nowMillis() - known.atMillis < limits.staleMillis
             ? { _tag: "Stale", listing: known, failure }
@@ -175,20 +224,30 @@ export class Member {
     this.listings.set(`${method} ${listing.isPublic ? "public" : this.keyOf(caller)}`, listing)
   }
 
-  private drain(method: string, caller: Caller): Effect.Effect<Listing, TargetFailure> {
+  private drain(
+    method: string,
+    caller: Caller,
+    traceparent: string | undefined,
+  ): Effect.Effect<Listing, TargetFailure> {
     const member = methods.get(method)?.lists ?? ""
     const items: Array<Json> = []
     const page = (cursor: Json | undefined, pages: number): Effect.Effect<Listing, TargetFailure> =>
       Effect.flatMap(
-        this.target.call({
-          caller,
-          method,
-          params: cursor === undefined ? undefined : Fields.of({ cursor }),
-          wantsProgress: false,
-          logLevel: undefined,
-          paramHeaders: [],
-          events: silent,
-        }),
+        this.target.call(
+          within(
+            {
+              caller,
+              method,
+              params: cursor === undefined ? undefined : Fields.of({ cursor }),
+              wantsProgress: false,
+              logLevel: undefined,
+              paramHeaders: [],
+              events: silent,
+            },
+            caller,
+            traceparent,
+          ),
+        ),
         (outcome) => {
           const listing = this.listingOf(method, outcome)
           if (outcome._tag === "Error") {

@@ -111,7 +111,7 @@ export const make = (callee: Callee, clock: Clock, timeoutMillis: number): Askin
       headers: fields,
       ...(params === undefined ? {} : { mcpRequest: encoder.encode(params) }),
     })
-    const transport = throughCallee(exchange.plan.callees.to(callee), exchange)
+    const transport = throughCallee(exchange.plan.callees.to(callee, "Guardrail"), exchange)
     return Effect.flatMap(
       Effect.mapError(unary(transport, checkRequest, message, { clock, timeoutMillis }), describe),
       (answer): Effect.Effect<RequestDecision, string> => {
@@ -129,7 +129,7 @@ export const make = (callee: Callee, clock: Clock, timeoutMillis: number): Askin
   response: (shown, result: Json) => {
     const { exchange } = shown
     const message = create(McpResponseSchema, { ...describeShown(shown), mcpResponse: encoder.encode(result) })
-    const transport = throughCallee(exchange.plan.callees.to(callee), exchange)
+    const transport = throughCallee(exchange.plan.callees.to(callee, "Guardrail"), exchange)
     return Effect.flatMap(
       Effect.mapError(unary(transport, checkResponse, message, { clock, timeoutMillis }), describe),
       (answer) => {

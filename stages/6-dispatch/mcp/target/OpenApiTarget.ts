@@ -206,7 +206,7 @@ export class OpenApiTarget implements McpTarget {
     )
     const timeoutMillis = deadlines.idleMillis ?? limits.idleMillis
     return Effect.flatMap(
-      Effect.mapError(exchange.plan.callees.to(callee)(exchange, request, timeoutMillis), brokenOf),
+      Effect.mapError(exchange.plan.callees.to(callee, "Mcp")(exchange, request, timeoutMillis), brokenOf),
       (reply) => Effect.map(wholeOf(reply), (bytes) => outcomeOf(reply, bytes, path)),
     )
   }

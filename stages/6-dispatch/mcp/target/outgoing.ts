@@ -105,7 +105,7 @@ export const send = (
     body === undefined ? Body.empty : Body.text(body),
     undefined,
   )
-  return Effect.mapError(exchange.plan.callees.to(callee)(exchange, request, timeoutMillis), brokenOf)
+  return Effect.mapError(exchange.plan.callees.to(callee, "Mcp")(exchange, request, timeoutMillis), brokenOf)
 }
 
 /** A reply that is no answer: why, for whoever decides what to do about it. */
