@@ -13,8 +13,11 @@ import { BackendTcp } from "./policy/BackendTcp.ts"
 import { BackendTls } from "./policy/BackendTls.ts"
 import { BackendTunnel } from "./policy/BackendTunnel.ts"
 import { BasicAuth } from "./policy/BasicAuth.ts"
+import { BodyLimit } from "./policy/BodyLimit.ts"
 import { Buffer } from "./policy/Buffer.ts"
+import { ConcurrencyLimit } from "./policy/ConcurrencyLimit.ts"
 import { Connect } from "./policy/Connect.ts"
+import { ConnectionLimit } from "./policy/ConnectionLimit.ts"
 import { Cors } from "./policy/Cors.ts"
 import { Csrf } from "./policy/Csrf.ts"
 import { Delay } from "./policy/Delay.ts"
@@ -55,6 +58,7 @@ const frontendPolicy = Schema.Union([
   Tcp,
   NetworkAuthorization,
   NetworkExtAuthz,
+  ConnectionLimit,
   ProxyProtocol,
   Connect,
   AccessLog,
@@ -123,6 +127,8 @@ const trafficPolicy = Schema.Union([
   Oidc,
   McpAuthentication,
   Authorization,
+  ConcurrencyLimit,
+  BodyLimit,
   Timeout,
   Retry,
   RequestMirror,

@@ -78,6 +78,9 @@ export const defaults = {
 
   // requests
   redirectStatus: 302,
+  concurrencyStatus: 503,
+  retryAfterMillis: second,
+  queueTimeoutMillis: 5 * second,
   retryAttempts: 1,
   retryReplayBytesMax: 65_536,
   evictionMillis: 3 * second,

@@ -47,13 +47,21 @@ import type { RouteName } from "./Route.ts"
 type Rule = "replace" | "accumulate" | "first" | "merge"
 
 /** Kinds that are not simply replaced. */
-const trafficRules: { readonly [K in TrafficKind]?: Rule } = { Authorization: "accumulate", Buffer: "first" }
+const trafficRules: { readonly [K in TrafficKind]?: Rule } = {
+  Authorization: "accumulate",
+  ConcurrencyLimit: "accumulate",
+  BodyLimit: "accumulate",
+  Buffer: "first",
+}
 const backendRules: { readonly [K in BackendKind]?: Rule } = {
   Authorization: "accumulate",
   McpAuthorization: "accumulate",
   Ai: "merge",
 }
-const frontendRules: { readonly [K in FrontendKind]?: Rule } = { NetworkAuthorization: "accumulate" }
+const frontendRules: { readonly [K in FrontendKind]?: Rule } = {
+  NetworkAuthorization: "accumulate",
+  ConnectionLimit: "accumulate",
+}
 
 type Of<P, K> = Extract<P, { readonly _tag: K }>
 
@@ -66,7 +74,13 @@ export interface EntryOf<K extends ConditionalKind> extends Pick<Entry, "conditi
   readonly policy: Of<TrafficPolicy, K>
 }
 
-type Accumulated = "Authorization" | "McpAuthorization" | "NetworkAuthorization"
+type Accumulated =
+  | "Authorization"
+  | "McpAuthorization"
+  | "NetworkAuthorization"
+  | "ConcurrencyLimit"
+  | "BodyLimit"
+  | "ConnectionLimit"
 
 export type TrafficPolicies = {
   readonly [K in TrafficKind]?: K extends Accumulated

@@ -169,7 +169,10 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
       emit(policy.precondition, "retry", context, "precondition")
       emit(policy.condition, "retry", "attempt", "condition")
       return
+    case "ConcurrencyLimit":
+      return policy.limits.forEach(({ key }, i) => emit(key, "key", context, "limits", i, "key"))
     case "Oidc":
+    case "BodyLimit":
     case "Timeout":
     case "RequestMirror":
       return

@@ -709,6 +709,18 @@ function* trafficValues(policy: TrafficPolicy, path: Path, at: (found: Found) =>
         }
       }
       return
+    case "ConcurrencyLimit":
+      for (const [i, { queue }] of policy.limits.entries()) {
+        if (queue !== undefined && queue.maxWaiting > 0 && queue.timeoutMillis === 0) {
+          yield at({
+            code: "value",
+            path: [...path, "limits", i, "queue", "timeoutMillis"],
+            message: "whoever waits gives up at once",
+            remedy: "use a time above 0, or no queue",
+          })
+        }
+      }
+      return
     case "DirectResponse":
     case "RequestRedirect":
       if (policy.status < 200 || policy.status > 599) {

@@ -22,6 +22,7 @@ import type { Snapshot } from "../ir/Snapshot.ts"
 import { asking } from "../stages/5-policy/ask.ts"
 import { apiDocuments, fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
+import type { Shared as Occupied } from "../stages/5-policy/Occupancy.ts"
 import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
@@ -88,6 +89,8 @@ export interface GatewayOptions {
   readonly natives?: Natives
   /** Memory that the workers share, where there are others: what they count is counted together. */
   readonly counters?: SharedArrayBuffer
+  /** Where the workers count who is inside, where there are others. */
+  readonly occupied?: Occupied
   /** Where limits are kept that several gateways share. */
   readonly redisUrl?: Redacted.Redacted
   /** Where the gateway's own credentials come from, unless it is the clouds' libraries. */
@@ -274,6 +277,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         credentials: options.credentials ?? credentials,
         cedar,
         keyring: options.keyring,
+        occupied: options.occupied,
         ask: asking({ defaults, endpoints }),
         ...(ledger === undefined ? {} : { ledger }),
       },

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { randomBytes } from "node:crypto"
 import { memory } from "../stages/5-policy/Buckets.ts"
+import * as Occupancy from "../stages/5-policy/Occupancy.ts"
 import * as Admin from "./admin/Admin.ts"
 import { seal } from "../ir/transfer.ts"
 import type { Begun } from "./cli/begin.ts"
@@ -85,6 +86,8 @@ const withWorkers = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(checkStorage(settings))
 
   const counters = memory()
+  const threads = others + 1
+  const occupied = { memory: Occupancy.memory(threads), threads }
   const processName = randomBytes(12).toString("base64url")
   const sealingKey = gatewayOptions(settings).sealingKey ?? freshKey()
   const pool =
@@ -92,7 +95,7 @@ const withWorkers = Effect.fnUntraced(function* (
       ? undefined
       : yield* Pool.make({
           count: others,
-          start: { static: settings, ticketSecret, counters, processName, sealingKey },
+          start: { static: settings, ticketSecret, counters, occupied, processName, sealingKey },
           drainMillis: settings.connectionMinTerminationDeadlineMillis + settings.connectionTerminationDeadlineMillis,
           onLines: (text) => telemetry.sink.write(text),
           onProblem: warn,
@@ -116,6 +119,7 @@ const withWorkers = Effect.fnUntraced(function* (
     ...(yield* fromStorage),
     config: source,
     counters,
+    occupied: { ...occupied, thread: 0 },
     processName,
     sealingKey,
     beforeClose: telemetry.flush,

@@ -200,6 +200,8 @@ export class Exchange implements Subject {
   purpose: Purpose = "Primary"
   /** What kind of call it is, where the gateway makes it by itself. */
   subtype: Subtype | undefined = undefined
+  /** What is to be let go when the exchange is over, its reply sent or broken off. */
+  atEnd: Array<() => void> | undefined = undefined
   /** Takes interim replies of the upstream. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 
@@ -247,6 +249,12 @@ export class Exchange implements Subject {
   get exchange(): this {
     return this
   }
+}
+
+/** Calls back once, when nothing of the exchange goes on any more. */
+export const whenOver = (exchange: Exchange, callback: () => void): void => {
+  if (exchange.atEnd === undefined) exchange.atEnd = [callback]
+  else exchange.atEnd.push(callback)
 }
 
 /** An exchange whose route is known. */

@@ -9,6 +9,7 @@ import type { Route } from "../ir/Route.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import type { TcpRoute } from "../ir/TcpRoute.ts"
 import type { Admission } from "./1-accept/admission.ts"
+import type { Entrance } from "./1-accept/connections.ts"
 import type { Permission } from "./1-accept/permission.ts"
 import type { Hosts } from "./4-route/host.ts"
 import type { TcpTable } from "./4-route/tcp.ts"
@@ -64,6 +65,8 @@ export interface FrontendSettings {
 export interface CompiledBind {
   readonly ir: Bind
   readonly frontend: FrontendSettings
+  /** Absent: there is room for every connection. */
+  readonly entrance?: Entrance | undefined
   /** Absent: every connection may stay. */
   readonly admission?: Admission | undefined
   /** Another service that is asked about connections; absent: nobody is. */

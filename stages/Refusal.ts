@@ -63,6 +63,8 @@ interface Shapes {
   readonly CsrfFailed: {}
   readonly AuthorizationFailed: {}
   readonly RateLimited: {}
+  /** As many are under way as may be. */
+  readonly TooManyAtOnce: Fields & { readonly status: 429 | 503 }
   readonly RateLimitFailed: {}
   /** A shared limit is used up, in the words of the service that keeps it, if it has any. */
   readonly OverLimit: { readonly text: string }
@@ -167,6 +169,7 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   CsrfFailed: { status: 403, reason: "Authorization", text: "CSRF validation failed" },
   AuthorizationFailed: { status: 403, reason: "Authorization", text: "authorization failed" },
   RateLimited: { status: 429, reason: "RateLimit", text: "rate limit exceeded" },
+  TooManyAtOnce: { status: (r) => r.status, reason: "Overload", text: "too many requests at once" },
   OverLimit: { status: 429, reason: "RateLimit", text: (r) => (r.text === "" ? "rate limit exceeded" : r.text) },
   RateLimitFailed: { status: 500, reason: "RateLimit", text: "rate limit failed" },
   ExternallyDenied: { status: (r) => r.status, reason: "ExtAuth", text: "external authorization failed" },

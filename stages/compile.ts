@@ -24,6 +24,7 @@ import * as Tree from "./4-route/tree.ts"
 import type { Gate } from "./5-policy/Gate.ts"
 import { layer } from "./5-policy/layer.ts"
 import { compile as compileAdmission } from "./1-accept/admission.ts"
+import { compile as compileEntrance } from "./1-accept/connections.ts"
 import { compile as compilePermission } from "./1-accept/permission.ts"
 import type { Expressions } from "./5-policy/expression/Expressions.ts"
 import { expressionsOf } from "./5-policy/expression/expressionsOf.ts"
@@ -264,6 +265,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       binds.set(bind.key, {
         ir: bind,
         frontend: bound.frontend,
+        entrance: compileEntrance(bound.policies.ConnectionLimit, ports.gate),
         admission: compileAdmission(bound.policies.NetworkAuthorization, expressions, () => snapshot.workloads),
         permission: compilePermission(bound.policies.NetworkExtAuthz, callPolicies, () => plan),
         plaintext: speaking(["HTTP"]),

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type { BindKey } from "../ir/Key.ts"
 import { detectPreface } from "../protocols/net/preface.ts"
 import { refused } from "./1-accept/admission.ts"
+import { tooMany } from "./1-accept/connections.ts"
 import { notPermitted } from "./1-accept/permission.ts"
 import { accept } from "./1-accept/accept.ts"
 import { terminate } from "./2-tls/terminate.ts"
@@ -108,6 +109,18 @@ export const make = (ports: PipelinePorts) => {
       })
     })
 
+  /** What comes through another connection was counted with that one. */
+  const counted = (
+    bind: CompiledBind,
+    accepted: Accepted,
+    isInside: boolean,
+    inner: () => Effect.Effect<void, Rejected>,
+  ): Effect.Effect<void, Rejected> => {
+    if (bind.entrance === undefined || isInside) return inner()
+    const leave = bind.entrance(accepted)
+    return leave === undefined ? Effect.fail(tooMany) : Effect.ensuring(inner(), Effect.sync(leave))
+  }
+
   const bound = (bind: CompiledBind, accepted: Accepted): Effect.Effect<void, Rejected> => {
     const { socket } = accepted
     const unsealed: Secured = { accepted, socket, tls: undefined }
@@ -140,7 +153,9 @@ export const make = (ports: PipelinePorts) => {
       }
       return Effect.catch(
         Effect.flatMap(accept(clock, key, bind, socket, through), (accepted) =>
-          bind.admission?.early(accepted) === false ? Effect.fail(refused) : bound(bind, accepted),
+          bind.admission?.early(accepted) === false
+            ? Effect.fail(refused)
+            : counted(bind, accepted, through !== undefined, () => bound(bind, accepted)),
         ),
         (cause) => Effect.sync(() => journal.rejected(key, socket.peer, cause.stage, cause.reason)),
       )

@@ -8,6 +8,7 @@ import * as effective from "../../ir/effective.ts"
 import { Expression } from "../../ir/Expression.ts"
 import { AttachmentKey, BackendKey, BindKey, ListenerKey, ServiceKey } from "../../ir/Key.ts"
 import type { Listener } from "../../ir/Listener.ts"
+import { placement, type PolicyKind } from "../../ir/placement.ts"
 import type { BackendPolicy, FrontendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
 import type { Target } from "../../ir/Target.ts"
 import { inForce } from "../oracle/effective.ts"
@@ -43,30 +44,34 @@ const targets: ReadonlyArray<Target> = [
 const expression = (id: number) => Expression.make(`v${id}`)
 const rules = (id: number) => [{ effect: "allow" as const, expression: expression(id) }]
 
+/** What settles policies looks at their kinds only; the content tells one from another. */
+const ofKinds = (stands: (row: (typeof placement)[PolicyKind]) => boolean) =>
+  Object.entries(placement)
+    .filter(([kind, row]) => stands(row) && kind !== "Ai")
+    .map(([kind]) => (id: number): unknown => ({ _tag: kind, rules: rules(id) }))
+
 const traffic: ReadonlyArray<(id: number) => TrafficPolicy> = [
-  (id) => ({ _tag: "Csrf", additionalOrigins: [String(id)] }),
+  ...(ofKinds(({ phases }) => phases.length > 0) as ReadonlyArray<(id: number) => TrafficPolicy>),
   (id) => ({
     _tag: "Conditional",
     entries: [{ condition: expression(id), policy: { _tag: "Csrf", additionalOrigins: [] } }],
   }),
-  (id) => ({ _tag: "Timeout", requestMillis: id }),
-  (id) => ({ _tag: "Buffer", request: { maxBytes: id, failureMode: "failClosed" } }),
-  (id) => ({ _tag: "Authorization", rules: rules(id) }),
+  (id) => ({ _tag: "Csrf", additionalOrigins: [String(id)] }),
   (id) => ({ _tag: "Ai", modelAliases: { a: String(id) } }),
 ]
 const backend: ReadonlyArray<(id: number) => BackendPolicy> = [
-  (id) => ({ _tag: "BackendHttp", requestTimeoutMillis: id }),
-  (id) => ({ _tag: "Authorization", rules: rules(id) }),
-  (id) => ({ _tag: "McpAuthorization", rules: rules(id) }),
+  ...(ofKinds((row) => row.backend) as ReadonlyArray<(id: number) => BackendPolicy>),
   (id) => ({ _tag: "Ai", modelAliases: { a: String(id) } }),
   (id) => ({ _tag: "Ai", defaults: { a: id }, routes: { "*": "detect" } }),
   (id) => ({ _tag: "Ai", defaults: { b: id }, overrides: { c: id } }),
 ]
-const frontend: ReadonlyArray<(id: number) => FrontendPolicy> = [
-  (id) => ({ _tag: "Http", maxBufferBytes: id }),
-  (id) => ({ _tag: "NetworkAuthorization", rules: rules(id) }),
-  (id) => ({ _tag: "Metrics", add: [{ name: "a", expression: expression(id) }] }),
-]
+const frontend = ofKinds((row) => row.frontend !== undefined) as ReadonlyArray<(id: number) => FrontendPolicy>
+
+it("every kind of policy is among them", () => {
+  const kinds = new Set([...traffic, ...backend, ...frontend].map((make) => make(0)._tag as string))
+  kinds.delete("Conditional")
+  assert.deepStrictEqual([...kinds].toSorted(), Object.keys(placement).toSorted())
+})
 
 const index = (length: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: length - 1 }))
 const at = <A>(list: ReadonlyArray<A>, i: number): A => {
@@ -86,7 +91,9 @@ type Described = typeof Described.Type
 const described = Arbitrary.array(Arbitrary.schema(Described), { maxLength: 24 })
 const inlineKinds = Arbitrary.array(Arbitrary.schema(index(6)), { maxLength: 4 })
 
-const policyOf = ({ family, kind }: Described, id: number): Attachment["policy"] => {
+/** Few kinds at a time, so that many are attached more than once; which, is different in every run. */
+const policyOf = ({ family, kind: nth }: Described, id: number, from: number): Attachment["policy"] => {
+  const kind = from + nth
   switch (family) {
     case "frontend":
       return { _tag: "Frontend", policy: at(frontend, kind)(id) }
@@ -98,12 +105,12 @@ const policyOf = ({ family, kind }: Described, id: number): Attachment["policy"]
 }
 
 /** Keys run against the order of arrival, or an index that kept that order would pass for one that sorts. */
-const attach = (list: ReadonlyArray<Described>): ReadonlyArray<Attachment> =>
+const attach = (list: ReadonlyArray<Described>, from: number): ReadonlyArray<Attachment> =>
   list.map((one, i) => ({
     key: AttachmentKey.make(`k${String((i * 7919) % 1009).padStart(4, "0")}`),
     target: at(targets, one.target),
     inheritance: one.override ? "override" : "default",
-    policy: policyOf(one, i),
+    policy: policyOf(one, i, from),
   }))
 
 const listener = (set: boolean): Listener => ({
@@ -124,21 +131,23 @@ const World = Schema.Struct({
   service: Schema.Boolean,
   section: Schema.Boolean,
   inner: Schema.Boolean,
+  /** The first of the kinds that are attached. */
+  from: index(64),
 })
 
 const questions = (world: typeof World.Type, inline: ReadonlyArray<number>): ReadonlyArray<Question> => {
   const place = { listener: listener(world.set), port: 80 }
   const service = world.service ? { key: ServiceKey.make("n/svc"), port: 9000 } : undefined
-  const own = (from: number) => inline.map((kind, i) => at(traffic, kind)(1000 + from + i))
+  const own = (first: number) => inline.map((kind, i) => at(traffic, world.from + kind)(1000 + first + i))
   const outer = { name: { name: "outer", namespace: "n", ruleName: "rule", kind: "HTTPRoute" }, policies: own(0) }
   const inner = { name: { name: "inner", namespace: "n" }, policies: own(100).toReversed() }
   const routes = world.inner ? [outer, inner] : [outer]
   const theBackend: Backend = {
     _tag: "Dynamic",
     key: BackendKey.make("b"),
-    policies: inline.map((kind, i) => at(backend, kind)(2000 + i)),
+    policies: inline.map((kind, i) => at(backend, world.from + kind)(2000 + i)),
   }
-  const refPolicies = inline.slice(0, 2).map((kind, i) => at(backend, kind + 1)(3000 + i))
+  const refPolicies = inline.slice(0, 2).map((kind, i) => at(backend, world.from + kind + 1)(3000 + i))
   return [
     { _tag: "connection", gateway: { name: "g", namespace: "n" }, port: 80 },
     { _tag: "request", place: { ...place, service } },
@@ -174,7 +183,7 @@ it.prop(
   "the policies in force are those the definition gives",
   { list: described, world: World, inline: inlineKinds },
   ({ inline, list, world }) => {
-    const attachments = attach(list)
+    const attachments = attach(list, world.from)
     const indexed = Attachments.make(attachments)
     for (const question of questions(world, inline)) {
       assert.deepStrictEqual<unknown>(ask(indexed, question), inForce(attachments, question), question._tag)
@@ -187,7 +196,7 @@ it.prop(
   "the order in which attachments arrive never shows",
   { list: described, world: World, seed: index(1000) },
   ({ list, seed, world }) => {
-    const attachments = attach(list)
+    const attachments = attach(list, world.from)
     const shuffled = attachments.toSorted((a, b) => scramble(a.key, seed) - scramble(b.key, seed))
     const whole = Attachments.make(attachments)
     let grown = Attachments.make([])
@@ -206,16 +215,16 @@ it.prop(
   "removing an attachment restores what was",
   { list: described, added: Described, world: World },
   ({ added, list, world }) => {
-    const [more] = attach([added]).map((one) => ({ ...one, key: AttachmentKey.make("added") }))
+    const [more] = attach([added], world.from).map((one) => ({ ...one, key: AttachmentKey.make("added") }))
     if (more === undefined) return
-    const before = Attachments.make(attach(list))
+    const before = Attachments.make(attach(list, world.from))
     const grown = Attachments.update(before, [], [more])
     const after = Attachments.update(grown, [more], [])
     assert.deepStrictEqual(after, before)
     for (const question of questions(world, [])) {
       const was = ask(before, question)
       assert.isTrue(effective.same(ask(after, question), was))
-      assert.deepStrictEqual<unknown>(ask(grown, question), inForce([...attach(list), more], question))
+      assert.deepStrictEqual<unknown>(ask(grown, question), inForce([...attach(list, world.from), more], question))
     }
   },
   options,
@@ -226,9 +235,11 @@ it.prop(
   { list: described, world: World, inline: inlineKinds, kind: index(6) },
   ({ inline, kind, list, world }) => {
     // On the whole gateway nothing stands above; other overrides there would be ties.
-    const below = attach(list).filter(({ target }) => target._tag !== "Gateway" || target.port !== undefined)
+    const below = attach(list, world.from).filter(
+      ({ target }) => target._tag !== "Gateway" || target.port !== undefined,
+    )
     for (const family of ["gateway", "route", "backend", "frontend"] as const) {
-      const policy = policyOf({ family, kind, override: true, target: 0 }, 7777)
+      const policy = policyOf({ family, kind, override: true, target: 0 }, 7777, world.from)
       const above: Attachment = {
         key: AttachmentKey.make("zzz"),
         target: at(targets, 0),

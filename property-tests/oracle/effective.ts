@@ -46,8 +46,17 @@ export const inForce = (attachments: ReadonlyArray<Attachment>, question: Questi
 const kindOf = (policy: AnyPolicy): string =>
   policy._tag === "Conditional" ? policy.entries[0].policy._tag : policy._tag
 
+const everyLevelCounts = new Set([
+  "Authorization",
+  "McpAuthorization",
+  "NetworkAuthorization",
+  "ConcurrencyLimit",
+  "BodyLimit",
+  "ConnectionLimit",
+])
+
 const settle = (kind: string, question: Question, all: ReadonlyArray<Contribution>): unknown => {
-  if (["Authorization", "McpAuthorization", "NetworkAuthorization"].includes(kind)) {
+  if (everyLevelCounts.has(kind)) {
     const lock = lowest(all.filter(({ locks }) => locks))
     return all
       .filter(({ rank }) => lock === undefined || compare(rank, lock.rank) <= 0)

@@ -9,6 +9,7 @@ import { Worker } from "node:worker_threads"
 import type { BindKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { seal } from "../../ir/transfer.ts"
+import { bury } from "../../stages/5-policy/Occupancy.ts"
 import type { Address } from "../../stages/Connection.ts"
 import type { Prepared } from "../config/publish.ts"
 import type { Unusable } from "../config/Source.ts"
@@ -154,7 +155,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
 
     const spawn = (number: number): void => {
       const owed = new Int32Array(new SharedArrayBuffer(4))
-      const start: ThreadStart = { ...options.start, owed, levels }
+      const start: ThreadStart = { ...options.start, number, owed, levels }
       const thread = new Worker(threadUrl, { workerData: seal(start) })
       const exited = new Promise<void>((resolve) => {
         thread.once("exit", () => resolve())
@@ -180,6 +181,8 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
       void exited.then(() => {
         members.delete(member)
         all.delete(member)
+        // Nobody is inside any more by its count; its number is free for the next.
+        bury(options.start.occupied, number)
         for (const settle of member.waiting.values()) settle(undefined)
         departed = merge([departed, member.counted.filter(({ definition }) => definition.kind !== "gauge")])
         if (ending) return

@@ -1,6 +1,7 @@
 /** What the main thread and its workers say to each other. */
 import type { BindKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
+import type { Shared as Occupied } from "../../stages/5-policy/Occupancy.ts"
 import type { Static } from "../config/Static.ts"
 import type { Setting } from "../telemetry/Levels.ts"
 import type { Exported } from "../telemetry/Registry.ts"
@@ -17,10 +18,14 @@ export interface WorkerStart {
   readonly processName: string
   /** What is counted for all workers together. */
   readonly counters: SharedArrayBuffer
+  /** Where all threads count who is inside. */
+  readonly occupied: Pick<Occupied, "memory" | "threads">
 }
 
 /** What only its thread has, beside what all are started with. */
 export interface ThreadStart extends WorkerStart {
+  /** From 1; whoever takes the place of one that died has its number. */
+  readonly number: number
   /** Bytes of lines that the main thread has not taken yet, in shared memory. */
   readonly owed: Int32Array
   /** How much is logged, where it is not what was configured any more. */

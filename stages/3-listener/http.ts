@@ -64,6 +64,7 @@ export const make = (around: Around, serve: Serve) => {
     interrupted: boolean,
   ): void => {
     exchange.plan.use.leave()
+    if (exchange.atEnd !== undefined) for (const letGo of exchange.atEnd) letGo()
     journal.exchange(exchange, {
       reply,
       delivered,

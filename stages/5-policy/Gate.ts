@@ -10,6 +10,8 @@ import type { Cryptography } from "../ports/Cryptography.ts"
 import type { Ledger } from "../ports/Ledger.ts"
 import type { Keyring } from "../ports/Keyring.ts"
 import { Buckets, memory } from "./Buckets.ts"
+import * as Occupied from "./Occupancy.ts"
+import { Turnstiles } from "./Turnstile.ts"
 import type { Ask } from "./ask.ts"
 import { type Expiring, Tokens } from "./credentials/Tokens.ts"
 import { make as makeWallet, type Wallet } from "./credentials/Wallet.ts"
@@ -24,6 +26,8 @@ export interface Gate {
   readonly keysAt: (url: string, publicOnly?: boolean) => RemoteDocument<KeySet>
   /** What was counted so far. */
   readonly buckets: () => Buckets
+  /** Who is inside right now, where only so many may be. */
+  readonly turnstiles: () => Turnstiles
   /** Absent: the gateway has no credentials of its own. */
   readonly wallet: Wallet | undefined
   /** Absent: nobody here reads Cedar. */
@@ -54,6 +58,8 @@ export interface GateParts {
   readonly ask?: Ask
   readonly ledger?: Ledger
   readonly keyring?: Keyring | undefined
+  /** Where threads count who is inside; absent: this one serves alone. */
+  readonly occupied?: Occupied.Shared | undefined
 }
 
 /** How much may go on at once that nobody waits for. */
@@ -64,9 +70,10 @@ export const over = (
   cryptography: Cryptography,
   ports: DocumentPorts,
   counters?: SharedArrayBuffer,
-  { ask, cedar, credentials, keyring, ledger }: GateParts = {},
+  { ask, cedar, credentials, keyring, ledger, occupied }: GateParts = {},
 ): Gate => {
   let buckets: Buckets | undefined
+  let turnstiles: Turnstiles | undefined
   const steps = new WeakMap<object, Step<Subject>>()
   let running = 0
   const documents = new Map<string, RemoteDocument<unknown>>()
@@ -97,6 +104,11 @@ export const over = (
     keyring,
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
+    turnstiles: () =>
+      (turnstiles ??= new Turnstiles(
+        new Occupied.Occupancy(occupied ?? { memory: Occupied.memory(), thread: 0, threads: 1 }),
+        ports.clock,
+      )),
     background: (effect) => {
       if (running >= BACKGROUND_MAX) return false
       running++

@@ -3,7 +3,6 @@
  * left. A limit is one for all, or one for each value of its key.
  */
 import * as Effect from "effect/Effect"
-import { toJsonText } from "../../ir/cel/toJson.ts"
 import type { LocalRateLimit, TokenBucket } from "../../ir/policy/LocalRateLimit.ts"
 import type { Exchange, Reply, Subject } from "../Exchange.ts"
 import type { Refusal } from "../Refusal.ts"
@@ -11,8 +10,9 @@ import type { Account, Claim, Ledger } from "../ports/Ledger.ts"
 import { type Bucket, type BucketShape, type Level, takeFromAll, untilFill } from "./Buckets.ts"
 import { type Expression, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
-import { Facts, type Surroundings } from "./expression/Facts.ts"
+import type { Surroundings } from "./expression/Facts.ts"
 import type { Gate } from "./Gate.ts"
+import { identityOf, keyValue } from "./keyed.ts"
 import { type Layer, slot } from "./order.ts"
 import { broken, pass, promise, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
@@ -42,10 +42,6 @@ export const tell = (reply: Reply, maxTokens: number, level: Level, isExceeded: 
   if (isExceeded) headers.set("retry-after", seconds)
 }
 
-/** So that a limit is the same one in every thread and after every change that left it alone. */
-const identityOf = (gate: Gate, ...parts: ReadonlyArray<unknown>): bigint =>
-  BigInt(`0x${gate.cryptography.sha256(JSON.stringify(parts)).slice(0, 16)}`)
-
 /** One limit of a policy. */
 interface Limit {
   readonly shape: TokenBucket
@@ -54,12 +50,6 @@ interface Limit {
   /** What a request takes where others count along; undefined: they do not. */
   readonly claim: ((subject: Subject, tokens: number) => Claim) | undefined
 }
-
-/** Everybody for whom no key can be computed is one. */
-const keyless = "without a key"
-
-/** Longer keys are known by their digest. */
-const KEY_CHARS_MAX = 128
 
 const limitOf = (
   id: string,
@@ -71,10 +61,7 @@ const limitOf = (
 ): Limit => {
   const table = gate.buckets()
   const { sha256 } = gate.cryptography
-  const valueOf = (subject: Subject): string => {
-    const written = key?.as<string>(Facts.of(around, subject), toJsonText) ?? keyless
-    return written.length > KEY_CHARS_MAX ? sha256(written) : written
-  }
+  const valueOf = (subject: Subject): string => keyValue(key, around, subject, gate.cryptography)
   // What is in braces decides where a store keeps a bucket: all of one policy in one place.
   const group = `sluice:{${sha256(id).slice(0, 16)}}`
   const claim =
@@ -87,7 +74,7 @@ const limitOf = (
       : undefined
   if (key === undefined) {
     let bucket: Bucket | undefined
-    const identity = identityOf(gate, id, index, shape)
+    const identity = identityOf(gate.cryptography, id, index, shape)
     return { shape, claim, bucket: (_, wallMillis) => (bucket ??= table.open(identity, shape, wallMillis)) }
   }
   const atHand = new Map<string, Bucket>()
@@ -98,7 +85,7 @@ const limitOf = (
       const value = valueOf(subject)
       let bucket = atHand.get(value)
       if (bucket === undefined) {
-        bucket = table.open(identityOf(gate, id, index, shape, value), shape, wallMillis, false)
+        bucket = table.open(identityOf(gate.cryptography, id, index, shape, value), shape, wallMillis, false)
         if (atHand.size >= KEYS_AT_HAND_MAX) atHand.clear()
         atHand.set(value, bucket)
       }

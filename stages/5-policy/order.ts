@@ -39,6 +39,7 @@ const route: ReadonlyArray<Line<TrafficKind>> = [
     "promised before anybody can answer or refuse, so that it holds for those replies too",
   ),
   step("Cors", "a preflight carries no credentials, so it is answered before any are asked for"),
+  step("BodyLimit", "before anybody reads a body, and after what a refusal of it must say to browsers"),
   step("Oidc", "a browser session becomes an identity before identities are looked at"),
   step("JwtAuth", "the strongest proof of identity first"),
   step("McpAuthentication", "a token check with another answer; stands where the token check stands"),
@@ -49,6 +50,7 @@ const route: ReadonlyArray<Line<TrafficKind>> = [
   step("Retry", "whether to try again is decided by the request as the client sent it"),
   step("LocalRateLimit", "what is not authorised spends nothing; counting here is cheaper than asking"),
   step("RemoteRateLimit", "asked only about what the local limit lets pass"),
+  step("ConcurrencyLimit", "whoever is over a rate need not wait for a place; whoever waits keeps nobody else busy"),
   step("Buffer", "whoever reads the body next finds all of it"),
   step("ExtProc", "only requests that may go on are worth a remote call"),
   step("Transformations", "sees what the external processor made of the request"),
@@ -101,6 +103,7 @@ const queued = "belongs to the gateway's own answer, so it overrides what anybod
 
 /** One line, and so one slot of `Exchange.edits`, for each kind and layer that has something to say to a reply. */
 export const replyOrder: ReadonlyArray<ReplyLine> = [
+  back("BodyLimit", "route", "counts what comes from the upstream before anybody else reads it"),
   back("Buffer", "route", "may turn a reply into a refusal, and header edits hold for that one too"),
   back("A2a", "backend", "a refusal is worded for its client before anybody looks at it"),
   back("ResponseHeaderModifier", "route", "fixed edits come before the computed ones that may look at them"),

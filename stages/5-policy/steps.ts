@@ -8,7 +8,9 @@ import * as authorization from "./authorization.ts"
 import * as apiKey from "./apiKey.ts"
 import * as backendAuth from "./backendAuth.ts"
 import * as basicAuth from "./basicAuth.ts"
+import * as bodyLimit from "./bodyLimit.ts"
 import * as buffer from "./buffer.ts"
+import * as concurrencyLimit from "./concurrencyLimit.ts"
 import { conditional, conditionOf } from "./condition.ts"
 import { captureRequest } from "./expression/capture.ts"
 import { type Expressions, readsRequestBody } from "./expression/Expressions.ts"
@@ -142,8 +144,13 @@ const compileConditional = (
   }
 }
 
-const isAuthorization = (policy: Policy): policy is Extract<Policy, { readonly _tag: "Authorization" }> =>
-  policy._tag === "Authorization"
+const allOf = <Tag extends Policy["_tag"]>(
+  policies: ReadonlyArray<Policy>,
+  tag: Tag,
+): ReadonlyArray<Extract<Policy, { readonly _tag: Tag }>> | undefined => {
+  const isOne = (policy: Policy): policy is Extract<Policy, { readonly _tag: Tag }> => policy._tag === tag
+  return policies.every(isOne) ? policies : undefined
+}
 
 /** A kind that every level adds to. */
 const compileAll = (
@@ -151,8 +158,14 @@ const compileAll = (
   policies: ReadonlyArray<Policy>,
   ports: PolicyPorts,
   layer: Layer,
-): Step<Subject> | undefined =>
-  policies.every(isAuthorization) ? authorization.compile(policies, ports, layer) : broken(kind, "it is not built")
+): Step<Subject> | undefined => {
+  const rules = allOf(policies, "Authorization")
+  if (rules !== undefined) return authorization.compile(rules, ports, layer)
+  const concurrency = allOf(policies, "ConcurrencyLimit")
+  if (concurrency !== undefined) return concurrencyLimit.compile(concurrency, ports, layer)
+  const lengths = allOf(policies, "BodyLimit")
+  return lengths === undefined ? broken(kind, "it is not built") : bodyLimit.compile(lengths, layer)
+}
 
 const stepsOf = (ports: PolicyPorts, policies: Policies, layer: Layer): ReadonlyArray<Step<Subject>> => {
   const steps: Array<Step<Subject>> = []

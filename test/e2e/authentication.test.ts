@@ -3,6 +3,7 @@ import { hashSync } from "bcryptjs"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as http from "node:http"
+import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { Endpoints } from "../../stages/6-dispatch/Endpoints.ts"
@@ -307,5 +308,67 @@ routes:
     const replies = await Promise.all(Array.from({ length: 100 }, () => get(`http://127.0.0.1:${port}/`)))
     expect(replies.filter(({ status }) => status === 200).length).toBe(30)
     expect(replies.filter(({ status }) => status === 429).length).toBe(70)
+  })
+
+  it("count together who is inside, and forget whom a worker that died had let in", async () => {
+    const waiting: Array<http.ServerResponse> = []
+    const answer = () => {
+      for (const response of waiting.splice(0)) response.end("ok")
+    }
+    const upstream = closed(await httpUpstream((_request, response) => void waiting.push(response)))
+    const port = await freePort()
+    const config = `
+gateways: {default: {port: ${port}}}
+routes:
+- policies:
+    concurrencyLimit: [{maxConcurrent: 6}]
+  backends: [{host: "127.0.0.1:${upstream.port}"}]
+`
+    const faults = fileURLToPath(new URL("workerFaults.ts", import.meta.url))
+    const one = new Standalone({
+      args: ["-c", config],
+      env: { WORKER_THREADS: "2" },
+      node: ["--import", faults],
+      cwd: root,
+    })
+    closing.push(async () => {
+      one.kill("SIGKILL")
+      await one.ended
+    })
+    await one.serving()
+    await until(() => listening(port) === 2)
+    /** Sends so many at once; tells their statuses, 0 for a broken connection. */
+    const burst = (count: number) => {
+      const statuses: Array<number> = []
+      const over = Promise.all(
+        Array.from({ length: count }, () =>
+          get(`http://127.0.0.1:${port}/`).then(
+            ({ status }) => void statuses.push(status),
+            () => void statuses.push(0),
+          ),
+        ),
+      )
+      return { statuses, over }
+    }
+    const many = burst(40)
+    await until(() => many.statuses.length === 34 && waiting.length === 6)
+    expect(many.statuses).toEqual(Array(34).fill(503))
+    answer()
+    await many.over
+    expect(many.statuses.slice(34)).toEqual(Array(6).fill(200))
+
+    const interrupted = burst(6)
+    await until(() => waiting.length === 6)
+    one.kill("SIGUSR2")
+    await until(() => one.error.includes("thread ended"))
+    await until(() => listening(port) === 2)
+    answer()
+    await interrupted.over
+    const again = burst(6)
+    await until(() => waiting.length === 6)
+    expect((await get(`http://127.0.0.1:${port}/`)).status).toBe(503)
+    answer()
+    await again.over
+    expect(again.statuses).toEqual(Array(6).fill(200))
   })
 })

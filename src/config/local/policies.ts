@@ -243,6 +243,34 @@ export interface LocalRateLimitSchema extends Named<typeof localRateLimitShape> 
 export const LocalRateLimit: LocalRateLimitSchema = localRateLimitShape
 export type LocalRateLimit = typeof LocalRateLimit.Type
 
+const concurrencyLimitShape = Schema.Array(
+  Schema.Struct({
+    maxConcurrent: req(Count, "How many exchanges may be under way at once."),
+    key: opt(Cel, "Whose limit it is: each value of the expression is counted for itself."),
+    queue: opt(
+      Schema.Struct({
+        maxWaiting: req(Count, "How many may wait for their turn."),
+        timeout: opt(Millis, "How long each may wait; 5s unless set."),
+      }),
+      "Absent: whoever finds no room is refused at once.",
+    ),
+    status: opt(Schema.Literals([429, 503]), "503 unless set."),
+    retryAfter: opt(Millis, "What is said in `Retry-After`; 1s unless set."),
+  }),
+).annotate({ identifier: "ConcurrencyLimit" })
+export interface ConcurrencyLimitSchema extends Named<typeof concurrencyLimitShape> {}
+export const ConcurrencyLimit: ConcurrencyLimitSchema = concurrencyLimitShape
+export type ConcurrencyLimit = typeof ConcurrencyLimit.Type
+
+const longest = opt(Schema.Struct({ maxBytes: Count }))
+const BodyLimit = Schema.Struct({ request: longest, response: longest }).annotate({ identifier: "BodyLimit" })
+export type BodyLimit = typeof BodyLimit.Type
+
+const ConnectionLimit = Schema.Struct({
+  maxConnections: opt(Count, "Open at once, in all."),
+  maxConnectionsPerAddress: opt(Count, "Open at once from one address; of IPv6 the first 64 bits count."),
+}).annotate({ identifier: "ConnectionLimit" })
+
 const remoteRateLimit = {
   ...calleeFields,
   domain: Schema.String,
@@ -651,6 +679,8 @@ const routePoliciesShape = Schema.Struct({
   mcpAuthentication: opt(McpAuthentication),
   localRateLimit: opt(LocalRateLimit),
   remoteRateLimit: opt(RemoteRateLimit),
+  concurrencyLimit: opt(ConcurrencyLimit),
+  bodyLimit: opt(BodyLimit),
   csrf: opt(Csrf),
   buffer: opt(Buffer),
   timeout: opt(Timeout),
@@ -775,6 +805,7 @@ const frontendPoliciesShape = oneSpelling(
     tcp: opt(Schema.Struct({ keepalives: Keepalive }).annotate({ identifier: "FrontendTcp" })),
     networkAuthorization: opt(RuleSet),
     networkExtAuthz: opt(plainExtAuthz),
+    connectionLimit: opt(ConnectionLimit),
     proxyProtocol: opt(ProxyProtocol),
     proxy: opt(ProxyProtocol),
     connect: opt(Schema.Struct({ mode: anyCase(["deny", "route", "tunnel"]) })),

@@ -11,8 +11,11 @@ import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/p
 import type { Budget as IrBudget } from "../../../ir/policy/Budget.ts"
 import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/policy/ApiKey.ts"
 import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
+import type { BodyLimit as IrBodyLimit } from "../../../ir/policy/BodyLimit.ts"
 import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
 import type { Cedar as IrCedar } from "../../../ir/policy/Cedar.ts"
+import type { ConcurrencyLimit as IrConcurrencyLimit } from "../../../ir/policy/ConcurrencyLimit.ts"
+import type { ConnectionLimit as IrConnectionLimit } from "../../../ir/policy/ConnectionLimit.ts"
 import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
 import type { Csrf as IrCsrf } from "../../../ir/policy/Csrf.ts"
 import type { Delay as IrDelay } from "../../../ir/policy/Delay.ts"
@@ -58,7 +61,9 @@ import type {
   AuthorityChange,
   BackendPolicies,
   BasicAuth,
+  BodyLimit,
   Buffer,
+  ConcurrencyLimit,
   Cors,
   Delay,
   DirectResponse,
@@ -494,6 +499,57 @@ const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping, owner: 
         limits: [bucket(one, at, to)],
       }))
     : { _tag: "LocalRateLimit", id: owner, limits: policy.map((one, i) => bucket(one, [...path, i], to)) }
+
+const concurrencyLimit = (policy: ConcurrencyLimit, path: Path, to: Mapping, owner: string): IrConcurrencyLimit => ({
+  _tag: "ConcurrencyLimit",
+  id: owner,
+  limits: policy.map(({ key, maxConcurrent, queue, retryAfter, status }, i) => {
+    if (maxConcurrent === 0) to.warn([...path, i, "maxConcurrent"], "no request ever passes")
+    if (queue?.timeout === 0) to.fail([...path, i, "queue", "timeout"], "whoever waits gives up at once")
+    if (queue?.maxWaiting === 0) to.warn([...path, i, "queue", "maxWaiting"], "nobody can wait", "Leave out `queue`.")
+    return {
+      maxConcurrent,
+      status: status ?? defaults.concurrencyStatus,
+      retryAfterMillis: retryAfter ?? defaults.retryAfterMillis,
+      ...present({
+        key,
+        queue:
+          queue === undefined
+            ? undefined
+            : { maxWaiting: queue.maxWaiting, timeoutMillis: queue.timeout ?? defaults.queueTimeoutMillis },
+      }),
+    }
+  }),
+})
+
+const bodyLimit = (policy: BodyLimit, path: Path, to: Mapping): IrBodyLimit => {
+  if (policy.request === undefined && policy.response === undefined) {
+    to.warn(path, "nothing is limited", "Set `request.maxBytes` or `response.maxBytes`.")
+  }
+  return {
+    _tag: "BodyLimit",
+    ...present({ requestBytesMax: policy.request?.maxBytes, responseBytesMax: policy.response?.maxBytes }),
+  }
+}
+
+const connectionLimit = (
+  policy: NonNullable<FrontendPolicies["connectionLimit"]>,
+  path: Path,
+  to: Mapping,
+): IrConnectionLimit => {
+  if ((policy.maxConnections ?? policy.maxConnectionsPerAddress) === undefined) {
+    to.warn(path, "nothing is limited", "Set `maxConnections` or `maxConnectionsPerAddress`.")
+  }
+  return {
+    _tag: "ConnectionLimit",
+    // The file says it once, for the whole gateway.
+    id: "frontend",
+    ...present({
+      connectionsMax: policy.maxConnections,
+      connectionsPerAddressMax: policy.maxConnectionsPerAddress,
+    }),
+  }
+}
 
 type PlainRemoteRateLimit = Exclude<RemoteRateLimit, { readonly conditional: unknown }>
 
@@ -1003,6 +1059,8 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   localRateLimit,
   remoteRateLimit: (policy: RemoteRateLimit, path, to) =>
     conditionally(policy, path, (one: PlainRemoteRateLimit, at) => remoteRateLimit(one, at, to)),
+  concurrencyLimit,
+  bodyLimit,
   csrf,
   buffer,
   timeout: (policy) => ({
@@ -1233,6 +1291,7 @@ const frontend: Mapped<FrontendPolicies, FrontendPolicy> = {
   tcp: (policy) => ({ _tag: "Tcp", keepalive: keepalive(policy.keepalives) }),
   networkAuthorization: (policy) => ({ _tag: "NetworkAuthorization", rules: rules(policy) }),
   networkExtAuthz,
+  connectionLimit,
   proxyProtocol: (policy) => ({
     _tag: "ProxyProtocol",
     version: policy.version ?? defaults.proxyVersion,
