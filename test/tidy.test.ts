@@ -66,7 +66,7 @@ describe("the tree", () => {
       .map((path) => basename(path, ".ts"))
       .filter((name) => /^[a-z]/.test(name))
     /** What several policies are made of is tested through each of them. */
-    const parts = new Set(["destination", "headerEdits"])
+    const parts = new Set(["destination", "headerEdits", "keyed"])
     const called = (name: string): boolean => texts.some((text) => text.includes(`/5-policy/${name}.ts"`))
     expect(policies.filter((name) => !named.has(name) && !called(name) && !parts.has(name))).toEqual([])
   })
