@@ -135,8 +135,13 @@ export interface Tool {
   /** Absent: the tool takes free text (custom), or no arguments. */
   readonly schema?: JsonObject | undefined
   readonly strict?: boolean | undefined
-  readonly custom?: JsonObject | undefined
+  readonly custom?: FreeText | undefined
   readonly cache?: CacheMark | undefined
+}
+
+/** What the text of a custom tool looks like, where that is said. */
+export interface FreeText {
+  readonly format?: JsonObject | undefined
 }
 
 export type ToolChoice =

@@ -14,6 +14,9 @@ export const openAiReasons = (model: string): boolean => {
   return version === undefined ? /(?:^|\/)(?:o[1-9]|gpt-oss|codex)/.test(model) : version >= 5 && !/-chat/.test(model)
 }
 
+/** Models of OpenAI that call tools with free text. */
+export const takesFreeText = (model: string): boolean => (gptVersion(model) ?? 0) >= 5
+
 /** The version of a Claude, as 4.06 for 4.6, wherever its name puts it; undefined for what is no Claude. */
 export const claudeVersion = (model: string): number | undefined => {
   const rest = /claude[-.]([^]*)$/.exec(model)?.[1]

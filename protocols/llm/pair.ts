@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import type { Delta, Finish } from "./Conversation.ts"
 import type { ClientHalf, Context, UpstreamHalf } from "./format/Format.ts"
+import { freeTextDeltas, freeTextReply, freeTextTools } from "./freeText.ts"
 import { isObject, type JsonObject } from "./Json.ts"
 import type { LlmError } from "./LlmError.ts"
 import { Notes } from "./Notes.ts"
@@ -28,7 +29,9 @@ class Stream implements StreamTranslator {
 
   constructor(client: ClientHalf, upstream: UpstreamHalf, context: Context) {
     this.writer = client.streamWriter(context, (event) => void this.out.push(event))
-    this.reader = upstream.streamReader(context, (delta) => this.take(delta))
+    const take = (delta: Delta): void => this.take(delta)
+    const isFree = freeTextTools(context.request, context.names)
+    this.reader = upstream.streamReader(context, isFree === undefined ? take : freeTextDeltas(isFree, take))
   }
 
   readonly feed = (event: WireEvent): ReadonlyArray<WireEvent> => {
@@ -133,8 +136,10 @@ export const pair = (client: ClientHalf, upstream: UpstreamHalf): Translation =>
       reply: (reply, headers = {}) => {
         if (!isObject(reply)) return Result.fail(notAnObject)
         const here: Context = { ...context, headers }
-        const read = upstream.readReply(reply, here)
-        if ("reason" in read) return Result.fail(read)
+        const answered = upstream.readReply(reply, here)
+        if ("reason" in answered) return Result.fail(answered)
+        const isFree = freeTextTools(asked, context.names)
+        const read = isFree === undefined ? answered : freeTextReply(answered, isFree)
         return Result.succeed({
           body: client.writeReply(read, here) satisfies JsonObject,
           usage: read.usage,

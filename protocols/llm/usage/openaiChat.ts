@@ -10,14 +10,9 @@ export const readOpenAiUsage = (usage: unknown): Usage | undefined => {
   if (inputTokens === undefined && completion === undefined && total === undefined) return undefined
   const prompt = inputTokens ?? 0
   const reasoningTokens = countOf(at(usage, "completion_tokens_details", "reasoning_tokens"))
-  let outputTokens = completion ?? 0
-  const rest = total === undefined ? 0 : total - prompt - outputTokens
-  let otherTokens: number | undefined
-  if (rest > 0) {
-    // Some leave the thoughts out of the completion, some leave the completion out altogether.
-    if (completion === undefined || completion === 0 || rest === reasoningTokens) outputTokens += rest
-    else otherTokens = rest
-  }
+  const said = completion ?? 0
+  // Some leave the thoughts out of the completion, some leave the completion out altogether; the total knows.
+  const outputTokens = total === undefined ? said : Math.max(said, total - prompt)
   return {
     inputTokens: prompt,
     outputTokens,
@@ -36,6 +31,5 @@ export const readOpenAiUsage = (usage: unknown): Usage | undefined => {
     outputImageTokens: countOf(at(usage, "completion_tokens_details", "image_tokens")),
     acceptedPredictionTokens: countOf(at(usage, "completion_tokens_details", "accepted_prediction_tokens")),
     rejectedPredictionTokens: countOf(at(usage, "completion_tokens_details", "rejected_prediction_tokens")),
-    otherTokens,
   }
 }

@@ -14,6 +14,7 @@ import type {
   Turn,
 } from "../../Conversation.ts"
 import { budgetOfEffort } from "../../effort.ts"
+import { freeTextSchema } from "../../freeText.ts"
 import { compact, isObject, type JsonObject, parseJson } from "../../Json.ts"
 import { claudeVersion } from "../../models.ts"
 import type { Notes } from "../../Notes.ts"
@@ -203,11 +204,8 @@ const systemOf = (turns: ReadonlyArray<Turn>, marks: Marks): string | ReadonlyAr
   )
 }
 
-const schemaOf = (tool: Tool): JsonObject => {
-  if (tool.custom !== undefined)
-    return { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
-  return { type: "object", ...tool.schema }
-}
+const schemaOf = (tool: Tool): JsonObject =>
+  tool.custom === undefined ? { type: "object", ...tool.schema } : freeTextSchema(tool.custom)
 
 const toolOf = (tool: Tool, names: ToolNames, marks: Marks): JsonObject =>
   compact({

@@ -1,5 +1,6 @@
 /** A conversation as a request to Bedrock's Converse; the model stands in the address. */
 import type { CacheMark, ChatRequest, Part, Tool, ToolChoice, Turn } from "../../Conversation.ts"
+import { freeTextSchema } from "../../freeText.ts"
 import { compact, isObject, type JsonObject, parseJson } from "../../Json.ts"
 import type { Notes } from "../../Notes.ts"
 import type { ToolNames } from "../../toolNames.ts"
@@ -128,10 +129,7 @@ const toolOf = (tool: Tool, names: ToolNames): JsonObject => ({
     name: names.out(tool.name),
     description: tool.description === "" ? undefined : tool.description,
     inputSchema: {
-      json:
-        tool.custom === undefined
-          ? { type: "object", ...tool.schema }
-          : { type: "object", properties: { input: { type: "string" } }, required: ["input"] },
+      json: tool.custom === undefined ? { type: "object", ...tool.schema } : freeTextSchema(tool.custom),
     },
     strict: tool.strict === true ? true : undefined,
   }),

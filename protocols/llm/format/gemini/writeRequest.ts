@@ -1,6 +1,7 @@
 /** A conversation as a request to generateContent. */
 import type { ChatRequest, Effort, Part, Source, Tool, ToolChoice, Turn } from "../../Conversation.ts"
 import { budgetOfEffort } from "../../effort.ts"
+import { freeTextSchema } from "../../freeText.ts"
 import { compact, isObject, type JsonObject, parseJson, present } from "../../Json.ts"
 import { geminiVersion } from "../../models.ts"
 import type { Notes } from "../../Notes.ts"
@@ -134,10 +135,7 @@ const contentsOf = (turns: ReadonlyArray<Turn>, context: Context, notes: Notes):
 }
 
 const functionOf = (tool: Tool, names: ToolNames): JsonObject => {
-  const schema =
-    tool.custom === undefined
-      ? tool.schema
-      : { type: "object", properties: { input: { type: "string" } }, required: ["input"] }
+  const schema = tool.custom === undefined ? tool.schema : freeTextSchema(tool.custom)
   const parameters = schema === undefined ? undefined : toGeminiSchema(schema)
   const empty = parameters?.["type"] === "object" && parameters["properties"] === undefined
   return compact({

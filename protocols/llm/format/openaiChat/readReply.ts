@@ -8,6 +8,12 @@ import { readOpenAiUsage } from "../../usage/openaiChat.ts"
 import type { Context } from "../Format.ts"
 import { reasoningOf } from "./readRequest.ts"
 
+/** What a block of content thinks, as Mistral writes it. */
+export const thoughtIn = (block: JsonObject): string =>
+  objectsOf(block["thinking"])
+    .map((one) => textOf(one["text"]) ?? "")
+    .join("")
+
 /** A provider that says `stop` after calling a tool means that it called a tool. */
 export const finishOf = (reason: unknown, calledTools: boolean): Finish => {
   switch (reason) {
@@ -55,9 +61,7 @@ const choiceOf = (choice: JsonObject, context: Context): Choice => {
       if (block["type"] === "thinking")
         parts.push({
           kind: "reasoning",
-          text: objectsOf(block["thinking"])
-            .map((one) => textOf(one["text"]) ?? "")
-            .join(""),
+          text: thoughtIn(block),
         })
       else if (typeof block["text"] === "string") parts.push({ kind: "text", text: block["text"] })
   const refusal = textOf(message["refusal"])

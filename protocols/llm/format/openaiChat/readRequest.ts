@@ -48,6 +48,7 @@ const known = new Set([
   "reasoning_effort",
   "thinking",
   "response_format",
+  "json_schema",
   "verbosity",
   "stream",
   "stream_options",
@@ -262,13 +263,23 @@ const functionTool = (described: JsonObject, cache: CacheMark | undefined): Tool
   cache,
 })
 
+/** A grammar stands one level deeper here than in Responses. */
+const formatOf = (format: JsonObject | undefined): JsonObject | undefined => {
+  const grammar = objectOf(format?.["grammar"])
+  return grammar === undefined ? format : { type: "grammar", ...grammar }
+}
+
 const toolsOf = (body: JsonObject, notes: Notes): ReadonlyArray<Tool> => {
   const tools: Array<Tool> = []
   for (const [i, tool] of objectsOf(body["tools"]).entries()) {
     const described = objectOf(tool["function"])
     const custom = objectOf(tool["custom"])
     if (tool["type"] === "custom" && custom !== undefined)
-      tools.push({ name: textOf(custom["name"]) ?? "", description: textOf(custom["description"]), custom })
+      tools.push({
+        name: textOf(custom["name"]) ?? "",
+        description: textOf(custom["description"]),
+        custom: { format: formatOf(objectOf(custom["format"])) },
+      })
     else if (described !== undefined) tools.push(functionTool(described, cacheMarkOf(tool)))
     else notes.drop(`tools[${i}] (${textOf(tool["type"]) ?? "a tool without a type"})`)
   }
@@ -291,10 +302,13 @@ const toolChoiceOf = (choice: unknown): ToolChoice | undefined => {
   return name === undefined ? undefined : { kind: "tool", name, custom: custom === undefined ? undefined : true }
 }
 
-const outputOf = (format: unknown): OutputShape | undefined => {
+/** Some clients name the schema beside the format, without the format. */
+const outputOf = (body: JsonObject): OutputShape | undefined => {
+  const format = body["response_format"]
   if (at(format, "type") === "json_object") return { kind: "json" }
-  const schema = at(format, "json_schema")
-  if (at(format, "type") !== "json_schema" || !isObject(schema)) return undefined
+  const bare = format === undefined || format === null
+  const schema = bare ? body["json_schema"] : at(format, "json_schema")
+  if (!isObject(schema) || (!bare && at(format, "type") !== "json_schema")) return undefined
   return {
     kind: "schema",
     schema: objectOf(schema["schema"]) ?? {},
@@ -345,7 +359,7 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
     logprobs: flagOf(body["logprobs"]),
     topLogprobs: numberOf(body["top_logprobs"]),
     reasoning: thinkingOf(body),
-    output: outputOf(body["response_format"]),
+    output: outputOf(body),
     verbosity: textOf(body["verbosity"]),
     stream: body["stream"] === true,
     streamUsage: at(body, "stream_options", "include_usage") === true,

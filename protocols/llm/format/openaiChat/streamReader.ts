@@ -6,7 +6,7 @@ import { at, isObject, type JsonObject, numberOf, objectOf, objectsOf, parseJson
 import { readSignature } from "../../signature.ts"
 import { readOpenAiUsage } from "../../usage/openaiChat.ts"
 import type { Context, StreamReader } from "../Format.ts"
-import { citationOf, finishOf } from "./readReply.ts"
+import { citationOf, finishOf, thoughtIn } from "./readReply.ts"
 
 interface Call {
   readonly key: string
@@ -122,8 +122,10 @@ export const streamReader = (context: Context, emit: (delta: Delta) => void): St
       })
     const logprobs = at(one, "logprobs", "content")
     const content = delta["content"]
-    const texts =
-      typeof content === "string" ? [content] : objectsOf(content).map((block) => textOf(block["text"]) ?? "")
+    const texts: Array<string> = typeof content === "string" ? [content] : []
+    for (const block of objectsOf(content))
+      if (block["type"] !== "thinking") texts.push(textOf(block["text"]) ?? "")
+      else emit({ kind: "grow", key: speak(choice, progress, "reasoning"), text: thoughtIn(block) })
     for (const text of texts)
       if (text !== "" || Array.isArray(logprobs))
         emit({

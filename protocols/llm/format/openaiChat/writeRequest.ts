@@ -11,8 +11,9 @@ import type {
 } from "../../Conversation.ts"
 import { writeDataUrl } from "../../dataUrl.ts"
 import { effortOfBudget } from "../../effort.ts"
+import { freeTextAsFunctions } from "../../freeText.ts"
 import { compact, type JsonObject, pick } from "../../Json.ts"
-import { gptVersion, openAiReasons } from "../../models.ts"
+import { gptVersion, openAiReasons, takesFreeText } from "../../models.ts"
 import type { Notes } from "../../Notes.ts"
 import type { ToolNames } from "../../toolNames.ts"
 import type { Context } from "../Format.ts"
@@ -178,6 +179,12 @@ const messagesOf = (request: ChatRequest, context: Context, notes: Notes): Reado
   })
 }
 
+const formatOf = (format: JsonObject | undefined): JsonObject | undefined => {
+  if (format?.["type"] !== "grammar") return format
+  const { type, ...grammar } = format
+  return { type, grammar }
+}
+
 const toolOf = (tool: Tool, names: ToolNames): JsonObject =>
   tool.custom === undefined
     ? {
@@ -189,7 +196,14 @@ const toolOf = (tool: Tool, names: ToolNames): JsonObject =>
           strict: tool.strict,
         }),
       }
-    : { type: "custom", custom: compact({ ...tool.custom, name: names.out(tool.name), description: tool.description }) }
+    : {
+        type: "custom",
+        custom: compact({
+          name: names.out(tool.name),
+          description: tool.description,
+          format: formatOf(tool.custom.format),
+        }),
+      }
 
 const toolChoiceOf = (choice: ToolChoice, request: ChatRequest, names: ToolNames): unknown => {
   const named = (name: string): JsonObject =>
@@ -222,7 +236,8 @@ const effortOf = (request: ChatRequest, context: Context, notes: Notes): string 
   return undefined
 }
 
-export const writeRequest = (request: ChatRequest, context: Context, notes: Notes): JsonObject => {
+export const writeRequest = (asked: ChatRequest, context: Context, notes: Notes): JsonObject => {
+  const request = takesFreeText(context.call.model) ? asked : freeTextAsFunctions(asked)
   const { output } = request
   if (request.topK !== undefined) notes.drop("top_k")
   const fields = request.extras.vendor === "openai" ? pick(request.extras.fields, shared) : {}

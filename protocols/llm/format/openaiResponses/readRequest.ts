@@ -6,7 +6,6 @@ import type {
   Part,
   Role,
   Signature,
-  Tool,
   ToolChoice,
   Turn,
 } from "../../Conversation.ts"
@@ -27,6 +26,7 @@ import type { Notes } from "../../Notes.ts"
 import { readSignature, unsignedId } from "../../signature.ts"
 import { citationOf } from "../openaiChat/readReply.ts"
 import { cacheMarkOf, effortOf } from "../openaiChat/readRequest.ts"
+import { builtInInput, builtInOutput, calledName, toolsOf } from "./clientTools.ts"
 
 const known = new Set([
   "model",
@@ -172,7 +172,7 @@ const message = (item: JsonObject, path: string, turns: Turns, notes: Notes): vo
   else notes.refuse(`${path}.role`, "a role is one of user, assistant, system, developer")
 }
 
-const readItem = (item: JsonObject, path: string, turns: Turns, notes: Notes): void => {
+const readItem = (item: JsonObject, path: string, body: JsonObject, turns: Turns, notes: Notes): void => {
   switch (item["type"]) {
     case undefined:
     case "message":
@@ -187,7 +187,7 @@ const readItem = (item: JsonObject, path: string, turns: Turns, notes: Notes): v
           {
             kind: "toolCall",
             id,
-            name: textOf(item["name"]) ?? "",
+            name: calledName(item, body) ?? "",
             input: textOf(item[custom ? "input" : "arguments"]) ?? "",
             custom: custom ? true : undefined,
             signature,
@@ -199,6 +199,30 @@ const readItem = (item: JsonObject, path: string, turns: Turns, notes: Notes): v
     case "function_call_output":
     case "custom_tool_call_output":
       return turns.add("user", [result(item, `${path}.output`, notes, item["type"] !== "function_call_output")], true)
+    case "local_shell_call":
+    case "shell_call":
+    case "apply_patch_call": {
+      const { id, signature } = unsignedId(textOf(item["call_id"]) ?? textOf(item["id"]) ?? "")
+      const name = calledName(item, body) ?? ""
+      return turns.add("assistant", [{ kind: "toolCall", id, name, input: builtInInput(item), signature }], true)
+    }
+    case "local_shell_call_output":
+    case "shell_call_output":
+    case "apply_patch_call_output":
+      return turns.add(
+        "user",
+        [
+          {
+            kind: "toolResult",
+            id: unsignedId(textOf(item["call_id"]) ?? textOf(item["id"]) ?? "").id,
+            content: [{ kind: "text", text: builtInOutput(item) }],
+            failed: item["status"] === "failed" || item["status"] === "incomplete" ? true : undefined,
+          },
+        ],
+        true,
+      )
+    case "additional_tools":
+      return
     case "reasoning":
       return turns.add("assistant", [thought(item)], true)
     case "item_reference":
@@ -210,41 +234,18 @@ const readItem = (item: JsonObject, path: string, turns: Turns, notes: Notes): v
   }
 }
 
-const toolsOf = (tools: unknown, notes: Notes): ReadonlyArray<Tool> =>
-  objectsOf(tools).flatMap((tool, i): ReadonlyArray<Tool> => {
-    if (tool["type"] === "function")
-      return [
-        {
-          name: textOf(tool["name"]) ?? "",
-          description: textOf(tool["description"]),
-          schema: objectOf(tool["parameters"]),
-          strict: flagOf(tool["strict"]),
-        },
-      ]
-    if (tool["type"] === "custom") {
-      const format = objectOf(tool["format"])
-      return [
-        {
-          name: textOf(tool["name"]) ?? "",
-          description: textOf(tool["description"]),
-          custom: format === undefined ? {} : { format },
-        },
-      ]
-    }
-    notes.drop(`tools[${i}] (${textOf(tool["type"]) ?? "a tool without a type"})`)
-    return []
-  })
-
-const toolChoiceOf = (choice: unknown, notes: Notes): ToolChoice | undefined => {
+const toolChoiceOf = (choice: unknown, body: JsonObject, notes: Notes): ToolChoice | undefined => {
   if (choice === "auto" || choice === "none" || choice === "required") return { kind: choice }
   if (!isObject(choice)) return undefined
-  const name = textOf(choice["name"])
+  const name = calledName(choice, body)
   if (choice["type"] === "function" && name !== undefined) return { kind: "tool", name }
   if (choice["type"] === "custom" && name !== undefined) return { kind: "tool", name, custom: true }
+  if (name !== undefined && ["local_shell", "shell", "apply_patch"].some((type) => type === choice["type"]))
+    return { kind: "tool", name }
   if (choice["type"] === "allowed_tools")
     return {
       kind: "among",
-      names: objectsOf(choice["tools"]).flatMap((tool) => textOf(tool["name"]) ?? []),
+      names: objectsOf(choice["tools"]).flatMap((tool) => calledName(tool, body) ?? []),
       required: choice["mode"] === "required",
     }
   notes.drop("tool_choice")
@@ -281,7 +282,7 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   if (typeof input === "string") turns.add("user", [{ kind: "text", text: input }], false)
   else if (Array.isArray(input))
     for (const [i, item] of input.entries())
-      if (isObject(item)) readItem(item, `input[${i}]`, turns, notes)
+      if (isObject(item)) readItem(item, `input[${i}]`, body, turns, notes)
       else notes.refuse(`input[${i}]`, "an item is an object")
   else notes.refuse("input", "a request needs an input: a string or a list of items")
   const include = listOf(body["include"])
@@ -291,8 +292,8 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   return {
     model: textOf(body["model"]),
     turns: turns.all.map(({ role, parts }): Turn => ({ role, parts })),
-    tools: toolsOf(body["tools"], notes),
-    toolChoice: toolChoiceOf(body["tool_choice"], notes),
+    tools: toolsOf(body, notes),
+    toolChoice: toolChoiceOf(body["tool_choice"], body, notes),
     parallelTools: flagOf(body["parallel_tool_calls"]),
     maxTokens: numberOf(body["max_output_tokens"]),
     temperature: numberOf(body["temperature"]),

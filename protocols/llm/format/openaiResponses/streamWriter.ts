@@ -5,6 +5,7 @@ import type { JsonObject } from "../../Json.ts"
 import type { WireEvent } from "../../Translation.ts"
 import type { Usage } from "../../Usage.ts"
 import type { Context, StreamWriter } from "../Format.ts"
+import { clientTools } from "./clientTools.ts"
 import {
   annotationOf,
   ending,
@@ -16,6 +17,7 @@ import {
   responseId,
   textContent,
   toolCallItem,
+  toolCallPrefix,
   writeResponse,
 } from "./writeItems.ts"
 
@@ -43,6 +45,7 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
   /** Items as they are when finished, by their place. */
   const output: Array<JsonObject> = []
   const open = new Map<string, Open>()
+  const tools = clientTools(context.body)
   let message: { readonly id: string; readonly index: number; readonly content: Array<JsonObject> } | undefined
 
   const send = (type: string, fields: JsonObject): void =>
@@ -110,9 +113,9 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
       return place(key, opening, item, announce(reasoningItem(item, { text: "" }, "in_progress")), 0)
     }
     if (opening.kind === "toolCall") {
-      const item = itemId(opening.custom === true ? "ctc" : "fc", context, output.length)
       const name = context.names.back(opening.name)
-      return place(key, opening, item, announce(toolCallItem(item, opening, name, "", "in_progress")), 0)
+      const item = itemId(toolCallPrefix(opening.custom, tools.builtIn(name)), context, output.length)
+      return place(key, opening, item, announce(toolCallItem(item, opening, name, "", "in_progress", tools)), 0)
     }
     if (opening.part.kind === "image" && opening.part.source.kind === "base64") {
       const image = imageItem(itemId("ig", context, output.length), opening.part.source.data)
@@ -140,6 +143,8 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
         }
         return send("response.reasoning_summary_text.delta", { ...where(part), summary_index: 0, delta: text })
       case "toolCall":
+        // What is built in is only said whole.
+        if (tools.builtIn(context.names.back(part.opening.name)) !== undefined) return
         return send(
           part.opening.custom === true
             ? "response.custom_tool_call_input.delta"
@@ -178,12 +183,14 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
         })
       }
       case "toolCall": {
-        const { custom } = part.opening
-        if (custom !== true && part.text === "") grow(part, "{}", undefined)
-        if (custom === true) send("response.custom_tool_call_input.done", { ...where(part), input: part.text })
+        const { opening } = part
+        const name = context.names.back(opening.name)
+        const called = (): JsonObject => toolCallItem(part.itemId, opening, name, part.text, "completed", tools)
+        if (tools.builtIn(name) !== undefined) return done(part.outputIndex, called())
+        if (opening.custom !== true && part.text === "") grow(part, "{}", undefined)
+        if (opening.custom === true) send("response.custom_tool_call_input.done", { ...where(part), input: part.text })
         else send("response.function_call_arguments.done", { ...where(part), arguments: part.text })
-        const name = context.names.back(part.opening.name)
-        return done(part.outputIndex, toolCallItem(part.itemId, part.opening, name, part.text, "completed"))
+        return done(part.outputIndex, called())
       }
       default:
     }

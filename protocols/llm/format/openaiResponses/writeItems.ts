@@ -4,6 +4,7 @@ import { compact, type JsonObject } from "../../Json.ts"
 import { markSignature, signedId } from "../../signature.ts"
 import { totalOf, type Usage } from "../../Usage.ts"
 import type { Context } from "../Format.ts"
+import { type BuiltInCall, type ClientTools, clientTools } from "./clientTools.ts"
 
 /** Ids that the upstream has no idea of: unique in the call by their place. */
 export const itemId = (prefix: string, context: Context, index: number): string =>
@@ -48,22 +49,28 @@ export const messageItem = (id: string, content: ReadonlyArray<JsonObject>, stat
   content,
 })
 
+export const toolCallPrefix = (custom: boolean | undefined, builtIn: BuiltInCall | undefined): string =>
+  builtIn === undefined ? (custom === true ? "ctc" : "fc") : "call"
+
 export const toolCallItem = (
   id: string,
   part: Pick<ToolCallPart, "id" | "signature" | "custom">,
   name: string,
   input: string,
   status: string,
+  tools: ClientTools,
 ): JsonObject => {
   const call_id = signedId(part.id, part.signature)
+  const builtIn = tools.builtIn(name)
+  if (builtIn !== undefined) return { id, type: builtIn.type, status, call_id, ...builtIn.calling(input) }
   return part.custom === true
-    ? { id, type: "custom_tool_call", status, call_id, name, input }
+    ? { id, type: "custom_tool_call", status, call_id, ...tools.named(name), input }
     : {
         id,
         type: "function_call",
         status,
         call_id,
-        name,
+        ...tools.named(name),
         arguments: input === "" && status === "completed" ? "{}" : input,
       }
 }
@@ -101,6 +108,7 @@ export const imageItem = (id: string, data: string): JsonObject => ({
 
 export const itemsOf = (choice: Choice, context: Context): ReadonlyArray<JsonObject> => {
   const items: Array<JsonObject> = []
+  const tools = clientTools(context.body)
   let message: Array<JsonObject> | undefined
   const next = (prefix: string): string => itemId(prefix, context, items.length)
   const say = (content: JsonObject): void => {
@@ -109,6 +117,11 @@ export const itemsOf = (choice: Choice, context: Context): ReadonlyArray<JsonObj
       items.push(messageItem(next("msg"), message, "completed"))
     }
     message.push(content)
+  }
+  const called = (part: ToolCallPart): JsonObject => {
+    const name = context.names.back(part.name)
+    const prefix = toolCallPrefix(part.custom, tools.builtIn(name))
+    return toolCallItem(next(prefix), part, name, part.input, "completed", tools)
   }
   const add = (part: Part): void => {
     switch (part.kind) {
@@ -122,15 +135,7 @@ export const itemsOf = (choice: Choice, context: Context): ReadonlyArray<JsonObj
       case "toolCall":
         if (part.hosted === true) return
         message = undefined
-        return void items.push(
-          toolCallItem(
-            next(part.custom === true ? "ctc" : "fc"),
-            part,
-            context.names.back(part.name),
-            part.input,
-            "completed",
-          ),
-        )
+        return void items.push(called(part))
       case "image":
         if (part.source.kind !== "base64") return
         message = undefined

@@ -171,7 +171,7 @@ const toolOf = (tool: Tool, names: ToolNames): JsonObject =>
         type: "custom",
         name: names.out(tool.name),
         description: tool.description,
-        format: tool.custom["format"],
+        format: tool.custom.format,
       })
 
 const toolChoiceOf = (choice: ToolChoice, request: ChatRequest, names: ToolNames): unknown => {

@@ -294,6 +294,23 @@ export const streams: Readonly<Record<ChatFormat, Readonly<Record<string, Readon
       ],
       { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 },
     ),
+    "a thought in blocks of content": chunks(
+      [
+        { delta: { content: [{ type: "thinking", thinking: [{ type: "text", text: "Hm" }], closed: true }] } },
+        { delta: { content: [{ type: "thinking", thinking: [{ type: "text", text: ", yes" }], closed: true }] } },
+        { delta: { content: "Hi" } },
+        { delta: { content: "" }, finish_reason: "stop" },
+      ],
+      { prompt_tokens: 5, completion_tokens: 2, total_tokens: 17 },
+    ),
+    "tools without places": chunks(
+      [
+        { delta: { tool_calls: [{ id: "call_a", type: "function", function: { name: "f", arguments: '{"a":1}' } }] } },
+        { delta: { tool_calls: [{ id: "call_b", type: "function", function: { name: "g", arguments: "" } }] } },
+        { delta: {}, finish_reason: "stop" },
+      ],
+      { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 },
+    ),
     "parallel tools, both announced first": chunks(
       [
         {

@@ -159,6 +159,24 @@ export const openaiChat: Readonly<Record<string, Chat>> = {
       json_schema: { name: "person", description: "A person", schema: person, strict: true },
     },
   },
+  "a schema without a format": {
+    messages: [{ role: "user", content: "Ada is 36" }],
+    // Not in the library's types, yet asked by clients of several gateways.
+    ...{ json_schema: { name: "person", schema: person, strict: true } },
+  },
+  "a tool that takes text by a grammar": {
+    messages: [{ role: "user", content: "Shout" }],
+    tools: [
+      {
+        type: "custom",
+        custom: {
+          name: "shout",
+          format: { type: "grammar", grammar: { syntax: "regex", definition: "[A-Z ]+!" } },
+        },
+      },
+    ],
+    tool_choice: { type: "custom", custom: { name: "shout" } },
+  },
   "any json": { messages: [{ role: "user", content: "JSON please" }], response_format: { type: "json_object" } },
   "low effort": { messages: [{ role: "user", content: "2+2" }], reasoning_effort: "low", max_completion_tokens: 8000 },
   "high effort in a small answer": {
@@ -421,6 +439,49 @@ export const openaiResponses: Readonly<Record<string, Responses>> = {
       { type: "function_call_output", call_id: "call_2", output: "28" },
     ],
     tools: [{ type: "function", name: "get_weather", parameters: weather, strict: true }],
+  },
+  "tools that run at the client": {
+    input: [
+      { role: "user", content: "Fix the build" },
+      {
+        type: "local_shell_call",
+        id: "lsh_1",
+        call_id: "call_1",
+        status: "completed",
+        action: { type: "exec", command: ["make", "-k"], env: {} },
+      },
+      { type: "local_shell_call_output", id: "call_1", output: "undefined symbol" },
+      { type: "shell_call", call_id: "call_2", action: { commands: ["nm a.o"] } },
+      {
+        type: "shell_call_output",
+        call_id: "call_2",
+        output: [{ stdout: "U main", stderr: "", outcome: { type: "exit", exit_code: 0 } }],
+      },
+      {
+        type: "apply_patch_call",
+        call_id: "call_3",
+        status: "completed",
+        operation: { type: "update_file", path: "a.c", diff: "@@\n+int main;" },
+      },
+      { type: "apply_patch_call_output", call_id: "call_3", status: "failed" },
+      { type: "function_call", call_id: "call_4", namespace: "team", name: "ask", arguments: '{"who":"Ann"}' },
+      { type: "function_call_output", call_id: "call_4", output: "No idea" },
+    ],
+    tools: [
+      { type: "local_shell" },
+      { type: "shell", environment: { type: "local" } },
+      { type: "apply_patch" },
+      {
+        type: "namespace",
+        name: "team",
+        description: "Colleagues.",
+        tools: [
+          { type: "function", name: "ask", description: "Asks one.", parameters: { type: "object" } },
+          { type: "custom", name: "shout", format: { type: "grammar", syntax: "regex", definition: "[A-Z ]+!" } },
+        ],
+      },
+    ],
+    tool_choice: { type: "apply_patch" },
   },
   "a custom tool": {
     input: [
