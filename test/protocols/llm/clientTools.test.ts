@@ -1,7 +1,7 @@
 /** Tools that only clients of OpenAI know, called by models that never heard of them. */
 import { Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { isObject, type JsonObject, objectsOf } from "../../../protocols/llm/Json.ts"
+import { isObject, type JsonObject, objectsOf, without } from "../../../protocols/llm/Json.ts"
 import type { ChatFormat, WireEvent } from "../../../protocols/llm/Translation.ts"
 import { translations } from "../../../protocols/llm/translations.ts"
 import { prepare } from "./call.ts"
@@ -54,7 +54,7 @@ const calls: ReadonlyArray<readonly [string, JsonObject, JsonObject]> = [
 
 const expected = calls.map(([, , item]) => item)
 const trimmed = (items: unknown): ReadonlyArray<JsonObject> =>
-  objectsOf(items).map(({ id: _, call_id: __, status: ___, ...item }) => item)
+  objectsOf(items).map((item) => without(item, new Set(["id", "call_id", "status"])))
 
 const anthropic = {
   id: "msg_1",
