@@ -85,12 +85,15 @@ export type OperationFilter = typeof OperationFilter.Type
 
 const common = { name: TargetName, tools: ToolShaping, deadlines: McpDeadlines }
 
+/** Introduces clients with a session in their own revision, for servers that behave differently to older ones. */
+const passVersion = Schema.optionalKey(Schema.Boolean)
+
 const mcpTarget = Schema.TaggedUnion({
   /** Streamable HTTP, of any revision. */
-  Http: { ...common, callee: Callee, path: Schema.NonEmptyString, era: McpEra },
+  Http: { ...common, callee: Callee, path: Schema.NonEmptyString, era: McpEra, passVersion },
   /** The two endpoints of the first revision. */
-  Sse: { ...common, callee: Callee, path: Schema.NonEmptyString },
-  Stdio: { ...common, process: StdioProcess, era: McpEra },
+  Sse: { ...common, callee: Callee, path: Schema.NonEmptyString, passVersion },
+  Stdio: { ...common, process: StdioProcess, era: McpEra, passVersion },
   OpenApi: {
     ...common,
     callee: Callee,
@@ -141,6 +144,8 @@ export const mcpFields = {
   bundles: Schema.Array(McpBundle),
   stateful: Schema.Boolean,
   prefixMode: Schema.Literals(["conditional", "always", "never", "onConflict"]),
+  /** Lists of many targets: as a whole, or as one page of each at a time. Absent: whole. */
+  pagination: Schema.optionalKey(Schema.Literals(["whole", "composite"])),
   failureMode: Schema.Literals(["failClosed", "failOpen"]),
   /** Absent: on where the gateway is reached over the loopback interface. */
   rebindingProtection: Schema.optionalKey(Schema.Boolean),

@@ -137,6 +137,10 @@ const McpTarget = exactlyOne(
     name: targetName,
     policies: opt(CalleePolicies),
     protocol: opt(Era, "Protocol generation of an `mcp` or `stdio` target; found out unless set."),
+    passVersion: opt(
+      Schema.Boolean,
+      "Introduces clients that have a session in the revision they speak themselves, not in the newest that the target may know.",
+    ),
     timeouts: opt(Timeouts),
     tools: opt(ToolShaping),
     sse: opt(Place, "Legacy HTTP and SSE."),
@@ -149,7 +153,9 @@ const McpTarget = exactlyOne(
         ? "`policies` do not apply to `stdio` targets"
         : target.protocol !== undefined && target.mcp === undefined && target.stdio === undefined
           ? "`protocol` goes with `mcp` and `stdio` targets only"
-          : undefined,
+          : target.passVersion !== undefined && target.openapi !== undefined
+            ? "`passVersion` does not apply to `openapi` targets"
+            : undefined,
     ),
   ),
   ["sse", "mcp", "openapi", "stdio"],
@@ -184,6 +190,10 @@ const fields = {
   bundles: opt(Schema.Array(McpBundle), "What some callers see of everything behind the endpoint."),
   statefulMode: opt(anyCase(["stateful", "stateless"])),
   prefixMode: opt(anyCase(["conditional", "always", "never", "onConflict"], { "on-conflict": "onConflict" })),
+  pagination: opt(
+    anyCase(["whole", "composite"]),
+    "Lists of several targets as a whole, or as one page of each at a time, for lists that are very long; `whole` unless set. What may clash is always listed as a whole.",
+  ),
   failureMode: opt(anyCase(["failClosed", "failOpen"])),
   dnsRebindingProtection: opt(Schema.Boolean, "On where a request arrives over the loopback interface, unless set."),
   allowedHosts: opt(Texts, "Hosts a request may name although it is checked, besides local ones."),

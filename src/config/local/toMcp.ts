@@ -248,19 +248,20 @@ const target = (one: McpTarget, path: Path, to: Mapping): IrTarget | undefined =
     tools: shaping(one.tools, [...path, "tools"], to),
     deadlines: deadlines(one.timeouts),
   }
+  const passing = present({ passVersion: one.passVersion })
   const era = one.protocol ?? "auto"
   if (one.mcp !== undefined) {
     const found = located(one.mcp, one.policies, "/mcp", path, "mcp", to)
-    return found === undefined ? undefined : { _tag: "Http", ...common, ...found, era }
+    return found === undefined ? undefined : { _tag: "Http", ...common, ...passing, ...found, era }
   }
   if (one.sse !== undefined) {
     const found = located(one.sse, one.policies, "/sse", path, "sse", to)
-    return found === undefined ? undefined : { _tag: "Sse", ...common, ...found }
+    return found === undefined ? undefined : { _tag: "Sse", ...common, ...passing, ...found }
   }
   if (one.openapi !== undefined) return openapi(one, one.openapi, common, path, to)
   return one.stdio === undefined
     ? undefined
-    : { _tag: "Stdio", ...common, process: stdio(one.stdio, [...path, "stdio"], to), era }
+    : { _tag: "Stdio", ...common, ...passing, process: stdio(one.stdio, [...path, "stdio"], to), era }
 }
 
 const selector = (one: McpSelector, path: Path, to: Mapping): IrSelector => {
@@ -313,7 +314,7 @@ export const mcpBackend = (
     stateful: one.statefulMode !== "stateless",
     prefixMode: one.prefixMode ?? Defaults.defaults.mcpPrefixMode,
     failureMode: one.failureMode ?? Defaults.defaults.mcpFailureMode,
-    ...present({ rebindingProtection: one.dnsRebindingProtection }),
+    ...present({ pagination: one.pagination, rebindingProtection: one.dnsRebindingProtection }),
     allowedHosts: patterns(one.allowedHosts, [...path, "allowedHosts"], to),
     allowedOrigins: patterns(one.allowedOrigins, [...path, "allowedOrigins"], to),
   }

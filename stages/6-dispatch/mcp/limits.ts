@@ -13,9 +13,10 @@ export const limits = {
   listMillis: 5 * second,
   probeMillis: 5 * second,
   stdioProbeMillis: 3 * second,
-  /** Without a sign of life from the server. */
-  idleMillis: 5 * minute,
-  callMillis: 30 * minute,
+  /** Until a process has to have introduced itself: starting may mean fetching the program first. */
+  introductionMillis: minute,
+  /** Until a server has to have taken what needs no answer. */
+  handoverMillis: minute,
   /** How long a person may take to answer. */
   askMillis: 5 * minute,
   /** How long a call of a server with sessions waits for the answers of a client without. */

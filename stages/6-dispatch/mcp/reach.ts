@@ -66,6 +66,7 @@ export const reachMcp = (
     federation: new Federation({
       members,
       prefixMode: backend.prefixMode,
+      pagination: backend.pagination ?? "whole",
       failureMode: backend.failureMode,
       access: within(Access.compile(policies.McpAuthorization, ports), backend.bundles, ports),
       guard: compileGuard(policies.McpGuardrails, ports),

@@ -8,7 +8,8 @@ import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
-import type { Call, CallEvents } from "../target/McpTarget.ts"
+import type { Revision } from "../../../../protocols/mcp/revision.ts"
+import type { Call, CallEvents, Outcome } from "../target/McpTarget.ts"
 import { type Delivery, HttpDelivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
 import { endedBy, noteError } from "./modern.ts"
@@ -116,15 +117,24 @@ const run = (
           return delivery.finish(JsonRpc.encodeError(id, error), 200)
         }
         remember(session, method, params)
-        const { era, result } = ended.outcome
-        delivery.finish(
-          JsonRpc.encodeResult(id, era === "modern" ? resultToLegacy(method, result, revision) : result),
-          200,
-        )
+        delivery.finish(JsonRpc.encodeResult(id, inRevision(revision, method, ended.outcome)), 200)
       }),
     ),
   )
   if (!isDone) session.running.set(id, fiber)
+}
+
+const inRevision = (
+  revision: Revision,
+  method: string,
+  { conversions, era, result }: Extract<Outcome, { readonly _tag: "Result" }>,
+): Json => {
+  if (era === "legacy") return result
+  const known = conversions?.get(revision)
+  if (known !== undefined) return known
+  const converted = resultToLegacy(method, result, revision)
+  conversions?.set(revision, converted)
+  return converted
 }
 
 /** What a session is known to want from now on. */

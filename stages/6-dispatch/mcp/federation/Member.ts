@@ -29,6 +29,13 @@ export interface Listing {
   readonly isPublic: boolean
 }
 
+/** One page, and where the next one begins. */
+export type Page =
+  | { readonly _tag: "Page"; readonly listing: Listing; readonly next: Json | undefined }
+  /** The server does not know the cursor. */
+  | { readonly _tag: "Refused"; readonly failure: TargetFailure }
+  | { readonly _tag: "Missing"; readonly failure: TargetFailure }
+
 export type Listed =
   | { readonly _tag: "Fresh"; readonly listing: Listing }
   /** What it said before; `failure` is what it says now. */
@@ -55,6 +62,8 @@ export class Member {
   private suspendedUntil = 0
   /** Whoever keeps something that depends on what is listed. */
   private readonly watchers = new Set<Changed>()
+  /** What was told a moment ago; true: and has changed once more since. */
+  private readonly recently = new Map<Parameters<Changed>[0], boolean>()
 
   constructor(described: Described, runtime: McpRuntime, make: (changed: Changed) => McpTarget) {
     this.name = described.name
@@ -81,7 +90,21 @@ export class Member {
       // What was listed is no longer true, but better than nothing if the target is gone just now.
       if (kinds[key.split(" ")[0] as string] === what) this.listings.set(key, { ...listing, ttlMillis: 0 })
     }
+    this.tell(what)
+  }
+
+  /** At once, and then no more often than anybody could make use of, however many sessions say the same. */
+  private tell(what: Parameters<Changed>[0]): void {
+    if (this.watchers.size === 0) return
+    const isPending = this.recently.get(what)
+    this.recently.set(what, isPending !== undefined)
+    if (isPending !== undefined) return
     for (const watcher of this.watchers) watcher(what)
+    this.runtime.clock.after(limits.debounceMillis, () => {
+      const again = this.recently.get(what) === true
+      this.recently.delete(what)
+      if (again) this.tell(what)
+    })
   }
 
   /** For so long nobody asks it; 0 while it takes part. */
@@ -159,10 +182,17 @@ export class Member {
     return `${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
   }
 
-  readonly discover = (caller: Caller): Effect.Effect<Discovery, TargetFailure> =>
+  /** What the server said of itself last, to such a caller. */
+  introduced(caller: Caller): Discovery | undefined {
+    return (this.discoveries.get("public") ?? this.discoveries.get(this.keyOf(caller)))?.discovery
+  }
+
+  /** Nobody but its own callers waits for the only target, which may have to be started first. */
+  readonly discover = (caller: Caller, isOnly = false): Effect.Effect<Discovery, TargetFailure> =>
     Effect.suspend(() => {
       const { clock } = this.runtime
       const known = this.discoveries.get("public") ?? this.discoveries.get(this.keyOf(caller))
+      const millis = isOnly ? Math.max(this.listMillis, limits.introductionMillis) : this.listMillis
       if (known !== undefined && clock.nowMillis() - known.atMillis < known.discovery.ttlMillis) {
         return Effect.succeed(known.discovery)
       }
@@ -171,7 +201,7 @@ export class Member {
           this.asking({
             caller,
             method: "server/discover",
-            run: (seen) => this.within(this.listMillis, this.target.discover(seen)),
+            run: (seen) => this.within(millis, this.target.discover(seen)),
           }),
           (discovery) =>
             Effect.sync(() => {
@@ -229,46 +259,68 @@ export class Member {
     caller: Caller,
     traceparent: string | undefined,
   ): Effect.Effect<Listing, TargetFailure> {
-    const member = methods.get(method)?.lists ?? ""
-    const items: Array<Json> = []
-    const page = (cursor: Json | undefined, pages: number): Effect.Effect<Listing, TargetFailure> =>
-      Effect.flatMap(
-        this.target.call(
-          within(
-            {
-              caller,
-              method,
-              params: cursor === undefined ? undefined : Fields.of({ cursor }),
-              wantsProgress: false,
-              logLevel: undefined,
-              paramHeaders: [],
-              events: silent,
-            },
-            caller,
-            traceparent,
-          ),
-        ),
-        (outcome) => {
-          const listing = this.listingOf(method, outcome)
-          if (outcome._tag === "Error") {
-            // A server without such a thing lists nothing of it.
-            return codeOf(outcome.error) === codes.methodNotFound
-              ? Effect.succeed({ ...listing, ttlMillis: 0 })
-              : Effect.fail<TargetFailure>({
-                  _tag: "Unreachable",
-                  target: this.name,
-                  message: Fields.parse(outcome.error)?.string("message") ?? "an error",
-                  began: true,
-                })
-          }
-          items.push(...listing.items)
-          const next = Fields.parse(outcome.result)?.get("nextCursor")
-          return next === undefined || next === "null" || pages >= limits.pagesMax || items.length >= limits.itemsMax
-            ? Effect.succeed({ ...listing, items: items.slice(0, limits.itemsMax) })
-            : page(next, pages + 1)
-        },
-      )
-    return Effect.suspend(() => (member === "" ? Effect.never : page(undefined, 1)))
+    const found: Array<Listing> = []
+    const from = (cursor: Json | undefined): Effect.Effect<Listing, TargetFailure> =>
+      Effect.flatMap(this.onePage(method, caller, cursor, traceparent), ({ listing, next }) => {
+        found.push(listing)
+        const count = found.reduce((sum, { items }) => sum + items.length, 0)
+        return next === undefined || found.length >= limits.pagesMax || count >= limits.itemsMax
+          ? Effect.succeed(joined(found))
+          : from(next)
+      })
+    return from(undefined)
+  }
+
+  private onePage(
+    method: string,
+    caller: Caller,
+    cursor: Json | undefined,
+    traceparent: string | undefined,
+  ): Effect.Effect<Extract<Page, { readonly _tag: "Page" }>, TargetFailure> {
+    const call: Call = {
+      caller,
+      method,
+      params: cursor === undefined ? undefined : Fields.of({ cursor }),
+      wantsProgress: false,
+      logLevel: undefined,
+      paramHeaders: [],
+      events: silent,
+    }
+    return Effect.flatMap(this.target.call(within(call, caller, traceparent)), (outcome) => {
+      const listing = this.listingOf(method, outcome)
+      if (outcome._tag === "Result") {
+        const next = Fields.parse(outcome.result)?.get("nextCursor")
+        return Effect.succeed({ _tag: "Page", listing, next: next === "null" ? undefined : next })
+      }
+      const code = codeOf(outcome.error)
+      // A server without such a thing lists nothing of it.
+      if (code === codes.methodNotFound) {
+        return Effect.succeed({ _tag: "Page", listing: { ...listing, ttlMillis: 0 }, next: undefined })
+      }
+      return Effect.fail<TargetFailure>({
+        _tag: "Unreachable",
+        target: this.name,
+        message: Fields.parse(outcome.error)?.string("message") ?? "an error",
+        began: true,
+        code,
+      })
+    })
+  }
+
+  /** One page, for whoever goes on from it himself. */
+  readonly page = (method: string, caller: Caller, cursor: Json | undefined): Effect.Effect<Page> => {
+    const asked = this.asking({
+      caller,
+      method,
+      run: (seen, traceparent) => this.within(this.listMillis, this.onePage(method, seen, cursor, traceparent)),
+    })
+    return Effect.match(asked, {
+      onFailure: (failure): Page => {
+        const isRefused = cursor !== undefined && failure._tag === "Unreachable" && failure.code === codes.invalidParams
+        return { _tag: isRefused ? "Refused" : "Missing", failure }
+      },
+      onSuccess: (page): Page => page,
+    })
   }
 
   /** One page as a listing. */
@@ -288,6 +340,18 @@ export class Member {
   close(): void {
     this.watchers.clear()
     this.target.close()
+  }
+}
+
+/** Pages as one: good for as long as the shortest-lived, and public if all are. */
+const joined = (pages: ReadonlyArray<Listing>): Listing => {
+  const [first] = pages
+  if (first !== undefined && pages.length === 1) return first
+  return {
+    ...(first as Listing),
+    items: pages.flatMap(({ items }) => items).slice(0, limits.itemsMax),
+    ttlMillis: Math.min(...pages.map(({ ttlMillis }) => ttlMillis)),
+    isPublic: pages.every(({ isPublic }) => isPublic),
   }
 }
 

@@ -89,13 +89,16 @@ export const listenAll = (
         const uris = shares.flatMap(({ member, uris: known }) =>
           (honoured.get(member)?.updates ?? []).flatMap((uri) => known.get(uri) ?? []),
         )
+        const late = shares.filter(({ member }) => !honoured.has(member))
         // Of several targets the gateway itself sees the changes; who is late will be heard of.
-        const some = (test: (one: Interest) => boolean): boolean =>
-          all.some(test) || (!federation.isPlain && honoured.size < shares.length)
+        const some = (what: What): boolean =>
+          interest[what] &&
+          (all.some((one) => one[what]) ||
+            late.some(({ member }) => !federation.isPlain || promises(member, caller, what)))
         events.acknowledged({
-          tools: interest.tools && some((one) => one.tools),
-          prompts: interest.prompts && some((one) => one.prompts),
-          resources: interest.resources && some((one) => one.resources),
+          tools: some("tools"),
+          prompts: some("prompts"),
+          resources: some("resources"),
           updates: uris,
           tasks: interest.tasks.filter(() => all.some(({ tasks }) => tasks.length > 0)),
         })
@@ -144,15 +147,26 @@ export const listenAll = (
         return once
       }
 
+      // A change is news for everybody, in whosever session the target told it.
+      const unwatch = shares.map(({ member }) =>
+        member.watch((what) => {
+          if (interest[what] && isAcknowledged) gathered.add(what)
+        }),
+      )
       return Effect.ensuring(
         Effect.andThen(Effect.forEach(shares, follow, { concurrency: "unbounded", discard: true }), Effect.never),
         Effect.sync(() => {
           disarm?.()
           gathered.stop()
+          for (const one of unwatch) one()
         }),
       )
     }),
   )
+
+/** Whether a target that has not been heard yet said that it would tell. */
+const promises = (member: Member, caller: Caller, what: What): boolean =>
+  Fields.parse(member.introduced(caller)?.capabilities)?.object(what)?.get("listChanged") === "true"
 
 const renamed = (federation: Federation, member: Member, params: Fields): Fields => {
   const id = params.string("taskId")

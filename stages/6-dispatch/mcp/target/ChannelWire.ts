@@ -89,17 +89,18 @@ export class ChannelWire implements Wire {
     )
   }
 
-  readonly request = ({ exchange, id, idleMillis, message }: WireRequest): Effect.Effect<RpcAnswer, Broken> =>
+  readonly request = ({ exchange, id, idleMillis, isHeld, message }: WireRequest): Effect.Effect<RpcAnswer, Broken> =>
     Effect.suspend(() => {
       let early: Effect.Effect<RpcAnswer, Broken> | undefined
       // The answer may be faster than the confirmation that the question was handed over.
       this.waiting.set(id, { resume: (answer) => (early = answer) })
       const awaited = Effect.callback<RpcAnswer, Broken>((resume) => {
         if (early !== undefined) return resume(early)
-        const since = this.clock.nowMillis()
+        let since = this.clock.nowMillis()
         let disarm: (() => void) | undefined
         const arm = (millis: number): void => {
           disarm = this.clock.after(millis, () => {
+            if (isHeld?.() === true) since = this.clock.nowMillis()
             const left = Math.max(since, this.seenMillis) + idleMillis - this.clock.nowMillis()
             if (left > 0) return arm(left)
             this.waiting.delete(id)

@@ -7,7 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { withMeta } from "../../../../protocols/mcp/envelope.ts"
-import { atLeast, latestLegacy } from "../../../../protocols/mcp/revision.ts"
+import { atLeast, latestLegacy, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
 import { limits } from "../limits.ts"
@@ -29,6 +29,8 @@ export interface SessionSettings {
   /** What the client behind this session can do. */
   readonly capabilities: Json
   readonly clientInfo: Json
+  /** Proposed to the server; it may answer with another one. */
+  readonly revision: Revision
   readonly idleMillis: number
   /** Told of every notification that belongs to no request. */
   readonly noticed: (method: string, params: Fields | undefined) => void
@@ -74,8 +76,8 @@ export class LegacySession {
   /** Fails where the other side is no such server. */
   readonly initialize: Effect.Effect<void, Broken | Extract<Outcome, { readonly _tag: "Error" }>> = Effect.suspend(
     () => {
-      const { capabilities, clientInfo } = this.settings
-      const params = Fields.of({ protocolVersion: JSON.stringify(latestLegacy), capabilities, clientInfo })
+      const { capabilities, clientInfo, revision } = this.settings
+      const params = Fields.of({ protocolVersion: JSON.stringify(revision), capabilities, clientInfo })
       const id = ++this.lastId
       return this.wire
         .request({
@@ -118,7 +120,9 @@ export class LegacySession {
         method,
         message: JsonRpc.encodeRequest(String(id), method, this.paramsOf(call, id)),
         exchange,
-        idleMillis: this.settings.idleMillis,
+        // A task takes as long as it takes, and this is only answered at its end.
+        idleMillis: method === "tasks/result" ? Infinity : this.settings.idleMillis,
+        isHeld: this.isInteractive ? () => running.asking.size > 0 : undefined,
         beside: (message) => this.receive(message, running),
       })
       return Effect.onExit(

@@ -67,7 +67,13 @@ export type Answer =
 
 /** What the server made of a call. `era` says in whose words: those who pass it on convert only where eras differ. */
 export type Outcome =
-  | { readonly _tag: "Result"; readonly result: Json; readonly era: Era }
+  | {
+      readonly _tag: "Result"
+      readonly result: Json
+      readonly era: Era
+      /** What was made of this very result before, by revision; absent: it is nobody else's. */
+      readonly conversions?: Map<string, Json> | undefined
+    }
   | { readonly _tag: "Error"; readonly error: Json; readonly era: Era }
 
 /** Why there is no outcome; each becomes an error that names the target, and no more than that. */

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
+import { defaults } from "../../../../ir/defaults.ts"
 import { Headers } from "../../../../protocols/http/headers.ts"
 import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
@@ -204,7 +205,7 @@ export class OpenApiTarget implements McpTarget {
       body === undefined ? Body.empty : Body.bytes(body),
       undefined,
     )
-    const timeoutMillis = deadlines.idleMillis ?? limits.idleMillis
+    const timeoutMillis = deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis
     return Effect.flatMap(
       Effect.mapError(exchange.plan.callees.to(callee, "Mcp")(exchange, request, timeoutMillis), brokenOf),
       (reply) => Effect.map(wholeOf(reply), (bytes) => outcomeOf(reply, bytes, path)),

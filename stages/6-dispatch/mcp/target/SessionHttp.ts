@@ -80,9 +80,15 @@ export class SessionHttp implements Wire {
   }
 
   readonly request = (request: WireRequest): Effect.Effect<RpcAnswer, Broken> => {
-    const { exchange, idleMillis, message } = request
+    const { exchange, idleMillis, isHeld, message } = request
+    const head = send(
+      exchange,
+      this.place,
+      this.out("POST", accepting, isHeld === undefined ? idleMillis : Infinity, message),
+    )
     return Effect.flatMap(
-      send(exchange, this.place, this.out("POST", accepting, idleMillis, message)),
+      // Where people may be asked, it is their time that passes, and not the server's.
+      isHeld === undefined || idleMillis === Infinity ? head : Effect.raceFirst(head, this.silence(idleMillis, isHeld)),
       (reply): Effect.Effect<RpcAnswer, Broken> => {
         if (request.method === "initialize" && reply.status === 200) {
           this.session = reply.headers.get("mcp-session-id")
@@ -99,6 +105,20 @@ export class SessionHttp implements Wire {
         }
       },
     )
+  }
+
+  /** Fails once the server has been silent for so long. */
+  private silence(idleMillis: number, isHeld: () => boolean): Effect.Effect<never, Broken> {
+    return Effect.callback((resume) => {
+      let disarm = (): void => {}
+      const arm = (): void => {
+        disarm = this.clock.after(idleMillis, () =>
+          isHeld() ? arm() : resume(Effect.fail(broken("no reply in time", true))),
+        )
+      }
+      arm()
+      return Effect.sync(() => disarm())
+    })
   }
 
   private whole({ beside, id }: WireRequest, reply: Reply): Effect.Effect<RpcAnswer, Broken> {
@@ -132,7 +152,7 @@ export class SessionHttp implements Wire {
 
   /** A stream that broke is worth taking up again as long as it can be named. */
   private read(request: WireRequest, progress: Progress, reply: Reply): Effect.Effect<void, Broken> {
-    const { beside, id, idleMillis } = request
+    const { beside, id, idleMillis, isHeld } = request
     const event = (one: SseEvent): boolean => {
       if (one.id !== undefined) {
         progress.lastId = one.id
@@ -149,7 +169,7 @@ export class SessionHttp implements Wire {
       progress.answer = message
       return true
     }
-    return Effect.catch(Effect.asVoid(readEvents(reply, { clock: this.clock, idleMillis, event })), (failure) =>
+    return Effect.catch(Effect.asVoid(readEvents(reply, { clock: this.clock, idleMillis, isHeld, event })), (failure) =>
       progress.lastId === undefined ? Effect.fail(failure) : Effect.void,
     )
   }
@@ -175,7 +195,7 @@ export class SessionHttp implements Wire {
   }
 
   readonly send = (message: Json, exchange: Exchange): Effect.Effect<void, Broken> =>
-    Effect.flatMap(send(exchange, this.place, this.out("POST", accepting, limits.idleMillis, message)), (reply) => {
+    Effect.flatMap(send(exchange, this.place, this.out("POST", accepting, limits.handoverMillis, message)), (reply) => {
       if (reply.status >= 300) return Effect.fail(unwanted(reply, this.clock))
       Body.discard(reply.body)
       return Effect.void

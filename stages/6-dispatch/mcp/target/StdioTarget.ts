@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
+import { defaults } from "../../../../ir/defaults.ts"
 import type { Fields, Json } from "../../../../protocols/mcp/json.ts"
 import { codes } from "../../../../protocols/mcp/jsonrpc.ts"
 import type { Processes } from "../../../ports/Processes.ts"
@@ -20,9 +21,6 @@ import { statelessChannel } from "./StatelessChannel.ts"
 import { type StdioChannels, stdioChannels } from "./stdioChannel.ts"
 
 type Stdio = Extract<Described, { readonly _tag: "Stdio" }>
-
-/** Time to introduce itself: longer than for others, because starting may mean fetching the program first. */
-const introductionMillis = 60_000
 
 const modernCodes: ReadonlySet<number | undefined> = new Set([
   codes.headerMismatch,
@@ -67,11 +65,12 @@ const legacy = (target: Stdio, runtime: McpRuntime, channels: StdioChannels, cha
     name: target.name,
     runtime,
     open: (exchange, unrelated) => ChannelWire.open(channels.open, exchange, runtime.clock, unrelated),
-    startMillis: introductionMillis,
-    idleMillis: target.deadlines.idleMillis ?? limits.idleMillis,
+    startMillis: limits.introductionMillis,
+    idleMillis: target.deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis,
     isShared: target.process.shared,
     poolMax: target.process.processesMax,
     poolIdleMillis: target.process.idleMillis,
+    passVersion: target.passVersion,
     changed,
   })
 
@@ -83,7 +82,7 @@ const modern = (target: Stdio, runtime: McpRuntime, channels: StdioChannels, cha
     runtime,
     wire: (request) => idle.during(wire(request)),
     hasHeaders: false,
-    idleMillis: target.deadlines.idleMillis ?? limits.idleMillis,
+    idleMillis: target.deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis,
     changed,
     close: () => {
       idle.end()
@@ -142,7 +141,7 @@ class EitherTarget implements McpTarget {
       )
       return Effect.raceFirst(asked, beside).pipe(
         Effect.timeoutOrElse({
-          duration: introductionMillis,
+          duration: limits.introductionMillis,
           orElse: () =>
             Effect.fail<TargetFailure>({ _tag: "TimedOut", target: this.name, message: "no reply in time" }),
         }),

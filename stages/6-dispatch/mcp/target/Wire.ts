@@ -12,6 +12,8 @@ export interface WireRequest {
   readonly exchange: Exchange
   /** Without a sign of life for so long, it counts as lost. */
   readonly idleMillis: number
+  /** Whether the silence is ours, because somebody was asked something; absent: nobody can be. */
+  readonly isHeld?: (() => boolean) | undefined
   /** What else arrives and provably belongs to this request. */
   readonly beside: (message: RpcMessage) => void
 }

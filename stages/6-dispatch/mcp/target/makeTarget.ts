@@ -1,6 +1,7 @@
 /** From what the configuration says of a target to the target. */
 import * as Effect from "effect/Effect"
 import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
+import { defaults } from "../../../../ir/defaults.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { ChannelWire } from "./ChannelWire.ts"
@@ -21,9 +22,9 @@ type Http = Extract<Described, { readonly _tag: "Http" | "Sse" }>
 
 /** Over HTTP, as one kind of server. */
 const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kind): McpTarget => {
-  const { callee, deadlines, name, path } = target
+  const { callee, deadlines, name, passVersion, path } = target
   const place = { callee, path }
-  const idleMillis = deadlines.idleMillis ?? limits.idleMillis
+  const idleMillis = deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis
   if (kind === "modern") {
     return new ModernTarget({
       name,
@@ -47,6 +48,7 @@ const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kin
     isShared: false,
     poolMax: limits.poolSessionsMax,
     poolIdleMillis: limits.poolIdleMillis,
+    passVersion,
     changed,
   })
 }

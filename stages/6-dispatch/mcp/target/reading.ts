@@ -38,6 +38,8 @@ export interface EventsOptions {
   readonly clock: Clock
   /** Without a byte for so long, the stream counts as broken; `Infinity`: it may be silent. */
   readonly idleMillis: number
+  /** Whether the silence is ours, because somebody was asked something. */
+  readonly isHeld?: (() => boolean) | undefined
   /** True: nothing more is needed. */
   readonly event: (event: SseEvent) => boolean
 }
@@ -45,7 +47,7 @@ export interface EventsOptions {
 /** Reads events until enough were seen, or the stream ends: tells which. */
 export const readEvents = (
   reply: Reply,
-  { clock, event, idleMillis }: EventsOptions,
+  { clock, event, idleMillis, isHeld }: EventsOptions,
 ): Effect.Effect<boolean, Broken> => {
   const { body } = reply
   if (body._tag === "Empty") return Effect.succeed(false)
@@ -66,6 +68,7 @@ export const readEvents = (
     }
     const arm = (millis: number): void => {
       disarm = clock.after(millis, () => {
+        if (isHeld?.() === true) seenMillis = clock.nowMillis()
         const left = seenMillis + idleMillis - clock.nowMillis()
         if (left <= 0) fail("the server fell silent")
         else arm(left)

@@ -115,7 +115,7 @@ const channelTo = (place: Place, runtime: McpRuntime, close: () => void): Channe
         method: "POST",
         fields: ["accept", "application/json, text/event-stream"],
         body: message,
-        timeoutMillis: limits.idleMillis,
+        timeoutMillis: limits.handoverMillis,
       }),
       (reply) => {
         if (reply.status >= 300) return Effect.fail(unwanted(reply, runtime.clock))

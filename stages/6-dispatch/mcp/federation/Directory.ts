@@ -1,0 +1,120 @@
+/** Whose a name or an address is: by what was listed, by its prefix, and at last by listing again. */
+import * as Effect from "effect/Effect"
+import { Fields } from "../../../../protocols/mcp/json.ts"
+import { split, splitUri } from "../../../../protocols/mcp/naming.ts"
+import { capabilitiesOf } from "../capabilities.ts"
+import type { Caller } from "../target/McpTarget.ts"
+import type { Kind } from "./Access.ts"
+import type { Lists } from "./Lists.ts"
+import type { Member } from "./Member.ts"
+import type { Names } from "./Names.ts"
+
+/** A thing by the name its target knows it by. */
+export interface Owned {
+  readonly member: Member
+  readonly name: string
+}
+
+const listOf: Readonly<Record<string, string>> = { tool: "tools/list", prompt: "prompts/list" }
+
+const registriesMax = 1_024
+
+export class Directory {
+  private readonly names: Names
+  private readonly lists: Lists
+  /** Names that say nothing of whose they are, for each kind of caller. */
+  private readonly registries = new Map<string, Map<string, Owned>>()
+
+  constructor(names: Names, lists: Lists) {
+    this.names = names
+    this.lists = lists
+  }
+
+  registry(kind: Kind, caller: Caller): Map<string, Owned> {
+    const key = `${kind} ${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
+    let registry = this.registries.get(key)
+    if (registry === undefined) {
+      if (this.registries.size >= registriesMax) this.registries.clear()
+      this.registries.set(key, (registry = new Map()))
+    }
+    return registry
+  }
+
+  owner(kind: Kind, name: string, caller: Caller): Effect.Effect<Owned | undefined> {
+    const { byName, hasPrefixes, only } = this.names
+    if (only !== undefined) return Effect.succeed({ member: only, name })
+    const known = this.registry(kind, caller).get(name)
+    if (known !== undefined) return Effect.succeed(known)
+    if (hasPrefixes) {
+      const parts = split(name)
+      const member = parts === undefined ? undefined : byName.get(parts.target)
+      if (parts !== undefined && member !== undefined) return Effect.succeed({ member, name: parts.name })
+      if (parts === undefined) return Effect.succeed(undefined)
+    }
+    const method = listOf[kind] as string
+    return Effect.map(this.lists.everything(method, caller), (found) => {
+      this.lists.rename(kind, caller, found, method, this.registry(kind, caller))
+      return this.registry(kind, caller).get(name)
+    })
+  }
+
+  /** One that was left as it is belongs to whoever lists it, or has a template for it. */
+  ownerOf(uri: string, caller: Caller): Effect.Effect<Owned | undefined> {
+    const owned = this.byPrefix(uri)
+    if (owned !== undefined) return Effect.succeed(owned)
+    return Effect.flatMap(
+      this.listed("resources/list", "uri", uri, caller, (one) => one === uri),
+      (found) =>
+        found === undefined
+          ? this.listed("resources/templates/list", "uriTemplate", uri, caller, (one) => mayMatch(one, uri))
+          : Effect.succeed(found),
+    )
+  }
+
+  templateOwner(template: string, caller: Caller): Effect.Effect<Owned | undefined> {
+    const owned = this.byPrefix(template)
+    return owned === undefined
+      ? this.listed("resources/templates/list", "uriTemplate", template, caller, (one) => one === template)
+      : Effect.succeed(owned)
+  }
+
+  private byPrefix(uri: string): Owned | undefined {
+    const { byName, only } = this.names
+    if (only !== undefined) return { member: only, name: uri }
+    const parts = splitUri(uri)
+    const member = parts === undefined ? undefined : byName.get(parts.target)
+    return parts === undefined || member === undefined ? undefined : { member, name: parts.uri }
+  }
+
+  private listed(
+    method: string,
+    field: string,
+    name: string,
+    caller: Caller,
+    matches: (text: string) => boolean,
+  ): Effect.Effect<Owned | undefined> {
+    return Effect.map(this.lists.everything(method, caller), (found) => {
+      for (const { listed, member } of found) {
+        if (listed._tag === "Missing") continue
+        const isHere = listed.listing.items.some((item) => {
+          const text = Fields.parse(item)?.string(field)
+          return text !== undefined && matches(text)
+        })
+        if (isHere) return { member, name }
+      }
+      return undefined
+    })
+  }
+}
+
+/** Whether a template may stand for an address: its fixed parts occur in that order. */
+export const mayMatch = (template: string, uri: string): boolean => {
+  let at = 0
+  const parts = template.split(/\{[^}]*\}/)
+  for (const [i, part] of parts.entries()) {
+    const found = i === 0 ? (uri.startsWith(part) ? 0 : -1) : uri.indexOf(part, at)
+    if (found < 0) return false
+    at = found + part.length
+  }
+  return parts.at(-1) === "" || uri.endsWith(parts.at(-1) as string)
+}

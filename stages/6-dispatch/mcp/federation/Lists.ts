@@ -1,0 +1,339 @@
+/**
+ * What all targets list, as one list. A target that is late or gone is missing from it, which says so, and costs the others
+ * nothing.
+ */
+import * as Effect from "effect/Effect"
+import { arrayOf, asString, Fields, type Json } from "../../../../protocols/mcp/json.ts"
+import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
+import { prefixedUri } from "../../../../protocols/mcp/naming.ts"
+import { rewriteItem } from "../../../../protocols/mcp/rewrite.ts"
+import { capabilitiesOf } from "../capabilities.ts"
+import { limits } from "../limits.ts"
+import type { Call, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type { Judge, Kind } from "./Access.ts"
+import type { Owned } from "./Directory.ts"
+import type { FederationSettings } from "./FederationSettings.ts"
+import type { Listed, Listing, Member } from "./Member.ts"
+import { kindOf, type Names, naming } from "./Names.ts"
+import { note } from "./note.ts"
+
+/** The targets that are missing from a result, in its `_meta`. */
+export const missingKey = "dev.sluice/missing"
+
+export interface Found {
+  readonly member: Member
+  readonly listed: Listed
+}
+
+/** What was made of the same listings before. */
+interface Merged {
+  readonly listings: ReadonlyArray<Listing>
+  readonly items: Json
+  readonly conversions: Map<string, Json>
+}
+
+/** Where each target is to go on; it is finished if it is not among them. */
+interface Cursor {
+  readonly method: string
+  readonly view: string
+  readonly principal: string
+  readonly expires: number
+  readonly next: Readonly<Record<string, Json>>
+}
+
+const purpose = "mcp-cursor"
+const mergedMax = 1_024
+
+const invalidCursor: Outcome = {
+  _tag: "Error",
+  error: errorOf(codes.invalidParams, "unknown cursor"),
+  era: "modern",
+}
+
+export class Lists {
+  private readonly settings: FederationSettings
+  private readonly names: Names
+  private readonly merged = new Map<string, Merged>()
+  /** Names the view that cursors lead through. */
+  private readonly view: string
+
+  constructor(settings: FederationSettings, names: Names) {
+    this.settings = settings
+    this.names = names
+    this.view = settings.runtime.sealer.digest(settings.members.map(({ name }) => name).join(" "))
+  }
+
+  /** Everything every target lists, for whoever wants to know all of it. */
+  everything(method: string, caller: Caller): Effect.Effect<ReadonlyArray<Found>> {
+    return Effect.forEach(
+      this.settings.members,
+      (member) => Effect.map(member.list(method, caller), (listed) => ({ member, listed })),
+      { concurrency: "unbounded" },
+    )
+  }
+
+  list(call: Call, field: string, registry: (kind: Kind) => Map<string, Owned>): Effect.Effect<Outcome, TargetFailure> {
+    const { caller, method, params } = call
+    const { only } = this.names
+    const kind = kindOf[method] as Kind
+    if (only !== undefined) {
+      note(call, only)
+      return Effect.map(only.call(call), (outcome) => this.page(only, kind, field, method, caller, params, outcome))
+    }
+    // Names that clash can only be told from others where all of them are known.
+    const isByPages = this.settings.pagination === "composite" && (kind === "resource" || this.names.hasPrefixes)
+    if (isByPages) return this.composite(call, field, kind, registry(kind))
+    // Everything is on the first page, so no cursor of ours exists.
+    if (params?.has("cursor") === true) return Effect.succeed(invalidCursor)
+    return Effect.map(this.everything(method, caller), (found) => {
+      const failed = this.failure(found)
+      if (failed !== undefined) return failed
+      const listings = listingsOf(found)
+      const merged = this.merge(kind, caller, method, found, listings, registry(kind))
+      const missing = missingOf(found)
+      const result = this.result(field, merged.items, listings, missing)
+      return {
+        _tag: "Result",
+        result,
+        era: "modern",
+        conversions: missing.length === 0 ? merged.conversions : undefined,
+      }
+    })
+  }
+
+  /** Where one target is missing and that is not to be borne. */
+  private failure(found: ReadonlyArray<Found>): Outcome | undefined {
+    if (this.settings.failureMode !== "failClosed" || found.every(({ listed }) => listed._tag !== "Missing")) {
+      return undefined
+    }
+    const targets = missingOf(found).map(({ target }) => target)
+    const data = { reason: "upstream_missing", targets }
+    const error = errorOf(codes.internal, `not every target answered: ${targets.join(", ")}`, data)
+    return { _tag: "Error", error, era: "modern" }
+  }
+
+  /** The same listings make the same list for everybody who may see all of it. */
+  private merge(
+    kind: Kind,
+    caller: Caller,
+    method: string,
+    found: ReadonlyArray<Found>,
+    listings: ReadonlyArray<Listing>,
+    registry: Map<string, Owned>,
+  ): Merged {
+    const make = (): Merged => ({
+      listings,
+      items: arrayOf(this.rename(kind, caller, found, method, registry)),
+      conversions: new Map(),
+    })
+    if (!this.settings.access.isOpen) return make()
+    const key = `${method} ${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
+    const known = this.merged.get(key)
+    if (
+      known?.listings.length === listings.length &&
+      known.listings.every((one, i) => one.items === listings[i]?.items)
+    ) {
+      return known
+    }
+    if (this.merged.size >= mergedMax) this.merged.clear()
+    const merged = make()
+    this.merged.set(key, merged)
+    return merged
+  }
+
+  private result(
+    field: string,
+    items: Json,
+    listings: ReadonlyArray<Listing>,
+    missing: ReturnType<typeof missingOf>,
+    nextCursor?: string,
+  ): Json {
+    const now = this.settings.runtime.clock.nowMillis()
+    const left = listings.map(({ atMillis, ttlMillis }) => Math.max(0, Math.floor(ttlMillis - (now - atMillis))))
+    const isPublic = missing.length === 0 && this.settings.access.isOpen && listings.every((one) => one.isPublic)
+    return Fields.of({
+      [field]: items,
+      nextCursor: nextCursor === undefined ? undefined : JSON.stringify(nextCursor),
+      resultType: '"complete"',
+      ttlMs: String(missing.length > 0 || left.length === 0 ? 0 : Math.min(...left)),
+      cacheScope: isPublic && listings.length > 0 ? '"public"' : '"private"',
+      _meta: missing.length === 0 ? undefined : JSON.stringify({ [missingKey]: missing }),
+    }).toJson()
+  }
+
+  // One page of every target at a time --------------------------------------------------------------------------------
+
+  private composite(
+    { caller, method, params }: Call,
+    field: string,
+    kind: Kind,
+    registry: Map<string, Owned>,
+  ): Effect.Effect<Outcome> {
+    const { members, runtime } = this.settings
+    const given = params?.get("cursor")
+    const cursor = given === undefined ? undefined : this.opened(asString(given), method, caller)
+    if (given !== undefined && cursor === undefined) return Effect.succeed(invalidCursor)
+    const asked = cursor === undefined ? members : members.filter(({ name }) => Object.hasOwn(cursor.next, name))
+    const pages = Effect.forEach(
+      asked,
+      (member) => Effect.map(member.page(method, caller, cursor?.next[member.name]), (page) => ({ member, page })),
+      { concurrency: "unbounded" },
+    )
+    return Effect.map(pages, (found): Outcome => {
+      // A cursor its own server does not know any more is no cursor of ours either.
+      if (cursor !== undefined && found.some(({ page }) => page._tag === "Refused")) return invalidCursor
+      const listed = found.map(({ member, page }): Found => ({
+        member,
+        listed:
+          page._tag === "Page" ? { _tag: "Fresh", listing: page.listing } : { _tag: "Missing", failure: page.failure },
+      }))
+      const failed = this.failure(listed)
+      if (failed !== undefined) return failed
+      const next = Object.fromEntries(
+        found.flatMap(({ member, page }) =>
+          page._tag === "Page" && page.next !== undefined ? [[member.name, page.next]] : [],
+        ),
+      )
+      const state: Cursor = {
+        method,
+        view: this.view,
+        principal: caller.principal,
+        expires: runtime.clock.wallMillis() + limits.sealedMillis,
+        next,
+      }
+      const nextCursor =
+        Object.keys(next).length === 0 ? undefined : runtime.sealer.seal(JSON.stringify(state), purpose)
+      const items = arrayOf(this.rename(kind, caller, listed, method, registry, false))
+      const result = this.result(field, items, listingsOf(listed), missingOf(listed), nextCursor)
+      return { _tag: "Result", result, era: "modern" }
+    })
+  }
+
+  private opened(text: string | undefined, method: string, { principal }: Caller): Cursor | undefined {
+    const { clock, sealer } = this.settings.runtime
+    const opened = text === undefined ? undefined : sealer.open(text, purpose)
+    if (opened === undefined) return undefined
+    const cursor = JSON.parse(opened) as Cursor
+    const isGood =
+      cursor.method === method &&
+      cursor.view === this.view &&
+      cursor.principal === principal &&
+      clock.wallMillis() < cursor.expires
+    return isGood ? cursor : undefined
+  }
+
+  /** A page of the only target: as it is, unless somebody may not see all of it. */
+  private page(
+    only: Member,
+    kind: Kind,
+    field: string,
+    method: string,
+    caller: Caller,
+    params: Fields | undefined,
+    outcome: Outcome,
+  ): Outcome {
+    if (outcome._tag === "Error") return outcome
+    const listing = only.listingOf(method, outcome)
+    const fields = Fields.parse(outcome.result)
+    const isWhole = params?.has("cursor") !== true && fields?.has("nextCursor") !== true
+    if (isWhole) only.keep(method, caller, listing)
+    const judge = this.judge(caller)
+    if (fields === undefined || (judge === undefined && !outcome.result.includes("x-mcp-header"))) return outcome
+    const items = listing.items.filter(
+      (item) =>
+        judge === undefined ||
+        judge.lists(kind, only.name, asString(Fields.parse(item)?.get(naming[method] ?? "name")) ?? ""),
+    )
+    let next = fields.with(field, arrayOf(items))
+    if (judge !== undefined && next.has("cacheScope")) next = next.with("cacheScope", '"private"')
+    return { ...outcome, result: next.toJson() }
+  }
+
+  private judge({ exchange }: Caller): Judge | undefined {
+    const { access } = this.settings
+    return access.isOpen ? undefined : access.of(exchange)
+  }
+
+  /** The items of all targets in the order of the configuration, under the names that clients know them by. */
+  rename(
+    kind: Kind,
+    caller: Caller,
+    found: ReadonlyArray<Found>,
+    method: string,
+    registry: Map<string, Owned>,
+    isWhole = true,
+  ): ReadonlyArray<Json> {
+    const judge = this.judge(caller)
+    const field = naming[method] as string
+    const isNamed = field === "name"
+    const there = found.flatMap(({ listed, member }) =>
+      listed._tag === "Missing" ? [] : [{ member, listing: listed.listing }],
+    )
+    const clashing = isNamed && !this.names.hasPrefixes ? clashes(there, field) : undefined
+    if (isNamed && isWhole) registry.clear()
+    const items: Array<Json> = []
+    const seen = new Set<string>()
+    for (const { listing, member } of there) {
+      for (const item of listing.items) {
+        const fields = Fields.parse(item)
+        const native = fields?.string(field)
+        if (fields === undefined || native === undefined) continue
+        if (judge !== undefined && !judge.lists(kind, member.name, native)) continue
+        const isClashing = clashing?.has(native) === true
+        if (isClashing && this.settings.prefixMode === "never") continue
+        const name = !isNamed
+          ? prefixedUri(member.name, native)
+          : isClashing
+            ? this.names.prefixed(member, native)
+            : this.names.nameFor(member, native)
+        if (seen.has(name)) continue
+        seen.add(name)
+        if (isNamed) registry.set(name, { member, name: native })
+        const renamed = name === native ? item : fields.with(field, JSON.stringify(name)).toJson()
+        items.push(isNamed ? rewriteItem(method, renamed, (uri) => prefixedUri(member.name, uri)) : renamed)
+      }
+    }
+    return items
+  }
+}
+
+const listingsOf = (found: ReadonlyArray<Found>): ReadonlyArray<Listing> =>
+  found.flatMap(({ listed }) => (listed._tag === "Missing" ? [] : [listed.listing]))
+
+const missingOf = (found: ReadonlyArray<Found>) =>
+  found.flatMap(({ listed, member: { name } }) =>
+    listed._tag === "Fresh" ? [] : [{ target: name, stale: listed._tag === "Stale", reason: reasonOf(listed.failure) }],
+  )
+
+const clashes = (
+  there: ReadonlyArray<{ readonly member: Member; readonly listing: Listing }>,
+  field: string,
+): ReadonlySet<string> => {
+  const owners = new Map<string, Member>()
+  const clashing = new Set<string>()
+  for (const { listing, member } of there) {
+    for (const item of listing.items) {
+      const name = Fields.parse(item)?.string(field)
+      if (name === undefined) continue
+      const owner = owners.get(name)
+      if (owner === undefined) owners.set(name, member)
+      else if (owner !== member) clashing.add(name)
+    }
+  }
+  return clashing
+}
+
+const reasonOf = (failure: TargetFailure): string => {
+  switch (failure._tag) {
+    case "Unreachable":
+      return "unreachable"
+    case "TimedOut":
+      return "timeout"
+    case "Unauthorized":
+      return "unauthorized"
+    case "Busy":
+      return "busy"
+    case "Suspended":
+      return "suspended"
+  }
+}

@@ -1,0 +1,62 @@
+/** How the things of many targets are called, so that each name leads back to one of them. */
+import type { Kind } from "./Access.ts"
+import { prefixed, prefixedUri } from "../../../../protocols/mcp/naming.ts"
+import type { FederationSettings } from "./FederationSettings.ts"
+import type { Member } from "./Member.ts"
+
+/** What a method is about. */
+export const kindOf: Readonly<Record<string, Kind>> = {
+  "tools/list": "tool",
+  "tools/call": "tool",
+  "prompts/list": "prompt",
+  "prompts/get": "prompt",
+  "resources/list": "resource",
+  "resources/templates/list": "resource",
+  "resources/read": "resource",
+  "resources/subscribe": "resource",
+  "resources/unsubscribe": "resource",
+}
+
+/** The member of a listed item that names it. */
+export const naming: Readonly<Record<string, string>> = {
+  "tools/list": "name",
+  "prompts/list": "name",
+  "resources/list": "uri",
+  "resources/templates/list": "uriTemplate",
+}
+
+export class Names {
+  /** Names as they are: there is one target, and nobody wanted prefixes. */
+  readonly isPlain: boolean
+  readonly hasPrefixes: boolean
+  readonly byName: ReadonlyMap<string, Member>
+  private readonly digest: (text: string) => string
+  private readonly sole: Member | undefined
+
+  constructor({ members, prefixMode, runtime }: FederationSettings) {
+    this.byName = new Map(members.map((member) => [member.name, member]))
+    this.hasPrefixes = prefixMode === "always" || (prefixMode === "conditional" && members.length !== 1)
+    this.isPlain = members.length === 1 && !this.hasPrefixes
+    this.sole = this.isPlain ? members[0] : undefined
+    this.digest = runtime.sealer.digest
+  }
+
+  /** The target whose names are nobody else's. */
+  get only(): Member | undefined {
+    return this.sole
+  }
+
+  /** A name that clashes with nobody's. */
+  prefixed(member: Member, name: string): string {
+    return prefixed(member.name, name, this.digest)
+  }
+
+  /** Names of a target's things as clients see them. */
+  nameFor(member: Member, name: string): string {
+    return this.hasPrefixes ? this.prefixed(member, name) : name
+  }
+
+  uriFor(member: Member, uri: string): string {
+    return this.isPlain ? uri : prefixedUri(member.name, uri)
+  }
+}

@@ -1,0 +1,131 @@
+/** The legs of the conformance run: which client in front of which server, and what the protocol makes impossible between them. */
+import * as path from "node:path"
+
+export type Requirements = "2025-11-25" | "2026-07-28"
+
+/** The suite as a client, in front of a gateway with a server of ours behind it. */
+export interface ServerLeg {
+  readonly _tag: "Server"
+  readonly name: string
+  /** The requirement set of the suite, and with it the revision that is spoken; or single scenarios. */
+  readonly requirements: Requirements
+  readonly scenarios?: ReadonlyArray<string>
+  /** How the server is started, after the name of its file. */
+  readonly server: ReadonlyArray<string>
+  /** Behind pipes the gateway starts it by itself. */
+  readonly transport: "http" | "sse" | "stdio"
+  readonly protocol?: "legacy" | "modern"
+  /** A second target beside the server. */
+  readonly federated?: true
+  /** `scenario:check`, or a whole scenario. */
+  readonly expected?: ReadonlyArray<string>
+  /** Scenarios that are not scored, and still have to pass. */
+  readonly alsoRequired: ReadonlyArray<string>
+}
+
+/** The suite as a server, and the gateway its client, with a client of an SDK in front. */
+export interface ClientLeg {
+  readonly _tag: "Client"
+  readonly name: string
+  readonly requirements: Requirements
+  readonly scenarios: ReadonlyArray<string>
+}
+
+export type Leg = ServerLeg | ClientLeg
+
+const here = import.meta.dirname
+const fixture = path.join(here, "mcp/serve.ts")
+const tasksFixture = path.join(here, "mcp/tasks.ts")
+
+/** What a server with sessions cannot give to a client that is asked by results; nobody between them could add it. */
+const lossy = [
+  // It refuses by a tool error what is to be an error of the protocol.
+  "server-stateless:sep-2575-server-rejects-undeclared-capability",
+  "server-stateless:sep-2575-missing-capability-http-400",
+  // Its questions have no names, and the suite asks for one.
+  "input-required-result-basic-elicitation:sep-2322-elicitation-incomplete",
+  "input-required-result-ignore-extra-params:sep-2322-ignore-unexpected-params",
+]
+
+const unscoredLegacy = ["server-session-lifecycle", "json-schema-2020-12", "server-sse-polling"]
+const unscoredModern = ["http-header-validation", "http-custom-header-server-validation", "json-schema-2020-12"]
+
+export const tasks = [
+  "tasks-lifecycle",
+  "tasks-capability-negotiation",
+  "tasks-wire-fields",
+  "tasks-request-state-removal",
+  "tasks-mrtr-input",
+  "tasks-request-headers",
+  "tasks-dispatch-and-envelope",
+  "tasks-status-notifications",
+  "tasks-required-task-error",
+  "tasks-mrtr-composition",
+]
+
+const legacyClient = { _tag: "Server", requirements: "2025-11-25", alsoRequired: unscoredLegacy } as const
+const modernClient = { _tag: "Server", requirements: "2026-07-28", alsoRequired: unscoredModern } as const
+
+const overHttp = { transport: "http" } as const
+const legacyServer = { ...overHttp, server: [fixture, "--era", "legacy"] } as const
+const modernServer = { ...overHttp, server: [fixture, "--era", "modern"] } as const
+const sseServer = { transport: "sse", server: [fixture, "--transport", "sse"] } as const
+const pipes = (era: string, style: string) =>
+  ({ transport: "stdio", server: [fixture, "--transport", "stdio", "--era", era, "--style", style] }) as const
+
+export const legs: ReadonlyArray<Leg> = [
+  { name: "legacy-to-legacy", ...legacyClient, ...legacyServer, protocol: "legacy" },
+  { name: "modern-to-modern", ...modernClient, ...modernServer, protocol: "modern" },
+  {
+    name: "legacy-to-modern",
+    ...legacyClient,
+    ...overHttp,
+    server: [...modernServer.server, "--style", "write-once"],
+  },
+  { name: "modern-to-legacy", ...modernClient, ...legacyServer, expected: lossy },
+  { name: "legacy-to-sse", ...legacyClient, ...sseServer },
+  { name: "modern-to-sse", ...modernClient, ...sseServer, expected: lossy },
+  { name: "legacy-to-stdio", ...legacyClient, ...pipes("legacy", "push") },
+  { name: "modern-to-stdio", ...modernClient, ...pipes("legacy", "push"), expected: lossy },
+  { name: "legacy-to-modern-stdio", ...legacyClient, ...pipes("modern", "write-once") },
+  { name: "modern-to-modern-stdio", ...modernClient, ...pipes("modern", "write-once") },
+  { name: "federated-legacy", ...legacyClient, ...legacyServer, federated: true },
+  { name: "federated-modern", ...modernClient, ...modernServer, federated: true },
+  {
+    _tag: "Server",
+    name: "tasks",
+    requirements: "2026-07-28",
+    scenarios: tasks,
+    ...overHttp,
+    server: [tasksFixture],
+    protocol: "modern",
+    alsoRequired: tasks,
+  },
+  {
+    _tag: "Client",
+    name: "gateway-as-legacy-client",
+    requirements: "2025-11-25",
+    scenarios: [
+      "initialize",
+      "tools_call",
+      "elicitation-sep1034-client-defaults",
+      "sse-retry",
+      "json-schema-2020-12-preservation",
+    ],
+  },
+  {
+    _tag: "Client",
+    name: "gateway-as-modern-client",
+    requirements: "2026-07-28",
+    scenarios: [
+      "tools_call",
+      "request-metadata",
+      "sep-2322-client-request-state",
+      "http-standard-headers",
+      "http-custom-headers",
+      "http-invalid-tool-headers",
+      "json-schema-ref-no-deref",
+      "json-schema-2020-12-preservation",
+    ],
+  },
+]
