@@ -135,7 +135,10 @@ const Model = oneSpelling(
     passthrough: opt(anyCase(["detect", "opaque"])),
     authorization: opt(RuleSet),
     finalTransformation: opt(CelMap),
-    guardrails: opt(PromptGuard),
+    guardrails: opt(
+      Schema.Union([PromptGuard, Schema.NonEmptyString]),
+      "Its own, or the name of some in `llm.guardrails`.",
+    ),
     matches: opt(Schema.Array(Schema.Struct({ headers: opt(Schema.Array(HeaderMatch)) }))),
     ...shared,
   }),
@@ -174,6 +177,7 @@ const llmShape = Schema.Struct({
   providers: opt(Schema.Array(Provider)),
   models: Schema.Array(Model),
   virtualModels: opt(Schema.Array(VirtualModel)),
+  guardrails: opt(Schema.Record(Schema.String, PromptGuard), "Guardrails that models share by their names."),
   policies: opt(
     Schema.Struct({
       ...gatewayPolicies,
@@ -181,6 +185,8 @@ const llmShape = Schema.Struct({
       budgets: opt(Budgets),
       localRateLimit: RoutePolicies.fields.localRateLimit,
       remoteRateLimit: RoutePolicies.fields.remoteRateLimit,
+      concurrencyLimit: RoutePolicies.fields.concurrencyLimit,
+      timeout: RoutePolicies.fields.timeout,
     }),
   ),
 }).annotate({ identifier: "Llm", description: "Models behind one endpoint, without writing routes." })

@@ -169,11 +169,24 @@ const vendorOf = (
   }
 }
 
+/** The guardrails a model has besides those of all models: its own, or shared ones by their name. */
+const guardsOf = ({ guardrails }: Model, llm: Llm, path: Path, to: Mapping): Exclude<Model["guardrails"], string> => {
+  if (typeof guardrails !== "string") return guardrails
+  const shared = llm.guardrails ?? {}
+  if (Object.hasOwn(shared, guardrails)) return shared[guardrails]
+  to.fail(
+    [...path, "guardrails"],
+    `no guardrails are called \`${guardrails}\``,
+    chooseFrom(guardrails, Object.keys(shared)) || "Add them to `llm.guardrails`.",
+  )
+  return undefined
+}
+
 const policiesOf = (
   model: Model,
   { params, shared }: Whole,
   address: Address | undefined,
-  guardrails: NonNullable<Llm["policies"]>["guardrails"],
+  llm: Llm,
   path: Path,
   to: Mapping,
 ): ReadonlyArray<BackendPolicy> => {
@@ -203,16 +216,18 @@ const policiesOf = (
     responseHeaderModifier: shared.responseHeaders,
   }
   policies.push(...backendPolicies(present(named), path, to))
-  const streaming = [guardrails?.streaming, model.guardrails?.streaming]
+  const guardrails = llm.policies?.guardrails
+  const own = guardsOf(model, llm, path, to)
+  const streaming = [guardrails?.streaming, own?.streaming]
   // Not to guard streams must be said, and guarding them, said in either place, wins.
   const isUnguarded = streaming.includes("Disabled") && !streaming.includes("Enabled")
   const guards =
-    guardrails === undefined && model.guardrails === undefined
+    guardrails === undefined && own === undefined
       ? undefined
       : {
           ...(isUnguarded ? { streaming: "Disabled" as const } : {}),
-          request: [...(guardrails?.request ?? []), ...(model.guardrails?.request ?? [])],
-          response: [...(guardrails?.response ?? []), ...(model.guardrails?.response ?? [])],
+          request: [...(guardrails?.request ?? []), ...(own?.request ?? [])],
+          response: [...(guardrails?.response ?? []), ...(own?.response ?? [])],
         }
   const ai = present({
     defaults: shared.defaults,
@@ -257,7 +272,7 @@ const modelOf = (
       pathPrefix: params.pathPrefix ?? address?.pathPrefix,
       idleMillis: params.idleTimeout,
     }),
-    policies: policiesOf(model, made, address, llm.policies?.guardrails, path, to),
+    policies: policiesOf(model, made, address, llm, path, to),
   }
   return {
     name: model.name,

@@ -1,0 +1,64 @@
+/** What the section of models becomes, where it shares something between them. */
+import { describe, expect, it } from "vitest"
+import type { BackendKey } from "../../ir/Key.ts"
+import { decoder } from "../../src/config/local/decode.ts"
+import { read } from "../../src/config/local/read.ts"
+import { LocalConfig } from "../../src/config/local/Schema.ts"
+import { toIr } from "../../src/config/local/toIr.ts"
+
+const decode = decoder(LocalConfig)
+
+const mapped = (text: string) => {
+  const document = read(text, {})
+  const decoded = decode(document.value)
+  const ir = toIr(decoded.value ?? {}, new Map())
+  const complaints = [...document.issues, ...decoded.problems, ...ir.problems].map(
+    ({ message, path }) => `${Array.isArray(path) ? path.join(".") : path}: ${message}`,
+  )
+  return { snapshot: ir.snapshot, complaints }
+}
+
+const models = (guardrails: string) => `
+llm:
+  guardrails:
+    private: { request: [{ regex: { action: reject, rules: [{ builtin: email }] } }] }
+  policies:
+    guardrails: { response: [{ keywords: { words: [falcon] } }] }
+    timeout: { requestTimeout: 30s }
+    concurrencyLimit: [{ maxConcurrent: 4 }]
+  models:
+    - { name: a, provider: openAI, guardrails: ${guardrails} }
+    - { name: b, provider: openAI }
+`
+
+const guardsOf = (text: string) => {
+  const { complaints, snapshot } = mapped(text)
+  expect(complaints).toEqual([])
+  const backend = snapshot.backends.get("llm:models" as BackendKey)
+  if (backend?._tag !== "Models") throw new Error("there are no models")
+  return backend.models.map(({ provider }) => {
+    const ai = provider.policies.find((policy) => policy._tag === "Ai")
+    return { request: ai?.promptGuard?.request.length ?? 0, response: ai?.promptGuard?.response.length ?? 0 }
+  })
+}
+
+describe("guardrails that models share", () => {
+  it("stand before and behind those that name them, beside those of all models", () => {
+    expect(guardsOf(models("private"))).toEqual([
+      { request: 1, response: 1 },
+      { request: 0, response: 1 },
+    ])
+  })
+
+  it("must exist", () => {
+    expect(mapped(models("privat")).complaints).toEqual(["llm.models.0.guardrails: no guardrails are called `privat`"])
+  })
+})
+
+describe("policies of all models", () => {
+  it("bound the time and the number of calls", () => {
+    const [route] = [...mapped(models("private")).snapshot.routes.values()]
+    const kinds = route?.policies.map(({ _tag }) => _tag)
+    expect(kinds).toEqual(expect.arrayContaining(["Timeout", "ConcurrencyLimit"]))
+  })
+})
