@@ -24,6 +24,7 @@ import * as World from "./node/world.ts"
 import { describe as describeStorage } from "./store/Location.ts"
 import * as Storage from "./store/Storage.ts"
 import * as Telemetry from "./telemetry/Telemetry.ts"
+import * as MetricsExport from "./telemetry/otlp/MetricsExport.ts"
 import * as Pool from "./workers/Pool.ts"
 
 /** The first configuration cannot be used, so there is nothing to serve. */
@@ -114,6 +115,7 @@ const withWorkers = Effect.fnUntraced(function* (
     first,
   )
   let isServing = false
+  let tellMetrics: Effect.Effect<void> = Effect.void
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
     ...(yield* fromStorage),
@@ -122,7 +124,9 @@ const withWorkers = Effect.fnUntraced(function* (
     occupied: { ...occupied, thread: 0 },
     processName,
     sealingKey,
-    beforeClose: telemetry.flush,
+    beforeClose: Effect.asVoid(
+      Effect.all([telemetry.flush, Effect.suspend(() => tellMetrics)], { concurrency: "unbounded" }),
+    ),
     onConfig: (result) => {
       if ("version" in result) {
         if (result.version > 1) runFork(Effect.logInfo("configuration reloaded"))
@@ -143,6 +147,16 @@ const withWorkers = Effect.fnUntraced(function* (
       ),
     )
     const admin = yield* Admin.Admin
+    const { metricsExport } = settings
+    if (metricsExport !== undefined) {
+      tellMetrics = yield* MetricsExport.run({
+        settings: metricsExport,
+        version,
+        resource: telemetry.resource,
+        collect: admin.collect,
+        onFailed: (why) => warn(`The metrics were not taken, and are told again: ${why}`),
+      })
+    }
     telemetry.sink.write(
       welcome({
         input,

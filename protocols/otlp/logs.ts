@@ -1,13 +1,11 @@
 /** Log records as an ExportLogsServiceRequest. */
 import {
   attributes,
-  BinaryWriter,
+  type BinaryWriter,
+  exportRequest,
   id,
-  message,
+  type Origin,
   type OtlpAttribute,
-  resource,
-  type Scope,
-  scope,
   text,
   time,
   value,
@@ -39,17 +37,5 @@ const record = (writer: BinaryWriter, one: OtlpLog): void => {
   time(writer, 11, one.unixMillis)
 }
 
-export const encodeLogs = (
-  logs: ReadonlyArray<OtlpLog>,
-  of: { readonly resource: Iterable<OtlpAttribute>; readonly scope: Scope },
-): Uint8Array => {
-  const writer = new BinaryWriter()
-  message(writer, 1, (all) => {
-    resource(all, 1, of.resource)
-    message(all, 2, (scoped) => {
-      scope(scoped, 1, of.scope)
-      for (const one of logs) message(scoped, 2, (inner) => record(inner, one))
-    })
-  })
-  return writer.finish()
-}
+export const encodeLogs = (logs: ReadonlyArray<OtlpLog>, origin: Origin): Uint8Array =>
+  exportRequest(origin, logs, record)

@@ -1,13 +1,12 @@
 /** Spans as an ExportTraceServiceRequest. */
 import {
   attributes,
-  BinaryWriter,
+  type BinaryWriter,
+  exportRequest,
   id,
   message,
+  type Origin,
   type OtlpAttribute,
-  resource,
-  type Scope,
-  scope,
   text,
   time,
   WireType,
@@ -52,17 +51,5 @@ const span = (writer: BinaryWriter, one: OtlpSpan): void => {
   }
 }
 
-export const encodeTraces = (
-  spans: ReadonlyArray<OtlpSpan>,
-  of: { readonly resource: Iterable<OtlpAttribute>; readonly scope: Scope },
-): Uint8Array => {
-  const writer = new BinaryWriter()
-  message(writer, 1, (all) => {
-    resource(all, 1, of.resource)
-    message(all, 2, (scoped) => {
-      scope(scoped, 1, of.scope)
-      for (const one of spans) message(scoped, 2, (inner) => span(inner, one))
-    })
-  })
-  return writer.finish()
-}
+export const encodeTraces = (spans: ReadonlyArray<OtlpSpan>, origin: Origin): Uint8Array =>
+  exportRequest(origin, spans, span)

@@ -75,7 +75,7 @@ export const attributes = (writer: BinaryWriter, field: number, all: Iterable<Ot
 export const value = (writer: BinaryWriter, field: number, one: unknown): void =>
   message(writer, field, (inner) => anyValue(inner, one, 0))
 
-export const resource = (writer: BinaryWriter, field: number, all: Iterable<OtlpAttribute>): void =>
+const resource = (writer: BinaryWriter, field: number, all: Iterable<OtlpAttribute>): void =>
   message(writer, field, (inner) => attributes(inner, 1, all))
 
 export interface Scope {
@@ -83,11 +83,34 @@ export interface Scope {
   readonly version: string
 }
 
-export const scope = (writer: BinaryWriter, field: number, { name, version }: Scope): void =>
+const scope = (writer: BinaryWriter, field: number, { name, version }: Scope): void =>
   message(writer, field, (inner) => {
     text(inner, 1, name)
     text(inner, 2, version)
   })
+
+/** Who says it: the gateway, and the part of it. */
+export interface Origin {
+  readonly resource: Iterable<OtlpAttribute>
+  readonly scope: Scope
+}
+
+/** What all requests to export have around what they export. */
+export const exportRequest = <A>(
+  origin: Origin,
+  all: Iterable<A>,
+  write: (writer: BinaryWriter, one: A) => void,
+): Uint8Array => {
+  const writer = new BinaryWriter()
+  message(writer, 1, (group) => {
+    resource(group, 1, origin.resource)
+    message(group, 2, (scoped) => {
+      scope(scoped, 1, origin.scope)
+      for (const one of all) message(scoped, 2, (inner) => write(inner, one))
+    })
+  })
+  return writer.finish()
+}
 
 /** Unix time in nanoseconds, to the microsecond: what a number of milliseconds with a fraction can say. */
 export const time = (writer: BinaryWriter, field: number, unixMillis: number): void => {

@@ -57,6 +57,8 @@ export class Admin extends Context.Service<
     readonly admin: ReadonlyArray<Served>
     readonly stats: ReadonlyArray<Served>
     readonly readiness: ReadonlyArray<Served>
+    /** What each thread has counted. */
+    readonly collect: () => Promise<ReadonlyArray<Exported>>
     /** Completes when somebody has asked for the end. */
     readonly stopAsked: Effect.Effect<void>
   }
@@ -104,14 +106,15 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
     }),
   })
 
+  const collect = async (): Promise<ReadonlyArray<Exported>> => {
+    const others = (await options.pool?.ask("metrics")) ?? []
+    return [metrics.registry.export(), ...others.filter(isExported)]
+  }
   const statsServed = yield* serve({
     setting: "statsAddr",
     variable: "STATS_ADDR",
     address: settings.statsAddress,
-    answer: stats(async () => {
-      const others = (await options.pool?.ask("metrics")) ?? []
-      return [metrics.registry.export(), ...others.filter(isExported)]
-    }),
+    answer: stats(collect, settings.histograms),
   })
 
   const guard = Guard.make(settings.adminAddress, options.token ?? tokenOf(process.env))
@@ -194,7 +197,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
   // Runs before the servers close: what was opened last is let go first.
   yield* Effect.addFinalizer(() => gateway.drain)
 
-  return Admin.of({ admin, stats: statsServed, readiness, stopAsked: Deferred.await(stop) })
+  return Admin.of({ admin, stats: statsServed, readiness, collect, stopAsked: Deferred.await(stop) })
 })
 
 export const layer = (options: AdminOptions): Layer.Layer<Admin, AdminUnavailable, Gateway | Telemetry | Timer> =>

@@ -19,7 +19,7 @@ export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   /** In pieces where it may be long, or comes over time: other work goes on between them. */
-  readonly body: string | Uint8Array | Iterable<string> | AsyncIterable<string>
+  readonly body: string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string>
 }
 
 export type Answering = (asked: Asked) => Answer | Promise<Answer>
@@ -230,7 +230,7 @@ const bodyOf = (request: http.IncomingMessage): Promise<string | undefined> =>
 
 const sendPieces = async (
   response: http.ServerResponse,
-  pieces: Iterable<string> | AsyncIterable<string>,
+  pieces: Iterable<string | Uint8Array> | AsyncIterable<string>,
 ): Promise<void> => {
   if (Symbol.asyncIterator in pieces) return sendOverTime(response, pieces)
   for (const piece of pieces) {

@@ -18,6 +18,7 @@ import { error, type Problem, warning } from "./local/Problem.ts"
 import type { StaticSection } from "./local/staticSection.ts"
 import { ownLabels } from "../telemetry/metrics.ts"
 import { labelName, type ObservedSettings } from "../telemetry/labels.ts"
+import { metricsExportOf, type MetricsExportSettings } from "./metricsExport.ts"
 import { byDefault, connectionsByDefault, type Location, parse as parseLocation } from "../store/Location.ts"
 
 export type Level = "off" | "error" | "warn" | "info" | "debug" | "trace"
@@ -55,6 +56,8 @@ export interface Static {
   readonly database: { readonly location: Location; readonly isNamed: boolean }
   /** Which kinds of histograms are kept; the native ones are seen in the protobuf format only. */
   readonly histograms: "classic" | "native" | "both"
+  /** Where metrics are told besides being read. */
+  readonly metricsExport?: MetricsExportSettings
   /** Expressions that the process itself evaluates for every exchange. */
   readonly observed: ObservedSettings
   /** Absent: nothing is kept of exchanges. */
@@ -332,6 +335,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
     },
     metricsRemove: section.metrics?.remove ?? [],
     histograms: section.histograms ?? "classic",
+    ...named("metricsExport", metricsExportOf(section.metrics?.otlp, env, problems)),
     observed: {
       labels: labelsOf(section, problems),
       ...named("user", section.standardAttributes?.user),

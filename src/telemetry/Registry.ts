@@ -1,3 +1,5 @@
+import { Exponential, type ExportedExponential, merge as mergeExponential } from "./Exponential.ts"
+
 /**
  * Metrics of one thread. A series is an object with a number in it: whoever records holds the series itself, so an update
  * is one addition and nothing is looked up or allocated. What is exported is plain data, and data of several threads adds
@@ -37,9 +39,12 @@ export class Histogram {
   /** Of each bucket alone, the infinite one last. */
   readonly counts: Array<number>
   sum = 0
+  /** Beside the fixed buckets, where somebody wants to see it. */
+  readonly exponential: Exponential | undefined
 
-  constructor(bounds: ReadonlyArray<number>) {
+  constructor(bounds: ReadonlyArray<number>, isExponential = false) {
     this.bounds = bounds
+    this.exponential = isExponential ? new Exponential() : undefined
     this.counts = bounds.map(() => 0)
     this.counts.push(0)
   }
@@ -50,6 +55,7 @@ export class Histogram {
     while (i < bounds.length && value > (bounds[i] as number)) i++
     ;(this.counts[i] as number)++
     this.sum += value
+    this.exponential?.observe(value)
   }
 }
 
@@ -106,7 +112,12 @@ export class Family<S extends Series> {
       definition: this.definition,
       series: Array.from(this.series.values(), ({ labels, series }) =>
         series instanceof Histogram
-          ? { labels, value: series.sum, counts: series.counts.slice() }
+          ? {
+              labels,
+              value: series.sum,
+              counts: series.counts.slice(),
+              ...(series.exponential === undefined ? {} : { exponential: series.exponential.export() }),
+            }
           : { labels, value: series.value },
       ),
     }
@@ -120,13 +131,14 @@ export class Family<S extends Series> {
 }
 
 /** No two label sets share a key, whatever is in them. */
-const keyOf = (labels: ReadonlyArray<string>): string => JSON.stringify(labels)
+export const keyOf = (labels: ReadonlyArray<string>): string => JSON.stringify(labels)
 
 export interface ExportedSeries {
   readonly labels: ReadonlyArray<string>
   /** The sum of a histogram. */
   readonly value: number
   readonly counts?: ReadonlyArray<number>
+  readonly exponential?: ExportedExponential
 }
 
 export interface ExportedFamily {
@@ -142,6 +154,8 @@ export interface RegistryOptions {
   readonly remove?: ReadonlyArray<string>
   readonly seriesMax?: number
   readonly prefix?: string
+  /** Whether histograms have exponential buckets beside the fixed ones. */
+  readonly exponential?: boolean
 }
 
 export class Registry {
@@ -150,11 +164,13 @@ export class Registry {
   private readonly removedNames: ReadonlyMap<string, string>
   private readonly seriesMax: number
   private readonly prefix: string
+  private readonly isExponential: boolean
   /** Told of every label set that was refused a series of its own. */
   onOverflow: (metric: string) => void = () => {}
 
-  constructor({ prefix = "", remove = [], seriesMax = metricSeriesMax }: RegistryOptions = {}) {
+  constructor({ exponential = false, prefix = "", remove = [], seriesMax = metricSeriesMax }: RegistryOptions = {}) {
     this.prefix = prefix
+    this.isExponential = exponential
     this.removedNames = new Map(remove.map((name) => [shortest(name, prefix), name]))
     this.seriesMax = seriesMax
   }
@@ -169,7 +185,7 @@ export class Registry {
 
   histogram(definition: Definition & { readonly kind: "histogram" }): Family<Histogram> {
     const bounds = definition.buckets ?? []
-    return this.register(definition, () => new Histogram(bounds))
+    return this.register(definition, () => new Histogram(bounds, this.isExponential))
   }
 
   /** Called before every export, to set what is known only by looking. */
@@ -236,55 +252,11 @@ const mergedSeries = (
 ): ExportedSeries =>
   a.counts === undefined || b.counts === undefined
     ? { labels: a.labels, value: together(a.value, b.value) }
-    : { labels: a.labels, value: a.value + b.value, counts: a.counts.map((count, i) => count + (b.counts?.[i] ?? 0)) }
-
-export const contentType = "text/plain; version=0.0.4; charset=utf-8"
-
-/** Characters of one piece of the exposition, about. */
-const pieceLength = 32 * 1024
-
-/** The Prometheus text format, in pieces, so that a great many series can be sent without holding up the loop. */
-export function* expose(exported: Exported): Generator<string> {
-  let piece = ""
-  for (const { definition, series } of exported) {
-    if (series.length === 0) continue
-    const { buckets = [], help, kind, labels, name } = definition
-    piece += `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${kind}\n`
-    for (const one of series) {
-      const text = labels.map((label, i) => `${label}="${escapeLabel(one.labels[i] ?? unknown)}"`).join(",")
-      if (one.counts === undefined) piece += `${name}${braces(text)} ${number(one.value)}\n`
-      else piece += histogramLines(name, text, buckets, one.counts, one.value)
-      if (piece.length > pieceLength) {
-        yield piece
-        piece = ""
+    : {
+        labels: a.labels,
+        value: a.value + b.value,
+        counts: a.counts.map((count, i) => count + (b.counts?.[i] ?? 0)),
+        ...(a.exponential === undefined || b.exponential === undefined
+          ? {}
+          : { exponential: mergeExponential(a.exponential, b.exponential) }),
       }
-    }
-  }
-  yield piece
-}
-
-const histogramLines = (
-  name: string,
-  labels: string,
-  buckets: ReadonlyArray<number>,
-  counts: ReadonlyArray<number>,
-  sum: number,
-): string => {
-  const before = labels === "" ? "" : `${labels},`
-  let count = 0
-  let lines = ""
-  for (let i = 0; i < counts.length; i++) {
-    count += counts[i] as number
-    lines += `${name}_bucket{${before}le="${number(buckets[i] ?? Infinity)}"} ${count}\n`
-  }
-  return `${lines}${name}_sum${braces(labels)} ${number(sum)}\n${name}_count${braces(labels)} ${count}\n`
-}
-
-const braces = (labels: string): string => (labels === "" ? "" : `{${labels}}`)
-
-const number = (value: number): string => (value === Infinity ? "+Inf" : value === -Infinity ? "-Inf" : String(value))
-
-const escapeHelp = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")
-
-const escapeLabel = (text: string): string =>
-  /["\\\n]/.test(text) ? text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"') : text

@@ -9,6 +9,7 @@ import { getHeapStatistics } from "node:v8"
 import { threadId } from "node:worker_threads"
 import { Journal } from "../../stages/ports/Journal.ts"
 import { type Clock, Timer } from "../../stages/ports/Timer.ts"
+import type { OtlpAttribute } from "../../protocols/otlp/wire.ts"
 import type { Gateway } from "../Gateway.ts"
 import { formats } from "./accessLog.ts"
 import { TelemetryJournal } from "./journal.ts"
@@ -39,6 +40,8 @@ export interface TelemetryOptions {
   readonly version: string
   readonly logging: Setting & { readonly format: "text" | "json" }
   readonly metricsRemove?: ReadonlyArray<string>
+  /** Whether histograms have exponential buckets beside the fixed ones. */
+  readonly exponential?: boolean
   /** Where lines go; the standard output unless set. */
   readonly out?: Out
   /** `OTEL_` variables and the like; those of the process unless given. */
@@ -53,6 +56,7 @@ export interface TelemetryOptions {
 export const telemetryOptions = (settings: Static): Omit<TelemetryOptions, "version" | "out"> => ({
   logging: settings.logging,
   metricsRemove: settings.metricsRemove,
+  exponential: settings.histograms !== "classic" || settings.metricsExport?.histograms === "exponential",
   namespace: settings.identity.namespace,
   observed: settings.observed,
   requestLog: settings.requestLog,
@@ -72,6 +76,8 @@ export class Telemetry extends Context.Service<
     readonly curiosity: Curiosity
     /** Absent where nothing is kept. */
     readonly requestLog: RequestLog | undefined
+    /** Who we are, as OTLP tells it. */
+    readonly resource: ReadonlyArray<OtlpAttribute>
     /** From now on the gauges tell about this gateway. */
     readonly watch: (gateway: Gateway["Service"]) => void
   }
@@ -157,6 +163,7 @@ const keep = Effect.fnUntraced(function* (
 
 const make = Effect.fnUntraced(function* ({
   env = process.env,
+  exponential = false,
   logging,
   metricsRemove = [],
   namespace = "default",
@@ -166,7 +173,12 @@ const make = Effect.fnUntraced(function* ({
   version,
 }: TelemetryOptions) {
   const clock = yield* Timer
-  const metrics = makeMetrics({ version, remove: metricsRemove, labels: observed.labels.map(({ name }) => name) })
+  const metrics = makeMetrics({
+    version,
+    exponential,
+    remove: metricsRemove,
+    labels: observed.labels.map(({ name }) => name),
+  })
   const levels = new Levels(logging)
   const dropped = metrics.logLinesDropped.with()
   if (out === undefined) {
@@ -276,6 +288,7 @@ const make = Effect.fnUntraced(function* ({
     stories,
     curiosity,
     requestLog,
+    resource: resourceOf(env, self),
     watch: (gateway) => {
       if (watched.has(gateway)) return
       watched.add(gateway)

@@ -210,6 +210,8 @@ export interface MetricsOptions {
   readonly version: string
   readonly remove?: ReadonlyArray<string>
   readonly seriesMax?: number
+  /** Whether histograms have exponential buckets beside the fixed ones. */
+  readonly exponential?: boolean
   /** Further labels of whatever is counted by route. */
   readonly labels?: ReadonlyArray<string>
 }

@@ -83,6 +83,8 @@ export interface OtlpReceiver {
   readonly spans: ReadonlyArray<ReceivedSpan>
   readonly logs: ReadonlyArray<ReceivedLog>
   readonly metrics: ReadonlyArray<Record<string, unknown>>
+  /** Of whom metrics were told. */
+  readonly resources: ReadonlyArray<Record<string, unknown>>
   /** Everything as it came, for whoever looks for what must not be there. */
   readonly raw: ReadonlyArray<Buffer>
   readonly requests: ReadonlyArray<{ readonly path: string; readonly headers: Readonly<Record<string, unknown>> }>
@@ -104,6 +106,7 @@ export const otlpReceiver = async (): Promise<OtlpReceiver> => {
   const spans: Array<ReceivedSpan> = []
   const logs: Array<ReceivedLog> = []
   const metrics: Array<Record<string, unknown>> = []
+  const resources: Array<Record<string, unknown>> = []
   const raw: Array<Buffer> = []
   const requests: Array<OtlpReceiver["requests"][number]> = []
 
@@ -144,6 +147,7 @@ export const otlpReceiver = async (): Promise<OtlpReceiver> => {
       }
     }
     for (const group of manyOf(told, "resourceMetrics")) {
+      resources.push(attributesIn(oneOf(group, "resource")))
       for (const scoped of manyOf(group, "scopeMetrics")) metrics.push(...manyOf(scoped, "metrics"))
     }
   }
@@ -179,6 +183,7 @@ export const otlpReceiver = async (): Promise<OtlpReceiver> => {
   for (const [signal, path] of [
     ["traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"],
     ["logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"],
+    ["metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"],
   ] as const) {
     grpcServer.addService(service(signal, path) as never, {
       [path]: (
@@ -202,6 +207,7 @@ export const otlpReceiver = async (): Promise<OtlpReceiver> => {
     spans,
     logs,
     metrics,
+    resources,
     raw,
     requests,
     close: () => {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
-import { type Exported, expose, merge, Registry } from "../../src/telemetry/Registry.ts"
+import { expose } from "../../src/telemetry/exposition.ts"
+import { type Exported, merge, Registry } from "../../src/telemetry/Registry.ts"
 import * as Metrics from "../../src/telemetry/metrics.ts"
 import { read, valueOf } from "./prometheus.ts"
 

@@ -32,8 +32,6 @@ export const notBuilt = {
     "xdsAddress",
     "xdsAuthToken",
     "spiffe",
-    "histograms: native",
-    "histograms: both",
   ],
 } as const satisfies Record<string, ReadonlyArray<string>>
 

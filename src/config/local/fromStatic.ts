@@ -5,7 +5,7 @@
 import * as Redacted from "effect/Redacted"
 import type { Secret } from "../../../ir/Secret.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
-import { pairs } from "../../telemetry/otlp/resource.ts"
+import { endpointOf, first, headersIn, protocolIn } from "../otlpVariables.ts"
 import type { Environment } from "./expand.ts"
 import { present } from "./present.ts"
 import { error, type Problem } from "./Problem.ts"
@@ -20,50 +20,6 @@ export interface Settled {
   readonly problems: ReadonlyArray<Problem>
   /** Headers of every export of spans. */
   readonly headers: ReadonlyArray<{ readonly name: string; readonly value: Secret }>
-}
-
-const first = (
-  env: Environment,
-  ...names: ReadonlyArray<string>
-): { readonly name: string; readonly text: string } | undefined => {
-  for (const name of names) {
-    const text = env[name]?.trim()
-    if (text !== undefined && text !== "") return { name, text }
-  }
-  return undefined
-}
-
-const headersIn = (text: string): ReadonlyArray<readonly [string, string]> => {
-  if (!text.startsWith("{")) return pairs(text)
-  try {
-    return Object.entries(JSON.parse(text) as Record<string, unknown>).map(([name, value]) => [name, String(value)])
-  } catch {
-    return []
-  }
-}
-
-const defaultPorts: Readonly<Record<string, number>> = { "http:": 80, "https:": 443, "grpc:": 4317 }
-
-interface Endpoint {
-  readonly host: NonNullable<TracingPolicy["host"]>
-  readonly path: string | undefined
-}
-
-const endpointOf = (text: string): Endpoint | string => {
-  if (!URL.canParse(text)) return `${JSON.stringify(text)} is not a URL`
-  const url = new URL(text)
-  const port = defaultPorts[url.protocol]
-  if (port === undefined) return `a receiver of traces is named by an http, https or grpc URL, not ${url.protocol}//`
-  if (url.username !== "" || url.password !== "") return "a user in the URL is not used: set `headers` instead"
-  const host: Endpoint["host"] = {
-    target: {
-      _tag: "Host",
-      host: url.hostname.replace(/^\[|\]$/g, ""),
-      port: url.port === "" ? port : Number(url.port),
-    },
-    tls: url.protocol === "https:",
-  }
-  return { host, path: url.pathname === "" || url.pathname === "/" ? undefined : url.pathname }
 }
 
 const samplers: Readonly<Record<string, (share: number) => Pick<TracingPolicy, "randomSampling" | "clientSampling">>> =
@@ -99,24 +55,6 @@ const samplerOf = (
   return made(share)
 }
 
-const protocolOf = (tracing: Tracing, env: Environment, problems: Array<Problem>): "grpc" | "http" | undefined => {
-  const said = first(env, "OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-  switch (said?.text) {
-    case undefined:
-      return tracing.otlpProtocol
-    case "grpc":
-      return "grpc"
-    case "http":
-    case "http/protobuf":
-      return "http"
-    default:
-      problems.push(
-        error([], `invalid env var ${said?.name ?? ""}=${said?.text ?? ""}`, "Use `grpc` or `http/protobuf`."),
-      )
-      return undefined
-  }
-}
-
 const tracingPolicy = (tracing: Tracing, env: Environment, problems: Array<Problem>): TracingPolicy | undefined => {
   const named = first(env, "OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
   const text = named?.text ?? tracing.otlpEndpoint
@@ -135,7 +73,9 @@ const tracingPolicy = (tracing: Tracing, env: Environment, problems: Array<Probl
     problems.push(error(named === undefined ? ["config", "tracing", "otlpEndpoint"] : [], endpoint))
     return undefined
   }
-  const protocol = protocolOf(tracing, env, problems)
+  const protocol =
+    protocolIn(env, problems, "OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") ??
+    tracing.otlpProtocol
   const ownPath = tracing.path ?? "/v1/traces"
   // The general variable names where all signals go; the path of this one comes after it.
   const path =
@@ -145,7 +85,7 @@ const tracingPolicy = (tracing: Tracing, env: Environment, problems: Array<Probl
         ? `${endpoint.path.replace(/\/$/, "")}${ownPath}`
         : endpoint.path
   return {
-    host: endpoint.host,
+    host: { target: { _tag: "Host", host: endpoint.host, port: endpoint.port }, tls: endpoint.isTls },
     ...samplerOf(env, problems),
     ...present({
       attributes: tracing.fields?.add,

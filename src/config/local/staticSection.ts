@@ -75,7 +75,24 @@ const staticSectionShape = Schema.Struct({
       database: opt(Database),
     }),
   ),
-  metrics: opt(Schema.Struct({ remove: opt(Texts), fields: opt(Schema.Struct({ add: opt(CelMap) })) })),
+  metrics: opt(
+    Schema.Struct({
+      remove: opt(Texts),
+      fields: opt(Schema.Struct({ add: opt(CelMap) })),
+      otlp: opt(
+        Schema.Struct({
+          endpoint: opt(Text, "`http://host:4318` or `grpc://host:4317`."),
+          protocol: opt(anyCase(["grpc", "http"])),
+          path: opt(Text, "Over HTTP; `/v1/metrics` unless set."),
+          headers: opt(TextMap),
+          interval: opt(Millis, "How often they are told; every minute unless set."),
+          temporality: opt(anyCase(["cumulative", "delta"])),
+          histograms: opt(anyCase(["explicit", "exponential"])),
+        }),
+        "Tells metrics to a receiver of OTLP.",
+      ),
+    }),
+  ),
   backend: opt(
     Schema.Struct({
       keepalives: opt(

@@ -1,0 +1,141 @@
+/** Metrics as an ExportMetricsServiceRequest. */
+import { attributes, BinaryWriter, exportRequest, message, type Origin, text, time, WireType } from "./wire.ts"
+
+export const metricsPath = "/v1/metrics"
+export const metricsMethod = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+
+export type Temporality = "delta" | "cumulative"
+
+export interface OtlpExponential {
+  readonly scale: number
+  readonly zeroCount: number
+  readonly buckets: ReadonlyArray<readonly [index: number, count: number]>
+}
+
+export interface OtlpPoint {
+  readonly attributes: ReadonlyArray<readonly [name: string, value: string]>
+  /** The sum of a histogram. */
+  readonly value: number
+  /** Of each bucket alone, the infinite one last. */
+  readonly counts?: ReadonlyArray<number> | undefined
+  readonly exponential?: OtlpExponential | undefined
+}
+
+export interface OtlpMetric {
+  readonly name: string
+  readonly description: string
+  readonly unit: string
+  readonly kind: "counter" | "gauge" | "histogram"
+  readonly bounds?: ReadonlyArray<number> | undefined
+  readonly points: ReadonlyArray<OtlpPoint>
+}
+
+export interface OtlpPeriod {
+  readonly temporality: Temporality
+  readonly startedUnixMillis: number
+  readonly endedUnixMillis: number
+}
+
+const temporalities = { delta: 1, cumulative: 2 } as const
+
+const double = (writer: BinaryWriter, field: number, value: number): void => {
+  writer.tag(field, WireType.Bit64).double(value)
+}
+
+const fixed = (writer: BinaryWriter, field: number, value: number): void => {
+  writer.tag(field, WireType.Bit64).fixed64(value)
+}
+
+const number = (writer: BinaryWriter, point: OtlpPoint, period: OtlpPeriod, hasStart: boolean): void => {
+  if (hasStart) time(writer, 2, period.startedUnixMillis)
+  time(writer, 3, period.endedUnixMillis)
+  double(writer, 4, point.value)
+  attributes(writer, 7, point.attributes)
+}
+
+const total = (counts: ReadonlyArray<number> = []): number => counts.reduce((sum, count) => sum + count, 0)
+
+const explicit = (
+  writer: BinaryWriter,
+  { attributes: own, counts = [], value }: OtlpPoint,
+  bounds: ReadonlyArray<number>,
+  period: OtlpPeriod,
+): void => {
+  time(writer, 2, period.startedUnixMillis)
+  time(writer, 3, period.endedUnixMillis)
+  fixed(writer, 4, total(counts))
+  double(writer, 5, value)
+  message(writer, 6, (packed) => {
+    for (const count of counts) packed.fixed64(count)
+  })
+  message(writer, 7, (packed) => {
+    for (const bound of bounds) packed.double(bound)
+  })
+  attributes(writer, 9, own)
+}
+
+const exponential = (
+  writer: BinaryWriter,
+  { attributes: own, counts, value }: OtlpPoint,
+  { buckets, scale, zeroCount }: OtlpExponential,
+  period: OtlpPeriod,
+): void => {
+  attributes(writer, 1, own)
+  time(writer, 2, period.startedUnixMillis)
+  time(writer, 3, period.endedUnixMillis)
+  fixed(writer, 4, total(counts))
+  double(writer, 5, value)
+  writer.tag(6, WireType.Varint).sint32(scale)
+  fixed(writer, 7, zeroCount)
+  const first = buckets[0]?.[0]
+  if (first !== undefined) {
+    message(writer, 8, (positive) => {
+      positive.tag(1, WireType.Varint).sint32(first)
+      message(positive, 2, (packed) => {
+        let next = first
+        for (const [index, count] of buckets) {
+          for (; next < index; next++) packed.uint64(0)
+          packed.uint64(count)
+          next++
+        }
+      })
+    })
+  }
+}
+
+const metric = (writer: BinaryWriter, one: OtlpMetric, period: OtlpPeriod): void => {
+  const { bounds = [], description, kind, name, points, unit } = one
+  text(writer, 1, name)
+  text(writer, 2, description)
+  text(writer, 3, unit)
+  const temporality = (inner: BinaryWriter): void => {
+    inner.tag(2, WireType.Varint).int32(temporalities[period.temporality])
+  }
+  if (kind === "gauge") {
+    message(writer, 5, (gauge) => {
+      for (const point of points) message(gauge, 1, (inner) => number(inner, point, period, false))
+    })
+  } else if (kind === "counter") {
+    message(writer, 7, (sum) => {
+      for (const point of points) message(sum, 1, (inner) => number(inner, point, period, true))
+      temporality(sum)
+      sum.tag(3, WireType.Varint).bool(true)
+    })
+  } else if (points.some((point) => point.exponential !== undefined)) {
+    message(writer, 10, (histogram) => {
+      for (const point of points) {
+        const { exponential: buckets } = point
+        if (buckets !== undefined) message(histogram, 1, (inner) => exponential(inner, point, buckets, period))
+      }
+      temporality(histogram)
+    })
+  } else {
+    message(writer, 9, (histogram) => {
+      for (const point of points) message(histogram, 1, (inner) => explicit(inner, point, bounds, period))
+      temporality(histogram)
+    })
+  }
+}
+
+export const encodeMetrics = (metrics: ReadonlyArray<OtlpMetric>, period: OtlpPeriod, origin: Origin): Uint8Array =>
+  exportRequest(origin, metrics, (writer, one) => metric(writer, one, period))
