@@ -37,11 +37,20 @@ export const parseJson = (text: string): unknown => {
   }
 }
 
+/** One name cannot be assigned without touching the prototype. */
+const put = (into: Record<string, unknown>, name: string, value: unknown): void => {
+  if (name !== "__proto__") into[name] = value
+  else Object.defineProperty(into, name, { value, configurable: true, enumerable: true, writable: true })
+}
+
 /** Without the fields that say nothing, so that "absent" is written in one way only. */
 export const compact = (fields: JsonObject): JsonObject => {
-  const kept: Array<readonly [string, unknown]> = []
-  for (const name of Object.keys(fields)) if (fields[name] !== undefined) kept.push([name, fields[name]])
-  return Object.fromEntries(kept)
+  const kept: Record<string, unknown> = {}
+  for (const name of Object.keys(fields)) {
+    const value = fields[name]
+    if (value !== undefined) put(kept, name, value)
+  }
+  return kept
 }
 
 /** Only the named fields, those that are there. */
@@ -53,8 +62,11 @@ export const pick = (fields: JsonObject, names: ReadonlyArray<string>): JsonObje
   )
 
 /** All but the named fields. */
-export const without = (fields: JsonObject, names: ReadonlySet<string>): JsonObject =>
-  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.has(name)))
+export const without = (fields: JsonObject, names: ReadonlySet<string>): JsonObject => {
+  const kept: Record<string, unknown> = {}
+  for (const name of Object.keys(fields)) if (!names.has(name)) put(kept, name, fields[name])
+  return kept
+}
 
 /** Those that are there. */
 export const present = <A>(values: ReadonlyArray<A | undefined>): Array<A> =>

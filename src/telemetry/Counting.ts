@@ -9,6 +9,7 @@ import type { Ending, TargetCall } from "../../stages/ports/Journal.ts"
 import type { Purpose, Subtype } from "../../stages/Trace.ts"
 import type { Metrics } from "./metrics.ts"
 import type { Observed } from "./observed.ts"
+import { ModelSeries } from "./ModelSeries.ts"
 import type { PlaceFacts } from "./places.ts"
 import type { Counter, Histogram } from "./Registry.ts"
 import { mcpCall, protocolOf } from "./spoken.ts"
@@ -37,8 +38,6 @@ export const toSeconds = (millis: number): number => Math.max(0, millis) / 1000
 export type Labels = ReadonlyArray<string | undefined>
 
 const noLabels: Labels = []
-
-const lookups = { exact: "Exact", missing: "Missing", unpriced: "Unpriced", noCatalog: "NoCatalog" } as const
 
 /** Series of one backend that are found again without asking the registry. */
 const outcomesMax = 1_024
@@ -136,32 +135,37 @@ export class Counting {
     this.metrics.mcpRequests.with(call.method, call.kind, call.target, resource, ...place.labels, ...more).add(1)
   }
 
-  /** Calls of models are slow and dear: looking their series up is not what they cost. */
   private model(account: Account, place: PlaceFacts, more: Labels): void {
-    const { costLookups, firstToken, modelDuration, perToken, tokenCost, tokenUsage } = this.metrics
     const { cost, priced, usage } = account
-    const labels = [
-      operationOf(account),
-      account.provider,
-      account.requestModel,
-      account.responseModel,
-      ...place.labels,
-      ...more,
-    ]
-    const tokens = (type: string, count: number | undefined): void => {
-      if (count !== undefined) tokenUsage.with(type, ...labels).observe(count)
+    const series = this.modelOf(account, place, more)
+    if (usage !== undefined) {
+      series.tokens("input", usage.inputTokens)
+      series.tokens("output", usage.outputTokens)
+      series.tokens("input_cache_read", usage.cacheReadTokens)
+      series.tokens("input_cache_write", usage.cacheWriteTokens)
     }
-    tokens("input", usage?.inputTokens)
-    tokens("output", usage?.outputTokens)
-    tokens("input_cache_read", usage?.cacheReadTokens)
-    tokens("input_cache_write", usage?.cacheWriteTokens)
-    if (cost !== undefined) tokenCost.with(...labels).add(cost.total)
-    costLookups.with(lookups[priced], ...labels).add(1)
-    modelDuration.with(...labels).observe(toSeconds(account.endedMillis - account.startedMillis))
+    if (cost !== undefined) series.cost.add(cost.total)
+    series.priced(priced)
+    series.duration.observe(toSeconds(account.endedMillis - account.startedMillis))
     const first = account.timeToFirstTokenMillis
-    if (first !== undefined) firstToken.with(...labels).observe(toSeconds(first))
+    if (first !== undefined) series.firstToken.observe(toSeconds(first))
     const each = account.timePerOutputTokenMillis
-    if (each !== undefined) perToken.with(...labels).observe(toSeconds(each))
+    if (each !== undefined) series.perToken.observe(toSeconds(each))
+  }
+
+  private modelOf(account: Account, place: PlaceFacts, more: Labels): ModelSeries {
+    const operation = operationOf(account)
+    const { provider, requestModel, responseModel } = account
+    const make = (): ModelSeries =>
+      new ModelSeries(this.metrics, [operation, provider, requestModel, responseModel, ...place.labels, ...more])
+    if (more.length > 0) return make()
+    const key = `${operation}\n${provider}\n${requestModel}\n${responseModel}`
+    let series = place.models.get(key)
+    if (series === undefined) {
+      series = make()
+      if (place.models.size < outcomesMax) place.models.set(key, series)
+    }
+    return series
   }
 
   private backendOf(place: PlaceFacts, name: string | undefined): BackendSeries {

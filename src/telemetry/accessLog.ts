@@ -122,7 +122,11 @@ export const plain = (value: string): string =>
   value === "" || unsafe.test(value) ? JSON.stringify(value).replace(controls, escaped) : value
 
 /** JSON that no terminal acts upon. */
-const printed = (value: Json): string => JSON.stringify(value).replace(controls, escaped)
+const printed = (value: Json): string => {
+  if (typeof value === "string") return quoted(value)
+  if (typeof value === "number" && Number.isFinite(value)) return String(value)
+  return JSON.stringify(value).replace(controls, escaped)
+}
 
 /** How a line is written. */
 export interface Format {
@@ -214,8 +218,12 @@ export const fieldsOfLine = (place: Place, told: Line): ReadonlyArray<Field> => 
 }
 
 /** Writes lines in one format; everything that does not depend on the exchange is prepared here. */
+/** Computed fields whose names are kept as they are written. */
+const NAMES_MAX = 1_024
+
 export class LineWriter {
   private readonly format: Format
+  private readonly names = new Map<string, string>()
   private readonly keys: { readonly [K in keyof typeof at]: string }
   private readonly protocols = new Map<string, string>()
   private readonly statuses: Array<string> = []
@@ -247,8 +255,18 @@ export class LineWriter {
   computed(fields: ReadonlyArray<Field>): string {
     const { format } = this
     let part = ""
-    for (const [name, value] of fields) part += format.key(name) + format.computed(value)
+    for (const [name, value] of fields) part += this.named(name) + format.computed(value)
     return part
+  }
+
+  /** Most lines have the same fields; names that clients make up are not remembered without end. */
+  private named(name: string): string {
+    let text = this.names.get(name)
+    if (text === undefined) {
+      text = this.format.key(name)
+      if (this.names.size < NAMES_MAX) this.names.set(name, text)
+    }
+    return text
   }
 
   /** One whole line, end of line included; `more` is what follows the fields of the gateway's own. */

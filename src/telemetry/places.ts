@@ -7,6 +7,7 @@ import type { Exchange } from "../../stages/Exchange.ts"
 import type { CompiledBind, CompiledListener, CompiledRoute, Live, Plan } from "../../stages/Plan.ts"
 import { everyField, fieldsWithout, type LineWriter, type Place } from "./accessLog.ts"
 import type { BackendSeries } from "./Counting.ts"
+import type { ModelSeries } from "./ModelSeries.ts"
 import { unknown } from "./Registry.ts"
 
 /** A route, or the lack of one, as everything that ended there has in common. */
@@ -16,6 +17,8 @@ export interface PlaceFacts {
   readonly text: string
   readonly fields: number
   readonly backends: Map<string | undefined, BackendSeries>
+  /** By operation, provider and models. */
+  readonly models: Map<string, ModelSeries>
 }
 
 interface ListenerFacts {
@@ -119,6 +122,7 @@ export class Places {
       text: this.writer.place(named, fields),
       fields,
       backends: new Map(),
+      models: new Map(),
     }
   }
 

@@ -106,15 +106,15 @@ export interface Payload {
 }
 
 /** Parameters of the request that are written down where the client set them. */
-const parameters: ReadonlyArray<readonly [field: string, ...names: ReadonlyArray<string>]> = [
-  ["gen_ai.request.temperature", "temperature"],
-  ["gen_ai.request.encoding_formats", "encoding_format"],
-  ["gen_ai.request.top_p", "top_p"],
-  ["gen_ai.request.max_tokens", "max_completion_tokens", "max_output_tokens", "max_tokens"],
-  ["gen_ai.request.frequency_penalty", "frequency_penalty"],
-  ["gen_ai.request.presence_penalty", "presence_penalty"],
-  ["gen_ai.request.seed", "seed"],
-  ["gen_ai.embeddings.dimension.count", "dimensions"],
+const parameters: ReadonlyArray<{ readonly field: string; readonly names: ReadonlyArray<string> }> = [
+  { field: "gen_ai.request.temperature", names: ["temperature"] },
+  { field: "gen_ai.request.encoding_formats", names: ["encoding_format"] },
+  { field: "gen_ai.request.top_p", names: ["top_p"] },
+  { field: "gen_ai.request.max_tokens", names: ["max_completion_tokens", "max_output_tokens", "max_tokens"] },
+  { field: "gen_ai.request.frequency_penalty", names: ["frequency_penalty"] },
+  { field: "gen_ai.request.presence_penalty", names: ["presence_penalty"] },
+  { field: "gen_ai.request.seed", names: ["seed"] },
+  { field: "gen_ai.embeddings.dimension.count", names: ["dimensions"] },
 ]
 
 const seconds = (millis: number | undefined): number | undefined => (millis === undefined ? undefined : millis / 1000)
@@ -125,31 +125,39 @@ const dollars = (amount: number | undefined): string | undefined =>
 
 const modelFields = (account: Account): ReadonlyArray<Field> => {
   const { body, cost, usage } = account
-  const all: Array<readonly [string, Json | undefined]> = [
-    ["gen_ai.operation.name", operationOf(account)],
-    ["gen_ai.provider.name", account.provider],
-    ["gen_ai.request.model", account.requestModel],
-    ["gen_ai.response.model", account.responseModel],
-    ["gen_ai.usage.input_tokens", usage?.inputTokens],
-    ["gen_ai.usage.cache_creation.input_tokens", usage?.cacheWriteTokens],
-    ["gen_ai.usage.cache_read.input_tokens", usage?.cacheReadTokens],
-    ["gen_ai.usage.output_tokens", usage?.outputTokens],
-    ["gen_ai.usage.reasoning_tokens", usage?.reasoningTokens],
-    ["gen_ai.usage.output_image_tokens", usage?.outputImageTokens],
-    ["gen_ai.usage.input_audio_tokens", usage?.inputAudioTokens],
-    ["gen_ai.usage.output_audio_tokens", usage?.outputAudioTokens],
-    ["agw.ai.time_to_first_token", seconds(account.timeToFirstTokenMillis)],
-    ["agw.ai.time_per_output_token", seconds(account.timePerOutputTokenMillis)],
-    ["agw.ai.usage.estimated", account.isEstimated ? true : undefined],
-    ["agw.ai.budget.exceeded", account.overspent?.join(",")],
-    ["agw.ai.usage.cost.total", dollars(cost?.total)],
-  ]
-  for (const [field, ...names] of parameters) {
-    const name = names.find((one) => body?.[one] !== undefined)
-    const value: unknown = name === undefined ? undefined : body?.[name]
-    if (typeof value === "number" || typeof value === "string") all.push([field, value])
+  const all: Array<Field> = []
+  const add = (name: string, value: Json | undefined): void => {
+    if (value !== undefined) all.push([name, value])
   }
-  return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+  add("gen_ai.operation.name", operationOf(account))
+  add("gen_ai.provider.name", account.provider)
+  add("gen_ai.request.model", account.requestModel)
+  add("gen_ai.response.model", account.responseModel)
+  if (usage !== undefined) {
+    add("gen_ai.usage.input_tokens", usage.inputTokens)
+    add("gen_ai.usage.cache_creation.input_tokens", usage.cacheWriteTokens)
+    add("gen_ai.usage.cache_read.input_tokens", usage.cacheReadTokens)
+    add("gen_ai.usage.output_tokens", usage.outputTokens)
+    add("gen_ai.usage.reasoning_tokens", usage.reasoningTokens)
+    add("gen_ai.usage.output_image_tokens", usage.outputImageTokens)
+    add("gen_ai.usage.input_audio_tokens", usage.inputAudioTokens)
+    add("gen_ai.usage.output_audio_tokens", usage.outputAudioTokens)
+  }
+  add("agw.ai.time_to_first_token", seconds(account.timeToFirstTokenMillis))
+  add("agw.ai.time_per_output_token", seconds(account.timePerOutputTokenMillis))
+  if (account.isEstimated) add("agw.ai.usage.estimated", true)
+  add("agw.ai.budget.exceeded", account.overspent?.join(","))
+  add("agw.ai.usage.cost.total", dollars(cost?.total))
+  if (body === undefined) return all
+  for (const { field, names } of parameters) {
+    for (const name of names) {
+      const value = body[name]
+      if (value === undefined) continue
+      if (typeof value === "number" || typeof value === "string") all.push([field, value])
+      break
+    }
+  }
+  return all
 }
 
 const costAttributes = ({ cost }: Account): Readonly<Record<string, unknown>> =>

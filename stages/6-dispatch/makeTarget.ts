@@ -225,7 +225,9 @@ const llmTarget = (
     affinityOf: affinityOf(policies, policyPorts),
     judge: healthOf(policies, policyPorts)?.judge,
   })
-  const copying = mirrors.length === 0 ? reaching : mirroring(ports, policyPorts, resolved, route, reaching)
+  // Every provider is sent a copy of its own, so the request stays as it is without another one.
+  if (mirrors.length === 0) return { name, type: "ai", attempt: reaching }
+  const copying = mirroring(ports, policyPorts, resolved, route, reaching)
   return {
     name,
     type: "ai",

@@ -1,7 +1,8 @@
 /** What a client asks of a model, as far as the gateway reads it. */
 import type { ModelRouteType } from "../../../ir/policy/Ai.ts"
 import { isObject, type JsonObject, textOf } from "../../../protocols/llm/Json.ts"
-import { type PathModel, pathModel, isStreamingPath } from "./pathModel.ts"
+import type { Place } from "./kinds.ts"
+import type { PathModel } from "./pathModel.ts"
 import { multipartField } from "./multipart.ts"
 
 export interface Asked {
@@ -50,16 +51,13 @@ const modelOf = (
 }
 
 export const read = (
-  kind: ModelRouteType,
-  path: string,
+  { inPath, isStreamingPath, kind }: Place,
   query: string | undefined,
   contentType: string | undefined,
   bytes: Uint8Array,
 ): Asked => {
   const opaque = kind === "detect" || kind === "passthrough" || kind === "realtime"
   const json = opaque && !isJson(contentType) ? undefined : parsed(bytes)
-  const inPath = pathModel(path)
-  const byPath = isStreamingPath(path)
   const inQuery = kind === "realtime" && query !== undefined ? new URLSearchParams(query).get("model") : null
   return {
     kind,
@@ -68,8 +66,8 @@ export const read = (
     json,
     inPath,
     model: inQuery ?? modelOf(kind, json, inPath, bytes, contentType),
-    streaming: json?.["stream"] === true || byPath,
-    isStreamingPath: byPath,
-    wantsList: kind === "generateContent" && byPath && !/(?:^|&)alt=sse(?:&|$)/.test(query ?? ""),
+    streaming: json?.["stream"] === true || isStreamingPath,
+    isStreamingPath,
+    wantsList: kind === "generateContent" && isStreamingPath && !/(?:^|&)alt=sse(?:&|$)/.test(query ?? ""),
   }
 }

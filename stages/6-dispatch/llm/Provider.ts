@@ -33,6 +33,13 @@ import { traitsOf } from "./vendor/traitsOf.ts"
 import { inPath, type VendorTraits } from "./vendor/VendorCall.ts"
 import { pathModel } from "./pathModel.ts"
 
+/** Where calls of one format go. */
+interface Destination {
+  readonly handle: EndpointHandle
+  readonly authority: string | undefined
+  readonly host: string | undefined
+}
+
 /** How connections to a provider are made; a text says why they cannot be. */
 export type Connecting = (target: HostTarget) => EndpointHandle
 
@@ -185,18 +192,30 @@ export const compile = (
   const idleMillis = provider.idleMillis ?? defaults.llmIdleMillis
   const version = policies.BackendHttp?.version === "HTTP/2.0" ? "2" : "1.1"
   const isTls = policies.BackendTls !== undefined
+  const destinations = new Map<Format | undefined, Destination | undefined>()
+  const destinationFor = (format: Format | undefined): Destination | undefined => {
+    if (destinations.has(format)) return destinations.get(format)
+    const target = provider.target ?? traits.address(format)
+    const authority = target === undefined ? undefined : authorityOf(target, isTls ? "https" : "http")
+    const destination =
+      target === undefined || typeof connecting === "string"
+        ? undefined
+        : { handle: connecting(target), authority, host: authority === undefined ? undefined : hostOf(authority) }
+    destinations.set(format, destination)
+    return destination
+  }
   const sendTo = (attempt: Try, sendable: Sendable, asked: Asked): Effect.Effect<Reply, Refusal> => {
     if (provider.vendor._tag === "Echo") return echo(clock, attempt.request, sendable, asked)
     if (typeof connecting === "string") return Effect.fail({ _tag: "FilterFailed", detail: connecting })
-    const target = provider.target ?? traits.address(sendable.upstream)
-    if (target === undefined) return Effect.fail({ _tag: "NoHealthyBackends" })
+    const destination = destinationFor(sendable.upstream)
+    if (destination === undefined) return Effect.fail({ _tag: "NoHealthyBackends" })
     const { request } = attempt
-    const authority = authorityOf(target, isTls ? "https" : "http")
-    if (authority !== undefined) {
+    const { authority, handle, host } = destination
+    if (authority !== undefined && host !== undefined) {
       request.authority = authority
-      request.host = hostOf(authority)
+      request.host = host
     }
-    return send(attempt, request, connecting(target).get(), version, timeoutMillis, clock)
+    return send(attempt, request, handle.get(), version, timeoutMillis, clock)
   }
   const inner = (sendable: Sendable, asked: Asked) => {
     const finished = (attempt: Try): Effect.Effect<Reply, Refusal> => {
@@ -217,6 +236,7 @@ export const compile = (
     return early.length === 0 ? finished : layer<Try>(early, finished)
   }
 
+  const freshCall = () => ({ nowMillis: clock.wallMillis(), id: idOf(clock.random) })
   const unfit = (error: LlmError): Effect.Effect<Answer> =>
     Effect.succeed<Answer>({ _tag: "Unfit", client: undefined, error })
   const closed = (
@@ -256,26 +276,28 @@ export const compile = (
     account.providerName = provider.name
     account.upstreamModel = sendable.model
     account.responseModel = undefined
-    const replied = Effect.map(inner(sendable, asked)(own), (reply): Answer => {
-      reply.headers.set("x-sluice-provider", provider.name)
-      if (sendable.model !== undefined) reply.headers.set("x-sluice-model", sendable.model)
-      return {
-        _tag: "Called",
-        called: {
-          reply,
-          deliver: () => {
-            const settle = (received: Received | undefined): void => settling(account, sendable, received)
-            const delivered = deliver(reply, sendable, { clock, account, idleMillis, settle })
-            return guarded(attempt, sendable, account, delivered)
-          },
-        },
-      }
-    })
-    return Effect.tapError(replied, () =>
-      Effect.sync(() => {
+    return Effect.matchEffect(inner(sendable, asked)(own), {
+      onFailure: (refusal) => {
         attempt.failure = own.failure
-      }),
-    )
+        return Effect.fail(refusal)
+      },
+      onSuccess: (reply) => {
+        reply.headers.set("x-sluice-provider", provider.name)
+        if (sendable.model !== undefined) reply.headers.set("x-sluice-model", sendable.model)
+        const answer: Answer = {
+          _tag: "Called",
+          called: {
+            reply,
+            deliver: () => {
+              const settle = (received: Received | undefined): void => settling(account, sendable, received)
+              const delivered = deliver(reply, sendable, { clock, account, idleMillis, settle })
+              return guarded(attempt, sendable, account, delivered)
+            },
+          },
+        }
+        return Effect.succeed(answer)
+      },
+    })
   }
 
   return {
@@ -283,7 +305,7 @@ export const compile = (
     part,
     traits,
     ask: (attempt, asked, account, pinned) => {
-      const made = prepare(attempt, asked, pinned, { nowMillis: clock.wallMillis(), id: idOf(clock.random) })
+      const made = prepare(attempt, asked, pinned, freshCall)
       if (Result.isFailure(made)) {
         const counted = made.failure.code === unsupported ? counting(asked, tokens) : undefined
         return counted === undefined

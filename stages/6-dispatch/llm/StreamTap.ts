@@ -1,7 +1,7 @@
 /**
  * Looks at a stream of events on its way, without parsing what it need not: only the first event, and the first and the
- * last that tell of usage, are read. Only whole events pass, so that an end can be put after any of them; otherwise the
- * bytes stay as they are.
+ * last that tell of usage, are read, the last of them once the stream is over. Only whole events pass, so that an end can
+ * be put after any of them; otherwise the bytes stay as they are.
  */
 import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
 
@@ -30,7 +30,8 @@ export const mentionsUsage = (bytes: Uint8Array): boolean => {
   // `g` is the rarest of its letters.
   for (let i = bytes.indexOf(0x67); i >= 0; i = bytes.indexOf(0x67, i + 1)) {
     if (bytes[i + 1] !== 0x65 || bytes[i - 1] !== 0x61 || bytes[i - 2] !== 0x73 || bytes[i - 3] !== 0x75) continue
-    if (bytes[i - 4] !== 0x22) continue
+    // An escaped quote is one of the model's words.
+    if (bytes[i - 4] !== 0x22 || bytes[i - 5] === 0x5c) continue
     let j = bytes.indexOf(0x3a, i + 2) + 1
     if (j === 0) continue
     while (bytes[j] === 0x20) j++
@@ -70,22 +71,49 @@ const saysUsageOnly = (data: JsonObject): boolean => {
   return Array.isArray(choices) && choices.length === 0 && isObject(usage)
 }
 
+/** Where the last event that ends in these bytes ends; those before `from` are known to hold no end. 0 without one. */
+export const lastEventEnd = (bytes: Uint8Array, from: number): number => {
+  for (let i = bytes.lastIndexOf(lineFeed); i > 0 && i >= from; i = bytes.lastIndexOf(lineFeed, i - 1)) {
+    if (bytes[i - 1] === lineFeed) return i + 1
+    if (bytes[i - 1] === carriage && bytes[i - 2] === lineFeed) return i + 1
+  }
+  return 0
+}
+
+/** The events of a piece of a stream; what follows the last whole one is one too. */
+const eventsOf = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => {
+  const events: Array<Uint8Array> = []
+  let from = 0
+  for (let end = eventEnd(bytes, 0); end >= 0; end = eventEnd(bytes, end)) {
+    events.push(bytes.subarray(from, end))
+    from = end
+  }
+  if (from < bytes.byteLength) events.push(bytes.subarray(from))
+  return events
+}
+
+/** A stream that tells of usage at its beginning does so within as many bytes. */
+const BEGINNING_BYTES = 2048
+
 export class StreamTap {
-  private readonly onEvent: (data: JsonObject) => void
+  private readonly onEvent: (data: JsonObject) => boolean
   private readonly holdsBack: boolean
   private rest: Uint8Array = nothing
   private isFirst = true
-  private hasUsage = false
-  /** The latest event that told of usage, unread. */
+  /** The latest piece that told of usage, beyond what is kept. */
   private latest: Uint8Array | undefined
   private isBlind = false
-  private kept: Array<Uint8Array> = []
+  private readonly kept: Array<Uint8Array> = []
   private keptBytes = 0
+  private isOver = false
   /** Of everything that was passed on. */
   passedBytes = 0
 
-  /** `holdsBack`: an event that only tells of usage, which the client did not ask for, is not passed on. */
-  constructor(onEvent: (data: JsonObject) => void, holdsBack: boolean) {
+  /**
+   * `onEvent` says whether it learned of usage. `holdsBack`: an event that only tells of usage, which the client did not
+   * ask for, is not passed on.
+   */
+  constructor(onEvent: (data: JsonObject) => boolean, holdsBack: boolean) {
     this.onEvent = onEvent
     this.holdsBack = holdsBack
   }
@@ -93,86 +121,109 @@ export class StreamTap {
   /** What may be passed on now. */
   feed(chunk: Uint8Array): ReadonlyArray<Uint8Array> {
     if (this.isBlind) return [chunk]
-    const bytes = joined(this.rest, chunk)
-    let from = 0
-    let passFrom = 0
-    let passed: Array<Uint8Array> | undefined
-    for (let end = eventEnd(bytes, 0); end >= 0; end = eventEnd(bytes, end)) {
-      if (this.withholds(bytes.subarray(from, end))) {
-        passed ??= []
-        if (from > passFrom) passed.push(bytes.subarray(passFrom, from))
-        passFrom = end
-      }
-      from = end
-    }
-    this.rest = from === bytes.byteLength ? nothing : bytes.subarray(from)
+    const { rest } = this
+    const bytes = joined(rest, chunk)
+    const end = lastEventEnd(bytes, rest.byteLength)
+    const { byteLength } = bytes
+    this.rest = end === byteLength ? nothing : end === 0 ? bytes : bytes.subarray(end)
     if (this.rest.byteLength > EVENT_BYTES_MAX) {
       this.isBlind = true
-      from = bytes.byteLength
       this.rest = nothing
+      return this.passing(bytes)
     }
-    if (from > passFrom) {
-      const last = passFrom === 0 && from === bytes.byteLength ? bytes : bytes.subarray(passFrom, from)
-      if (passed === undefined) passed = [last]
-      else passed.push(last)
+    if (end === 0) return noBytes
+    return this.passing(end === byteLength ? bytes : bytes.subarray(0, end))
+  }
+
+  /** Whole events. */
+  private passing(bytes: Uint8Array): ReadonlyArray<Uint8Array> {
+    if (this.isFirst) this.begin(bytes)
+    if (!this.holdsBack || !mentionsUsage(bytes)) {
+      this.keep(bytes)
+      return [bytes]
     }
-    if (passed === undefined) return noBytes
-    this.keep(passed)
+    const passed: Array<Uint8Array> = []
+    for (const event of eventsOf(bytes)) {
+      const data = mentionsUsage(event) ? dataOf(event) : undefined
+      if (data !== undefined) this.onEvent(data)
+      if (data !== undefined && saysUsageOnly(data)) continue
+      this.keep(event)
+      passed.push(event)
+    }
     return passed
   }
 
-  private withholds(event: Uint8Array): boolean {
-    const tells = mentionsUsage(event)
-    if (!tells && !this.isFirst) return false
-    const isToRead = this.isFirst || !this.hasUsage || this.holdsBack
-    this.isFirst = false
-    if (tells) this.hasUsage = true
-    if (!isToRead) {
-      this.latest = event
-      return false
+  /** Comments may come before the first event that says anything. */
+  private begin(bytes: Uint8Array): void {
+    for (const event of eventsOf(bytes)) {
+      const data = dataOf(event)
+      if (data === undefined) continue
+      this.isFirst = false
+      this.onEvent(data)
+      return
     }
-    if (tells) this.latest = undefined
-    const data = dataOf(event)
-    if (data === undefined) return false
-    this.onEvent(data)
-    return this.holdsBack && saysUsageOnly(data)
   }
 
-  private keep(passed: ReadonlyArray<Uint8Array>): void {
-    for (const bytes of passed) {
-      this.passedBytes += bytes.byteLength
-      if (this.keptBytes + bytes.byteLength > KEPT_BYTES_MAX) continue
-      this.keptBytes += bytes.byteLength
+  private keep(bytes: Uint8Array): void {
+    const { byteLength } = bytes
+    this.passedBytes += byteLength
+    if (this.keptBytes + byteLength <= KEPT_BYTES_MAX) {
+      this.keptBytes += byteLength
       this.kept.push(bytes)
-    }
+    } else if (mentionsUsage(bytes)) this.latest = bytes
   }
 
   /** What is left once the stream is over; a last event may lack its empty line. */
-  end(): Uint8Array {
+  end(): ReadonlyArray<Uint8Array> {
     const { rest } = this
     this.rest = nothing
-    const isHeldBack = rest.byteLength > 0 && this.withholds(rest)
+    const passed = rest.byteLength === 0 ? noBytes : this.passing(rest)
     this.readLatest()
-    return isHeldBack ? nothing : rest
+    return passed
   }
 
   /** Reads what was put off; to be called when nothing more comes. */
   readLatest(): void {
-    const { latest } = this
-    this.latest = undefined
-    const data = latest === undefined ? undefined : dataOf(latest)
-    if (data !== undefined) this.onEvent(data)
+    if (this.isOver) return
+    this.isOver = true
+    const { kept, latest } = this
+    this.readFirst()
+    if (latest !== undefined && this.readLast(latest)) return
+    for (let i = kept.length - 1; i >= 0; i--) {
+      const bytes = kept[i] as Uint8Array
+      if (mentionsUsage(bytes) && this.readLast(bytes)) return
+    }
+  }
+
+  private readFirst(): void {
+    let length = 0
+    for (const bytes of this.kept) {
+      if (length >= BEGINNING_BYTES) return
+      length += bytes.byteLength
+      if (!mentionsUsage(bytes)) continue
+      for (const event of eventsOf(bytes)) if (this.read(event)) return
+    }
+  }
+
+  private readLast(bytes: Uint8Array): boolean {
+    const events = eventsOf(bytes)
+    for (let i = events.length - 1; i >= 0; i--) if (this.read(events[i] as Uint8Array)) return true
+    return false
+  }
+
+  /** Says whether it tells of usage. */
+  private read(event: Uint8Array): boolean {
+    const data = mentionsUsage(event) ? dataOf(event) : undefined
+    return data !== undefined && this.onEvent(data)
   }
 
   /** The events that the client was given, from the beginning; `share` says how much of all it is. */
   received(): { readonly events: ReadonlyArray<JsonObject>; readonly share: number } {
     const events: Array<JsonObject> = []
     for (const bytes of this.kept) {
-      let from = 0
-      for (let end = eventEnd(bytes, 0); end >= 0; end = eventEnd(bytes, end)) {
-        const data = dataOf(bytes.subarray(from, end))
+      for (const event of eventsOf(bytes)) {
+        const data = dataOf(event)
         if (data !== undefined) events.push(data)
-        from = end
       }
     }
     return { events, share: this.passedBytes === 0 ? 1 : this.keptBytes / this.passedBytes }

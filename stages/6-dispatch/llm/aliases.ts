@@ -14,6 +14,7 @@ export const aliasing = (aliases: Readonly<Record<string, string>> = {}): ((mode
       patterns.push({ length: from.length, parts: new RegExp(`^${parts}$`), to })
     }
   }
+  if (exact.size === 0 && patterns.length === 0) return (model) => model
   patterns.sort((a, b) => b.length - a.length)
   return (model) => exact.get(model) ?? patterns.find(({ parts }) => parts.test(model))?.to ?? model
 }

@@ -52,10 +52,12 @@ export interface Admission {
 }
 
 export interface Budgets {
-  readonly admit: (attempt: Try, account: Account, estimate: Estimate) => Effect.Effect<Admission>
+  readonly admit: (attempt: Try, account: Account, estimate: () => Estimate) => Effect.Effect<Admission>
 }
 
 const admitted: Admission = { refusal: undefined }
+/** No budget is concerned. */
+export const freely: Effect.Effect<Admission> = Effect.succeed(admitted)
 
 const subjectText = (value: CelValue): string | undefined => {
   const text = toText(value)
@@ -102,6 +104,7 @@ const ofHolder = (attempt: Try): ReadonlyArray<Share> => {
   return budgets.flatMap((budget) => sharesOf(budget, "key", () => id))
 }
 
+/** Undefined: nobody keeps accounts here. */
 export const compile = (
   budgets: ReadonlyArray<Budget>,
   ports: PolicyPorts,
@@ -177,11 +180,11 @@ export const compile = (
     admit: (attempt, account, estimate) => {
       const own = ofHolder(attempt)
       const shares = own.length === 0 ? configured : [...configured, ...own]
-      if (shares.length === 0) return Effect.succeed(admitted)
+      if (shares.length === 0) return freely
       const open: Array<Open> = []
       // A client that leaves between two bookings gives back the first.
       return Effect.onInterrupt(
-        Effect.map(admitFrom(shares, 0, attempt, estimate, open), (admission) => {
+        Effect.map(admitFrom(shares, 0, attempt, estimate(), open), (admission) => {
           if (admission.refusal === undefined) account.watch((over) => settle(open, over))
           return admission
         }),

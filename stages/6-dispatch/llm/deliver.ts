@@ -16,7 +16,7 @@ import type { Refusal } from "../../Refusal.ts"
 import type { Account } from "./Account.ts"
 import { EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
 import type { Sendable } from "./prepare.ts"
-import { readingOf } from "./reading.ts"
+import { readingOf, usageIn } from "./reading.ts"
 import { StreamTap } from "./StreamTap.ts"
 import { errorEnd, errorReply } from "./told.ts"
 
@@ -53,12 +53,14 @@ const isEncoded = (headers: Headers): boolean => {
   return encoding !== undefined && encoding !== "" && encoding !== "identity"
 }
 
-const take = (account: Account, body: JsonObject, whole?: Format): void => {
-  const { model, serviceTier, usage: guessed } = readingOf(body)
-  const usage = (whole === undefined ? undefined : readUsage(whole, body)) ?? guessed
+/** Says whether the body tells of usage. */
+const take = (account: Account, body: JsonObject, whole?: Format): boolean => {
+  const { model, serviceTier } = readingOf(body)
+  const usage = (whole === undefined ? undefined : readUsage(whole, body)) ?? usageIn(body)
   if (usage !== undefined) account.used(usage)
   if (model !== undefined) account.responseModel = model
   if (serviceTier !== undefined) account.serviceTier = serviceTier
+  return usage !== undefined
 }
 
 const parse = (chunks: ReadonlyArray<Uint8Array>): unknown => {
@@ -79,7 +81,7 @@ const passing = (sendable: Sendable, { account, clock, settle }: Delivery): Even
       if (account.firstTokenMillis === 0) account.firstTokenMillis = clock.nowMillis()
       return tap.feed(chunk)
     },
-    end: () => [tap.end()],
+    end: () => tap.end(),
     fail: (error) => {
       tap.readLatest()
       return [errorEnd(sendable.client, error)]

@@ -121,9 +121,10 @@ class Round {
     attempt.failure = undefined
     const startedMillis = settings.clock.nowMillis()
     vitals.pending++
-    const answered = Effect.onExit(provider.ask(attempt, asked, account, pinned), () =>
-      Effect.sync(() => void vitals.pending--),
-    )
+    const answered = Effect.onExit(provider.ask(attempt, asked, account, pinned), () => {
+      vitals.pending--
+      return Effect.void
+    })
     return Effect.matchEffect(answered, {
       onFailure: (refusal) => {
         const { failure } = attempt

@@ -1,6 +1,7 @@
 /** Which kind of call a path stands for. */
 import type { ModelRouteType } from "../../../ir/policy/Ai.ts"
 import type { Format } from "../../../protocols/llm/Translation.ts"
+import { isStreamingPath, type PathModel, pathModel } from "./pathModel.ts"
 
 /** The format that clients speak in a kind of call; absent where it is passed on without being understood. */
 export const clientFormats: { readonly [Kind in ModelRouteType]?: Format } = {
@@ -45,4 +46,30 @@ export const kindsBy = (
     .sort(([a], [b]) => b.length - a.length)
   const rest = Object.hasOwn(routes, "*") ? (routes["*"] as ModelRouteType) : otherwise
   return (path) => exact.find(([suffix]) => path.endsWith(suffix))?.[1] ?? rest
+}
+
+/** All that a path says of a call. */
+export interface Place {
+  readonly kind: ModelRouteType
+  readonly inPath: PathModel | undefined
+  /** The path says so, whatever the body says. */
+  readonly isStreamingPath: boolean
+}
+
+export const asKind = (place: Place, kind: ModelRouteType): Place => (place.kind === kind ? place : { ...place, kind })
+
+/** Clients use few paths, but may make up others. */
+const PLACES_MAX = 512
+
+/** What was found out of a path is remembered. */
+export const placesBy = (kindOf: (path: string) => ModelRouteType): ((path: string) => Place) => {
+  const known = new Map<string, Place>()
+  return (path) => {
+    let place = known.get(path)
+    if (place === undefined) {
+      place = { kind: kindOf(path), inPath: pathModel(path), isStreamingPath: isStreamingPath(path) }
+      if (known.size < PLACES_MAX) known.set(path, place)
+    }
+    return place
+  }
 }

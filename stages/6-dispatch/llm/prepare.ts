@@ -45,7 +45,8 @@ export type Preparing = (
   attempt: Try,
   asked: Asked,
   pinned: string | undefined,
-  call: { readonly nowMillis: number; readonly id: string },
+  /** What only a translation needs. */
+  call: () => { readonly nowMillis: number; readonly id: string },
 ) => Result.Result<Ready, LlmError>
 
 /** In which order the ways to say it are tried; the client's own comes first, except where a provider only imitates it. */
@@ -184,7 +185,7 @@ export const preparing = (
       }
       const prepared = translation(client, upstream)?.request(shaped.json, {
         model,
-        ...call,
+        ...call(),
         ...(asked.isStreamingPath ? { stream: true } : {}),
         ...(options === undefined ? {} : { options }),
       })

@@ -3,7 +3,6 @@ import { at, countOf, isObject, type JsonObject, textOf } from "../../../protoco
 import type { Usage } from "../../../protocols/llm/Usage.ts"
 
 export interface Reading {
-  readonly usage: Usage | undefined
   readonly model: string | undefined
   readonly serviceTier: string | undefined
 }
@@ -100,15 +99,17 @@ export const usageOf = (usage: JsonObject): Usage | undefined => {
   })
 }
 
-export const readingOf = (body: JsonObject): Reading => {
+/** Whichever spelling it is in. */
+export const usageIn = (body: JsonObject): Usage | undefined => {
   const usage = holder(body)
-  return {
-    usage: usage === undefined ? undefined : usageOf(usage),
-    model:
-      textOf(body["model"]) ??
-      textOf(body["modelVersion"]) ??
-      textOf(at(body, "message", "model")) ??
-      textOf(at(body, "response", "model")),
-    serviceTier: textOf(body["service_tier"]) ?? textOf(at(body, "response", "service_tier")),
-  }
+  return usage === undefined ? undefined : usageOf(usage)
 }
+
+export const readingOf = (body: JsonObject): Reading => ({
+  model:
+    textOf(body["model"]) ??
+    textOf(body["modelVersion"]) ??
+    textOf(at(body, "message", "model")) ??
+    textOf(at(body, "response", "model")),
+  serviceTier: textOf(body["service_tier"]) ?? textOf(at(body, "response", "service_tier")),
+})

@@ -18,7 +18,9 @@ export interface Shaped {
   readonly edits: ReadonlyMap<string, unknown>
 }
 
-export const unchanged = (json: JsonObject): Shaped => ({ json, edits: new Map() })
+const noEdits: Shaped["edits"] = new Map()
+
+export const unchanged = (json: JsonObject): Shaped => ({ json, edits: noEdits })
 
 /** The same with members set, or taken out where they are `undefined`. */
 export const edited = (shaped: Shaped, members: Iterable<readonly [string, unknown]>): Shaped => {

@@ -18,9 +18,9 @@ import type { DispatchPorts } from "../ports.ts"
 import type { Try } from "../Target.ts"
 import { Account } from "./Account.ts"
 import { type Asked, read } from "./Asked.ts"
-import { compile as compileBudgets, type Estimate, outputMax } from "./budgets.ts"
+import { compile as compileBudgets, type Estimate, freely, outputMax } from "./budgets.ts"
 import { ask, type Candidate, type Candidates, candidates, type FailoverSettings } from "./failover.ts"
-import { clientFormats, kindsBy, usualRoutes } from "./kinds.ts"
+import { asKind, clientFormats, kindsBy, type Place, placesBy, usualRoutes } from "./kinds.ts"
 import { LlmState } from "./LlmState.ts"
 import type { Part } from "./Part.ts"
 import { compile as compileProvider, type Connecting, type Provider } from "./Provider.ts"
@@ -75,11 +75,11 @@ const reading = (
   dispatch: DispatchPorts,
   bytesMax: number,
   attempt: Try,
-  kind: ModelRouteType,
+  place: Place,
 ): Effect.Effect<Asked, Refusal> => {
   const { exchange, request } = attempt
   const understood = (bytes: Uint8Array): Asked =>
-    read(kind, request.path, request.query, request.headers.get("content-type"), bytes)
+    read(place, request.query, request.headers.get("content-type"), bytes)
   if (request.body._tag === "Empty") return Effect.succeed(understood(new Uint8Array(0)))
   if (request.body._tag === "Bytes") {
     return request.body.bytes.byteLength > bytesMax
@@ -134,15 +134,16 @@ export const reach = (
   }
   const bytesMax = bodyBytesMax(ports)
   const ai = mergeAi(route.Ai, parts.find(({ policies }) => policies.Ai?.routes !== undefined)?.policies.Ai)
-  const kindOf = kindsBy(ai?.routes ?? usualRoutes, backend._tag === "Models" ? "passthrough" : "completions")
+  const placeOf = placesBy(
+    kindsBy(ai?.routes ?? usualRoutes, backend._tag === "Models" ? "passthrough" : "completions"),
+  )
   const tokenizes = parts.some(({ provider }) => provider.tokenize)
 
-  const asking = (attempt: Try, kind: ModelRouteType): Effect.Effect<Asked, Refusal> => {
+  const asking = (attempt: Try, place: Place): Effect.Effect<Asked, Refusal> => {
     if (attempt.request.upgrade !== undefined) {
-      const { path, query } = attempt.request
-      return Effect.succeed(read("realtime", path, query, undefined, new Uint8Array(0)))
+      return Effect.succeed(read(asKind(place, "realtime"), attempt.request.query, undefined, new Uint8Array(0)))
     }
-    const asked = reading(dispatch, bytesMax, attempt, kind)
+    const asked = reading(dispatch, bytesMax, attempt, place)
     return tokenizes ? Effect.andThen(tokens.load, asked) : asked
   }
 
@@ -170,10 +171,12 @@ export const reach = (
 
   /** Whoever has spent what there was is refused before anybody is asked. */
   const affordable = (attempt: Try, asked: Asked, all: Candidates, account: Account): Effect.Effect<Reply, Refusal> => {
-    const asking = ask(settings, all, attempt, asked, account)
-    if (budgets === undefined || account.operation === "countTokens") return asking
-    return Effect.flatMap(budgets.admit(attempt, account, estimated(account, asked, all)), ({ refusal }) => {
-      if (refusal === undefined) return asking
+    const asking = (): Effect.Effect<Reply, Refusal> => ask(settings, all, attempt, asked, account)
+    if (budgets === undefined || account.operation === "countTokens") return asking()
+    const admission = budgets.admit(attempt, account, () => estimated(account, asked, all))
+    if (admission === freely) return asking()
+    return Effect.flatMap(admission, ({ refusal }) => {
+      if (refusal === undefined) return asking()
       account.settle(clock.nowMillis())
       return Effect.succeed(errorReply(clientFormats[asked.kind], refusal.error, refusal.headers))
     })
@@ -184,16 +187,21 @@ export const reach = (
     const account = opened(attempt, asked)
     account.countedTokens = counted(asked)
     const { exchange } = attempt
-    const mayComeAgain = route.Retry !== undefined
-    account.watch(({ usage }) => {
-      if (usage !== undefined || !mayComeAgain) chargeTokens(exchange, usage === undefined ? 0 : totalOf(usage))
-    })
-    const admitted = account.operation === "countTokens" ? Effect.void : admitTokens(attempt, account.countedTokens)
+    let answered: Effect.Effect<Reply, Refusal>
+    if (exchange.meters === undefined) answered = answering(account)
+    else {
+      const mayComeAgain = route.Retry !== undefined
+      account.watch(({ usage }) => {
+        if (usage !== undefined || !mayComeAgain) chargeTokens(exchange, usage === undefined ? 0 : totalOf(usage))
+      })
+      const admitted = account.operation === "countTokens" ? Effect.void : admitTokens(attempt, account.countedTokens)
+      answered = Effect.flatMap(admitted, () => answering(account))
+    }
     // A client that leaves before there is a reply has used nothing, and that must be told too.
-    return Effect.onExit(
-      Effect.flatMap(admitted, () => answering(account)),
-      (exit) => Effect.sync(() => (exit._tag === "Failure" ? account.settle(clock.nowMillis()) : undefined)),
-    )
+    return Effect.onExit(answered, (exit) => {
+      if (exit._tag === "Failure") account.settle(clock.nowMillis())
+      return Effect.void
+    })
   }
 
   const opened = (attempt: Try, asked: Asked): Account => {
@@ -223,12 +231,13 @@ export const reach = (
     const all = candidates(parts.map((part) => candidate(part)))
     return (attempt) => {
       const { method, path } = attempt.request
-      const kind = method === "GET" && attempt.request.upgrade === undefined ? "passthrough" : kindOf(path)
-      if (kind === "models") return Effect.succeed(notImplemented())
-      const answered = Effect.flatMap(asking(attempt, kind), (asked) =>
+      const found = placeOf(path)
+      const place = method === "GET" && attempt.request.upgrade === undefined ? asKind(found, "passthrough") : found
+      if (place.kind === "models") return Effect.succeed(notImplemented())
+      const answered = Effect.flatMap(asking(attempt, place), (asked) =>
         metered(attempt, asked, (account) => affordable(attempt, asked, all, account)),
       )
-      return Effect.catch(answered, inOwnWords(kind, attempt))
+      return Effect.catch(answered, inOwnWords(place.kind, attempt))
     }
   }
 
@@ -236,8 +245,9 @@ export const reach = (
   return (attempt) => {
     const listed = models.listing(attempt)
     if (listed !== undefined) return Effect.succeed(listed)
-    const kind = kindOf(attempt.request.path)
-    const answered = Effect.flatMap(asking(attempt, kind), (asked) => {
+    const place = placeOf(attempt.request.path)
+    const { kind } = place
+    const answered = Effect.flatMap(asking(attempt, place), (asked) => {
       const found = models.find(attempt, asked)
       if (found._tag === "Refused") {
         opened(attempt, asked)
