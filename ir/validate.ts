@@ -8,6 +8,16 @@ import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
 import type { Bind } from "./Bind.ts"
 import { routePolicies } from "./effective.ts"
+import {
+  type Destination,
+  destinationOf,
+  type Futile,
+  futileAt,
+  futileOnRaw,
+  futileOnRoute,
+  kindOf,
+  notRaw,
+} from "./futile.ts"
 import type { Issue } from "./Issue.ts"
 import type { BackendKey, RouteGroupKey } from "./Key.ts"
 import type { Listener } from "./Listener.ts"
@@ -55,6 +65,14 @@ type AgentsBackend = Extract<Backend, { readonly _tag: "A2a" }>
 type McpBackend = Extract<Backend, { readonly _tag: "Mcp" }>
 
 type Found = Pick<Issue, "code" | "path" | "message" | "remedy"> & Partial<Pick<Issue, "severity">>
+
+const noEffect = ({ message, remedy, severity }: Futile, path: Path): Found => ({
+  code: "noEffect",
+  path,
+  message,
+  remedy,
+  ...(severity === undefined ? {} : { severity }),
+})
 
 const issue = (table: keyof Snapshot, key: string, found: Found): Issue => ({
   severity: "error",
@@ -339,6 +357,9 @@ function* calls(
   }
 }
 
+/** Kinds of which several on one route all hold. */
+const everyOneCounts: ReadonlySet<string> = new Set(["Authorization", "ConcurrencyLimit", "BodyLimit"])
+
 function* inlinePolicies(snapshot: Snapshot, route: Route, at: (found: Found) => Issue): Iterable<Issue> {
   const seen = new Map<string, number>()
   for (const [i, policy] of route.policies.entries()) {
@@ -346,7 +367,7 @@ function* inlinePolicies(snapshot: Snapshot, route: Route, at: (found: Found) =>
     const kind = trafficKind(policy)
     const first = seen.get(kind)
     if (first === undefined) seen.set(kind, i)
-    else if (kind !== "Authorization") {
+    else if (!everyOneCounts.has(kind)) {
       yield at({
         code: "noEffect",
         path,
@@ -357,7 +378,28 @@ function* inlinePolicies(snapshot: Snapshot, route: Route, at: (found: Found) =>
     yield* trafficValues(policy, path, at)
     yield* calls(snapshot, policy, path, at)
     yield* prefixes(policy, route, path, at)
+    yield* idle(policy, destinationsOf(snapshot, route), path, at)
   }
+}
+
+const destinationsOf = (snapshot: Snapshot, { backends }: Route): ReadonlyArray<Destination | undefined> =>
+  backends.map(({ backend }) => destinationOf(snapshot, backend))
+
+/** What acts on models only, where there are none. */
+function* idle(
+  policy: TrafficPolicy,
+  destinations: ReadonlyArray<Destination | undefined>,
+  path: Path,
+  at: (found: Found) => Issue,
+): Iterable<Issue> {
+  if (policy._tag === "Conditional") {
+    for (const [i, entry] of policy.entries.entries()) {
+      yield* idle(entry.policy, destinations, [...path, "entries", i, "policy"], at)
+    }
+    return
+  }
+  const futile = futileOnRoute(policy, destinations)
+  if (futile !== undefined) yield at(noEffect(futile, path))
 }
 
 /** A prefix can only be replaced where one was matched. */
@@ -499,6 +541,7 @@ function* tcpRoutes(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
         })
       }
       yield* refPolicies(snapshot, backend, policies, ["backends", i, "policies"], at)
+      yield* raw(snapshot, backend, policies, ["backends", i], at)
     }
     yield* refs(snapshot, route.backends, at)
     if (!route.backends.some(({ weight }) => weight > 0)) {
@@ -509,6 +552,30 @@ function* tcpRoutes(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
         message: "every connection of this route is closed: no backend can be chosen",
         remedy: "add a backend with a weight above 0",
       })
+    }
+  }
+}
+
+/** What would be ignored on a raw connection must not look as if it held. */
+function* raw(
+  snapshot: Snapshot,
+  ref: BackendRef,
+  policies: ReadonlyArray<BackendPolicy>,
+  path: Path,
+  at: (found: Found) => Issue,
+): Iterable<Issue> {
+  const backend = ref._tag === "Backend" ? snapshot.backends.get(ref.backend) : undefined
+  const kind = notRaw(destinationOf(snapshot, ref))
+  if (kind !== undefined) yield at({ ...kind, code: "protocol", path: [...path, "backend"] })
+  for (const [i, policy] of policies.entries()) {
+    const futile = futileOnRaw(policy)
+    if (futile !== undefined) yield at(noEffect(futile, [...path, "policies", i]))
+  }
+  if (kind !== undefined || backend === undefined) return
+  for (const policy of backend.policies) {
+    const futile = futileOnRaw(policy)
+    if (futile !== undefined) {
+      yield at(noEffect({ ...futile, message: `of backend ${backend.key}: ${futile.message}` }, [...path, "backend"]))
     }
   }
 }
@@ -558,7 +625,7 @@ function* cycles(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
 function* backends(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
   for (const backend of part.backends.values()) {
     const at = (found: Found) => issue("backends", backend.key, found)
-    yield* refPolicies(snapshot, undefined, backend.policies, ["policies"], at)
+    yield* refPolicies(snapshot, undefined, backend.policies, ["policies"], at, kindOf(backend))
     if (backend._tag === "Mcp") yield* mcp(snapshot, backend, at)
     if (backend._tag === "A2a") yield* agents(snapshot, backend, at)
   }
@@ -637,8 +704,11 @@ function* refPolicies(
   policies: ReadonlyArray<BackendPolicy>,
   path: Path,
   at: (found: Found) => Issue,
+  destination: Destination | undefined = backend === undefined ? undefined : destinationOf(snapshot, backend),
 ): Iterable<Issue> {
   for (const [i, policy] of policies.entries()) {
+    const futile = futileAt(policy, destination)
+    if (futile !== undefined) yield at(noEffect(futile, [...path, i]))
     yield* backendValues(policy, [...path, i], at)
     yield* calls(snapshot, policy, [...path, i], at)
     if (policy._tag === "InferenceRouting" && backend?._tag !== "Service") {
@@ -770,6 +840,7 @@ function* attachments(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
       yield at(early ? { ...found, severity: "warning" } : found)
     }
     yield* standing(attachment, at)
+    yield* reached(snapshot, attachment, at)
     yield* calls(snapshot, policy.policy, ["policy", "policy"], at)
     if (policy._tag === "Traffic") yield* trafficValues(policy.policy, ["policy", "policy"], at)
     if (policy._tag === "Backend") yield* backendValues(policy.policy, ["policy", "policy"], at)
@@ -810,6 +881,67 @@ function* standing({ policy, target }: Attachment, at: (found: Found) => Issue):
       if (wholeOnly && target._tag === "Backend" && target.section !== undefined) {
         yield noEffect(`${spelling} judges a whole MCP backend, not a part of it`, "remove the section")
       }
+    }
+  }
+}
+
+const fullName = ({ name, namespace }: { readonly name: string; readonly namespace: string }): string =>
+  `${namespace}/${name}`
+
+type NamedRoute = Pick<Route, "name">
+
+/** Routes by their names, found once however many attachments ask. */
+const named = <R extends NamedRoute>(routes: ReadonlyMap<string, R>): ReadonlyMap<string, ReadonlyArray<R>> => {
+  const known = namedIn.get(routes) as Map<string, Array<R>> | undefined
+  if (known !== undefined) return known
+  const found = new Map<string, Array<R>>()
+  for (const route of routes.values()) {
+    const all = found.get(fullName(route.name))
+    if (all === undefined) found.set(fullName(route.name), [route])
+    else all.push(route)
+  }
+  namedIn.set(routes, found)
+  return found
+}
+
+const namedIn = new WeakMap<object, ReadonlyMap<string, ReadonlyArray<NamedRoute>>>()
+
+/** What is attached to one route or one backend may be of no use to that very one. */
+function* reached(snapshot: Snapshot, { policy, target }: Attachment, at: (found: Found) => Issue): Iterable<Issue> {
+  if (target._tag === "Backend") {
+    const destination = kindOf(snapshot.backends.get(target.backend))
+    const futile = policy._tag === "Backend" ? futileAt(policy.policy, destination) : undefined
+    if (futile !== undefined) yield at(noEffect(futile, ["policy", "policy"]))
+    return
+  }
+  if (target._tag !== "Route" || policy._tag === "Frontend") return
+  const isMeant = ({ name }: Pick<Route, "name">): boolean =>
+    (target.ruleName === undefined || target.ruleName === name.ruleName) &&
+    (target.kind === undefined || target.kind === name.kind)
+  const routes = (named(snapshot.routes).get(fullName(target)) ?? []).filter(isMeant)
+  if (routes.length === 0) {
+    const isRaw = (named(snapshot.tcpRoutes).get(fullName(target)) ?? []).some(isMeant)
+    const futile = policy._tag === "Backend" ? futileOnRaw(policy.policy) : undefined
+    if (isRaw && policy._tag === "Traffic") {
+      yield at(
+        noEffect(
+          {
+            message: `${placement[trafficKind(policy.policy)].spelling} has no effect on raw connections`,
+            remedy: "attach it to an HTTP route; connections are judged by networkAuthorization",
+          },
+          ["target"],
+        ),
+      )
+    } else if (isRaw && futile !== undefined) yield at(noEffect(futile, ["target"]))
+    return
+  }
+  const destinations = routes.flatMap((route) => destinationsOf(snapshot, route))
+  if (policy._tag === "Traffic") yield* idle(policy.policy, destinations, ["policy", "policy"], at)
+  else {
+    const all = destinations.map((destination) => futileAt(policy.policy, destination))
+    const [first] = all
+    if (first !== undefined && all.every((futile) => futile !== undefined)) {
+      yield at(noEffect(first, ["policy", "policy"]))
     }
   }
 }

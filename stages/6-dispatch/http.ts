@@ -6,7 +6,8 @@ import type { Reply, Request } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { Endpoint, SendOptions, UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
-import { traced } from "./spanOf.ts"
+import type { Span } from "../Trace.ts"
+import { abandon, begin, traced } from "./spanOf.ts"
 import type { Try } from "./Target.ts"
 
 const requestTimeout: Refusal = { _tag: "RequestTimeout" }
@@ -47,20 +48,36 @@ export const send = (
   clock: Clock,
 ): Effect.Effect<Reply, Refusal> => {
   const { seal } = attempt
+  const { trace } = attempt.exchange
+  const span = trace === undefined ? undefined : begin(trace, attempt, request, endpoint, clock)
   if (seal !== undefined) {
-    return Effect.flatMap(seal(request, endpoint), (sealed) =>
-      dispatched(attempt, sealed, endpoint, version, replyTimeoutMillis, clock),
+    const sealing = Effect.onError(seal(request, endpoint), () =>
+      Effect.sync(() => abandon(span, clock, "the request could not be signed")),
+    )
+    return Effect.flatMap(sealing, (sealed) =>
+      dispatched(attempt, sealed, endpoint, version, replyTimeoutMillis, clock, span),
     )
   }
-  return dispatched(attempt, request, endpoint, version, replyTimeoutMillis, clock)
+  return dispatched(attempt, request, endpoint, version, replyTimeoutMillis, clock, span)
 }
 
-const dispatched: typeof send = (attempt, request, endpoint, version, replyTimeoutMillis, clock) => {
+const dispatched = (
+  attempt: Try,
+  request: Request,
+  endpoint: Endpoint,
+  version: SendOptions["version"],
+  replyTimeoutMillis: number | undefined,
+  clock: Clock,
+  span: Span | undefined,
+): Effect.Effect<Reply, Refusal> => {
   const { exchange } = attempt
   const { trail } = exchange
   const now = clock.nowMillis()
   const leftMillis = exchange.deadlineMillis - now
-  if (leftMillis <= 0) return Effect.fail(requestTimeout)
+  if (leftMillis <= 0) {
+    abandon(span, clock, "the time of the request is up")
+    return Effect.fail(requestTimeout)
+  }
   const deadlineFirst = leftMillis < Infinity && leftMillis <= (replyTimeoutMillis ?? Infinity)
   const timeoutMillis = deadlineFirst ? leftMillis : replyTimeoutMillis
   trail.endpoint = endpoint
@@ -71,13 +88,13 @@ const dispatched: typeof send = (attempt, request, endpoint, version, replyTimeo
     request.method === "CONNECT"
       ? tunnel(endpoint, timeoutMillis, clock)
       : endpoint.send(request, { version, replyTimeoutMillis: timeoutMillis, inform: exchange.inform })
-  const { inquiry, trace } = exchange
+  const { inquiry } = exchange
   inquiry?.note({
     stage: "attempt",
     decision: `${request.method} to ${endpoint.label}`,
     detail: { number: attempt.number, authority: request.authority, path: request.path },
   })
-  const sent = trace === undefined ? call() : traced(trace, attempt, request, endpoint, clock, call)
+  const sent = span === undefined ? call() : traced(span, attempt, clock, call)
   return Effect.matchEffect(sent, {
     onFailure: (failure) => {
       attempt.failure = failure

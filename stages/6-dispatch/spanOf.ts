@@ -26,7 +26,8 @@ export const subtypeOf = ({ notes, purpose, subtype }: Exchange): Subtype =>
   subtype ??
   (purpose !== "Primary" ? "Http" : notes?.llm !== undefined ? "Llm" : notes?.a2a?.isCall === true ? "A2a" : "Http")
 
-const begin = (trace: Trace, attempt: Try, request: Request, endpoint: Endpoint, clock: Clock): Span => {
+/** The request is told of it at once, so that whatever covers its headers covers that too. */
+export const begin = (trace: Trace, attempt: Try, request: Request, endpoint: Endpoint, clock: Clock): Span => {
   const grpc = isGrpc(request.headers.get("content-type"))
   const { target } = endpoint.spec
   const { exchange } = attempt
@@ -63,16 +64,20 @@ const replied = (span: Span, reply: Reply, clock: Clock, exchange: Exchange): vo
   })
 }
 
+/** A span whose call is not made after all. */
+export const abandon = (span: Span | undefined, clock: Clock, why: string): void => {
+  if (span === undefined) return
+  span.set("error.type", why)
+  span.end(clock.nowMillis(), why)
+}
+
 /** Sends as `send` does, seen as a span. */
 export const traced = (
-  trace: Trace,
+  span: Span,
   attempt: Try,
-  request: Request,
-  endpoint: Endpoint,
   clock: Clock,
   send: () => Effect.Effect<Reply, UpstreamFailure>,
 ): Effect.Effect<Reply, UpstreamFailure> => {
-  const span = begin(trace, attempt, request, endpoint, clock)
   return Effect.onExit(send(), (exit) => {
     if (exit._tag === "Success") replied(span, exit.value, clock, attempt.exchange)
     else {

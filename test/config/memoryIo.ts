@@ -36,6 +36,9 @@ export const loadedOf = async (...args: Parameters<typeof run>): Promise<Loaded>
   throw new Error(result.map((issue) => `${issue.line}:${issue.column} ${issue.path}: ${issue.message}`).join("\n"))
 }
 
-/** `line:column path: message` of every issue. */
+/** `line:column path: message` */
+export const lineOf = ({ column, line, message, path }: ConfigIssue): string => `${line}:${column} ${path}: ${message}`
+
+/** One of every issue. */
 export const linesOf = async (...args: Parameters<typeof run>): Promise<ReadonlyArray<string>> =>
-  (await issuesOf(...args)).map((issue) => `${issue.line}:${issue.column} ${issue.path}: ${issue.message}`)
+  (await issuesOf(...args)).map(lineOf)

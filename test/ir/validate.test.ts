@@ -412,6 +412,15 @@ describe("a route must lead somewhere", () => {
   })
 })
 
+const servers = {
+  _tag: "Mcp",
+  key: backend.key,
+  policies: [],
+  targets: [],
+  selectors: [],
+  bundles: [],
+} as unknown as Snapshot["backends"] extends ReadonlyMap<unknown, infer B> ? B : never
+
 describe("policies where they have no effect", () => {
   it("a kind that the gateway phase does not know", () => {
     expectFound(attach({ _tag: "Traffic", phase: "gateway", policy: csrf }, gateway), "noEffect attachments/a target")
@@ -440,11 +449,9 @@ describe("policies where they have no effect", () => {
     ))
   it("rules for MCP on a part of a backend", () => {
     const policy = { _tag: "Backend", policy: { _tag: "McpAuthorization", rules: [] } } as const
-    expectFound(attach(policy, { _tag: "Backend", backend: backend.key }))
-    expectFound(
-      attach(policy, { _tag: "Backend", backend: backend.key, section: "s" }),
-      "noEffect attachments/a target",
-    )
+    const on = (target: Target): Snapshot => ({ ...attach(policy, target), backends: table(servers) })
+    expectFound(on({ _tag: "Backend", backend: backend.key }))
+    expectFound(on({ _tag: "Backend", backend: backend.key, section: "s" }), "noEffect attachments/a target")
   })
   it("a second one of a kind on one route, except rules, which add up", () => {
     expectFound(withRoute({ policies: [csrf, csrf] }), "noEffect routes/l/n/r policies.1")

@@ -56,6 +56,14 @@ describe("what is recorded", () => {
     )
   })
 
+  it("counts what fails", () => {
+    const ports = computing()
+    compile(log({ failed: "request.headers.nope" }), ports)?.fields(makeExchange(), ended(makeReply()))
+    assert.deepStrictEqual(ports.expressions.failures, { logField: 1 })
+    compile(log({}, "request.headers.nope == 'x'"), ports)?.fields(makeExchange(), ended(makeReply()))
+    assert.deepStrictEqual(ports.expressions.failures, { logField: 1, logFilter: 1 })
+  })
+
   it("spreads what is flattened", () => {
     const exchange = makeExchange({ headers: { authorization: "secret", "x-a": "1" } })
     assert.deepStrictEqual(written(log({ h: "flatten(request.headers.redacted())" }), exchange), [

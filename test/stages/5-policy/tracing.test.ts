@@ -39,6 +39,9 @@ describe("sampling", () => {
   it("takes no part where an expression fails", () => {
     const sampling = { _tag: "Computed", expression: cel("request.headers.nope == 'x'") } as const
     expect(begun({ randomSampling: sampling }).trace).toBeUndefined()
+    const ports = computing()
+    compile(policy({ randomSampling: sampling }), ports)?.begin(makeExchange())
+    expect(ports.expressions.failures).toEqual({ sampling: 1 })
   })
 
   it("goes on with the trace of a client that samples, and with no other", () => {
