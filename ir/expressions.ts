@@ -215,8 +215,15 @@ const backend = (policy: BackendPolicy, emit: Emit): void => {
       cedar(policy.cedar, "mcpAuthorization", emit)
       return rules(policy.rules, "authorization", "mcpAuthorization", emit)
     case "McpGuardrails":
-      for (const [i, { metadata }] of policy.processors.entries()) {
-        metadata.forEach(({ expression }, j) => emit(expression, "metadata", "backend", "processors", i, "metadata", j))
+      for (const [i, one] of policy.processors.entries()) {
+        if (one._tag === "Remote") {
+          one.metadata.forEach(({ expression }, j) =>
+            emit(expression, "metadata", "backend", "processors", i, "metadata", j),
+          )
+        } else {
+          emit(one.when, "mcpGuardrail", "mcpGuardrail", "processors", i, "when")
+          emit(one.transform, "mcpTransform", "mcpGuardrail", "processors", i, "transform")
+        }
       }
       return
     case "Transformations":

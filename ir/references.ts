@@ -31,8 +31,8 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
     case "InferenceRouting":
       return [{ path: [...path, "endpointPicker"], ref: policy.endpointPicker }]
     case "McpGuardrails":
-      return policy.processors.flatMap(({ callee }, i) =>
-        calleeReferences(callee, [...path, "processors", i, "callee"]),
+      return policy.processors.flatMap((one, i) =>
+        one._tag === "Remote" ? calleeReferences(one.callee, [...path, "processors", i, "callee"]) : [],
       )
     case "BackendAuth": {
       const { auth } = policy

@@ -31,6 +31,8 @@ export const uses = {
   extAuthz: undefined,
   extProc: undefined,
   mcpArgument: undefined,
+  mcpGuardrail: [bool],
+  mcpTransform: [map(string, dyn)],
   llmField: undefined,
   parameter: [string],
   awsTag: [string, bool, int, uint, bytes],

@@ -107,6 +107,8 @@ const mcpCall = record("mcp", {
   tool: record("tool", { target: string, name: string, arguments: dyn, result: dyn, error: dyn }),
 })
 
+const mcpMessage = record("mcp", { methodName: string, targets: list(string), params: dyn, result: dyn })
+
 const a2aAsked = {
   ...fieldsOf(string, "agent binding version method operation skill taskId contextId pushUrl"),
   message: record("message", {
@@ -141,6 +143,7 @@ export type Context =
   | "response"
   | "tokenCost"
   | "mcpAuthorization"
+  | "mcpGuardrail"
   | "log"
   | "tcpLog"
 
@@ -160,6 +163,7 @@ export const contexts: Readonly<Record<Context, Readonly<Record<string, Type>>>>
   response: replied,
   tokenCost: attempt,
   mcpAuthorization: { ...httpRequest, backend, mcp: mcpItem },
+  mcpGuardrail: { ...httpRequest, backend, mcp: mcpMessage },
   log: { ...replied, request: finishedRequest, mcp: mcpCall },
   tcpLog: { ...peers, proxy, backend, env },
 }
@@ -177,6 +181,7 @@ export const contextNames: Readonly<Record<Context, string>> = {
   response: "response policies",
   tokenCost: "token costs of rate limits",
   mcpAuthorization: "MCP authorization",
+  mcpGuardrail: "MCP guardrails",
   log: "access logs, metrics and traces",
   tcpLog: "TCP access logs",
 }

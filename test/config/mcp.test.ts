@@ -141,3 +141,26 @@ describe("targets found by label", () => {
     expect(mcpTargets(backend, new Map<ServiceKey, never>())).toBe(backend.targets)
   })
 })
+
+describe("guardrails that are expressions", () => {
+  const complaintsOf = (processor: string) =>
+    mapped(
+      `mcp: {targets: [{name: t, mcp: {host: h, port: 1}}], policies: {mcpGuardrails: {processors: [${processor}]}}}`,
+    ).complaints
+
+  it("ask nobody, and do one thing", () => {
+    expect(complaintsOf('{kind: expression, methods: {"*": full}, reject: no}')).toEqual([])
+    expect(
+      complaintsOf('{kind: expression, methods: {"*": request}, host: "a:1", reject: no, transform: "{}"}'),
+    ).toEqual([
+      "mcp.policies.mcpGuardrails.processors.0.host: `host` is for services only: expressions ask nobody",
+      "mcp.policies.mcpGuardrails.processors.0: exactly one of `reject` and `transform` must be set",
+    ])
+  })
+
+  it("are not services", () => {
+    expect(complaintsOf('{host: "a:1", methods: {"*": request}, when: "true"}')).toEqual([
+      "mcp.policies.mcpGuardrails.processors.0.when: `when` is for expressions only",
+    ])
+  })
+})

@@ -111,30 +111,32 @@ const replacing = (regex: Regex, value: CelValue, replacement: CelValue): Evalua
   return out + text.slice(copied)
 }
 
-const regexReplace: CelFunction = defineNative(
-  ["string.regexReplace(string, string) -> string"],
-  (natives) => {
-    const compile = patternCache(natives)
-    return (value, pattern, replacement) => {
-      const text = textOf(pattern)
-      if (text === undefined) return noOverload("regexReplace", value, pattern, replacement)
-      const regex = compile(text)
-      return typeof regex === "string" ? badPattern(regex) : replacing(regex, value, replacement)
-    }
-  },
-  {
-    readsLiteral: true,
-    work: REGEX_WORK,
-    specialize: (natives, args) => {
-      const [, pattern] = args
-      if (typeof pattern !== "string") return undefined
-      const regex = natives.compileRegex(pattern)
-      return typeof regex === "string"
-        ? badPattern(regex)
-        : (value, _, replacement) => replacing(regex, value, replacement)
+/** Both names replace every match; the longer one says so to those who know a function that replaces the first. */
+const regexReplace = (name: "regexReplace" | "regexReplaceAll"): CelFunction =>
+  defineNative(
+    [`string.${name}(string, string) -> string`],
+    (natives) => {
+      const compile = patternCache(natives)
+      return (value, pattern, replacement) => {
+        const text = textOf(pattern)
+        if (text === undefined) return noOverload("regexReplace", value, pattern, replacement)
+        const regex = compile(text)
+        return typeof regex === "string" ? badPattern(regex) : replacing(regex, value, replacement)
+      }
     },
-  },
-)
+    {
+      readsLiteral: true,
+      work: REGEX_WORK,
+      specialize: (natives, args) => {
+        const [, pattern] = args
+        if (typeof pattern !== "string") return undefined
+        const regex = natives.compileRegex(pattern)
+        return typeof regex === "string"
+          ? badPattern(regex)
+          : (value, _, replacement) => replacing(regex, value, replacement)
+      },
+    },
+  )
 
 const merge: Implementation = (left, right) => {
   if (!isMap(left) || !isMap(right)) return noOverload("merge", left, right)
@@ -257,7 +259,8 @@ export const views: ReadonlyArray<CelFunction> = [
 
 export const general: ReadonlyArray<CelFunction> = [
   matches,
-  regexReplace,
+  regexReplace("regexReplace"),
+  regexReplace("regexReplaceAll"),
   define(["map<A, B>.merge(map<A, B>) -> map<A, B>"], merge),
   flatten("flatten", false),
   flatten("flattenRecursive", true),

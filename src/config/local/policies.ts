@@ -592,10 +592,16 @@ export type InferenceRouting = typeof InferenceRouting.Type
 const mcpGuardrailsShape = Schema.Struct({
   processors: Schema.Array(
     Schema.Struct({
-      kind: opt(anyCase(["remote"])),
+      kind: opt(
+        anyCase(["remote", "expression"], { cel: "expression" }),
+        "A service that is asked, or expressions that judge by themselves.",
+      ),
       ...calleeFields,
       methods: Schema.Record(Schema.String, anyCase(["off", "request", "response", "full"])),
       failureMode: opt(failureMode),
+      when: opt(Cel, "Which messages are meant; all of them unless set."),
+      reject: opt(Schema.NonEmptyString, "They are rejected, with these words."),
+      transform: opt(Cel, "What takes the place of the parameters or the result: a map."),
       metadata: opt(CelMap),
       requestHeaders: opt(Schema.Struct({ allowed: opt(Texts), disallowed: opt(Texts) })),
     }),

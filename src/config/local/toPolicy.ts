@@ -984,15 +984,38 @@ const inferenceRouting = (policy: InferenceRouting, path: Path, to: Mapping): Ir
       }
 }
 
+const expressionProcessor = (
+  one: McpGuardrails["processors"][number],
+  path: Path,
+  to: Mapping,
+): ReadonlyArray<McpProcessor> => {
+  const { failureMode, methods, reject, transform, when } = one
+  for (const field of ["host", "backend", "service", "policies", "metadata", "requestHeaders"] as const) {
+    if (one[field] !== undefined)
+      to.fail([...path, field], `\`${field}\` is for services only: expressions ask nobody`, "Remove it.")
+  }
+  if ((reject === undefined) === (transform === undefined))
+    to.fail(path, "exactly one of `reject` and `transform` must be set")
+  if (transform !== undefined && Object.values(methods).includes("full"))
+    to.warn([...path, "methods"], "one `transform` gives both the parameters and the result", "Write two processors.")
+  const mode = failureMode ?? defaults.failureMode
+  return [{ _tag: "Expressions", methods, failureMode: mode, ...present({ when, reject, transform }) }]
+}
+
 const mcpGuardrails = (policy: McpGuardrails, path: Path, to: Mapping): IrMcpGuardrails => ({
   _tag: "McpGuardrails",
   processors: policy.processors.flatMap((one, i): ReadonlyArray<McpProcessor> => {
     const at = [...path, "processors", i]
-    const called = callee(one, at, to)
-    const { allowed, disallowed } = one.requestHeaders ?? {}
     for (const pattern of Object.keys(one.methods)) {
       if (!isOfUse(pattern)) to.warn([...at, "methods", pattern], `no method that guardrails see is called ${pattern}`)
     }
+    if (one.kind === "expression") return expressionProcessor(one, at, to)
+    for (const field of ["when", "reject", "transform"] as const) {
+      if (one[field] !== undefined)
+        to.fail([...at, field], `\`${field}\` is for expressions only`, "Write `kind: expression`.")
+    }
+    const called = callee(one, at, to)
+    const { allowed, disallowed } = one.requestHeaders ?? {}
     return called === undefined
       ? []
       : [

@@ -26,6 +26,7 @@ describe("strings", () => {
     ['" x ".trim()', "x"],
     ['"%s is %d".format(["a", 2])', "a is 2"],
     ['"/users/1/orders/22".regexReplace("[0-9]+", "{id}")', "/users/{id}/orders/{id}"],
+    ['"aab".regexReplaceAll("a", "b")', "bbb"],
     ['"aab".regexReplace("^a", "b")', "bab"],
     ['"abc".regexReplace("x*", "-")', "-a-b-c-"],
     ['"john smith".regexReplace("(\\\\w+) (?P<last>\\\\w+)", "${last} $1 $$")', "smith john $"],

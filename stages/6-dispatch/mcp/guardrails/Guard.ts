@@ -16,6 +16,7 @@ import { Facts, type Surroundings } from "../../../5-policy/expression/Facts.ts"
 import type { PolicyPorts } from "../../../5-policy/steps.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import type { Call, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import { make as expressionGuard } from "./expressions.ts"
 
 /** What is shown to a service, beside the message itself. */
 export interface Shown {
@@ -220,8 +221,18 @@ export class Guard {
 }
 
 const compileProcessor = (one: McpProcessor, ports: PolicyPorts): Processor => {
+  const { failureMode, methods } = one
+  if (one._tag === "Expressions") {
+    return {
+      phase: memoized(methods),
+      asking: Effect.succeed(expressionGuard(one, ports)),
+      failOpen: failureMode === "failOpen",
+      metadata: [],
+      headers: { allowed: new Set(), disallowed: new Set() },
+    }
+  }
   const expressions = expressionsOf(ports)
-  const { callee, failureMode, metadata, methods, requestHeaders } = one
+  const { callee, metadata, requestHeaders } = one
   let loaded: Effect.Effect<Asking> | undefined
   // Who is never asked need not be able to speak that protocol.
   const load = Effect.map(
@@ -244,7 +255,7 @@ const compileProcessor = (one: McpProcessor, ports: PolicyPorts): Processor => {
   }
 }
 
-const timeoutOf = ({ policies }: McpProcessor["callee"]): number => {
+const timeoutOf = ({ policies }: Extract<McpProcessor, { readonly _tag: "Remote" }>["callee"]): number => {
   for (const policy of policies) {
     const millis = policy._tag === "BackendHttp" ? policy.requestTimeoutMillis : undefined
     if (millis !== undefined && millis > 0) return millis
