@@ -145,7 +145,7 @@ describe("targets found by label", () => {
 describe("guardrails that are expressions", () => {
   const complaintsOf = (processor: string) =>
     mapped(
-      `mcp: {targets: [{name: t, mcp: {host: h, port: 1}}], policies: {mcpGuardrails: {processors: [${processor}]}}}`,
+      `mcp: {targets: [{name: t, mcp: {host: "http://h:1/mcp"}}], policies: {mcpGuardrails: {processors: [${processor}]}}}`,
     ).complaints
 
   it("ask nobody, and do one thing", () => {
