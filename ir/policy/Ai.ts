@@ -20,6 +20,7 @@ export const ModelRouteType = Schema.Literals([
   "generateContent",
   "geminiCountTokens",
   "rerank",
+  "converse",
 ])
 export type ModelRouteType = typeof ModelRouteType.Type
 

@@ -13,7 +13,7 @@ import type { JsonObject } from "./Json.ts"
 import type { LlmError } from "./LlmError.ts"
 import type { Usage } from "./Usage.ts"
 
-/** How a chat may be asked for; the first four by clients, all of them of providers. */
+/** How a chat may be asked for, by clients and of providers. */
 export const chatFormats = ["openaiChat", "openaiResponses", "anthropicMessages", "gemini", "bedrockConverse"] as const
 export type ChatFormat = (typeof chatFormats)[number]
 
@@ -44,7 +44,7 @@ export interface Call {
   readonly nowMillis: number
   /** Unique to the call, at least sixteen of [0-9a-f]; ids that the upstream does not give are made from it. */
   readonly id: string
-  /** Where the client's path says whether it wants a stream, and not its body (Gemini). */
+  /** Where the client's path says whether it wants a stream, and not its body (Gemini, Bedrock). */
   readonly stream?: boolean | undefined
   readonly options?: CallOptions | undefined
 }

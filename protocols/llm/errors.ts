@@ -1,6 +1,6 @@
 /** Errors of every format, in every other: what the upstream said, in the words that the client's library understands. */
 import { readAnthropicError, writeAnthropicError } from "./errors/anthropic.ts"
-import { readBedrockError } from "./errors/bedrock.ts"
+import { bedrockErrorType, bedrockException, readBedrockError } from "./errors/bedrock.ts"
 import { readGoogleError, writeGoogleError } from "./errors/google.ts"
 import { readOpenAiError, writeOpenAiError, writeResponsesError } from "./errors/openai.ts"
 import { type JsonObject, parseJson } from "./Json.ts"
@@ -82,9 +82,14 @@ export const writeError = (format: Format, error: LlmError): JsonObject => {
   }
 }
 
+/** Headers that an error of the format has beside its body. */
+export const errorHeaders = (format: Format, error: LlmError): ReadonlyArray<string> =>
+  familyOf(format) === "aws" ? ["x-amzn-errortype", bedrockErrorType(error)] : []
+
 /** The end of a stream that is passed on as it is, when the gateway has to break it off. */
 export const streamError = (format: Format, error: LlmError): WireEvent => {
   const body = writeError(format, error)
+  if (format === "bedrockConverse") return { event: `exception:${bedrockException(error)}`, data: JSON.stringify(body) }
   if (format === "anthropicMessages") return { event: "error", data: JSON.stringify(body) }
   if (format === "openaiResponses")
     return {

@@ -1,8 +1,8 @@
 /** How the events of a stream are carried, in both directions, indifferent to how the bytes are cut. */
 import { encodeSse, SseParser } from "../http/sse.ts"
-import { EventStreamDecoder, type EventStreamMessage } from "./framing/awsEventStream.ts"
+import { encodeEventStreamMessage, EventStreamDecoder, type EventStreamMessage } from "./framing/awsEventStream.ts"
 import { JsonArrayDecoder } from "./framing/jsonArray.ts"
-import type { WireEvent } from "./Translation.ts"
+import type { Format, WireEvent } from "./Translation.ts"
 
 export type Framing = "sse" | "awsEventStream" | "jsonArray"
 
@@ -61,20 +61,67 @@ export const eventDecoder = (framing: Framing, onEvent: (event: WireEvent) => vo
 }
 
 export interface EventEncoder {
-  readonly event: (event: WireEvent) => string
-  readonly end: () => string
+  readonly events: (events: ReadonlyArray<WireEvent>) => Uint8Array
+  readonly end: () => Uint8Array
 }
 
-/** Towards clients; nobody asks us for an AWS event stream. */
-export const eventEncoder = (framing: Exclude<Framing, "awsEventStream">): EventEncoder => {
-  if (framing === "sse") return { event: encodeSse, end: () => "" }
-  let any = false
-  return {
-    event: ({ data }) => {
-      const text = `${any ? ",\r\n" : "["}${data}`
-      any = true
-      return text
+const encoder = new TextEncoder()
+const nothing = new Uint8Array(0)
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
+}
+
+const eventStreamMessage = ({ data, event = "" }: WireEvent): Uint8Array => {
+  const isException = event.startsWith("exception:")
+  const kind = isException ? "exception" : "event"
+  return encodeEventStreamMessage(
+    {
+      [`:${kind}-type`]: isException ? event.slice("exception:".length) : event,
+      ":content-type": "application/json",
+      ":message-type": kind,
     },
-    end: () => (any ? "]" : "[]"),
+    encoder.encode(data),
+  )
+}
+
+/** Towards clients. */
+export const eventEncoder = (framing: Framing): EventEncoder => {
+  switch (framing) {
+    case "sse":
+      return {
+        events: (events) => {
+          let text = ""
+          for (const event of events) text += encodeSse(event)
+          return encoder.encode(text)
+        },
+        end: () => nothing,
+      }
+    case "awsEventStream":
+      return { events: (events) => joined(events.map(eventStreamMessage)), end: () => nothing }
+    case "jsonArray": {
+      let any = false
+      return {
+        events: (events) => {
+          let text = ""
+          for (const { data } of events) {
+            text += `${any ? ",\r\n" : "["}${data}`
+            any = true
+          }
+          return encoder.encode(text)
+        },
+        end: () => encoder.encode(any ? "]" : "[]"),
+      }
+    }
   }
 }
+
+/** How a client of a format takes its events, unless it asks for a list. */
+export const framingOf = (format: Format | undefined): Framing =>
+  format === "bedrockConverse" ? "awsEventStream" : "sse"

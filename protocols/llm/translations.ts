@@ -14,6 +14,10 @@ import { anthropicMessagesToBedrockConverse } from "./translate/anthropicMessage
 import { anthropicMessagesToGemini } from "./translate/anthropicMessages-gemini.ts"
 import { anthropicMessagesToOpenaiChat } from "./translate/anthropicMessages-openaiChat.ts"
 import { anthropicMessagesToOpenaiResponses } from "./translate/anthropicMessages-openaiResponses.ts"
+import { bedrockConverseToOpenaiChat } from "./translate/bedrockConverse-openaiChat.ts"
+import { bedrockConverseToOpenaiResponses } from "./translate/bedrockConverse-openaiResponses.ts"
+import { bedrockConverseToAnthropicMessages } from "./translate/bedrockConverse-anthropicMessages.ts"
+import { bedrockConverseToGemini } from "./translate/bedrockConverse-gemini.ts"
 import { geminiToAnthropicMessages } from "./translate/gemini-anthropicMessages.ts"
 import { geminiToBedrockConverse } from "./translate/gemini-bedrockConverse.ts"
 import { geminiToOpenaiChat } from "./translate/gemini-openaiChat.ts"
@@ -44,6 +48,10 @@ export const translations: ReadonlyArray<Translation> = [
   geminiToOpenaiResponses,
   geminiToAnthropicMessages,
   geminiToBedrockConverse,
+  bedrockConverseToOpenaiChat,
+  bedrockConverseToOpenaiResponses,
+  bedrockConverseToAnthropicMessages,
+  bedrockConverseToGemini,
   openaiEmbeddingsToVertexEmbeddings,
   openaiEmbeddingsToGeminiEmbeddings,
   openaiEmbeddingsToBedrockTitanEmbeddings,

@@ -29,6 +29,7 @@ const requests = {
   openaiResponses: { input: "hi", stream: true },
   anthropicMessages: { max_tokens: 9, messages: [{ role: "user", content: "hi" }], stream: true },
   gemini: { contents: [{ role: "user", parts: [{ text: "hi" }] }] },
+  bedrockConverse: { messages: [{ role: "user", content: [{ text: "hi" }] }] },
 }
 
 const cases = (Object.keys(requests) as ReadonlyArray<keyof typeof requests>).flatMap((from) =>

@@ -285,7 +285,72 @@ const generate = (events: ReadonlyArray<WireEvent>): Judged => {
   return { text, thought, calls, reason, usage, ended: reason !== undefined, failed }
 }
 
-export const judge = (format: Exclude<ChatFormat, "bedrockConverse">, events: ReadonlyArray<WireEvent>): Judged => {
+const converse = (events: ReadonlyArray<WireEvent>): Judged => {
+  let text = ""
+  let thought = ""
+  let reason: string | undefined
+  let usage: Json | undefined
+  let started = false
+  let failed = false
+  let open: { index: number; kind: string } | undefined
+  let index = -1
+  const calls: Array<{ id: string; name: string; input: string }> = []
+  for (const { data, event = "" } of events) {
+    const said: Json = JSON.parse(data)
+    demand(!failed && usage === undefined, "something follows the end")
+    if (event.startsWith("exception:")) {
+      demand(typeof said["message"] === "string", "an exception says why")
+      failed = true
+      continue
+    }
+    if (event !== "messageStart") demand(started, "a message starts first")
+    if (event !== "metadata") demand(reason === undefined, "only the usage comes after the reason")
+    switch (event) {
+      case "messageStart":
+        demand(!started && said["role"] === "assistant", "a message starts once")
+        started = true
+        break
+      case "contentBlockStart":
+        demand(open === undefined, "blocks come one after another")
+        demand(said["contentBlockIndex"] === index + 1, "blocks are numbered in order")
+        open = { index: ++index, kind: "toolUse" }
+        calls.push({ id: said["start"].toolUse.toolUseId, name: said["start"].toolUse.name, input: "" })
+        break
+      case "contentBlockDelta": {
+        const [[kind, piece]] = Object.entries(said["delta"]) as [[string, Json & string]]
+        if (open === undefined) {
+          demand(kind !== "toolUse", "a call announces itself")
+          demand(said["contentBlockIndex"] === index + 1, "blocks are numbered in order")
+          open = { index: ++index, kind }
+        }
+        demand(said["contentBlockIndex"] === open.index, "a piece belongs to the open block")
+        demand(kind === open.kind || (kind === "citation" && open.kind === "text"), "a block is of one kind")
+        if (kind === "text") text += piece
+        else if (kind === "toolUse") calls.at(-1)!.input += piece["input"]
+        else if (kind === "reasoningContent") thought += piece["text"] ?? ""
+        break
+      }
+      case "contentBlockStop":
+        demand(open !== undefined && said["contentBlockIndex"] === open.index, "the open block is closed")
+        if (open?.kind === "toolUse") JSON.parse(calls.at(-1)!.input)
+        open = undefined
+        break
+      case "messageStop":
+        demand(open === undefined, "no block is open at the end")
+        reason = said["stopReason"]
+        break
+      case "metadata":
+        demand(reason !== undefined, "the usage comes after the reason")
+        usage = said["usage"]
+        break
+      default:
+        throw new Error(`an event ${event}`)
+    }
+  }
+  return { text, thought, calls, reason, usage, ended: usage !== undefined, failed }
+}
+
+export const judge = (format: ChatFormat, events: ReadonlyArray<WireEvent>): Judged => {
   switch (format) {
     case "openaiChat":
       return chat(events)
@@ -295,5 +360,7 @@ export const judge = (format: Exclude<ChatFormat, "bedrockConverse">, events: Re
       return responses(events)
     case "gemini":
       return generate(events)
+    case "bedrockConverse":
+      return converse(events)
   }
 }

@@ -5,13 +5,12 @@ import { MaskedText, type Span } from "../../../protocols/llm/guard/MaskedText.t
 import { entities, recognise } from "../../../protocols/llm/guard/recognise.ts"
 import { replySpots, requestSpots, withTexts } from "../../../protocols/llm/guard/spots.ts"
 import { Notes } from "../../../protocols/llm/Notes.ts"
-import { chatFormats, type ChatFormat, type WireEvent } from "../../../protocols/llm/Translation.ts"
+import { chatFormats, type WireEvent } from "../../../protocols/llm/Translation.ts"
 import { deltasOf, replies, requests } from "./conversations.ts"
 import { judge } from "./grammar.ts"
 import { clients, plainContext, upstreamEvents, upstreamReply } from "./upstream.ts"
 
-type ClientFormat = Exclude<ChatFormat, "bedrockConverse">
-const formats = chatFormats.filter((format): format is ClientFormat => format !== "bedrockConverse")
+const formats = chatFormats
 
 const masksOf = (text: string): ReadonlyArray<Span> => recognise("ssn", text)
 const mask = (text: string): string => {

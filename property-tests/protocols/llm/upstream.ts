@@ -16,13 +16,14 @@ export const call: Call = {
   id: "0123456789abcdef0123456789abcdef",
 }
 
-export const clients: Readonly<Record<Exclude<ChatFormat, "bedrockConverse">, ClientHalf & UpstreamHalf>> = {
+export const clients: Readonly<Record<ChatFormat, ClientHalf & UpstreamHalf>> = {
   openaiChat,
   openaiResponses,
   anthropicMessages,
   gemini,
+  bedrockConverse,
 }
-export const upstreams: Readonly<Record<ChatFormat, UpstreamHalf>> = { ...clients, bedrockConverse }
+export const upstreams: Readonly<Record<ChatFormat, UpstreamHalf>> = clients
 
 /** A context in which nothing is renamed. */
 export const plainContext = (format: ChatFormat, over: Partial<Context> = {}): Context => ({

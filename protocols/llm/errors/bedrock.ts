@@ -31,3 +31,37 @@ export const readBedrockError = (body: unknown, type: string | undefined, status
     code: code === "" ? undefined : code,
   }
 }
+
+const exceptions: Readonly<Record<ErrorKind, string>> = {
+  invalidRequest: "validationException",
+  authentication: "accessDeniedException",
+  permission: "accessDeniedException",
+  billing: "accessDeniedException",
+  notFound: "resourceNotFoundException",
+  tooLarge: "validationException",
+  rateLimit: "throttlingException",
+  overloaded: "serviceUnavailableException",
+  timeout: "modelTimeoutException",
+  unavailable: "serviceUnavailableException",
+  internal: "internalServerException",
+}
+/** In a stream the interface knows fewer. */
+const inStreams: ReadonlySet<string> = new Set([
+  "internalServerException",
+  "modelStreamErrorException",
+  "serviceUnavailableException",
+  "throttlingException",
+  "validationException",
+])
+
+/** The exception that ends a stream. */
+export const bedrockException = ({ kind }: LlmError): string => {
+  const exception = exceptions[kind]
+  return inStreams.has(exception) ? exception : "modelStreamErrorException"
+}
+
+/** The header that names the exception of a whole reply, which the body does not. */
+export const bedrockErrorType = ({ kind }: LlmError): string => {
+  const exception = exceptions[kind]
+  return exception.charAt(0).toUpperCase() + exception.slice(1)
+}

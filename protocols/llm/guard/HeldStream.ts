@@ -174,12 +174,23 @@ const generate = (json: JsonObject): Found => ({
   ),
 })
 
+/** Its events are told apart by their names, and by what is in them. */
+const converse = (json: JsonObject): Found => {
+  const channel = `${numberOf(json["contentBlockIndex"]) ?? 0}`
+  if (isObject(json["delta"])) {
+    return { ...nothing, pieces: "text" in json["delta"] ? [{ channel, path: ["delta", "text"] }] : [] }
+  }
+  return json["contentBlockIndex"] === undefined || json["start"] !== undefined
+    ? nothing
+    : { ...nothing, closes: [channel] }
+}
+
 const readers: Readonly<Record<ChatFormat, (json: JsonObject) => Found>> = {
   openaiChat: chat,
   anthropicMessages: messages,
   openaiResponses: responses,
   gemini: generate,
-  bedrockConverse: () => nothing,
+  bedrockConverse: converse,
 }
 
 const valueAt = (json: JsonObject, path: Path): unknown => {

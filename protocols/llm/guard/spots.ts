@@ -117,6 +117,33 @@ const anthropicContent = (to: Gathering, path: Path, content: unknown, role: str
   else for (const [i, block] of listOf(content).entries()) anthropicBlock(to, [...path, i], block, role, scope)
 }
 
+const converseBlock = (to: Gathering, path: Path, block: unknown, role: string, scope: Scope): void => {
+  to.add([...path, "text"], at(block, "text"), scope, role)
+  to.add([...path, "guardContent", "text", "text"], at(block, "guardContent", "text", "text"), scope, role)
+  for (const [i, one] of listOf(at(block, "citationsContent", "content")).entries())
+    to.add([...path, "citationsContent", "content", i, "text"], at(one, "text"), scope, role)
+  to.leaves([...path, "toolUse", "input"], at(block, "toolUse", "input"), "toolInput", role)
+  for (const [i, one] of listOf(at(block, "toolResult", "content")).entries()) {
+    const here = [...path, "toolResult", "content", i]
+    to.leaves([...here, "json"], at(one, "json"), "toolOutput", role)
+    converseBlock(to, here, one, role, "toolOutput")
+  }
+  const document = at(block, "document")
+  if (document !== undefined) {
+    to.add([...path, "document", "context"], at(document, "context"), scope, role)
+    to.add([...path, "document", "source", "text"], at(document, "source", "text"), scope, role)
+    for (const [i, one] of listOf(at(document, "source", "content")).entries())
+      to.add([...path, "document", "source", "content", i, "text"], at(one, "text"), scope, role)
+  }
+  to.add([...path, "searchResult", "title"], at(block, "searchResult", "title"), scope, role)
+  for (const [i, one] of listOf(at(block, "searchResult", "content")).entries())
+    to.add([...path, "searchResult", "content", i, "text"], at(one, "text"), scope, role)
+}
+
+const converseContent = (to: Gathering, path: Path, content: unknown, role: string, scope: Scope): void => {
+  for (const [i, block] of listOf(content).entries()) converseBlock(to, [...path, i], block, role, scope)
+}
+
 /** Items that a tool was given, and those that it answered with. */
 const responsesItem = (to: Gathering, path: Path, item: unknown): void => {
   const type = textOf(at(item, "type")) ?? "message"
@@ -217,6 +244,15 @@ export const requestSpots = (format: ChatFormat, body: JsonObject): ReadonlyArra
       break
     }
     case "bedrockConverse":
+      if (body["system"] !== undefined) {
+        to.next()
+        converseContent(to, ["system"], body["system"], "system", "systemPrompt")
+      }
+      for (const [i, message] of listOf(body["messages"]).entries()) {
+        to.next()
+        const role = textOf(at(message, "role")) ?? "user"
+        converseContent(to, ["messages", i, "content"], at(message, "content"), role, "messages")
+      }
       break
   }
   return to.spots
@@ -251,6 +287,10 @@ export const replySpots = (format: ChatFormat, body: JsonObject): ReadonlyArray<
       }
       break
     case "bedrockConverse":
+      for (const [i, block] of listOf(at(body, "output", "message", "content")).entries()) {
+        to.next()
+        converseBlock(to, ["output", "message", "content", i], block, "assistant", "messages")
+      }
       break
   }
   return to.spots

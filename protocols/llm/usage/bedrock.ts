@@ -1,6 +1,6 @@
 /** The usage of Converse, whose input leaves out what touched the cache. */
-import { countOf, isObject, objectsOf } from "../Json.ts"
-import type { Usage } from "../Usage.ts"
+import { compact, countOf, isObject, type JsonObject, objectsOf } from "../Json.ts"
+import { totalOf, type Usage } from "../Usage.ts"
 
 export const readBedrockUsage = (usage: unknown): Usage | undefined => {
   if (!isObject(usage)) return undefined
@@ -18,4 +18,18 @@ export const readBedrockUsage = (usage: unknown): Usage | undefined => {
     cacheWriteHourTokens: countOf(hour?.["inputTokens"]),
     reportedInputTokens: input,
   }
+}
+
+export const writeBedrockUsage = (usage: Usage): JsonObject => {
+  const read = usage.cacheReadTokens ?? 0
+  const write = usage.cacheWriteTokens ?? 0
+  const hour = usage.cacheWriteHourTokens
+  return compact({
+    inputTokens: Math.max(0, usage.inputTokens - read - write),
+    outputTokens: usage.outputTokens + (usage.otherTokens ?? 0),
+    totalTokens: totalOf(usage),
+    cacheReadInputTokens: usage.cacheReadTokens,
+    cacheWriteInputTokens: usage.cacheWriteTokens,
+    cacheDetails: hour === undefined ? undefined : [{ ttl: "1h", inputTokens: hour }],
+  })
 }

@@ -12,6 +12,7 @@ export const formats = [
   "generateContent",
   "anthropicTokenCount",
   "geminiCountTokens",
+  "converse",
   "models",
   "detect",
   "passthrough",

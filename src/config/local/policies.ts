@@ -551,6 +551,7 @@ const modelRoutes = anyCase([
   "generateContent",
   "geminiCountTokens",
   "rerank",
+  "converse",
 ])
 const aiShape = Schema.Struct({
   promptGuard: opt(PromptGuard),

@@ -46,7 +46,7 @@ const modelOf = (
 ): string | undefined => {
   const message = json?.["message"]
   const inBody = textOf(json?.["model"]) ?? (isObject(message) ? textOf(message["model"]) : undefined)
-  if (kind === "generateContent" || kind === "geminiCountTokens") return inPath?.model ?? inBody
+  if (kind === "generateContent" || kind === "geminiCountTokens" || kind === "converse") return inPath?.model ?? inBody
   return inBody ?? inPath?.model ?? (json === undefined ? multipartField(bytes, type, "model") : undefined)
 }
 

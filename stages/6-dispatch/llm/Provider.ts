@@ -248,13 +248,13 @@ export const compile = (
     Result.isFailure(ready) ? unfit(ready.failure) : sending(attempt, asked, account, ready.success)
   const guarded = (
     attempt: Try,
-    { client }: Sendable,
+    { client, wantsList }: Sendable,
     account: Account,
     delivered: Effect.Effect<Reply, Refusal>,
   ): Effect.Effect<Reply, Refusal> =>
     guards === undefined
       ? delivered
-      : Effect.flatMap(delivered, (reply) => guards.reply(attempt, client, reply, account))
+      : Effect.flatMap(delivered, (reply) => guards.reply(attempt, client, reply, account, wantsList))
   const sending = (
     attempt: Try,
     asked: Asked,

@@ -66,6 +66,11 @@ const joined = (a: Uint8Array, b: Uint8Array): Uint8Array => {
 const nothing = new Uint8Array(0)
 const noBytes: ReadonlyArray<Uint8Array> = []
 
+const isError = (data: JsonObject | undefined): boolean => {
+  const type = data?.["type"]
+  return data !== undefined && (type === "error" || type === "response.failed" || isObject(data["error"]))
+}
+
 const saysUsageOnly = (data: JsonObject): boolean => {
   const { choices, usage } = data
   return Array.isArray(choices) && choices.length === 0 && isObject(usage)
@@ -106,6 +111,8 @@ export class StreamTap {
   private readonly kept: Array<Uint8Array> = []
   private keptBytes = 0
   private isOver = false
+  /** The last piece, unread. */
+  private last: Uint8Array = nothing
   /** Of everything that was passed on. */
   passedBytes = 0
 
@@ -138,6 +145,7 @@ export class StreamTap {
   /** Whole events. */
   private passing(bytes: Uint8Array): ReadonlyArray<Uint8Array> {
     if (this.isFirst) this.begin(bytes)
+    this.last = bytes
     if (!this.holdsBack || !mentionsUsage(bytes)) {
       this.keep(bytes)
       return [bytes]
@@ -215,6 +223,12 @@ export class StreamTap {
   private read(event: Uint8Array): boolean {
     const data = mentionsUsage(event) ? dataOf(event) : undefined
     return data !== undefined && this.onEvent(data)
+  }
+
+  /** Whether the last thing that the provider said is that it failed. */
+  get isFailed(): boolean {
+    const event = eventsOf(this.last).at(-1)
+    return event !== undefined && isError(dataOf(event))
   }
 
   /** The events that the client was given, from the beginning; `share` says how much of all it is. */

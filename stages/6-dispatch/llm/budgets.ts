@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { CelValue } from "../../../ir/cel/CelValue.ts"
 import { toText } from "../../../ir/cel/toJson.ts"
 import type { Budget } from "../../../ir/policy/Budget.ts"
-import { countOf, type JsonObject } from "../../../protocols/llm/Json.ts"
+import { at, countOf, type JsonObject } from "../../../protocols/llm/Json.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import { totalOf } from "../../../protocols/llm/Usage.ts"
 import { expressionsOf } from "../../5-policy/expression/expressionsOf.ts"
@@ -30,7 +30,12 @@ export interface Estimate {
 
 /** What a client lets the model write at most; nothing where it does not say. */
 export const outputMax = (body: JsonObject | undefined): number =>
-  countOf(body?.["max_completion_tokens"]) ?? countOf(body?.["max_tokens"]) ?? countOf(body?.["max_output_tokens"]) ?? 0
+  countOf(body?.["max_completion_tokens"]) ??
+  countOf(body?.["max_tokens"]) ??
+  countOf(body?.["max_output_tokens"]) ??
+  countOf(at(body, "generationConfig", "maxOutputTokens")) ??
+  countOf(at(body, "inferenceConfig", "maxTokens")) ??
+  0
 
 interface Share {
   readonly budget: Budget

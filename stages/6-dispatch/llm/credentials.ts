@@ -22,12 +22,21 @@ const withoutKey = (request: Request): string | undefined => {
   }
 }
 
+/** A signature is good for the address it was made for, which was ours; whoever made it is nobody else's business. */
+const withoutSignature = ({ headers }: Request): void => {
+  if (headers.get("authorization")?.startsWith("AWS4-") !== true) return
+  for (const name of ["authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"]) {
+    headers.remove(name)
+  }
+}
+
 /**
  * Takes the client's credential from wherever it stands. Where the gateway has a credential of its own it goes no
  * further; otherwise it is the one that is shown.
  */
 export const takeIn = (request: Request, auth: BackendAuth | undefined): void => {
   const { headers } = request
+  withoutSignature(request)
   let found = withoutKey(request)
   for (const name of keyHeaders) {
     const value = headers.get(name)

@@ -4,7 +4,7 @@ import * as Result from "effect/Result"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { streamObserver } from "../../../protocols/llm/observe.ts"
 import { readError, streamError } from "../../../protocols/llm/errors.ts"
-import { contentTypes, eventDecoder, eventEncoder, type Framing } from "../../../protocols/llm/framing.ts"
+import { contentTypes, eventDecoder, eventEncoder, type Framing, framingOf } from "../../../protocols/llm/framing.ts"
 import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import { readUsage } from "../../../protocols/llm/readUsage.ts"
@@ -17,6 +17,7 @@ import type { Account } from "./Account.ts"
 import { EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
 import type { Sendable } from "./prepare.ts"
 import { readingOf, usageIn } from "./reading.ts"
+import { MessageTap } from "./MessageTap.ts"
 import { StreamTap } from "./StreamTap.ts"
 import { errorEnd, errorReply } from "./told.ts"
 
@@ -38,7 +39,6 @@ export interface Received {
   readonly share: number
 }
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 const isEventStream = (headers: Headers): boolean => {
@@ -74,8 +74,12 @@ const parse = (chunks: ReadonlyArray<Uint8Array>): unknown => {
 }
 
 /** Bytes pass as they are; usage is read off them. */
-const passing = (sendable: Sendable, { account, clock, settle }: Delivery): EventWork => {
-  const tap = new StreamTap((data) => take(account, data), sendable.holdsBackUsage)
+const passing = (sendable: Sendable, { account, clock, settle }: Delivery, framing: Framing): EventWork => {
+  const onEvent = (data: JsonObject): boolean => take(account, data)
+  const isAmazon = framing === "awsEventStream"
+  const tap = isAmazon ? new MessageTap(onEvent) : new StreamTap(onEvent, sendable.holdsBackUsage)
+  // Whoever takes such a stream takes its errors as messages of it too, whatever it was that was asked.
+  const format = isAmazon ? "bedrockConverse" : sendable.client
   return {
     feed: (chunk) => {
       if (account.firstTokenMillis === 0) account.firstTokenMillis = clock.nowMillis()
@@ -84,17 +88,16 @@ const passing = (sendable: Sendable, { account, clock, settle }: Delivery): Even
     end: () => tap.end(),
     fail: (error) => {
       tap.readLatest()
-      return [errorEnd(sendable.client, error)]
+      return [errorEnd(format, error)]
     },
     over: (how) => {
       tap.readLatest()
-      settle(how === "ended" ? undefined : tap.received())
+      // Whoever failed, or never says what was used, is counted by what came.
+      const isTold = account.usage !== undefined || sendable.client === undefined
+      settle(how === "ended" && isTold && !tap.isFailed ? undefined : tap.received())
     },
   }
 }
-
-/** How the client wants its events. */
-type Towards = "sse" | "jsonArray"
 
 /** Events that are kept for counting, should the stream end early. */
 const RECEIVED_MAX = 4096
@@ -108,7 +111,7 @@ const unreadable = (reason: string): LlmError => ({
 const translating = (
   translator: StreamTranslator,
   framing: Framing,
-  towards: Towards,
+  towards: Framing,
   { account, clock, settle }: Delivery,
 ): EventWork => {
   const encoding = eventEncoder(towards)
@@ -125,13 +128,12 @@ const translating = (
     count += events.length
     for (const event of events) if (received.length < RECEIVED_MAX) received.push(event)
     if (account.firstTokenMillis === 0 && translator.seen().content) account.firstTokenMillis = clock.nowMillis()
-    let text = ""
-    for (const event of events) text += encoding.event(event)
-    return [encoder.encode(text)]
+    return [encoding.events(events)]
   }
   const last = (): ReadonlyArray<Uint8Array> => {
-    const text = encoding.end()
-    return text === "" ? flush() : [...flush(), encoder.encode(text)]
+    const passed = flush()
+    const end = encoding.end()
+    return end.byteLength === 0 ? passed : [...passed, end]
   }
   const fail = (error: LlmError): ReadonlyArray<Uint8Array> => {
     for (const one of translator.fail(error)) out.push(one)
@@ -305,10 +307,15 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
       reply.body = new EventFlow(flowing(body), work, clock, idleMillis)
       return Effect.succeed(reply)
     }
-    if (isEventStream(headers)) {
+    if (isEventStream(headers) || isAmazonStream(headers)) {
       // Events may be held back, and an end may have to be added.
       headers.remove("content-length")
-      reply.body = new EventFlow(flowing(body), passing(sendable, delivery), clock, idleMillis)
+      reply.body = new EventFlow(
+        flowing(body),
+        passing(sendable, delivery, isAmazonStream(headers) ? "awsEventStream" : "sse"),
+        clock,
+        idleMillis,
+      )
       return Effect.succeed(reply)
     }
     if (body._tag === "Bytes") {
@@ -333,7 +340,7 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
   }
   const framing = isEventStream(headers) ? "sse" : isAmazonStream(headers) ? "awsEventStream" : undefined
   if (framing !== undefined && body._tag !== "Empty") {
-    const towards = sendable.wantsList ? "jsonArray" : "sse"
+    const towards = sendable.wantsList ? "jsonArray" : framingOf(sendable.client)
     rewrittenHead(reply, contentTypes[towards])
     const work = translating(prepared.stream(), framing, towards, delivery)
     reply.body = new EventFlow(flowing(body), work, clock, idleMillis)

@@ -16,7 +16,9 @@ import {
 } from "../../../protocols/llm/guard/spots.ts"
 import { isObject, type JsonObject, parseJson } from "../../../protocols/llm/Json.ts"
 import { kindOfStatus, type LlmError } from "../../../protocols/llm/LlmError.ts"
-import { type ChatFormat, chatFormats, type Format } from "../../../protocols/llm/Translation.ts"
+import { streamError } from "../../../protocols/llm/errors.ts"
+import type { Framing } from "../../../protocols/llm/framing.ts"
+import { type ChatFormat, chatFormats, type Format, type WireEvent } from "../../../protocols/llm/Translation.ts"
 import * as Body from "../../Body.ts"
 import type { Exchange, Reply } from "../../Exchange.ts"
 import { compileFields } from "../../5-policy/headerEdits.ts"
@@ -29,7 +31,7 @@ import { GuardedFlow } from "./guard/GuardedFlow.ts"
 import { ask, askNow, type Refused, type Words } from "./guard/judge.ts"
 import { local } from "./guard/local.ts"
 import { remote } from "./guard/remote.ts"
-import { errorEnd, errorReply } from "./told.ts"
+import { errorReply } from "./told.ts"
 
 /** No secret is longer that a pattern can find in a stream. */
 const TAIL_CHARS = 256
@@ -50,7 +52,14 @@ export interface Guarding {
     json: JsonObject,
     account: Account,
   ) => Effect.Effect<Passed>
-  readonly reply: (attempt: Try, format: Format | undefined, reply: Reply, account: Account) => Effect.Effect<Reply>
+  /** `isList`: the client takes a stream as one long list. */
+  readonly reply: (
+    attempt: Try,
+    format: Format | undefined,
+    reply: Reply,
+    account: Account,
+    isList: boolean,
+  ) => Effect.Effect<Reply>
 }
 
 const isChat = (format: Format | undefined): format is ChatFormat => chatFormats.some((one) => one === format)
@@ -151,7 +160,13 @@ const unreadable = (message: string): LlmError => ({
   code: "guardrail_unreadable",
 })
 
-const isEventStream = ({ headers }: Reply): boolean => /^text\/event-stream\b/i.test(headers.get("content-type") ?? "")
+/** How the events of a reply are carried; undefined for one that is no stream. */
+const streamed = ({ headers }: Reply, isList: boolean): Framing | undefined => {
+  const type = headers.get("content-type") ?? ""
+  if (/^text\/event-stream\b/i.test(type)) return "sse"
+  if (/^application\/vnd\.amazon\.eventstream\b/i.test(type)) return "awsEventStream"
+  return isList && /^application\/json\b/i.test(type) ? "jsonArray" : undefined
+}
 
 /** Providers that stand for each other share their guards, so that a request is judged once however often it is sent. */
 const known = new WeakMap<PromptGuard, WeakMap<PolicyPorts, Guarding>>()
@@ -184,14 +199,20 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
     clock: ports.clock,
   })
 
-  const guardStream = (attempt: Try, format: ChatFormat, reply: Reply, account: Account): Effect.Effect<Reply> =>
+  const guardStream = (
+    attempt: Try,
+    format: ChatFormat,
+    reply: Reply,
+    account: Account,
+    framing: Framing,
+  ): Effect.Effect<Reply> =>
     Effect.contextWith((context: Context.Context<never>) => {
       const runFork = Effect.runForkWith(context)
       const { body, headers } = reply
       if (body._tag === "Empty") return Effect.succeed(reply)
-      const end = (refused: Refused | undefined): Uint8Array | undefined =>
-        refused === undefined ? undefined : errorEnd(format, errorOf(refused))
-      reply.body = new GuardedFlow(asFlow(body), new HeldStream(format, limits), {
+      const end = (refused: Refused | undefined): WireEvent | undefined =>
+        refused === undefined ? undefined : streamError(format, errorOf(refused))
+      reply.body = new GuardedFlow(asFlow(body), framing, new HeldStream(format, limits), {
         judge: (windows, decided) => {
           const words = windows.map(({ masked }, group): Words => ({
             masked,
@@ -210,7 +231,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
               onFailure: () => {
                 if (!isCalledOff)
                   decided(
-                    errorEnd(format, { kind: "unavailable", status: 503, message: "a guard of this model failed" }),
+                    streamError(format, { kind: "unavailable", status: 503, message: "a guard of this model failed" }),
                   )
               },
               onSuccess: (refused) => {
@@ -278,7 +299,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
         return { _tag: "Passed", json: withMasks(json, words) }
       })
     },
-    reply: (attempt, format, reply, account) => {
+    reply: (attempt, format, reply, account, isList) => {
       tellReply(reply, account)
       if (responses.length === 0 || !isChat(format) || reply.status >= 400 || reply.tunnel !== undefined)
         return Effect.succeed(reply)
@@ -287,8 +308,9 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
         Body.discard(reply.body)
         return Effect.succeed(errorReply(format, unreadable("the reply cannot be judged: it is compressed")))
       }
-      if (isEventStream(reply))
-        return policy.streaming ? guardStream(attempt, format, reply, account) : Effect.succeed(reply)
+      const framing = streamed(reply, isList)
+      if (framing !== undefined)
+        return policy.streaming ? guardStream(attempt, format, reply, account, framing) : Effect.succeed(reply)
       return guardWhole(attempt, format, reply, account)
     },
   }

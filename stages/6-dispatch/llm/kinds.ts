@@ -11,6 +11,7 @@ export const clientFormats: { readonly [Kind in ModelRouteType]?: Format } = {
   generateContent: "gemini",
   embeddings: "openaiEmbeddings",
   rerank: "cohereRerank",
+  converse: "bedrockConverse",
   anthropicTokenCount: "anthropicCountTokens",
   geminiCountTokens: "geminiCountTokens",
 }
@@ -34,6 +35,8 @@ export const usualRoutes: Readonly<Record<string, ModelRouteType>> = {
   "/v1/realtime": "realtime",
   "/v1/rerank": "rerank",
   "/v2/rerank": "rerank",
+  "/converse": "converse",
+  "/converse-stream": "converse",
 }
 
 /** Finds the longest ending that a path has. */

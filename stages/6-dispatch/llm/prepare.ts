@@ -55,6 +55,7 @@ const preferences: { readonly [From in Format]?: ReadonlyArray<Format> } = {
   openaiResponses: ["openaiResponses", "gemini", "openaiChat", "anthropicMessages", "bedrockConverse"],
   anthropicMessages: ["anthropicMessages", "gemini", "openaiChat", "openaiResponses", "bedrockConverse"],
   gemini: ["gemini", "openaiChat", "openaiResponses", "anthropicMessages", "bedrockConverse"],
+  bedrockConverse: ["bedrockConverse", "anthropicMessages", "gemini", "openaiChat", "openaiResponses"],
   openaiEmbeddings: [
     "openaiEmbeddings",
     "geminiEmbeddings",
@@ -164,7 +165,8 @@ export const preparing = (
           shaped = asking.shaped
           holdsBackUsage = asking.isOurs
           if (renamesMaxTokens.has(traits.name) && model.startsWith("gpt-")) shaped = withMaxCompletionTokens(shaped)
-        } else if (client === "gemini" || client === "geminiCountTokens") {
+        } else if (client === "gemini" || client === "geminiCountTokens" || client === "bedrockConverse") {
+          // Their paths name the model.
           shaped = Object.hasOwn(shaped.json, "model") ? edited(shaped, [["model", undefined]]) : shaped
         }
         if (options?.moderation !== undefined && (client === "openaiChat" || client === "openaiResponses")) {

@@ -25,6 +25,17 @@ const anthropic = (body: JsonObject, { append, prepend }: Prompts): JsonObject =
   }
 }
 
+const bedrock = (body: JsonObject, { append, prepend }: Prompts): JsonObject => {
+  const block = ({ content }: Prompt): JsonObject => ({ text: content })
+  const [before, after] = [prepend.filter(isSystem).map(block), append.filter(isSystem).map(block)]
+  const spoken = (prompts: ReadonlyArray<Prompt>) =>
+    prompts.filter((one) => !isSystem(one)).map((one) => ({ role: one.role, content: [block(one)] }))
+  return {
+    ...(before.length + after.length === 0 ? {} : { system: [...before, ...listOf(body["system"]), ...after] }),
+    messages: [...spoken(prepend), ...listOf(body["messages"]), ...spoken(append)],
+  }
+}
+
 const gemini = (body: JsonObject, { append, prepend }: Prompts): JsonObject => {
   const part = ({ content }: Prompt): JsonObject => ({ text: content })
   const turn = (one: Prompt): JsonObject => ({
@@ -62,6 +73,8 @@ export const withPrompts = (format: Format | undefined, body: JsonObject, prompt
       return anthropic(body, prompts)
     case "gemini":
       return gemini(body, prompts)
+    case "bedrockConverse":
+      return bedrock(body, prompts)
     case "openaiResponses":
       return responses(body, prompts)
     default:

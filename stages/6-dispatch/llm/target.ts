@@ -49,6 +49,7 @@ const operations: { readonly [Kind in ModelRouteType]?: Account["operation"] } =
   messages: "chat",
   responses: "chat",
   generateContent: "chat",
+  converse: "chat",
   realtime: "chat",
   embeddings: "embeddings",
   rerank: "rerank",

@@ -1,7 +1,7 @@
 /** Failures in the words of the format that the client speaks. */
 import { Headers } from "../../../protocols/http/headers.ts"
-import { encodeSse } from "../../../protocols/http/sse.ts"
-import { streamError, writeError } from "../../../protocols/llm/errors.ts"
+import { eventEncoder, framingOf } from "../../../protocols/llm/framing.ts"
+import { errorHeaders, streamError, writeError } from "../../../protocols/llm/errors.ts"
 import { kindOfStatus, type LlmError } from "../../../protocols/llm/LlmError.ts"
 import type { Format } from "../../../protocols/llm/Translation.ts"
 import * as Body from "../../Body.ts"
@@ -11,11 +11,9 @@ import { message, status, type Refusal } from "../../Refusal.ts"
 /** Where nothing is known of the client it is told in the most common words. */
 const usual: Format = "openaiChat"
 
-const encoder = new TextEncoder()
-
 /** The end of a stream that failed. */
 export const errorEnd = (format: Format | undefined, error: LlmError): Uint8Array =>
-  encoder.encode(encodeSse(streamError(format ?? usual, error)))
+  eventEncoder(framingOf(format)).events([streamError(format ?? usual, error)])
 
 export const errorReply = (
   format: Format | undefined,
@@ -24,7 +22,7 @@ export const errorReply = (
   origin: Reply["origin"] = "gateway",
 ): Reply => ({
   status: error.status,
-  headers: new Headers(["content-type", "application/json", ...headers]),
+  headers: new Headers(["content-type", "application/json", ...errorHeaders(format ?? usual, error), ...headers]),
   body: Body.text(JSON.stringify(writeError(format ?? usual, error))),
   origin,
 })

@@ -19,6 +19,9 @@ const silent: ReadonlySet<string> = new Set([
   "cache_control",
   "signature",
   "thoughtSignature",
+  "toolUseId",
+  "cachePoint",
+  "bytes",
 ])
 
 const collect = (value: unknown, into: Array<string>, depth: number): void => {
@@ -48,6 +51,8 @@ const partsOf = (format: Format | undefined, body: JsonObject): ReadonlyArray<un
     case "gemini":
     case "geminiCountTokens":
       return [...listOf(body["systemInstruction"] ?? body["system_instruction"]), ...listOf(body["contents"])]
+    case "bedrockConverse":
+      return [...(body["system"] === undefined ? [] : [body["system"]]), ...listOf(body["messages"])]
     case "openaiResponses": {
       const { input, instructions } = body
       return [...(instructions === undefined ? [] : [instructions]), ...(Array.isArray(input) ? input : [input])]
@@ -85,6 +90,7 @@ export const wordsIn = (events: ReadonlyArray<JsonObject>): string => {
     if (typeof delta === "string") words += delta
     else if (isObject(delta)) {
       words += textOf(delta["text"]) ?? textOf(delta["thinking"]) ?? textOf(delta["partial_json"]) ?? ""
+      words += textOf(at(delta, "toolUse", "input")) ?? textOf(at(delta, "reasoningContent", "text")) ?? ""
     }
     for (const candidate of listOf(event["candidates"])) {
       for (const part of listOf(at(candidate, "content", "parts"))) {

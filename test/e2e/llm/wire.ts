@@ -1,9 +1,7 @@
-/** What providers of every kind say to the same four questions: a word, a word in pieces, a tool, and no. */
+/** What providers of every kind say to the same questions: a word, a word in pieces, a tool, a shape, and no. */
 import type * as http from "node:http"
 import { crc32 } from "node:zlib"
-import { type Call, sendEvents, sendJson } from "./provider.ts"
-
-export type Scenario = "plain" | "stream" | "tools" | "streamedTools" | "error" | "broken"
+import { type Call, sendJson } from "./provider.ts"
 
 export const words = ["Hello", " there", "!"]
 export const text = words.join("")
@@ -272,9 +270,11 @@ const header = (name: string, value: string): Buffer => {
 
 /** One message of an AWS event stream, checksums included. */
 export const awsMessage = (event: string, data: unknown): Buffer => {
+  const isException = event.startsWith("exception:")
+  const kind = isException ? "exception" : "event"
   const headers = Buffer.concat([
-    header(":message-type", "event"),
-    header(":event-type", event),
+    header(":message-type", kind),
+    header(`:${kind}-type`, isException ? event.slice("exception:".length) : event),
     header(":content-type", "application/json"),
   ])
   const payload = Buffer.from(JSON.stringify(data))
@@ -289,18 +289,7 @@ export const awsMessage = (event: string, data: unknown): Buffer => {
 }
 
 /** The whole stream as the bytes a provider would send. */
-export const streamBytes = (wire: WireName, tools: boolean): Buffer => {
-  const events = wires[wire].events(tools)
-  if (wire === "bedrockConverse") return Buffer.concat(events.map(({ data, event }) => awsMessage(event ?? "", data)))
-  return Buffer.from(
-    events
-      .map(
-        ({ data, event }) =>
-          `${event === undefined ? "" : `event: ${event}\n`}data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`,
-      )
-      .join(""),
-  )
-}
+export const streamBytes = (wire: WireName, tools: boolean): Buffer => encoded(wire, wires[wire].events(tools))
 
 /** In which format a call was put. */
 export const wireOf = ({ path }: Call): WireName => {
@@ -313,14 +302,88 @@ export const wireOf = ({ path }: Call): WireName => {
 const isStream = ({ json, path }: Call): boolean =>
   json?.stream === true || /streamGenerateContent|streamRawPredict|converse-stream/.test(path)
 
-/** Answers in whatever format it is asked. */
+/** What is answered, in whatever format it is asked. */
+export type Scenario =
+  | "words"
+  | "tools"
+  /** An answer in the shape that was asked for. */
+  | "shaped"
+  /** No, at once. */
+  | "error"
+  /** The provider says in the middle of a stream that it fails. */
+  | "fails"
+  /** The connection breaks in the middle of a stream. */
+  | "breaks"
+  /** The same word again and again, until nobody listens. */
+  | "drips"
+
+/** The same in JSON, in the place of the words. */
+const shaped = (whole: unknown): unknown =>
+  JSON.parse(JSON.stringify(whole).replaceAll(JSON.stringify(text), JSON.stringify(argumentsText)))
+
+export const failure = "overloaded, alas"
+
+/** As a provider says in the middle of a stream that it fails. */
+const failing: Readonly<Record<WireName, Event>> = {
+  openaiChat: { data: { error: { message: failure, type: "server_error", param: null, code: null } } },
+  openaiResponses: {
+    event: "error",
+    data: { type: "error", sequence_number: 7, code: "server_error", message: failure, param: null },
+  },
+  anthropicMessages: {
+    event: "error",
+    data: { type: "error", error: { type: "overloaded_error", message: failure } },
+  },
+  gemini: { data: { error: { code: 503, message: failure, status: "UNAVAILABLE" } } },
+  bedrockConverse: { event: "exception:serviceUnavailableException", data: { message: failure } },
+}
+
+/** Up to the first word that is said. */
+const firstWord = (events: ReadonlyArray<Event>): ReadonlyArray<Event> =>
+  events.slice(0, events.findIndex(({ data }) => JSON.stringify(data).includes(JSON.stringify(words[0]))) + 1)
+
+const encoded = (wire: WireName, events: ReadonlyArray<Event>): Buffer =>
+  wire === "bedrockConverse"
+    ? Buffer.concat(events.map(({ data, event }) => awsMessage(event ?? "", data)))
+    : Buffer.from(
+        events
+          .map(
+            ({ data, event }) =>
+              `${event === undefined ? "" : `event: ${event}\n`}data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`,
+          )
+          .join(""),
+      )
+
 export const answering =
-  (tools: () => boolean, fails: () => boolean) =>
+  (scenario: () => Scenario) =>
   (call: Call, response: http.ServerResponse): void => {
     const wire = wireOf(call)
-    if (fails()) return sendJson(response, refusal.status, wires[wire].error, { "retry-after": "3" })
-    if (!isStream(call)) return sendJson(response, 200, wires[wire].whole(tools()))
-    if (wire !== "bedrockConverse") return sendEvents(response, wires[wire].events(tools()))
-    response.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" })
-    response.end(streamBytes(wire, tools()))
+    const how = scenario()
+    if (how === "error") return sendJson(response, refusal.status, wires[wire].error, { "retry-after": "3" })
+    if (!isStream(call)) {
+      const whole = wires[wire].whole(how === "tools")
+      return sendJson(response, 200, how === "shaped" ? shaped(whole) : whole)
+    }
+    const events = wires[wire].events(how === "tools")
+    response.writeHead(200, {
+      "content-type": wire === "bedrockConverse" ? "application/vnd.amazon.eventstream" : "text/event-stream",
+    })
+    switch (how) {
+      case "drips": {
+        const begun = firstWord(events)
+        const drop = encoded(wire, begun.slice(-1))
+        response.write(encoded(wire, begun))
+        const dripping = setInterval(() => response.write(drop), 5)
+        response.on("close", () => clearInterval(dripping))
+        return
+      }
+      case "breaks":
+        response.write(encoded(wire, firstWord(events)), () => response.destroy())
+        return
+      case "fails":
+        response.end(encoded(wire, [...firstWord(events), failing[wire]]))
+        return
+      default:
+        response.end(encoded(wire, events))
+    }
   }

@@ -256,7 +256,7 @@ const toolChoiceOf = (choice: unknown): ToolChoice | undefined => {
   }
 }
 
-const reasoningOf = (body: JsonObject): Reasoning | undefined => {
+export const reasoningOf = (body: JsonObject): Reasoning | undefined => {
   const effort: Effort | undefined = effortOf(at(body, "output_config", "effort"))
   const thinking = objectOf(body["thinking"])
   switch (thinking?.["type"]) {

@@ -8,11 +8,11 @@ import type { WireEvent } from "../../Translation.ts"
 import { writeAnthropicUsage } from "../../usage/anthropic.ts"
 import type { Usage } from "../../Usage.ts"
 import type { Context, StreamWriter } from "../Format.ts"
+import { type PartDelta, PartsInTurn } from "../PartsInTurn.ts"
 import { stopReason } from "./finish.ts"
 import { citationsOf, messageId } from "./writeReply.ts"
 
 interface Block {
-  readonly key: string
   readonly opening: Opening
   index: number
   any: boolean
@@ -20,15 +20,11 @@ interface Block {
   text: string
 }
 
-/**
- * Clients of this format take one block at a time, so a part that begins while another is open waits until that one is
- * closed; what it says meanwhile is kept.
- */
+/** Clients of this format take one block at a time. */
 export const streamWriter = (context: Context, emit: (event: WireEvent) => void): StreamWriter => {
   let started = false
   let next = 0
   let block: Block | undefined
-  const waiting: Array<Delta> = []
   const skipped = new Set<string>()
   let finish: Finish = "stop"
   let refused = false
@@ -103,12 +99,12 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
     else if (opening.kind === "reasoning") delta(block.index, { type: "thinking_delta", thinking: one.text })
     else delta(block.index, { type: "text_delta", text: one.text })
   }
-  const apply = (one: Delta): void => {
+  const apply = (one: PartDelta): void => {
     switch (one.kind) {
       case "open":
         start()
         if (one.opening.kind === "refusal") refused = true
-        block = { key: one.key, opening: one.opening, index: -1, any: false, signed: false, text: "" }
+        block = { opening: one.opening, index: -1, any: false, signed: false, text: "" }
         if (one.opening.kind === "toolCall") announce(contentOf(one.opening) ?? {})
         break
       case "grow":
@@ -139,30 +135,7 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
       default:
     }
   }
-  /** Lets the next part begin, and everything that belongs to it, as far as it was said. */
-  const advance = (): void => {
-    for (;;) {
-      if (block !== undefined) return
-      const place = waiting.findIndex((one) => one.kind === "open")
-      const first = waiting[place]
-      if (first?.kind !== "open") {
-        waiting.length = 0
-        return
-      }
-      const mine = waiting.filter((one) => "key" in one && one.key === first.key)
-      const others = waiting.filter((one) => !("key" in one && one.key === first.key))
-      waiting.length = 0
-      waiting.push(...others)
-      for (const one of mine) apply(one)
-    }
-  }
-  const finishOpen = (): void => {
-    for (;;) {
-      close()
-      if (waiting.length === 0) return
-      advance()
-    }
-  }
+  const parts = new PartsInTurn(apply)
 
   return {
     write: (one) => {
@@ -173,19 +146,14 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
         case "open":
           // This format answers once: other choices are not passed on.
           if (one.choice !== 0 || contentOf(one.opening) === undefined) skipped.add(one.key)
-          else if (block === undefined) apply(one)
-          else waiting.push(one)
+          else parts.take(one)
           break
         case "grow":
         case "sign":
         case "hide":
         case "cite":
         case "close":
-          if (skipped.has(one.key)) break
-          if (block?.key === one.key) {
-            apply(one)
-            if (one.kind === "close") advance()
-          } else if (waiting.some((other) => other.kind === "open" && other.key === one.key)) waiting.push(one)
+          if (!skipped.has(one.key)) parts.take(one)
           break
         case "finish":
           if (one.choice !== 0) break
@@ -200,7 +168,7 @@ export const streamWriter = (context: Context, emit: (event: WireEvent) => void)
     },
     end: () => {
       start()
-      finishOpen()
+      parts.finish()
       send("message_delta", {
         delta: {
           stop_reason: stopReason(finish === "stop" && refused ? "refusal" : finish),

@@ -116,3 +116,20 @@ export const mediaBlock = (part: MediaPart, notes: Notes): JsonObject | undefine
   if (from !== undefined && audio !== undefined) return { audio: { format: audio, source: from } }
   return void notes.refuse("content", "this sound or video is not taken by this model")
 }
+
+const swapped = (table: Readonly<Record<string, string>>): ReadonlyMap<string, string> =>
+  // The first type that has a format is the usual one.
+  new Map(
+    Object.entries(table)
+      .toReversed()
+      .map(([type, format]) => [format, type]),
+  )
+const typesOfDocuments = swapped({ "text/plain": "txt", ...documents })
+const typesOfVideos = swapped({ ...videos, "video/mpg": "mpg" })
+
+/** From the words of this interface to the types that everybody else has. */
+export const documentType = (format: string | undefined): string =>
+  typesOfDocuments.get(format ?? "txt") ?? "application/octet-stream"
+export const videoType = (format: string | undefined): string => typesOfVideos.get(format ?? "mp4") ?? "video/mp4"
+export const audioType = (format: string | undefined): string =>
+  `audio/${format === "mp3" || format === undefined ? "mpeg" : format}`

@@ -1,27 +1,10 @@
 /** An answer of Converse as a reply. */
-import type { ChatReply, Finish, Part } from "../../Conversation.ts"
+import type { ChatReply, Part } from "../../Conversation.ts"
 import { at, isObject, type JsonObject, objectOf, objectsOf, textOf } from "../../Json.ts"
 import type { Untranslatable } from "../../Translation.ts"
 import { readBedrockUsage } from "../../usage/bedrock.ts"
 import type { Context } from "../Format.ts"
-
-export const finishOf = (reason: unknown): Finish => {
-  switch (reason) {
-    case "max_tokens":
-      return "length"
-    case "model_context_window_exceeded":
-      return "contextWindow"
-    case "stop_sequence":
-      return "stopSequence"
-    case "tool_use":
-      return "toolCalls"
-    case "content_filtered":
-    case "guardrail_intervened":
-      return "contentFilter"
-    default:
-      return "stop"
-  }
-}
+import { finishOf } from "./finish.ts"
 
 const partsOf = (block: JsonObject): ReadonlyArray<Part> => {
   const text = textOf(block["text"])

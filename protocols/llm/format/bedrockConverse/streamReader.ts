@@ -4,7 +4,7 @@ import { readBedrockError } from "../../errors/bedrock.ts"
 import { at, isObject, type JsonObject, numberOf, objectOf, parseJson, textOf } from "../../Json.ts"
 import { readBedrockUsage } from "../../usage/bedrock.ts"
 import type { Context, StreamReader } from "../Format.ts"
-import { finishOf } from "./readReply.ts"
+import { finishOf } from "./finish.ts"
 
 export const streamReader = (context: Context, emit: (delta: Delta) => void): StreamReader => {
   /** Only tools announce their block; everything else begins with its first piece. */

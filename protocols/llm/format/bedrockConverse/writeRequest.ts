@@ -13,7 +13,7 @@ import { DocumentNames, documentBlock, imageBlock, mediaBlock } from "./media.ts
 
 const CACHE_POINTS_MAX = 4
 /** A conversation that called tools needs some, even when they are no longer offered. */
-const PLACEHOLDER = "no_longer_available_do_not_call"
+export const PLACEHOLDER = "no_longer_available_do_not_call"
 
 class Writing {
   private points = CACHE_POINTS_MAX

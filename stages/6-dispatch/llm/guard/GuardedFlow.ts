@@ -1,12 +1,18 @@
 /** A stream that passes its guards on the way to the client: held back, judged, and let go or broken off. */
 import type { Headers } from "../../../../protocols/http/headers.ts"
-import { encodeSse, SseParser } from "../../../../protocols/http/sse.ts"
+import {
+  type EventDecoder,
+  eventDecoder,
+  type EventEncoder,
+  eventEncoder,
+  type Framing,
+} from "../../../../protocols/llm/framing.ts"
 import type { HeldStream, Window } from "../../../../protocols/llm/guard/HeldStream.ts"
 import type { WireEvent } from "../../../../protocols/llm/Translation.ts"
 import type { Flow, FlowFailure, Sink, Source } from "../../../Body.ts"
 
-/** The bytes that end the stream, where it may not go on. */
-export type Ending = Uint8Array
+/** The event that ends the stream, where it may not go on. */
+export type Ending = WireEvent
 
 export interface GuardWork {
   /** Undefined: let it go. Given at once, or later through the callback; the function returned calls it off. */
@@ -16,15 +22,14 @@ export interface GuardWork {
   ) => (() => void) | undefined
 }
 
-const encoder = new TextEncoder()
-
 export class GuardedFlow implements Flow, Sink, Source {
   readonly _tag = "Flow"
   readonly length = undefined
   private readonly flow: Flow
   private readonly held: HeldStream
   private readonly work: GuardWork
-  private readonly parser: SseParser
+  private readonly decoder: EventDecoder
+  private readonly encoder: EventEncoder
   private sink: Sink | undefined
   private source: Source | undefined
   private isJudging = false
@@ -34,13 +39,12 @@ export class GuardedFlow implements Flow, Sink, Source {
   private isOver = false
   private isPaused = false
 
-  constructor(flow: Flow, held: HeldStream, work: GuardWork) {
+  constructor(flow: Flow, framing: Framing, held: HeldStream, work: GuardWork) {
     this.flow = flow
     this.held = held
     this.work = work
-    this.parser = new SseParser((event) => {
-      if (event.data !== "") held.take({ event: event.event, data: event.data })
-    })
+    this.decoder = eventDecoder(framing, (event) => held.take(event))
+    this.encoder = eventEncoder(framing)
   }
 
   open(sink: Sink): Source {
@@ -52,8 +56,9 @@ export class GuardedFlow implements Flow, Sink, Source {
 
   write(chunk: Uint8Array): boolean {
     if (this.isOver) return true
-    if (!this.parser.feed(chunk)) {
-      this.fail({ _tag: "FlowFailure", reason: "tooLarge", message: "an event is larger than what may be held" })
+    const problem = this.decoder.feed(chunk)
+    if (problem !== undefined) {
+      this.fail({ _tag: "FlowFailure", reason: "tooLarge", message: problem })
       return true
     }
     const takesMore = this.pump()
@@ -64,7 +69,7 @@ export class GuardedFlow implements Flow, Sink, Source {
 
   end(trailers: Headers | undefined): void {
     if (this.isOver) return
-    this.parser.end()
+    this.decoder.end()
     this.hasEnded = true
     this.trailers = trailers
     this.held.end()
@@ -117,21 +122,27 @@ export class GuardedFlow implements Flow, Sink, Source {
 
   private pass(events: ReadonlyArray<WireEvent>): boolean {
     if (events.length === 0) return true
-    let text = ""
-    for (const event of events) text += encodeSse(event)
-    return this.sink?.write(encoder.encode(text)) ?? true
+    return this.sink?.write(this.encoder.events(events)) ?? true
   }
 
   private breakOff(ending: Ending): void {
     const { sink, source, hasEnded } = this
     this.close()
     if (!hasEnded) source?.cancel()
-    sink?.write(ending)
+    sink?.write(this.encoder.events([ending]))
+    this.last()
     sink?.end(undefined)
+  }
+
+  /** What a list needs at its end. */
+  private last(): void {
+    const end = this.encoder.end()
+    if (end.byteLength > 0) this.sink?.write(end)
   }
 
   private finish(): void {
     this.close()
+    this.last()
     this.sink?.end(this.trailers)
   }
 

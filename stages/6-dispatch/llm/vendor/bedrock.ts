@@ -14,6 +14,9 @@ const embeddingsOf = (model: string): Format =>
 /** Everything but what may stand in a segment; ids are also ARNs, whose colons stay. */
 const segment = (model: string): string => encodeURIComponent(model).replaceAll("%3A", ":")
 
+export const conversePath = (model: string, streaming: boolean, prefix = ""): string =>
+  `${prefix}/model/${segment(model)}/${streaming ? "converse-stream" : "converse"}`
+
 export const bedrock = (region: string): VendorTraits => ({
   name: "aws.bedrock",
   address: (format) =>
@@ -31,7 +34,7 @@ export const bedrock = (region: string): VendorTraits => ({
       case "bedrockCountTokens":
         return `${prefix}/model/${segment(model)}/count-tokens`
       case "bedrockConverse":
-        return `${prefix}/model/${segment(model)}/${streaming ? "converse-stream" : "converse"}`
+        return conversePath(model, streaming, prefix)
       default:
         return `${prefix}/model/${segment(model)}/invoke`
     }

@@ -3,6 +3,7 @@ import type { ProviderFormat } from "../../../../ir/backend/Llm.ts"
 import type { Format } from "../../../../protocols/llm/Translation.ts"
 import { clientFormats } from "../kinds.ts"
 import { anthropicVersion } from "./anthropic.ts"
+import { conversePath } from "./bedrock.ts"
 import { nativePath } from "./gemini.ts"
 import { suffixOf } from "./openAi.ts"
 import { asBearer, prepending, replacingV1, type VendorTraits } from "./VendorCall.ts"
@@ -30,6 +31,7 @@ export const custom = (name: string | undefined, declared: ReadonlyArray<Provide
     path: (call) => {
       const own = paths.get(call.format)
       if (own !== undefined) return own
+      if (call.format === "bedrockConverse") return conversePath(call.model, call.streaming, call.prefix)
       return isGemini(call.format) ? nativePath(call) : `${call.prefix ?? "/v1"}${suffixOf(call.format)}`
     },
     opaquePath: isOpenAiLike ? replacingV1 : prepending,

@@ -23,10 +23,12 @@ describe("a list that arrives element by element", () => {
 
   it("that is written is read", () => {
     const encoder = eventEncoder("jsonArray")
-    const text = all.map((one) => encoder.event({ data: JSON.stringify(one) })).join("") + encoder.end()
+    const utf8 = new TextDecoder()
+    const parts = [...all.map((one) => encoder.events([{ data: JSON.stringify(one) }])), encoder.end()]
+    const text = parts.map((part) => utf8.decode(part)).join("")
     expect(JSON.parse(text)).toEqual(all)
     expect(read([bytes(text)])).toEqual({ elements: all, problem: undefined })
-    expect(JSON.parse(eventEncoder("jsonArray").end())).toEqual([])
+    expect(JSON.parse(new TextDecoder().decode(eventEncoder("jsonArray").end()))).toEqual([])
   })
 
   it("that is none, never ends or grows beyond its bound is told", () => {

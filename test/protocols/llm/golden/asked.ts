@@ -650,3 +650,146 @@ export const gemini: Readonly<Record<string, JsonObject>> = {
     },
   },
 }
+
+export const bedrockConverse: Readonly<Record<string, JsonObject>> = {
+  "a question": { messages: [{ role: "user", content: [{ text: "Explain AI" }] }] },
+  "system, with a cache point": {
+    system: [{ text: "You are a cat." }, { cachePoint: { type: "default" } }, { text: "Purr." }],
+    messages: [{ role: "user", content: [{ text: "Hi" }, { cachePoint: { type: "default", ttl: "1h" } }] }],
+  },
+  "several turns": {
+    messages: [
+      { role: "user", content: [{ text: "Hi" }] },
+      { role: "assistant", content: [{ text: "Hello" }] },
+      { role: "user", content: [{ text: "More" }, { text: "words" }] },
+    ],
+  },
+  sampling: {
+    messages: [{ role: "user", content: [{ text: "x" }] }],
+    inferenceConfig: { maxTokens: 512, temperature: 0.5, topP: 0.9, stopSequences: ["END"] },
+    additionalModelRequestFields: { top_k: 40 },
+    requestMetadata: { team: "red" },
+    serviceTier: { type: "priority" },
+    performanceConfig: { latency: "optimized" },
+  },
+  media: {
+    messages: [
+      {
+        role: "user",
+        content: [
+          { image: { format: "png", source: { bytes: png } } },
+          {
+            document: {
+              format: "pdf",
+              name: "report",
+              context: "the last quarter",
+              citations: { enabled: true },
+              source: { bytes: pdf },
+            },
+          },
+          { document: { format: "txt", name: "notes", source: { text: "plain words" } } },
+          { text: "Describe" },
+        ],
+      },
+    ],
+  },
+  "a picture in S3": {
+    messages: [
+      {
+        role: "user",
+        content: [{ image: { format: "png", source: { s3Location: { uri: "s3://bucket/a.png" } } } }, { text: "?" }],
+      },
+    ],
+  },
+  tools: {
+    messages: [{ role: "user", content: [{ text: "Weather?" }] }],
+    toolConfig: {
+      tools: [
+        { toolSpec: { name: "get_weather", description: "Weather", inputSchema: { json: weather } } },
+        { toolSpec: { name: "now", inputSchema: { json: { type: "object" } }, strict: true } },
+        { cachePoint: { type: "default" } },
+        { systemTool: { name: "nova_grounding" } },
+      ],
+      toolChoice: { any: {} },
+    },
+  },
+  "one tool and what it said": {
+    messages: [
+      { role: "user", content: [{ text: "Weather in Paris?" }] },
+      {
+        role: "assistant",
+        content: [
+          { text: "Looking." },
+          { toolUse: { toolUseId: "tooluse_1", name: "get_weather", input: { location: "Paris" } } },
+          { toolUse: { toolUseId: "tooluse_2", name: "get_weather", input: { location: "Rome" } } },
+        ],
+      },
+      {
+        role: "user",
+        content: [
+          { toolResult: { toolUseId: "tooluse_1", content: [{ json: { degrees: 21 } }], status: "success" } },
+          { toolResult: { toolUseId: "tooluse_2", content: [{ text: "no such city" }], status: "error" } },
+        ],
+      },
+    ],
+    toolConfig: {
+      tools: [{ toolSpec: { name: "get_weather", inputSchema: { json: weather } } }],
+      toolChoice: { tool: { name: "get_weather" } },
+    },
+  },
+  thoughts: {
+    messages: [
+      { role: "user", content: [{ text: "2+2?" }] },
+      {
+        role: "assistant",
+        content: [
+          { reasoningContent: { reasoningText: { text: "Hm", signature: "c2ln" } } },
+          { reasoningContent: { redactedContent: "cmVk" } },
+          { text: "4" },
+        ],
+      },
+      { role: "user", content: [{ text: "and 3+3?" }] },
+    ],
+    inferenceConfig: { maxTokens: 4096 },
+    additionalModelRequestFields: { thinking: { type: "enabled", budget_tokens: 2048 } },
+  },
+  "the effort of a Nova": {
+    messages: [{ role: "user", content: [{ text: "Think" }] }],
+    additionalModelRequestFields: { reasoningConfig: { type: "enabled", maxReasoningEffort: "low" } },
+  },
+  "a shape": {
+    messages: [{ role: "user", content: [{ text: "Ann is 7" }] }],
+    outputConfig: {
+      textFormat: {
+        type: "json_schema",
+        structure: { jsonSchema: { name: "person", schema: JSON.stringify(person) } },
+      },
+    },
+  },
+  "guarded, cited and searched": {
+    messages: [
+      {
+        role: "user",
+        content: [
+          { guardContent: { text: { text: "judge this", qualifiers: ["query"] } } },
+          {
+            searchResult: {
+              source: "https://example.com",
+              title: "Grass",
+              content: [{ text: "It is green." }],
+              citations: { enabled: true },
+            },
+          },
+        ],
+      },
+      {
+        role: "assistant",
+        content: [{ citationsContent: { content: [{ text: "Green." }], citations: [{ title: "Grass" }] } }],
+      },
+      { role: "user", content: [{ text: "Sure?" }] },
+    ],
+    guardrailConfig: { guardrailIdentifier: "g", guardrailVersion: "1" },
+  },
+  "no message": { messages: [] },
+  "no list": { messages: "hi" },
+}

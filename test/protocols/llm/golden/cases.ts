@@ -5,9 +5,11 @@ import { chatFormats, type ChatFormat, type Translation } from "../../../../prot
 import { translations } from "../../../../protocols/llm/translations.ts"
 import { call } from "../call.ts"
 import { failures, replies, streams } from "./answered.ts"
-import { anthropicMessages, gemini, openaiChat, openaiResponses } from "./asked.ts"
+import { anthropicMessages, bedrockConverse, gemini, openaiChat, openaiResponses } from "./asked.ts"
 
-const asked = { openaiChat, openaiResponses, anthropicMessages, gemini }
+const asked = { openaiChat, openaiResponses, anthropicMessages, gemini, bedrockConverse }
+/** Formats whose paths, and not their bodies, say that a stream is wanted. */
+const byPath: ReadonlySet<string> = new Set(["gemini", "bedrockConverse"])
 
 const models: Readonly<Record<ChatFormat, string>> = {
   openaiChat: "gpt-5",
@@ -37,9 +39,9 @@ export const cases = (): ReadonlyArray<Case> =>
     const { from, to } = pair
     const place = { from, to }
     const plainly = Object.values(asked[from])[0]
-    const streaming = { ...asked[from]["a stream"], ...(from === "gemini" ? plainly : {}) }
+    const streaming = { ...asked[from]["a stream"], ...(byPath.has(from) ? plainly : {}) }
     const prepared = (body: unknown) =>
-      pair.request(body, { ...call(models[to]), stream: from === "gemini" ? true : undefined })
+      pair.request(body, { ...call(models[to]), stream: byPath.has(from) ? true : undefined })
     return [
       ...Object.entries(asked[from]).map(([name, body]): Case => {
         const made = pair.request(body, call(models[to]))
