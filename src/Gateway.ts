@@ -7,6 +7,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -15,7 +16,6 @@ import * as Stream from "effect/Stream"
 import { parseFunctions } from "../ir/cel/customFunctions.ts"
 import type { Natives } from "../ir/cel/Natives.ts"
 import { defaults as assumed } from "../ir/defaults.ts"
-import type { HostTarget } from "../ir/Backend.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
@@ -45,6 +45,7 @@ import { type HttpConnection, Network, type Socket } from "../stages/ports/Netwo
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
 import { version } from "./cli/version.ts"
+import { type Desk, makeDesk } from "./Desk.ts"
 import { natives } from "./node/natives.ts"
 import * as Processes from "./node/processes.ts"
 import { freshKey, sealer } from "./node/sealer.ts"
@@ -140,20 +141,6 @@ export interface ConfigState {
   readonly problems: ReadonlyArray<string>
 }
 
-export interface TargetState {
-  /** `host:port`, or the path of a socket. */
-  readonly target: string
-  /** Of which service it is an endpoint; absent where it is one by itself. */
-  readonly service?: string
-  readonly isTls?: boolean
-  /** From 0 to 1. */
-  readonly health?: number
-  readonly latencyMillis?: number
-  readonly pending?: number
-  /** Left out of the choice for so long; absent: it takes part. */
-  readonly evictedMillis?: number
-}
-
 export interface ConnectionState {
   readonly peer: string
   readonly bind: string
@@ -161,11 +148,6 @@ export interface ConnectionState {
   readonly isTls: boolean
   readonly ageMillis: number
 }
-
-const targetText = (target: HostTarget): string =>
-  target._tag === "Unix"
-    ? target.path
-    : `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`
 
 export class Gateway extends Context.Service<
   Gateway,
@@ -176,8 +158,12 @@ export class Gateway extends Context.Service<
     /** What is open right now; all zero after a drain. */
     readonly open: () => { readonly connections: number; readonly exchanges: number; readonly endpoints: number }
     readonly draining: () => boolean
-    /** Where it sends to, and how what it knows of these is doing. */
-    readonly targets: () => ReadonlyArray<TargetState>
+    /** Where it sends to, what it keeps, and what can be done about it. */
+    readonly desk: Desk
+    /** What waits or is under way beside exchanges, by what it is. */
+    readonly queues: () => Readonly<Record<string, number>>
+    /** The fibers of connections, and whose they are. */
+    readonly fibers: () => ReadonlyArray<readonly [fiber: Fiber.Fiber<unknown, unknown>, what: string]>
     /** Connections of clients that speak HTTP. */
     readonly connections: () => ReadonlyArray<ConnectionState>
     /** Takes leave of every client; done once, however often it is asked for, and at the latest when the scope closes. */
@@ -257,14 +243,17 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const ledger =
     options.redisUrl === undefined ? undefined : redisLedger(Redacted.value(options.redisUrl), clock.nowMillis)
   if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
+  const mirrors = yield* Mirrors.make
+  const agents = yield* Agents.make(clock)
+  const llm = new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID))
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,
       clock,
       defaults,
-      mirrors: yield* Mirrors.make,
-      agents: yield* Agents.make(clock),
-      llm: new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID)),
+      mirrors,
+      agents,
+      llm,
       mcp,
       ...(journal.called === undefined ? {} : { called: journal.called }),
     },
@@ -290,6 +279,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const connections = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(connections)()
   const http = new Set<{ readonly bound: Bound; readonly connection: HttpConnection }>()
+  const busy = new Map<Fiber.Fiber<unknown, unknown>, string>()
   /** Connections of which it is not known yet what they carry. */
   const arriving = new Set<Socket>()
   const retired = new Set<Plan>()
@@ -326,7 +316,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       onSocket: (bind, socket) => {
         connectionCount++
         arriving.add(socket)
-        run(
+        const fiber = run(
           Effect.ensuring(
             pipeline.connection(bind, socket),
             Effect.sync(() => {
@@ -335,6 +325,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
             }),
           ),
         )
+        if (fiber.pollUnsafe() !== undefined) return
+        busy.set(fiber, `connection of ${socket.peer.host}:${socket.peer.port} at ${bind}`)
+        fiber.addObserver(() => busy.delete(fiber))
       },
       onSwap: (before, after) => {
         retired.add(before)
@@ -428,6 +421,17 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     ),
   )
 
+  const desk = makeDesk({
+    agents,
+    clock,
+    digest: mcpSealer.digest,
+    endpoints,
+    llm,
+    mcp,
+    members: () => live.current.heritage?.services.known() ?? [],
+    open: upstream.open,
+  })
+
   return Gateway.of({
     live,
     addresses: publisher.addresses,
@@ -437,23 +441,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       endpoints: endpoints.size,
     }),
     draining: () => draining,
-    targets: () => {
-      const now = clock.nowMillis()
-      return [
-        ...endpoints.list().map((spec) => ({ target: targetText(spec.target), isTls: spec.tls !== undefined })),
-        ...Array.from(live.current.heritage?.services.known() ?? [], ({ member, service }): TargetState => {
-          const { vitals } = member
-          return {
-            target: targetText(member.target),
-            service,
-            health: vitals.health,
-            latencyMillis: vitals.latencySeconds * 1000,
-            pending: vitals.pending,
-            ...(vitals.evictedUntilMillis > now ? { evictedMillis: vitals.evictedUntilMillis - now } : {}),
-          }
-        }),
-      ]
-    },
+    desk,
+    queues: () => ({ "mirrored copies": mirrors.inFlight, "parked calls": mcp.parked.size }),
+    fibers: () => [...busy],
     connections: () =>
       Array.from(http, ({ bound }) => ({
         peer: `${bound.secured.accepted.peer.host}:${bound.secured.accepted.peer.port}`,

@@ -136,7 +136,14 @@ const withWorkers = Effect.fnUntraced(function* (
     ...(pool === undefined ? {} : { peers: { prepare: pool.prepare }, onDrain: pool.drain }),
   })
   const storage = yield* Storage.Storage
-  const admin = Admin.layer({ settings, version, pool, job, keys: keyDesk(storage.of(Keys.component)) })
+  const admin = Admin.layer({
+    settings,
+    version,
+    pool,
+    job,
+    keys: keyDesk(storage.of(Keys.component)),
+    storage: storage.of,
+  })
 
   const started = Effect.gen(function* () {
     const serving = yield* Gateway

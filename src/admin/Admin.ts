@@ -22,6 +22,7 @@ import { dump } from "./dump.ts"
 import * as Guard from "./guard.ts"
 import type { KeyDesk } from "./keys.ts"
 import { ready } from "./ready.ts"
+import type { Opening } from "./v1/models.ts"
 import { type AdminUnavailable, type Answering, serve, type Served } from "./serve.ts"
 import { stats } from "./stats.ts"
 
@@ -39,6 +40,8 @@ export interface AdminOptions {
   readonly keys?: KeyDesk
   /** The upstream endpoints and how they are, for the dump; the gateway's own unless given. */
   readonly endpoints?: () => Iterable<unknown>
+  /** Where keys and budgets are kept. */
+  readonly storage?: Opening | undefined
   /** How the configuration is read, where it may be looked at and changed. */
   readonly job?: Job | undefined
 }
@@ -141,6 +144,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       guard,
       clock,
       version: options.version,
+      storage: options.storage,
       sensitiveHeaders: settings.sensitiveHeaders,
       config:
         job === undefined
@@ -187,7 +191,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
           problems: gateway.config().problems,
           config: settings,
           sensitiveHeaders: settings.sensitiveHeaders,
-          endpoints: options.endpoints?.() ?? gateway.targets(),
+          endpoints: options.endpoints?.() ?? gateway.desk.targets(),
         }),
       onLevels,
       quit,

@@ -1,5 +1,5 @@
 /** `sluice status`: how a running gateway is, on one screen. */
-import type { TargetState } from "../Gateway.ts"
+import type { TargetState } from "../Desk.ts"
 import type { ThreadState } from "../workers/questions.ts"
 import { adminClient, asking, done } from "./adminClient.ts"
 import type { Printed } from "./validate.ts"

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import type { Account, Booked, Spending, SpendingFailure } from "../../stages/ports/Spending.ts"
 import type { Clock } from "../../stages/ports/Timer.ts"
 import { type Statement, sql } from "../store/Statement.ts"
-import { type Component, number, type Store, type StoreFailure } from "../store/Store.ts"
+import { type Component, number, type Store, type StoreFailure, text } from "../store/Store.ts"
 
 export const component: Component = {
   name: "llm_budget",
@@ -29,6 +29,19 @@ const taken = (account: Account, nowMillis: number): Statement =>
 /** Two who book at the same time must see each other; SQLite lets in one writer at a time anyway. */
 const alone = (store: Store, { budget, subject }: Account): ReadonlyArray<Statement> =>
   store.dialect === "postgres" ? [sql`SELECT pg_advisory_xact_lock(hashtext(${`${budget}\n${subject}`}))`] : []
+
+/** What was spent, the latest windows first. */
+export const list = (store: Store, max: number) =>
+  store.all(
+    sql`SELECT budget, subject, window_start, amount FROM llm_budget_spent
+      ORDER BY window_start DESC, budget, subject LIMIT ${max}`,
+    (row) => ({
+      budget: text(row, "budget"),
+      subject: text(row, "subject"),
+      windowStart: new Date(number(row, "window_start")).toISOString(),
+      amount: number(row, "amount"),
+    }),
+  )
 
 const SETTLE_TRIES_MAX = 6
 const SETTLE_PAUSE_MILLIS = 500

@@ -107,6 +107,11 @@ export class Family<S extends Series> {
     return this.series.get(keyOf(rest))?.series ?? this.add(rest)
   }
 
+  /** Forgets every series, for what is only known by looking. */
+  clear(): void {
+    this.series.clear()
+  }
+
   export(): ExportedFamily {
     return {
       definition: this.definition,

@@ -11,6 +11,7 @@ import { Journal } from "../../stages/ports/Journal.ts"
 import { type Clock, Timer } from "../../stages/ports/Timer.ts"
 import type { OtlpAttribute } from "../../protocols/otlp/wire.ts"
 import type { Gateway } from "../Gateway.ts"
+import { type Connected, connects } from "../node/upstream/connects.ts"
 import { formats } from "./accessLog.ts"
 import { TelemetryJournal } from "./journal.ts"
 import { Curiosity } from "./Curiosity.ts"
@@ -110,7 +111,14 @@ const watchThread = (metrics: Metrics): (() => void) => {
     heapTotal.set(heap.total_heap_size)
     resident.set(process.memoryUsage.rss())
   })
-  return () => delay.disable()
+  const connected = ({ millis, transport }: Connected): void =>
+    metrics.upstreamConnect.with(transport).observe(millis / 1000)
+  const listener = (message: unknown): void => connected(message as Connected)
+  connects.subscribe(listener)
+  return () => {
+    delay.disable()
+    connects.unsubscribe(listener)
+  }
 }
 
 /** The monitor measures whole intervals of its timer; what is above that is lateness. */
@@ -126,6 +134,14 @@ const watchGateway = (metrics: Metrics, gateway: Gateway["Service"]): void => {
     connections.set(open.connections)
     exchanges.set(open.exchanges)
     endpoints.set(open.endpoints)
+    metrics.targetEvicted.clear()
+    metrics.targetHealth.clear()
+    for (const { evictedMillis, health, kind, service, target } of gateway.desk.targets()) {
+      if (kind === "endpoint") continue
+      metrics.targetEvicted.with(kind, target, service).set(evictedMillis === undefined ? 0 : 1)
+      if (health !== undefined) metrics.targetHealth.with(kind, target, service).set(health)
+    }
+    for (const [queue, size] of Object.entries(gateway.queues())) metrics.queueSize.with(queue).set(size)
     synchronized.set(gateway.config().synchronized ? 1 : 0)
     for (const [use, count] of Object.entries(gateway.expressionFailures())) {
       metrics.expressionFailures.with(use).value = count

@@ -121,6 +121,12 @@ export const definitions = {
     connectSeconds,
     "From the arrival of a connection to the end of its TLS handshake.",
   ),
+  upstreamConnect: histogram(
+    "upstream_connect_duration_seconds",
+    ["transport"],
+    connectSeconds,
+    "From the wish for a connection to one that can be used: names, addresses, proxies and TLS included.",
+  ),
   upstreamCall: histogram(
     "upstream_call_duration_seconds",
     ["kind", "subtype"],
@@ -136,6 +142,18 @@ export const definitions = {
   connectionsOpen: gauge("downstream_connections_open", [], "Client connections that are open."),
   exchangesOpen: gauge("exchanges_open", [], "Requests that are being served."),
   endpointsOpen: gauge("upstream_endpoints_open", [], "Upstream endpoints with a pool of connections."),
+  targetEvicted: gauge(
+    "target_evicted",
+    ["kind", "target", "service"],
+    "1 while a target is left out because it failed, 0 while it takes part; in any thread.",
+    "max",
+  ),
+  targetHealth: gauge(
+    "target_health_ratio",
+    ["kind", "target", "service"],
+    "How well a target has answered lately, from 0 to 1; in the thread where it did worst.",
+    "min",
+  ),
   eventLoopDelay: gauge(
     "event_loop_delay_seconds",
     ["quantile"],
@@ -189,11 +207,14 @@ export interface Metrics {
   readonly downstreamReceivedBytes: Family<Counter>
   readonly downstreamSentBytes: Family<Counter>
   readonly tlsHandshake: Family<Histogram>
+  readonly upstreamConnect: Family<Histogram>
   readonly upstreamCall: Family<Histogram>
   readonly configSynchronized: Family<Gauge>
   readonly connectionsOpen: Family<Gauge>
   readonly exchangesOpen: Family<Gauge>
   readonly endpointsOpen: Family<Gauge>
+  readonly targetEvicted: Family<Gauge>
+  readonly targetHealth: Family<Gauge>
   readonly eventLoopDelay: Family<Gauge>
   readonly eventLoopUtilization: Family<Gauge>
   readonly heapUsed: Family<Gauge>
@@ -260,11 +281,14 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     downstreamReceivedBytes: registry.counter(at.downstreamReceivedBytes),
     downstreamSentBytes: registry.counter(at.downstreamSentBytes),
     tlsHandshake: registry.histogram(at.tlsHandshake),
+    upstreamConnect: registry.histogram(at.upstreamConnect),
     upstreamCall: registry.histogram(at.upstreamCall),
     configSynchronized: registry.gauge(at.configSynchronized),
     connectionsOpen: registry.gauge(at.connectionsOpen),
     exchangesOpen: registry.gauge(at.exchangesOpen),
     endpointsOpen: registry.gauge(at.endpointsOpen),
+    targetEvicted: registry.gauge(at.targetEvicted),
+    targetHealth: registry.gauge(at.targetHealth),
     eventLoopDelay: registry.gauge(at.eventLoopDelay),
     eventLoopUtilization: registry.gauge(at.eventLoopUtilization),
     heapUsed: registry.gauge(at.heapUsed),

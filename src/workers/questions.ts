@@ -1,4 +1,5 @@
 /** Questions that every thread can answer about itself: plain data there and back. */
+import * as Effect from "effect/Effect"
 import { threadId } from "node:worker_threads"
 import type { Gateway } from "../Gateway.ts"
 import type { Wish } from "../telemetry/Curiosity.ts"
@@ -11,6 +12,13 @@ export type Asking =
   | { readonly about: "targets" }
   | { readonly about: "connections" }
   | { readonly about: "state" }
+  | { readonly about: "sessions" }
+  | { readonly about: "endSession"; readonly id: string }
+  | { readonly about: "caches" }
+  | { readonly about: "clearCaches"; readonly name?: string }
+  | { readonly about: "probe"; readonly target?: string }
+  | { readonly about: "reconnect"; readonly target: string }
+  | { readonly about: "fibers" }
   | { readonly about: "profile"; readonly kind: "cpu" | "heap"; readonly millis: number; readonly thread: number }
 
 /** One thread, in a word. */
@@ -48,11 +56,27 @@ export const answer = async (thread: Thread, asking: Asking): Promise<unknown> =
     case "wish":
       return telemetry.curiosity.want(asking.wish)
     case "targets":
-      return gateway.targets()
+      return gateway.desk.targets()
     case "connections":
       return gateway.connections()
     case "state":
       return stateOf(thread)
+    case "sessions":
+      return gateway.desk.sessions()
+    case "endSession":
+      return gateway.desk.endSession(asking.id)
+    case "caches":
+      return gateway.desk.caches()
+    case "clearCaches":
+      return gateway.desk.clearCaches(asking.name)
+    case "probe":
+      return Effect.runPromise(gateway.desk.probe(asking.target))
+    case "reconnect":
+      return gateway.desk.reconnect(asking.target)
+    case "fibers": {
+      const { dump } = await import("../admin/fibers.ts")
+      return dump(gateway.fibers())
+    }
     case "profile": {
       if (asking.thread !== threadId) return undefined
       const { profile } = await import("../admin/profile.ts")

@@ -115,6 +115,18 @@ export class Endpoints {
     for (const [key, handle] of this.named) if (!this.opened.has(handle)) this.named.delete(key)
   }
 
+  /** Lets go of the connections to those; whoever uses one next opens it anew. Says how many they were. */
+  reopen(wanted: (spec: EndpointSpec) => boolean): number {
+    let count = 0
+    for (const handle of this.opened) {
+      if (!wanted(handle.spec)) continue
+      handle.close()
+      this.opened.delete(handle)
+      count++
+    }
+    return count
+  }
+
   close(): void {
     for (const handle of this.opened) handle.close()
     this.opened.clear()

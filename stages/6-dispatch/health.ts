@@ -49,6 +49,14 @@ export class Vitals {
     this.isMeasured = true
   }
 
+  /** Whatever went wrong is forgotten. */
+  restore(): void {
+    this.health = 1
+    this.failures = 0
+    this.evictions = 0
+    this.evictedUntilMillis = 0
+  }
+
   succeeded(): void {
     this.health += ALPHA * (1 - this.health)
     this.failures = 0

@@ -5,7 +5,9 @@ import { type Answer, type Asked, json, methodNotAllowed, notFound } from "../se
 import { type ConfigFile, configEndpoints } from "./config.ts"
 import { endpoint, type Endpoint, find } from "./Endpoint.ts"
 import { logEndpoints } from "./logs.ts"
+import { type Opening, modelEndpoints } from "./models.ts"
 import { openapi } from "./openapi.ts"
+import { operateEndpoints } from "./operate.ts"
 import { type Runtime, runtimeEndpoints } from "./runtime.ts"
 
 export interface V1Options {
@@ -15,6 +17,8 @@ export interface V1Options {
   readonly sensitiveHeaders: ReadonlyArray<string>
   readonly version: string
   readonly guard: Guard
+  /** Absent: there is no storage, so no keys and no budgets. */
+  readonly storage?: Opening | undefined
   /** Endpoints of other parts of the gateway. */
   readonly more?: ReadonlyArray<Endpoint>
 }
@@ -25,12 +29,15 @@ export const endpointsOf = ({
   more = [],
   runtime,
   sensitiveHeaders,
+  storage,
   version,
 }: Omit<V1Options, "guard">): ReadonlyArray<Endpoint> => {
   const all: Array<Endpoint> = [
     ...runtimeEndpoints(runtime),
     ...configEndpoints(config, sensitiveHeaders),
+    ...operateEndpoints(runtime),
     ...logEndpoints(runtime.requestLog, clock),
+    ...(storage === undefined ? [] : modelEndpoints(storage, clock)),
     ...more,
   ]
   all.push(

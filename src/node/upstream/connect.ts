@@ -2,6 +2,7 @@
  * One connection to an endpoint, by whatever it takes: a name looked up, addresses tried, a proxy asked for a tunnel,
  * a TLS handshake. All of it within one deadline.
  */
+import { type Connected as Made, connects } from "./connects.ts"
 import * as net from "node:net"
 import type { HostTarget } from "../../../ir/Backend.ts"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
@@ -76,6 +77,7 @@ class Attempt {
   private readonly first: string | undefined
   private readonly connected: Connected
   private address: string | undefined
+  private readonly startedMillis = performance.now()
   private readonly sockets = new Set<net.Socket>()
   private over = false
   private deadline: NodeJS.Timeout | undefined
@@ -241,6 +243,10 @@ class Attempt {
   private finish(socket: net.Socket): void {
     if (this.over) return void socket.destroy()
     this.release()
+    if (connects.hasSubscribers) {
+      const transport = this.securer === undefined ? "plaintext" : "tls"
+      connects.publish({ transport, millis: performance.now() - this.startedMillis } satisfies Made)
+    }
     this.connected(undefined, socket, this.address)
   }
 }

@@ -51,6 +51,16 @@ export class Agents {
     return card
   }
 
+  get cardCount(): number {
+    return this.cards.size
+  }
+
+  /** Every card is fetched anew by whoever needs it next. */
+  forgetCards(): void {
+    this.cards.clear()
+    this.fetches.clear()
+  }
+
   private forgetFirst(): void {
     for (const address of this.cards.keys()) {
       this.cards.delete(address)

@@ -16,6 +16,11 @@ export class LlmState {
     this.spending = spending
   }
 
+  /** By the backend and the name of each provider. */
+  all(): Iterable<readonly [string, Vitals]> {
+    return this.known
+  }
+
   vitals(key: string): Vitals {
     let vitals = this.known.get(key)
     if (vitals === undefined) {

@@ -69,6 +69,13 @@ export class McpState {
     return member
   }
 
+  /** Every target that somebody has asked for. */
+  *known(): Generator<{ readonly backend: string; readonly member: Member }> {
+    for (const [key, siblings] of this.members) {
+      for (const { member } of siblings) yield { backend: key.slice(0, key.lastIndexOf(" ")), member }
+    }
+  }
+
   parkedBy(principal: string): number {
     let count = 0
     for (const call of this.parked.values()) if (call.principal === principal) count++

@@ -121,6 +121,11 @@ export class Member {
   reconsider(): void {
     this.failures = 0
     this.suspendedUntil = 0
+    this.forget()
+  }
+
+  /** What it said before is asked for anew. */
+  forget(): void {
     this.listings.clear()
     this.discoveries.clear()
   }
