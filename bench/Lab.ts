@@ -24,6 +24,8 @@ export interface GatewayWords {
   readonly accessLog?: boolean
   /** More of the section `config`. */
   readonly config?: Readonly<Record<string, unknown>>
+  /** Policies of every listener. */
+  readonly frontend?: Readonly<Record<string, unknown>>
   /** With it, the process answers questions about its memory. */
   readonly collects?: boolean
   readonly env?: Readonly<Record<string, string>>
@@ -118,12 +120,19 @@ export class Lab {
   async configuration(words: GatewayWords): Promise<{ readonly file: string; readonly port: number }> {
     const port = await freePort()
     const file = join(this.folder, `gateway-${++this.files}.yaml`)
-    this.write(file, port, words.routes ?? [await this.route()], words.accessLog ?? false, words.config)
+    this.write(file, port, words.routes ?? [await this.route()], words.accessLog ?? false, words.config, words.frontend)
     return { file, port }
   }
 
   /** JSON is YAML, and read whole or not at all when it comes by a rename. */
-  write(file: string, port: number, routes: ReadonlyArray<unknown>, accessLog = false, config: object = {}): void {
+  write(
+    file: string,
+    port: number,
+    routes: ReadonlyArray<unknown>,
+    accessLog = false,
+    config: object = {},
+    frontend: object = {},
+  ): void {
     writeFileSync(
       file,
       JSON.stringify({
@@ -135,6 +144,7 @@ export class Lab {
           ...config,
           logging: { level: accessLog ? "info" : "off", format: "json" },
         },
+        frontendPolicies: frontend,
         binds: [{ port, listeners: [{ routes }] }],
       }),
     )

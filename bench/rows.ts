@@ -9,6 +9,8 @@ import * as start from "./rows/start.ts"
 export const rows: ReadonlyArray<Row> = [
   proxied.get,
   proxied.logged,
+  proxied.sampled,
+  proxied.traced,
   proxied.keyed,
   proxied.signed,
   routes.thousandRoutes,

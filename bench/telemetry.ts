@@ -1,4 +1,5 @@
-/** What the journal costs an exchange: its metrics alone, with a text line, with a JSON line; and one metric update. */
+/** What the journal costs an exchange: its metrics alone, with a text line, with a JSON line; one metric update; and
+ * traces, where it has none. */
 import { BackendKey, BindKey, ListenerKey, RouteKey } from "../ir/Key.ts"
 import * as Snapshot from "../ir/emptySnapshot.ts"
 import { any } from "../ir/Match.ts"
@@ -13,6 +14,10 @@ import { type CompiledListener, type CompiledRoute, type Plan, PlanUse } from ".
 import type { Ending } from "../stages/ports/Journal.ts"
 import type { Endpoint } from "../stages/ports/Upstream.ts"
 import { clock } from "../src/node/timer.ts"
+import { compile as compileTracing } from "../stages/5-policy/tracing.ts"
+import { Exports } from "../src/telemetry/Exports.ts"
+import { batchSettings } from "../src/telemetry/otlp/settings.ts"
+import { traceWitness } from "../src/telemetry/traces.ts"
 import { formats } from "../src/telemetry/accessLog.ts"
 import { TelemetryJournal } from "../src/telemetry/journal.ts"
 import { Levels } from "../src/telemetry/Levels.ts"
@@ -119,6 +124,8 @@ const journalOf = (level: "off" | "info", format: "text" | "json", toSink: boole
   })
 }
 
+const never: Ending = { reply: undefined, delivered: undefined, outcome: "interrupted", endedMillis: 0 }
+
 /** CPU time of this thread, so that a busy machine does not show. */
 const cpuMicros = (): number => {
   const { system, user } = process.threadCpuUsage()
@@ -163,3 +170,26 @@ report("an exchange: metrics", telling(journalOf("off", "text", false)))
 report("an exchange: metrics and a line of text, made", telling(journalOf("info", "text", false)))
 report("an exchange: metrics and a line of text, written to nowhere", telling(journalOf("info", "text", true)))
 report("an exchange: metrics and a line of JSON, written to nowhere", telling(journalOf("info", "json", true)))
+
+/** What an exchange pays for traces that are configured, and that it has none of. */
+const tracer = compileTracing(
+  {
+    _tag: "Tracing",
+    callee: { backend: { _tag: "Invalid" }, policies: [] },
+    attributes: [],
+    resources: [],
+    remove: [],
+    randomSampling: { _tag: "Fraction", fraction: 1e-9 },
+    path: "/v1/traces",
+    protocol: "http",
+  },
+  { clock, maxBufferBytes: 0 },
+)
+const wants = traceWitness(
+  new Exports({ clock, version: "bench", resource: () => [], settings: batchSettings({}), onDropped: () => {} }),
+).wants
+report("an exchange: not sampled, asked at its beginning and at its end", (i) => {
+  const exchange = exchanges[i % exchanges.length] as Exchange
+  tracer?.begin(exchange)
+  if (wants(exchange, never)) throw new Error("it was sampled")
+})

@@ -147,6 +147,8 @@ export interface Trail {
   refusal: Refusal | undefined
   /** The policy that refused; undefined where a stage did, or nobody. */
   refusedBy: string | undefined
+  /** Who refused it in the words of its protocol, so that it is no refusal of ours to whoever looks at the status. */
+  declined: { readonly by: string; readonly why: string } | undefined
   /** When the first upstream call began and when its head came back; 0 until then. */
   upstreamStartMillis: number
   upstreamHeadMillis: number
@@ -239,6 +241,7 @@ export class Exchange implements Subject {
       mirrors: 0,
       refusal: undefined,
       refusedBy: undefined,
+      declined: undefined,
       upstreamStartMillis: 0,
       upstreamHeadMillis: 0,
       replyMillis: 0,

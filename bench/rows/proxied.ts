@@ -27,6 +27,24 @@ export const get = throughput("get", "GET, 64 B reply, one route", 1.15, {})
 
 export const logged = throughput("logged", "… + access log + metrics", 1.5, { accessLog: true })
 
+/** Spans go to a receiver that takes them and does nothing with them. */
+const sampling = (name: string, path: string, share: number, max: number): Row => ({
+  name,
+  path,
+  floor: bare,
+  bars: [ratio(max)],
+  run: async (lab) => {
+    const { port } = await lab.upstream()
+    const tracing = { host: `127.0.0.1:${port}`, protocol: "http", randomSampling: share }
+    // All of it is to be told, so what waits must have room.
+    const env = { OTEL_BSP_MAX_QUEUE_SIZE: "1000000", OTEL_BSP_SCHEDULE_DELAY: "200" }
+    return resultOf(await compare(lab, await subjects(lab, { accessLog: true, frontend: { tracing }, env })))
+  },
+})
+
+export const sampled = sampling("sampled", "… + access log + metrics + 1 % of traces", 0.01, 1.5)
+export const traced = sampling("traced", "… + access log + metrics + every trace", 1, 2)
+
 /** What an API that is kept for its customers does for every request; one guard for keys, one for tokens. */
 const guards = {
   keyed: () => {

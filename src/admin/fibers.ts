@@ -1,14 +1,16 @@
 /** What this thread is busy with: its fibers as a tree, and what of Node keeps it alive. */
 import type * as Fiber from "effect/Fiber"
 
-/** What Effect keeps for itself, because it shows it nowhere: whatever of it is missing is not told. */
 interface Inside {
   readonly id: number
   readonly currentOpCount: number
-  readonly _running?: boolean
-  readonly _children?: ReadonlySet<Inside>
-  readonly _parent?: Inside
 }
+
+/** What Effect keeps for itself, because it shows it nowhere: whatever of it is missing is not told. */
+const parentOf = (fiber: Inside): Inside | undefined => Reflect.get(fiber, "_parent") as Inside | undefined
+const childrenOf = (fiber: Inside): Iterable<Inside> =>
+  (Reflect.get(fiber, "_children") as Iterable<Inside> | undefined) ?? []
+const isRunning = (fiber: Inside): boolean => Reflect.get(fiber, "_running") === true
 
 export interface FiberState {
   readonly id: number
@@ -32,7 +34,7 @@ export const fibersMax = 10_000
 
 const rootOf = (fiber: Inside): Inside => {
   let root = fiber
-  while (root._parent !== undefined) root = root._parent
+  for (let parent = parentOf(root); parent !== undefined; parent = parentOf(root)) root = parent
   return root
 }
 
@@ -49,12 +51,12 @@ export const dump = (known: Iterable<readonly [fiber: Fiber.Fiber<unknown, unkno
   const stateOf = (fiber: Inside): FiberState => {
     fibers++
     const children: Array<FiberState> = []
-    for (const child of fiber._children ?? []) if (fibers < fibersMax) children.push(stateOf(child))
+    for (const child of childrenOf(fiber)) if (fibers < fibersMax) children.push(stateOf(child))
     const what = named.get(fiber)
     return {
       id: fiber.id,
       ...(what === undefined ? {} : { what }),
-      isRunning: fiber._running === true,
+      isRunning: isRunning(fiber),
       operations: fiber.currentOpCount,
       children,
     }

@@ -12,7 +12,9 @@ const freeForm = new Set(["metadata", "claims"])
 
 const privateKey = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/
 const userInfo = /(:\/\/)[^/?#@\s"']+@/g
-const scheme = /\b(bearer|basic|token)(\s+)[\w.~+/=-]{6,}/gi
+/** A credential behind its scheme, and not a sentence of ours about there being none. */
+const scheme =
+  /\b(bearer|basic|token)(\s+)(?!(?:found|missing|required|expected|expired|invalid|rejected|refused|presented|verification)\b)[\w.~+/=-]{6,}/gi
 const knownShapes =
   /\b(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|agw_sk|AIza|AKIA|ASIA|ya29)[-_.]?[A-Za-z0-9_.-]{12,}/g
 /** Private and symmetric members of a JSON Web Key. */

@@ -60,7 +60,8 @@ export class Curiosity {
     for (const one of this.pending) {
       if (one.left <= 0) continue
       if (one.expression !== undefined && this.expressions !== undefined) {
-        const facts = Facts.replied(this.expressions.around, exchange, ending.reply)
+        // Whoever asks means what the client asked for, not what became of it on its way.
+        const facts = Facts.of(this.expressions.around, exchange, ending.reply)
         facts.endedMillis = ending.endedMillis
         if (one.expression.holds(facts) !== true) continue
       }

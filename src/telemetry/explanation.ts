@@ -2,16 +2,10 @@
 import type { Exchange } from "../../stages/Exchange.ts"
 import { Story } from "../../stages/Inquiry.ts"
 import { redactText } from "../admin/redact.ts"
+import type { Step } from "./spokenSteps.ts"
 import type { Curiosity } from "./Curiosity.ts"
+import { problemOf, spokenSteps } from "./spokenSteps.ts"
 import type { Told, Witness } from "./Told.ts"
-
-export interface Step {
-  /** Since the head of the request; absent where it was worked out afterwards. */
-  readonly atMillis?: number
-  readonly stage: string
-  readonly decision: string
-  readonly detail?: unknown
-}
 
 export interface Explanation {
   readonly id: string
@@ -79,6 +73,12 @@ export const whyOf = (told: Told, steps: ReadonlyArray<Step>): string => {
     const detail = trail.refusedBy === undefined ? "" : deciding(steps, trail.refusedBy)
     return `${line.status} by ${who}${where}: ${line.error ?? reason}${detail}.`
   }
+  if (trail.declined !== undefined) {
+    const { by, why } = trail.declined
+    return `${line.status} by ${by}${where}: ${why.replace(/\.+$/, "")}.`
+  }
+  const problem = problemOf(exchange)
+  if (problem !== undefined) return `${line.status}${where}: ${problem}.`
   switch (ending.outcome) {
     case "answered":
       return ending.reply?.origin === "gateway"
@@ -127,6 +127,7 @@ export const explain = (told: Told, id: string): Explanation => {
     })
   }
   if (story === undefined) steps.push(...reconstructed(exchange, line))
+  steps.push(...spokenSteps(exchange))
   if (story !== undefined && story.dropped > 0)
     steps.push({ stage: "explain", decision: `${story.dropped} notes more` })
   const { trace } = exchange
@@ -188,9 +189,10 @@ export const storyWitness = (stories: Stories, curiosity: Curiosity): Witness =>
   wants: ({ id, inquiry }) => id !== undefined || inquiry !== undefined,
   tell: (told) => {
     const { exchange } = told
-    const { refusal } = exchange.trail
+    const { declined, refusal } = exchange.trail
     // One that was told only because somebody waits for others is not worth keeping.
-    const isKept = refusal !== undefined || exchange.trace !== undefined || curiosity.takes(told)
+    const isKept =
+      refusal !== undefined || declined !== undefined || exchange.trace !== undefined || curiosity.takes(told)
     if (isKept && exchange.id !== undefined) stories.add(explain(told, exchange.id))
   },
 })

@@ -81,7 +81,8 @@ export const make = (around: Around, serve: Serve) => {
   /** Settles the promised edits over the reply and sends it. */
   const deliver = (exchange: Exchange, incoming: Incoming, reply: Reply): Effect.Effect<Delivered> => {
     const send = (): Effect.Effect<Delivered> => {
-      if (exchange.trail.refusal !== undefined || exchange.inquiry !== undefined) {
+      const { declined, refusal } = exchange.trail
+      if (refusal !== undefined || declined !== undefined || exchange.inquiry !== undefined) {
         // Whoever wonders about this reply can ask for its story by this name.
         exchange.id ??= exchange.trace?.traceId ?? newSpanId(clock.random)
         reply.headers.set(idHeader, exchange.id)

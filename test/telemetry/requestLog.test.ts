@@ -226,12 +226,14 @@ for (const { name, open } of kinds) {
         Effect.runPromise(store.first(sql`SELECT count(*) AS n FROM request_logs`, (row) => number(row, "n")))
       const payloads = () =>
         Effect.runPromise(store.first(sql`SELECT count(*) AS n FROM request_log_payloads`, (row) => number(row, "n")))
-      const old = Array.from({ length: 5_200 }, (_, i) => [
-        sql`INSERT INTO request_logs (id, started_at, completed_at, duration_ms, protocol, reason, has_payload, attributes_json)
-          VALUES (${`old${i}`}, ${t0 - 100_000 + i}, ${t0 - 100_000 + i}, ${1}, ${"llm"}, ${"Upstream"}, ${1}, ${"{}"})`,
-        sql`INSERT INTO request_log_payloads VALUES (${`old${i}`}, ${'"secret"'}, NULL)`,
-      ]).flat()
-      for (let i = 0; i < old.length; i += 1_000) await Effect.runPromise(store.batch(old.slice(i, i + 1_000)))
+      const numbers = sql`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5200)`
+      await Effect.runPromise(
+        store.batch([
+          sql`INSERT INTO request_logs (id, started_at, completed_at, duration_ms, protocol, reason, has_payload, attributes_json)
+            ${numbers} SELECT 'old' || i, i, i, 1, 'llm', 'Upstream', 1, '{}' FROM n`,
+          sql`INSERT INTO request_log_payloads ${numbers} SELECT 'old' || i, '"secret"', NULL FROM n`,
+        ]),
+      )
       expect(await count()).toBe(5_221)
       expect(await Effect.runPromise(forget(store, t0 - 50_000))).toBe(5_200)
       expect([await count(), await payloads()]).toEqual([21, 0])

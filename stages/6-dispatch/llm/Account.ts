@@ -19,6 +19,9 @@ export class Account {
   /** What the provider was asked for. */
   upstreamModel: string | undefined
   responseModel: string | undefined
+  /** In whose words the client asked, and in whose the provider was asked; absent: as it came. */
+  clientFormat: string | undefined
+  upstreamFormat: string | undefined
   serviceTier: string | undefined
   usage: Usage | undefined
   /** Whether a part of the usage was counted or guessed here because the provider never said it. */

@@ -275,6 +275,12 @@ export const compile = (
     account.provider = traits.name
     account.providerName = provider.name
     account.upstreamModel = sendable.model
+    account.clientFormat = sendable.client
+    account.upstreamFormat = sendable.upstream
+    attempt.exchange.inquiry?.note({
+      stage: "model",
+      decision: `asks ${provider.name} (${traits.name}) for ${sendable.model ?? "what the request names"}${translationIn(sendable)}`,
+    })
     account.responseModel = undefined
     return Effect.matchEffect(inner(sendable, asked)(own), {
       onFailure: (refusal) => {
@@ -324,6 +330,11 @@ export const compile = (
     },
   }
 }
+
+const translationIn = ({ client, upstream }: Sendable): string =>
+  client === undefined || upstream === undefined || client === upstream
+    ? ""
+    : `, translated from ${client} to ${upstream}`
 
 const idOf = (random: () => number): string => {
   let id = ""

@@ -168,6 +168,18 @@ const streamed = ({ headers }: Reply, isList: boolean): Framing | undefined => {
   return isList && /^application\/json\b/i.test(type) ? "jsonArray" : undefined
 }
 
+const declining = (attempt: Try, side: Side, format: Format | undefined, refused: Refused): Reply => {
+  const { guard, judgement } = refused
+  attempt.exchange.trail.declined = {
+    by: `the guard ${guard.name}`,
+    why:
+      judgement.kind === "unclear"
+        ? `it could not judge the ${side}, and does not let pass what it cannot judge`
+        : `it rejects the ${side}${judgement.reason === undefined ? "" : `: ${judgement.reason}`}`,
+  }
+  return refusal(format, refused)
+}
+
 /** Providers that stand for each other share their guards, so that a request is judged once however often it is sent. */
 const known = new WeakMap<PromptGuard, WeakMap<PolicyPorts, Guarding>>()
 
@@ -266,7 +278,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
         return Effect.map(
           ask(responses, [...words.values()], asking(attempt, "response", account, headers)),
           (refused) => {
-            if (refused !== undefined) return refusal(format, refused)
+            if (refused !== undefined) return declining(attempt, "response", format, refused)
             const masked = withMasks(json, words)
             if (masked === json) reply.body = Body.bytes(collected.bytes)
             else {
@@ -294,7 +306,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
         return Effect.succeed({ _tag: "Passed", json: withMasks(json, words) })
       }
       return Effect.map(ask(requests, all, asking(attempt, "request", account)), (refused): Passed => {
-        if (refused !== undefined) return { _tag: "Stopped", reply: refusal(format, refused) }
+        if (refused !== undefined) return { _tag: "Stopped", reply: declining(attempt, "request", format, refused) }
         passed.set(exchange, { texts, masked: all.map(({ masked }) => masked.text) })
         return { _tag: "Passed", json: withMasks(json, words) }
       })

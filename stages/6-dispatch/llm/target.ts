@@ -179,6 +179,7 @@ export const reach = (
     return Effect.flatMap(admission, ({ refusal }) => {
       if (refusal === undefined) return asking()
       account.settle(clock.nowMillis())
+      attempt.exchange.trail.declined = { by: "a budget", why: refusal.error.message }
       return Effect.succeed(errorReply(clientFormats[asked.kind], refusal.error, refusal.headers))
     })
   }
@@ -252,6 +253,7 @@ export const reach = (
       const found = models.find(attempt, asked)
       if (found._tag === "Refused") {
         opened(attempt, asked)
+        attempt.exchange.trail.declined = { by: "the list of models", why: found.error.message }
         return Effect.succeed(errorReply(clientFormats[kind], found.error))
       }
       const understood =

@@ -30,6 +30,23 @@ const unknown = (kind: Kind, name: string): Outcome =>
     ? invalid(`Resource not found: ${name}`, { uri: name })
     : invalid(`Unknown ${nouns[kind]}: ${name}`)
 
+/** Whoever may not use a thing is told that there is none; whoever looks into it afterwards is told why. */
+const hidden = (
+  call: Call,
+  kind: Kind,
+  { name: target }: Member,
+  name: string,
+  outcome: Outcome,
+): Effect.Effect<Outcome> => {
+  const { exchange } = call.caller
+  exchange.trail.declined = {
+    by: "the rules of MCP",
+    why: `no rule lets the caller use the ${nouns[kind]} ${name} of ${target}, so there is none for it`,
+  }
+  exchange.inquiry?.note({ stage: "McpAuthorization", decision: `hides the ${nouns[kind]} ${name} of ${target}` })
+  return Effect.succeed(outcome)
+}
+
 const toValue = (text: Json | undefined): CelValue | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as CelValue)
 
@@ -210,7 +227,7 @@ export class Federation {
           const args = toValue(params?.get("arguments")) ?? {}
           const asked = params?.string("name") ?? ""
           if (!this.judge(call.caller.exchange).permits(kind, owned.member.name, asked, args)) {
-            return Effect.succeed(unknown(kind, name))
+            return hidden(call, kind, owned.member, asked, unknown(kind, name))
           }
         }
         return this.forward(owned.member, checked)
@@ -229,7 +246,7 @@ export class Federation {
         if (!this.settings.access.isOpen) {
           const asked = checked.params?.string("uri") ?? ""
           if (!this.judge(call.caller.exchange).permits("resource", owned.member.name, asked, undefined)) {
-            return Effect.succeed(unknown("resource", uri))
+            return hidden(call, "resource", owned.member, asked, unknown("resource", uri))
           }
         }
         return this.forward(owned.member, checked)
@@ -290,7 +307,7 @@ export class Federation {
       !this.settings.access.isOpen &&
       !this.judge(call.caller.exchange).permits("task", member.name, native, undefined)
     ) {
-      return Effect.succeed(invalid(`Unknown task: ${id}`))
+      return hidden(call, "task", member, native, invalid(`Unknown task: ${id}`))
     }
     return this.guarded(
       member,
