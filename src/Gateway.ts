@@ -29,6 +29,7 @@ import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
 import { servePassed } from "../stages/6-dispatch/mcp/passed.ts"
 import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
+import { Connections } from "../stages/6-dispatch/mcp/oauth/Connections.ts"
 import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
 import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
@@ -37,6 +38,7 @@ import { type CompilePorts, compile, type ConnectionLimits } from "../stages/com
 import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
 import type { Credentials } from "../stages/ports/Credentials.ts"
+import { type Grants, inMemory as inMemoryGrants } from "../stages/ports/Grants.ts"
 import { Journal } from "../stages/ports/Journal.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
 import type { Keyring } from "../stages/ports/Keyring.ts"
@@ -108,6 +110,8 @@ export interface GatewayOptions {
   readonly beforeClose?: Effect.Effect<void>
   /** What was spent on models; in memory unless given. */
   readonly spending?: Spending
+  /** What people granted it at MCP servers; in memory unless given. */
+  readonly grants?: Grants
   /** Keys that the gateway gave out itself; none unless given. */
   readonly keyring?: Keyring
   /** Told when the end has begun. */
@@ -224,6 +228,17 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const mcpSealer = sealer(options.sealingKey ?? freshKey())
   const runMcp = yield* FiberSet.makeRuntime<never, unknown, unknown>()
   const others = options.processName === undefined ? undefined : siblings(options.processName, runMcp)
+  const granted = new Connections({
+    clock,
+    run: runMcp,
+    grants: options.grants ?? inMemoryGrants(clock),
+    tokens: {
+      ask: asking({ defaults, endpoints }),
+      clock,
+      cryptography,
+      credentials: options.credentials ?? credentials,
+    },
+  })
   const mcp = new McpState(
     {
       clock,
@@ -232,6 +247,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       processes,
       documents: { fetch: (url) => Effect.flatMap(fetchApi(url), asJson) },
       expressions,
+      connections: granted,
       worker: others?.self ?? mcpSealer.secret(),
       ...(others === undefined ? {} : { siblings: others }),
       ...(journal.target === undefined ? {} : { asked: journal.target }),

@@ -6,6 +6,7 @@ import type { Named } from "../Named.ts"
 import { Callee } from "../policy/Callee.ts"
 import { Document } from "../policy/Document.ts"
 import { Secret } from "../Secret.ts"
+import { McpOauth } from "./McpOauth.ts"
 
 /** Delimiters of prefixed names, `_` and `+`, are not among the letters. */
 export const mcpTargetName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
@@ -90,9 +91,16 @@ const passVersion = Schema.optionalKey(Schema.Boolean)
 
 const mcpTarget = Schema.TaggedUnion({
   /** Streamable HTTP, of any revision. */
-  Http: { ...common, callee: Callee, path: Schema.NonEmptyString, era: McpEra, passVersion },
+  Http: {
+    ...common,
+    callee: Callee,
+    path: Schema.NonEmptyString,
+    era: McpEra,
+    passVersion,
+    oauth: Schema.optionalKey(McpOauth),
+  },
   /** The two endpoints of the first revision. */
-  Sse: { ...common, callee: Callee, path: Schema.NonEmptyString, passVersion },
+  Sse: { ...common, callee: Callee, path: Schema.NonEmptyString, passVersion, oauth: Schema.optionalKey(McpOauth) },
   Stdio: { ...common, process: StdioProcess, era: McpEra, passVersion },
   OpenApi: {
     ...common,

@@ -7,10 +7,13 @@ export interface ServerMetadata {
   readonly jwksUri: string | undefined
   readonly endSessionEndpoint: string | undefined
   readonly registrationEndpoint: string | undefined
+  readonly revocationEndpoint: string | undefined
   /** Empty: it does not say. */
   readonly tokenEndpointAuthMethods: ReadonlyArray<string>
   readonly codeChallengeMethods: ReadonlyArray<string>
   readonly scopes: ReadonlyArray<string>
+  /** Empty: it does not say. */
+  readonly grantTypes: ReadonlyArray<string>
   /** RFC 9207: answers of its authorization endpoint name it. */
   readonly namesItself: boolean
   /** A client may be named by the URL of a document about it. */
@@ -47,6 +50,7 @@ export const parse = (text: string, issuer: string): ServerMetadata | string => 
     "jwks_uri",
     "end_session_endpoint",
     "registration_endpoint",
+    "revocation_endpoint",
   ]) {
     const found = textOf(fields[name])
     if (found !== undefined && !isEndpoint(found, issuer)) return `its ${name} is not an address that can be asked`
@@ -59,9 +63,11 @@ export const parse = (text: string, issuer: string): ServerMetadata | string => 
     jwksUri: endpoints["jwks_uri"],
     endSessionEndpoint: endpoints["end_session_endpoint"],
     registrationEndpoint: endpoints["registration_endpoint"],
+    revocationEndpoint: endpoints["revocation_endpoint"],
     tokenEndpointAuthMethods: textsOf(fields["token_endpoint_auth_methods_supported"]),
     codeChallengeMethods: textsOf(fields["code_challenge_methods_supported"]),
     scopes: textsOf(fields["scopes_supported"]),
+    grantTypes: textsOf(fields["grant_types_supported"]),
     namesItself: fields["authorization_response_iss_parameter_supported"] === true,
     takesClientDocuments: fields["client_id_metadata_document_supported"] === true,
   }
@@ -77,4 +83,15 @@ export const serverMetadataUrl = (issuer: string): string => {
   const url = URL.parse(issuer)
   if (url === null) return issuer
   return `${url.origin}/.well-known/oauth-authorization-server${trimmed(url.pathname)}`
+}
+
+/** Everywhere it may be, in the order in which it is looked for. */
+export const serverMetadataUrls = (issuer: string): ReadonlyArray<string> => {
+  const url = URL.parse(issuer)
+  if (url === null) return []
+  const path = trimmed(url.pathname)
+  const inserted = `${url.origin}/.well-known/openid-configuration${path}`
+  return path === ""
+    ? [serverMetadataUrl(issuer), inserted]
+    : [serverMetadataUrl(issuer), inserted, discoveryUrl(issuer)]
 }

@@ -20,6 +20,7 @@ import {
   TextMap,
 } from "./grammar.ts"
 import { GatewayRefs } from "./GatewayRefs.ts"
+import { McpConnections, McpOauth } from "./mcpOauth.ts"
 import { RoutePolicies } from "./policies.ts"
 
 const targetName = Schema.String.check(
@@ -143,6 +144,7 @@ const McpTarget = exactlyOne(
     ),
     timeouts: opt(Timeouts),
     tools: opt(ToolShaping),
+    oauth: opt(McpOauth),
     sse: opt(Place, "Legacy HTTP and SSE."),
     mcp: opt(Place, "Streamable HTTP."),
     openapi: opt(OpenApi, "Tools made from an OpenAPI document."),
@@ -155,7 +157,11 @@ const McpTarget = exactlyOne(
           ? "`protocol` goes with `mcp` and `stdio` targets only"
           : target.passVersion !== undefined && target.openapi !== undefined
             ? "`passVersion` does not apply to `openapi` targets"
-            : undefined,
+            : target.oauth !== undefined && target.mcp === undefined && target.sse === undefined
+              ? "`oauth` goes with `mcp` and `sse` targets only"
+              : target.oauth !== undefined && target.policies?.backendAuth !== undefined
+                ? "`oauth` and `policies.backendAuth` are two ways to show who is calling"
+                : undefined,
     ),
   ),
   ["sse", "mcp", "openapi", "stdio"],
@@ -195,6 +201,7 @@ const fields = {
     "Lists of several targets as a whole, or as one page of each at a time, for lists that are very long; `whole` unless set. What may clash is always listed as a whole.",
   ),
   failureMode: opt(anyCase(["failClosed", "failOpen"])),
+  connections: opt(McpConnections),
   dnsRebindingProtection: opt(Schema.Boolean, "On where a request arrives over the loopback interface, unless set."),
   allowedHosts: opt(Texts, "Hosts a request may name although it is checked, besides local ones."),
   allowedOrigins: opt(Texts, "Origins a request may come from although it is checked, besides local ones."),

@@ -15,6 +15,7 @@ import type {
   ToolShape,
   ToolShaping as IrShaping,
 } from "../../../ir/backend/Mcp.ts"
+import type { McpConnections as IrConnections, McpOauth as IrOauth } from "../../../ir/backend/McpOauth.ts"
 import type { Backend } from "../../../ir/Backend.ts"
 import type { BackendKey } from "../../../ir/Key.ts"
 import type { Callee as IrCallee } from "../../../ir/policy/Callee.ts"
@@ -36,6 +37,7 @@ import type {
   ToolShaping,
 } from "./mcp.ts"
 import { present } from "./present.ts"
+import { mcpConnections, mcpOauth } from "./toMcpOauth.ts"
 import { callee, calleePolicies, document, plainTls, secret } from "./toCallee.ts"
 
 const patterns = (texts: ReadonlyArray<string> = [], path: Path, to: Mapping): ReadonlyArray<string> =>
@@ -242,7 +244,34 @@ const openapiDocument = (source: OpenApi["schema"], choice: Choice, path: Path, 
   }
 }
 
-const target = (one: McpTarget, path: Path, to: Mapping): IrTarget | undefined => {
+/** The URL of a server that is placed by its address. */
+const serverOf = (at: Place, { path }: Located, to: Mapping, where: Path): string | undefined => {
+  if (at.host === undefined) return undefined
+  if (at.port !== undefined) {
+    const target = to.accept(TargetText.parse(`${at.host}:${at.port}`), where)
+    if (target?._tag !== "Host") return undefined
+    const host = target.host.includes(":") ? `[${target.host}]` : target.host
+    return URL.parse(`http://${host}:${target.port}${path}`)?.href
+  }
+  const origin = URL.parse(at.host)?.origin
+  return origin === undefined ? undefined : `${origin}${path}`
+}
+
+/** What a target says of tokens, if anything. */
+const granted = (
+  one: McpTarget,
+  at: Place,
+  found: Located,
+  connections: IrConnections,
+  path: Path,
+  to: Mapping,
+): { readonly oauth?: IrOauth } => {
+  if (one.oauth === undefined) return {}
+  const server = serverOf(at, found, to, path)
+  return present({ oauth: mcpOauth(one.oauth, server, connections, [...path, "oauth"], to) })
+}
+
+const target = (one: McpTarget, connections: IrConnections, path: Path, to: Mapping): IrTarget | undefined => {
   const common = {
     name: one.name,
     tools: shaping(one.tools, [...path, "tools"], to),
@@ -252,11 +281,13 @@ const target = (one: McpTarget, path: Path, to: Mapping): IrTarget | undefined =
   const era = one.protocol ?? "auto"
   if (one.mcp !== undefined) {
     const found = located(one.mcp, one.policies, "/mcp", path, "mcp", to)
-    return found === undefined ? undefined : { _tag: "Http", ...common, ...passing, ...found, era }
+    if (found === undefined) return undefined
+    return { _tag: "Http", ...common, ...passing, ...found, ...granted(one, one.mcp, found, connections, path, to), era }
   }
   if (one.sse !== undefined) {
     const found = located(one.sse, one.policies, "/sse", path, "sse", to)
-    return found === undefined ? undefined : { _tag: "Sse", ...common, ...passing, ...found }
+    if (found === undefined) return undefined
+    return { _tag: "Sse", ...common, ...passing, ...found, ...granted(one, one.sse, found, connections, path, to) }
   }
   if (one.openapi !== undefined) return openapi(one, one.openapi, common, path, to)
   return one.stdio === undefined
@@ -290,6 +321,14 @@ export const mcpBackend = (
 ): Extract<Backend, { readonly _tag: "Mcp" }> => {
   const { bundles = [], selectors = [], targets = [] } = one
   if (one.targets === undefined && one.selectors === undefined) to.fail(path, "no targets are set", "Set `targets`.")
+  const connections = mcpConnections(one.connections, [...path, "connections"], to)
+  const isGranted = targets.some(({ oauth }) => oauth !== undefined && oauth.grant !== "gateway")
+  if (one.connections !== undefined && !isGranted) {
+    to.fail([...path, "connections"], "no target has an account to connect", "Set `oauth` of a target, or remove this.")
+  }
+  if (isGranted && one.connections?.url === undefined) {
+    to.warn(path, "only callers on this machine can connect their accounts", "Set `connections.url`.")
+  }
   for (const [i, bundle] of bundles.entries()) {
     if (bundle.when === undefined && i < bundles.length - 1) {
       to.fail([...path, "bundles", i], "a bundle without `when` is for everybody and must be the last")
@@ -299,7 +338,7 @@ export const mcpBackend = (
     _tag: "Mcp",
     key,
     policies,
-    targets: targets.flatMap((each, i) => target(each, [...path, "targets", i], to) ?? []),
+    targets: targets.flatMap((each, i) => target(each, connections, [...path, "targets", i], to) ?? []),
     selectors: selectors.map((each, i) => selector(each, [...path, "selectors", i], to)),
     bundles: bundles.map((bundle, i) => {
       const at = [...path, "bundles", i]

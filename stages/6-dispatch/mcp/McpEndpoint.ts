@@ -1,6 +1,7 @@
 /** One MCP backend at one place of the configuration: what stands behind it, and what holds for its callers. */
 import type { Federation } from "./federation/Federation.ts"
 import type { McpState } from "./McpState.ts"
+import type { Pages } from "./oauth/Pages.ts"
 
 export interface McpEndpoint {
   /** Of the backend: sessions belong to it. */
@@ -14,6 +15,8 @@ export interface McpEndpoint {
     readonly hosts: ReadonlySet<string>
     readonly origins: ReadonlySet<string>
   }
+  /** Absent: there is nothing that people could connect. */
+  readonly pages: Pages | undefined
   readonly parkedMillis: number
   readonly askMillis: number
   readonly sessionIdleMillis: number

@@ -8,6 +8,7 @@ import type { Siblings } from "../../ports/Siblings.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { DocumentPorts } from "../../5-policy/RemoteDocument.ts"
 import type { Expressions } from "../../5-policy/expression/Expressions.ts"
+import type { Connections } from "./oauth/Connections.ts"
 
 export interface McpRuntime {
   readonly clock: Clock
@@ -23,6 +24,8 @@ export interface McpRuntime {
   /** Absent: targets that need it cannot be had. */
   readonly processes?: Processes
   readonly documents?: Documents
+  /** Absent: targets whose servers want tokens of people cannot be had. */
+  readonly connections?: Connections
   /** Absent: tools are shown as their servers list them. */
   readonly expressions?: Expressions
   /** Told of every question to a target; absent: nobody counts them. */

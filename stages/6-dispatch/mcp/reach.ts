@@ -16,6 +16,7 @@ import { Federation } from "./federation/Federation.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
 import type { McpState } from "./McpState.ts"
+import { type Connectable, Pages } from "./oauth/Pages.ts"
 import { serve } from "./serve.ts"
 
 /** Policies of how a server is called: they hold for each target, unless it has its own. */
@@ -48,8 +49,21 @@ const withPolicies = (target: McpTarget, more: ReadonlyArray<CalleePolicy>): Mcp
   if (more.length === 0 || target._tag === "Stdio") return target
   const { callee } = target
   const own = new Set(callee.policies.map(({ _tag }) => _tag))
+  // What people grant for one server takes the place of what is shown to all.
+  if (target._tag !== "OpenApi" && target.oauth !== undefined) own.add("BackendAuth")
   const added = more.filter(({ _tag }) => !own.has(_tag))
   return added.length === 0 ? target : { ...target, callee: { ...callee, policies: [...callee.policies, ...added] } }
+}
+
+const pagesOf = ({ runtime }: McpState, targets: ReadonlyArray<McpTarget>): Pages | undefined => {
+  const connectable = targets.flatMap((target): ReadonlyArray<Connectable> => {
+    const oauth = target._tag === "Http" || target._tag === "Sse" ? target.oauth : undefined
+    return oauth?.grant === "user" ? [{ name: target.name, oauth }] : []
+  })
+  const [first] = connectable
+  return first === undefined || runtime.connections === undefined
+    ? undefined
+    : new Pages(connectable, first.oauth.connections, runtime.connections, runtime)
 }
 
 export const reachMcp = (
@@ -79,6 +93,7 @@ export const reachMcp = (
       hosts: new Set(backend.allowedHosts.map((one) => one.toLowerCase())),
       origins: new Set(backend.allowedOrigins.map((one) => one.toLowerCase())),
     },
+    pages: pagesOf(state, targets),
     parkedMillis: asking.length === 0 ? defaults.mcpAskTimeoutMillis : Math.max(...asking),
     askMillis: asking.length === 0 ? limits.askMillis : Math.max(...asking),
     sessionIdleMillis: state.sessionIdleMillis,

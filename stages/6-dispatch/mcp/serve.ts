@@ -37,6 +37,8 @@ export const serve = (endpoint: McpEndpoint, attempt: Try): Effect.Effect<Reply,
     return Effect.succeed(errorReply(403, undefined, codes.invalidRequest, problem))
   }
   exchange.notes = { ...exchange.notes, mcp: {} }
+  const page = endpoint.pages?.serve(exchange, request)
+  if (page !== undefined) return page
   const name = request.headers.get("mcp-session-id") ?? streamSession(request.query)
   const owner =
     name === undefined || endpoint.state.runtime.siblings === undefined ? undefined : Sessions.workerOf(endpoint, name)

@@ -6,7 +6,7 @@ import type { Exchange } from "../../../Exchange.ts"
 import { parseIpv4, parseIpv6 } from "../../../../protocols/net/ip.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 
-const isLoopback = (host: string): boolean => {
+export const isLoopback = (host: string): boolean => {
   const four = parseIpv4(host)
   if (four !== undefined) return four[0] === 127
   const six = parseIpv6(host)
@@ -15,7 +15,7 @@ const isLoopback = (host: string): boolean => {
   return six.subarray(0, 10).every((byte) => byte === 0) && six[10] === 0xff && six[11] === 0xff && six[12] === 127
 }
 
-const isLocalName = (host: string): boolean =>
+export const isLocalName = (host: string): boolean =>
   host === "localhost" || isLoopback(host.startsWith("[") ? host.slice(1, -1) : host)
 
 /** Undefined: it may come in. */

@@ -2,6 +2,7 @@
  * One target among others: how long it may take, when it is left alone for a while, and what it listed last. Nothing that
  * goes wrong with it costs the others more than its own deadline.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Defaults from "../../../../ir/defaults.ts"
@@ -155,7 +156,7 @@ export class Member {
             this.failures = 0
             return
           }
-          if (Exit.hasInterrupts(exit)) return
+          if (Exit.hasInterrupts(exit) || isUnwelcome(exit)) return
           if (++this.failures >= limits.failuresMax) {
             // From now on one failure is enough, until it works again.
             this.failures = limits.failuresMax - 1
@@ -358,6 +359,12 @@ const joined = (pages: ReadonlyArray<Listing>): Listing => {
     ttlMillis: Math.min(...pages.map(({ ttlMillis }) => ttlMillis)),
     isPublic: pages.every(({ isPublic }) => isPublic),
   }
+}
+
+/** Who may not go in says nothing of whether the server works. */
+const isUnwelcome = (exit: Exit.Failure<unknown, TargetFailure>): boolean => {
+  const failure = Cause.findErrorOption(exit.cause)
+  return failure._tag === "Some" && failure.value._tag === "Unauthorized"
 }
 
 const isCallable = (tool: Json): boolean =>

@@ -48,6 +48,7 @@ export class HttpTarget implements McpTarget {
   private readonly made = new Map<Kind, McpTarget>()
   private verdict: Verdict | undefined = undefined
   private probing: Deferred.Deferred<Verdict, TargetFailure> | undefined = undefined
+  private probedFor: string | undefined = undefined
 
   constructor(settings: HttpTargetSettings) {
     this.name = settings.name
@@ -100,13 +101,19 @@ export class HttpTarget implements McpTarget {
         if (isOld && this.probing === undefined) this.start(caller)
         return Effect.succeed(known)
       }
-      return Deferred.await(this.probing ?? this.start(caller))
+      const { probedFor, probing } = this
+      if (probing === undefined || probedFor === caller.principal) return Deferred.await(probing ?? this.start(caller))
+      return Effect.catch(Deferred.await(probing), (failure) =>
+        // Somebody else may not go in; that says nothing of this caller.
+        failure._tag === "Unauthorized" ? this.find(caller) : Effect.fail(failure),
+      )
     })
   }
 
   private start(caller: Caller): Deferred.Deferred<Verdict, TargetFailure> {
     const probing = Deferred.makeUnsafe<Verdict, TargetFailure>()
     this.probing = probing
+    this.probedFor = caller.principal
     this.settings.runtime.run(
       Effect.onExit(this.probe(caller), (exit) =>
         Effect.sync(() => {

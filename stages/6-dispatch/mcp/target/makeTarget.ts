@@ -4,10 +4,12 @@ import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
 import { defaults } from "../../../../ir/defaults.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
+import { bearerOf, OauthTarget } from "../oauth/OauthTarget.ts"
 import { ChannelWire } from "./ChannelWire.ts"
 import { HttpTarget, type Kind } from "./HttpTarget.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
 import type { McpTarget, TargetFailure } from "./McpTarget.ts"
+import type { Place } from "./outgoing.ts"
 import { ModernTarget } from "./ModernTarget.ts"
 import { OpenApiTarget } from "./OpenApiTarget.ts"
 import { SessionHttp } from "./SessionHttp.ts"
@@ -22,8 +24,11 @@ type Http = Extract<Described, { readonly _tag: "Http" | "Sse" }>
 
 /** Over HTTP, as one kind of server. */
 const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kind): McpTarget => {
-  const { callee, deadlines, name, passVersion, path } = target
-  const place = { callee, path }
+  const { callee, deadlines, name, oauth, passVersion, path } = target
+  const place: Place =
+    oauth === undefined || runtime.connections === undefined
+      ? { callee, path }
+      : { callee, path, bearer: bearerOf(runtime.connections, oauth, runtime.sealer) }
   const idleMillis = deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis
   if (kind === "modern") {
     return new ModernTarget({
@@ -82,6 +87,15 @@ const unavailable = (name: string, message: string): McpTarget => {
 
 /** What stands behind a target. */
 export const makeMcpTarget = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
+  const target = asShown(described, runtime, changed)
+  const oauth = described._tag === "Http" || described._tag === "Sse" ? described.oauth : undefined
+  if (oauth === undefined) return target
+  return runtime.connections === undefined
+    ? unavailable(described.name, "nobody can grant anything here")
+    : new OauthTarget(target, oauth, runtime.connections, runtime, changed)
+}
+
+const asShown = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
   const target = plain(described, runtime, changed)
   const { expressions } = runtime
   if (!isShaped(described.tools)) return target

@@ -38,8 +38,12 @@ const kept: ReadonlySet<string> = new Set([
 
 const isKept = (name: string): boolean => kept.has(name) || name.startsWith("mcp-") || name.startsWith("sec-")
 
+/** The token that goes with a request, for whoever it is sent for; undefined: it goes without. */
+export type Bearer = (exchange: Exchange) => Effect.Effect<string | undefined, Broken>
+
 export interface Place {
   readonly callee: Callee
+  readonly bearer?: Bearer
   /** With its query. */
   readonly path: string
 }
@@ -83,12 +87,19 @@ export const passedOn = (exchange: Exchange): Array<string> => {
   return flat
 }
 
-export const send = (
+export const send = (exchange: Exchange, place: Place, outgoing: Outgoing): Effect.Effect<Reply, Broken> =>
+  place.bearer === undefined
+    ? sendAs(undefined, exchange, place, outgoing)
+    : Effect.flatMap(place.bearer(exchange), (token) => sendAs(token, exchange, place, outgoing))
+
+const sendAs = (
+  token: string | undefined,
   exchange: Exchange,
   { callee, path }: Place,
   { body, fields, method, timeoutMillis }: Outgoing,
 ): Effect.Effect<Reply, Broken> => {
   const flat = passedOn(exchange)
+  if (token !== undefined) flat.push("authorization", `Bearer ${token}`)
   flat.push(...fields)
   if (body !== undefined) flat.push("content-type", "application/json")
   flat.push("accept-encoding", "identity")

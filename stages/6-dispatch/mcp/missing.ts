@@ -1,0 +1,2 @@
+/** The targets that are missing from a result, in its `_meta`. */
+export const missingKey = "dev.sluice/missing"
