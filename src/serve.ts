@@ -20,6 +20,7 @@ import { gatewayOptions } from "./gatewayOptions.ts"
 import { freshKey } from "./node/sealer.ts"
 import { fromStorage } from "./llm/fromStorage.ts"
 import * as Keys from "./llm/keys.ts"
+import { grantsFromStorage } from "./mcp/fromStorage.ts"
 import * as World from "./node/world.ts"
 import { describe as describeStorage } from "./store/Location.ts"
 import * as Storage from "./store/Storage.ts"
@@ -119,6 +120,7 @@ const withWorkers = Effect.fnUntraced(function* (
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
     ...(yield* fromStorage),
+    ...(yield* grantsFromStorage(settings)),
     config: source,
     counters,
     occupied: { ...occupied, thread: 0 },

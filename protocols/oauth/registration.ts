@@ -72,7 +72,8 @@ export const parseRegistered = (
   if (typeof clientId !== "string" || clientId === "") return "it names no client"
   const clientSecret = typeof secret === "string" && secret !== "" ? secret : undefined
   const said = known.find((one) => one === method)
-  if (typeof method === "string" && said === undefined) return `clients prove themselves by ${method.slice(0, 64)} there`
+  if (typeof method === "string" && said === undefined)
+    return `clients prove themselves by ${method.slice(0, 64)} there`
   return {
     clientId,
     clientSecret,

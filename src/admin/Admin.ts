@@ -139,13 +139,17 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
   const { job } = options
   const startedMillis = clock.wallMillis()
   const v1 = async (): Promise<Answering> => {
-    const { make } = await import("./v1/index.ts")
+    const [{ make }, { connectionEndpoints }] = await Promise.all([
+      import("./v1/index.ts"),
+      import("./v1/connections.ts"),
+    ])
     return make({
       guard,
       clock,
       version: options.version,
       storage: options.storage,
       sensitiveHeaders: settings.sensitiveHeaders,
+      more: connectionEndpoints(gateway.connected),
       config:
         job === undefined
           ? undefined

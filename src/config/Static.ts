@@ -82,6 +82,8 @@ export interface Static {
     readonly locality?: { readonly region: string; readonly zone: string; readonly subzone: string }
   }
   readonly mcpSessionTtlMillis: number
+  /** Seal what people granted, the first; the others still open it. Hexadecimal, 32 bytes each. */
+  readonly grantKeys: ReadonlyArray<Redacted.Redacted>
   /** Seals sessions; hexadecimal, 32 bytes. */
   readonly sessionKey?: Redacted.Redacted
   readonly oidcCookieSecret?: Redacted.Redacted
@@ -151,6 +153,16 @@ const hexKey = (text: string): Parsed<Redacted.Redacted> =>
   /^[0-9a-fA-F]{64}$/.test(text.trim())
     ? Result.succeed(Redacted.make(text.trim().toLowerCase()))
     : refuse("expected 32 bytes in hexadecimal", "Make one with `openssl rand -hex 32`.")
+
+const hexKeys = (texts: ReadonlyArray<string>): Parsed<ReadonlyArray<Redacted.Redacted>> => {
+  const keys: Array<Redacted.Redacted> = []
+  for (const text of texts) {
+    const key = hexKey(text)
+    if (Result.isFailure(key)) return Result.fail(key.failure)
+    keys.push(key.success)
+  }
+  return keys.length === 0 ? refuse("there are no keys", "Remove it, or name one.") : Result.succeed(keys)
+}
 
 const families = ["All", "Auto", "V4Preferred", "V4Only", "V6Only"] as const
 
@@ -262,6 +274,14 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
     undefined,
   )
   const oidcCookieSecret = pick<Redacted.Redacted | undefined>("OIDC_COOKIE_SECRET", hexKey, [], undefined, undefined)
+  const writtenKeys = section.mcp?.grantKeys
+  const grantKeys = pick<ReadonlyArray<Redacted.Redacted>>(
+    "MCP_GRANT_KEYS",
+    (text) => hexKeys(list(text)),
+    ["mcp", "grantKeys"],
+    writtenKeys === undefined ? undefined : hexKeys(writtenKeys),
+    [],
+  )
   const place = pick<Static["identity"]["locality"]>("LOCALITY", locality, [], undefined, undefined)
   const minimum = section.connectionMinTerminationDeadline
   const maximum = section.connectionTerminationDeadline
@@ -381,6 +401,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ...named("locality", place),
     },
     mcpSessionTtlMillis: section.mcp?.sessionTtl ?? 1_800_000,
+    grantKeys,
     ...named("customFunctions", section.customFunctions),
     ...named("sessionKey", sessionKey),
     ...named("oidcCookieSecret", oidcCookieSecret),
@@ -436,7 +457,7 @@ const labelsOf = (section: StaticSection, problems: Array<Problem>): ObservedSet
     return []
   })
 
-const secretNames = new Set(["SESSION_KEY", "OIDC_COOKIE_SECRET"])
+const secretNames = new Set(["SESSION_KEY", "OIDC_COOKIE_SECRET", "MCP_GRANT_KEYS"])
 
 const named = <K extends string, A>(key: K, value: A | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: A }

@@ -128,6 +128,8 @@ export class Counting {
   }
 
   private tool(notes: Parameters<typeof mcpCall>[0], place: PlaceFacts, more: Labels): void {
+    const connection = notes["connection"]
+    if (typeof connection === "string") this.metrics.mcpConnections.with(connection, ...place.labels, ...more).add(1)
     const call = mcpCall(notes)
     if (call === undefined) return
     // The address of a resource is the client's own; tools and prompts are those that servers list.

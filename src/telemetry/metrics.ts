@@ -73,6 +73,11 @@ export const definitions = {
     requestSeconds,
     "How long a message of MCP waited for the servers behind the gateway.",
   ),
+  mcpConnections: counter(
+    "mcp_connections_total",
+    ["event", ...route],
+    "What became of accounts at MCP servers while requests waited: consent, consent again, went on, declined, and of logins: connected, refused, failed.",
+  ),
   tokenUsage: histogram(
     "gen_ai_client_token_usage",
     ["gen_ai_token_type", ...model],
@@ -196,6 +201,7 @@ export interface Metrics {
   readonly retries: Family<Counter>
   readonly mcpRequests: Family<Counter>
   readonly mcpTarget: Family<Histogram>
+  readonly mcpConnections: Family<Counter>
   readonly tokenUsage: Family<Histogram>
   readonly tokenCost: Family<Counter>
   readonly modelDuration: Family<Histogram>
@@ -270,6 +276,7 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     retries: registry.counter(at.retries),
     mcpRequests: registry.counter(at.mcpRequests),
     mcpTarget: registry.histogram(at.mcpTarget),
+    mcpConnections: registry.counter(at.mcpConnections),
     tokenUsage: registry.histogram(at.tokenUsage),
     tokenCost: registry.counter(at.tokenCost),
     modelDuration: registry.histogram(at.modelDuration),

@@ -75,6 +75,7 @@ const toolFields = (notes: McpNotes): ReadonlyArray<Field> => {
     ["mcp.resource.type", call?.kind],
     ["mcp.resource.uri", call?.kind === "resource" ? call.name : undefined],
     ["mcp.session.id", sessionName(textIn(notes["sessionId"]))],
+    ["mcp.connection", textIn(notes["connection"])],
     ["mcp.error.code", typeof code === "number" || typeof code === "string" ? code : undefined],
     ["mcp.error.message", textIn(memberOf(error, "message"))],
     ["gen_ai.tool.name", call?.kind === "tool" ? call.name : undefined],

@@ -10,6 +10,7 @@ import type { Prepared } from "../config/publish.ts"
 import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
 import { fromStorage } from "../llm/fromStorage.ts"
+import { grantsFromStorage } from "../mcp/fromStorage.ts"
 import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
 import * as Storage from "../store/Storage.ts"
@@ -112,17 +113,20 @@ await Effect.runPromise(
     Effect.provide(
       program,
       Layer.unwrap(
-        Effect.map(Effect.all([Telemetry.Telemetry, fromStorage]), ([{ flush }, kept]) =>
-          layer({
-            ...gatewayOptions(settings),
-            ...kept,
-            counters,
-            occupied: { ...occupied, thread: number },
-            sealingKey,
-            processName,
-            config: { name: "main thread", updates: Stream.never },
-            beforeClose: flush,
-          }),
+        Effect.map(
+          Effect.all([Telemetry.Telemetry, fromStorage, grantsFromStorage(settings)]),
+          ([{ flush }, kept, granted]) =>
+            layer({
+              ...gatewayOptions(settings),
+              ...kept,
+              ...granted,
+              counters,
+              occupied: { ...occupied, thread: number },
+              sealingKey,
+              processName,
+              config: { name: "main thread", updates: Stream.never },
+              beforeClose: flush,
+            }),
         ),
       ).pipe(
         Layer.provideMerge(Telemetry.layer({ version, ...Telemetry.telemetryOptions(settings), out })),

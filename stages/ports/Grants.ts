@@ -108,10 +108,11 @@ export const inMemory = (clock: Pick<Clock, "nowMillis">): Grants => {
   const idOf = ({ place, user }: GrantKey): string => `${user} ${place}`
   const set = (grant: Grant): number => {
     const id = idOf(grant)
-    if (!grants.has(id) && grants.size >= grantsMax) for (const oldest of grants.keys()) {
-      grants.delete(oldest)
-      break
-    }
+    if (!grants.has(id) && grants.size >= grantsMax)
+      for (const oldest of grants.keys()) {
+        grants.delete(oldest)
+        break
+      }
     grants.set(id, { kept: { grant, version: ++lastVersion }, claimedUntil: -Infinity })
     return lastVersion
   }

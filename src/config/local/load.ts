@@ -8,6 +8,7 @@ import type { PolicyKind } from "../../../ir/placement.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import { validate } from "../../../ir/validate.ts"
 import { Expressions } from "../../../stages/5-policy/expression/Expressions.ts"
+import { needsKeys } from "../../mcp/grantKeys.ts"
 import { natives } from "../../node/natives.ts"
 import { clock } from "../../node/timer.ts"
 import { ExpressionChecker } from "../checkExpressions.ts"
@@ -77,6 +78,14 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     if (dependencies.length > 0) mapped = toIr(settled.config, yield* readAll(dependencies, io), broken, env)
     mapped = { ...mapped, snapshot: withHeaders(mapped.snapshot, settled.headers) }
     issues.push(...mapped.problems.flatMap(said))
+
+    const isGranted = [...mapped.snapshot.backends.values()].some(
+      (one) => one._tag === "Mcp" && one.targets.some((target) => "oauth" in target && target.oauth !== undefined),
+    )
+    if (isGranted && settings.database.location._tag === "Postgres" && settings.grantKeys.length === 0) {
+      const remedy = "Name keys made with `openssl rand -hex 32`; the first seals, all open."
+      issues.push(...said(error(["config", "database"], needsKeys, remedy)))
+    }
 
     if (!hasErrors(issues)) {
       for (const found of validate(mapped.snapshot)) {

@@ -5,7 +5,10 @@ import { SigningAlgorithm } from "../../../ir/policy/CloudAuth.ts"
 import { anyCase, FileOrInline, opt, Texts } from "./grammar.ts"
 
 const mcpOauthShape = Schema.Struct({
-  grant: opt(anyCase(["user", "gateway"]), "Whose account is used: that of each caller unless set, or the gateway's own."),
+  grant: opt(
+    anyCase(["user", "gateway"]),
+    "Whose account is used: that of each caller unless set, or the gateway's own.",
+  ),
   issuer: opt(Schema.NonEmptyString, "The authorization server; the one that the target names unless set."),
   clientId: opt(Schema.NonEmptyString, "The gateway as it is known there; it makes itself known unless set."),
   clientSecret: opt(FileOrInline),
@@ -28,7 +31,10 @@ const mcpConnectionsShape = Schema.Struct({
   proof: opt(anyCase(["identity", "link"]), "`identity` unless set: a page must know who looks at it."),
   clientName: opt(Schema.NonEmptyString, "What authorization servers call the gateway; `Sluice` unless set."),
   clientDocument: opt(Schema.NonEmptyString, "URL of the document the gateway is known by; one of its own unless set."),
-  anonymous: opt(anyCase(["local", "everywhere"]), "From where callers who proved nothing are one person; `local` unless set."),
+  anonymous: opt(
+    anyCase(["local", "everywhere"]),
+    "From where callers who proved nothing are one person; `local` unless set.",
+  ),
 }).annotate({ identifier: "McpConnections", description: "The pages where callers connect their accounts." })
 export interface McpConnectionsSchema extends Named<typeof mcpConnectionsShape> {}
 export const McpConnections: McpConnectionsSchema = mcpConnectionsShape

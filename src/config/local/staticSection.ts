@@ -49,7 +49,15 @@ const staticSectionShape = Schema.Struct({
   histograms: opt(anyCase(["classic", "native", "both"])),
   standardAttributes: opt(Schema.Struct({ user: opt(Cel), group: opt(Cel) })),
   session: opt(Schema.Struct({ key: opt(Schema.String) })),
-  mcp: opt(Schema.Struct({ sessionTtl: opt(Millis) })),
+  mcp: opt(
+    Schema.Struct({
+      sessionTtl: opt(Millis),
+      grantKeys: opt(
+        Texts,
+        "Keys of 32 bytes in hexadecimal for what callers granted: the first seals, all open. One beside the database unless set.",
+      ),
+    }),
+  ),
   sensitiveHeaders: opt(Texts),
   customFunctions: opt(Schema.String),
   connectionMinTerminationDeadline: opt(Millis),

@@ -1,6 +1,10 @@
 /** From the file's `oauth` and `connections` to what MCP targets do. */
 import * as Redacted from "effect/Redacted"
-import type { McpClient as IrClient, McpConnections as IrConnections, McpOauth as IrOauth } from "../../../ir/backend/McpOauth.ts"
+import type {
+  McpClient as IrClient,
+  McpConnections as IrConnections,
+  McpOauth as IrOauth,
+} from "../../../ir/backend/McpOauth.ts"
 import { defaults } from "../../../ir/defaults.ts"
 import { locate } from "../../../protocols/http/locate.ts"
 import { canonical } from "../../../protocols/oauth/resource.ts"
@@ -16,7 +20,8 @@ const isLoopback = (host: string): boolean => /^(?:localhost|127\.[\d.]+|::1)$/.
 const url = (text: string | undefined, path: Path, to: Mapping): string | undefined => {
   if (text === undefined) return undefined
   const at = locate(text)
-  if (at === undefined || text.includes("#")) return to.fail(path, "expected an http or https URL without user or fragment")
+  if (at === undefined || text.includes("#"))
+    return to.fail(path, "expected an http or https URL without user or fragment")
   if (at.scheme === "http" && !isLoopback(at.host)) {
     to.warn(path, "codes and tokens that pass by plain http can be read on the way", "Use https.")
   }
@@ -25,7 +30,8 @@ const url = (text: string | undefined, path: Path, to: Mapping): string | undefi
 
 export const mcpConnections = (one: McpConnections = {}, path: Path, to: Mapping): IrConnections => {
   const pages = url(one.url, [...path, "url"], to)
-  if (pages !== undefined && (URL.parse(pages)?.search ?? "") !== "") to.fail([...path, "url"], "the pages are below a path, not a query")
+  if (pages !== undefined && (URL.parse(pages)?.search ?? "") !== "")
+    to.fail([...path, "url"], "the pages are below a path, not a query")
   const document = url(one.clientDocument, [...path, "clientDocument"], to)
   if (document !== undefined && (!document.startsWith("https://") || new URL(document).pathname === "/")) {
     to.fail([...path, "clientDocument"], "a client is named by an https URL with a path")
@@ -81,15 +87,24 @@ export const mcpOauth = (
   const issuer = url(one.issuer, [...path, "issuer"], to)
   const resource = url(one.resource, [...path, "resource"], to) ?? server
   for (const [i, scope] of (one.scopes ?? []).entries()) {
-    if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope)) to.fail([...path, "scopes", i], `${JSON.stringify(scope)} is not a scope`)
+    if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))
+      to.fail([...path, "scopes", i], `${JSON.stringify(scope)} is not a scope`)
   }
   for (const [i, origin] of (one.trustedOrigins ?? []).entries()) {
     if (URL.parse(origin)?.origin !== origin) {
-      to.fail([...path, "trustedOrigins", i], `${JSON.stringify(origin)} is not an origin`, "Write `https://host:port`.")
+      to.fail(
+        [...path, "trustedOrigins", i],
+        `${JSON.stringify(origin)} is not an origin`,
+        "Write `https://host:port`.",
+      )
     }
   }
   if (grant === "gateway" && one.clientId === undefined) {
-    to.fail([...path, "grant"], "the gateway can have tokens of its own only as a client that is known", "Set `clientId`.")
+    to.fail(
+      [...path, "grant"],
+      "the gateway can have tokens of its own only as a client that is known",
+      "Set `clientId`.",
+    )
   }
   if (grant === "gateway" && one.connectTool !== undefined) {
     to.fail([...path, "connectTool"], "nobody connects an account where the gateway uses its own")
@@ -97,7 +112,8 @@ export const mcpOauth = (
   if ((one.clientSecret !== undefined || one.signingKey !== undefined) && issuer === undefined) {
     to.warn(path, "the client proves itself to whatever authorization server the target names", "Set `issuer`.")
   }
-  if (resource === undefined) return to.fail(path, "a target that names a backend needs a `resource` here", "Set the URL of the server.")
+  if (resource === undefined)
+    return to.fail(path, "a target that names a backend needs a `resource` here", "Set the URL of the server.")
   return {
     server: canonical(resource),
     grant,

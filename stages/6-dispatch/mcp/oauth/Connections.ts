@@ -11,7 +11,15 @@ import type { Challenge } from "../../../../protocols/oauth/challenge.ts"
 import type { Grant, GrantKey, Grants, Kept } from "../../../ports/Grants.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { type Discovered, discover } from "./discover.ts"
-import { ownFields, refreshFields, revoke, type TokenPorts, tokens, TOKEN_MILLIS, type Tokens } from "./tokenRequests.ts"
+import {
+  ownFields,
+  refreshFields,
+  revoke,
+  type TokenPorts,
+  tokens,
+  TOKEN_MILLIS,
+  type Tokens,
+} from "./tokenRequests.ts"
 
 /** What others have done is seen after so long. */
 export const FRESH_MILLIS = 3_000
@@ -80,7 +88,13 @@ export class Connections {
           break
         }
       }
-      entry = { kept: undefined, readMillis: -Infinity, reading: undefined, renewing: undefined, retryMillis: -Infinity }
+      entry = {
+        kept: undefined,
+        readMillis: -Infinity,
+        reading: undefined,
+        renewing: undefined,
+        retryMillis: -Infinity,
+      }
       this.entries.set(id, entry)
     }
     return entry
@@ -109,7 +123,8 @@ export class Connections {
         Effect.sync(() => {
           entry.reading = undefined
           if (Exit.isSuccess(exit)) {
-            const isOlder = entry.kept !== undefined && exit.value !== undefined && exit.value.version < entry.kept.version
+            const isOlder =
+              entry.kept !== undefined && exit.value !== undefined && exit.value.version < entry.kept.version
             if (!isOlder) entry.kept = exit.value
             entry.readMillis = clock.nowMillis()
           }
@@ -160,7 +175,8 @@ export class Connections {
   readonly renewed = (key: GrantKey, kept: Kept, oauth: McpOauth): Effect.Effect<Kept | undefined, string> =>
     Effect.suspend(() => {
       const entry = this.entry(key)
-      if (entry.kept !== undefined && entry.kept.version > kept.version) return Effect.succeed<Kept | undefined>(entry.kept)
+      if (entry.kept !== undefined && entry.kept.version > kept.version)
+        return Effect.succeed<Kept | undefined>(entry.kept)
       if (entry.renewing === undefined && this.parts.clock.nowMillis() < entry.retryMillis) {
         return Effect.fail("it could not be renewed a moment ago")
       }
@@ -191,7 +207,12 @@ export class Connections {
     return renewing
   }
 
-  private renew(key: GrantKey, kept: Kept, oauth: McpOauth, giveUpMillis: number): Effect.Effect<Kept | undefined, string> {
+  private renew(
+    key: GrantKey,
+    kept: Kept,
+    oauth: McpOauth,
+    giveUpMillis: number,
+  ): Effect.Effect<Kept | undefined, string> {
     const { clock, grants } = this.parts
     return Effect.flatMap(grants.claim(key, kept.version, CLAIM_MILLIS), (isOurs) => {
       if (isOurs) return this.exchange(key, kept, oauth)
@@ -240,10 +261,10 @@ export class Connections {
       onFailure: (why) => {
         if (attempts === 0) {
           this.parts.run(this.later(key, grant, version, 1))
-          return Effect.as(
-            Effect.logError(`a renewed token for ${grant.target} cannot be written down yet: ${why}`),
-            { grant, version },
-          )
+          return Effect.as(Effect.logError(`a renewed token for ${grant.target} cannot be written down yet: ${why}`), {
+            grant,
+            version,
+          })
         }
         return Effect.fail(why)
       },

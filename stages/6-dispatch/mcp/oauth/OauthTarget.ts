@@ -19,7 +19,16 @@ import type { McpRuntime } from "../McpRuntime.ts"
 import { missingKey } from "../missing.ts"
 import { broken } from "../target/Channel.ts"
 import type { Bearer } from "../target/outgoing.ts"
-import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type {
+  Call,
+  Caller,
+  Discovery,
+  Interest,
+  ListenEvents,
+  McpTarget,
+  Outcome,
+  TargetFailure,
+} from "../target/McpTarget.ts"
 import { type Connections, expiryOf, placeOf } from "./Connections.ts"
 import { LINK_MILLIS, Links } from "./links.ts"
 import { baseFor } from "./places.ts"
@@ -144,7 +153,8 @@ export class OauthTarget implements McpTarget {
           const consents = this.connections.peek(key)?.grant.consents ?? 0
           if (kept === undefined) {
             const { wanted } = this
-            if (wanted !== undefined) return this.without(user, { challenge: wanted, scopes: wanted.scopes, consents }, run, lacking)
+            if (wanted !== undefined)
+              return this.without(user, { challenge: wanted, scopes: wanted.scopes, consents }, run, lacking)
             return this.caught(run, (challenge) => {
               this.wanted = challenge
               return this.without(user, { challenge, scopes: challenge.scopes, consents }, run, lacking)
@@ -181,9 +191,7 @@ export class OauthTarget implements McpTarget {
     run: Effect.Effect<A, TargetFailure>,
     lacking: (user: User | undefined, need: Need) => Effect.Effect<A, TargetFailure>,
   ): Effect.Effect<A, TargetFailure> {
-    return this.oauth.grant === "gateway"
-      ? Effect.andThen(this.obtain(user, need), run)
-      : lacking(user, need)
+    return this.oauth.grant === "gateway" ? Effect.andThen(this.obtain(user, need), run) : lacking(user, need)
   }
 
   /** The token that was sent is no longer good: the server may have moved to other authorization servers meanwhile. */
@@ -203,7 +211,11 @@ export class OauthTarget implements McpTarget {
       this.without(user, need, run, lacking),
     )
     const again = this.caught(run, (_, status) =>
-      status === 403 ? lacking(user, need) : this.oauth.grant === "gateway" ? Effect.fail(this.unauthorized(401)) : forgotten,
+      status === 403
+        ? lacking(user, need)
+        : this.oauth.grant === "gateway"
+          ? Effect.fail(this.unauthorized(401))
+          : forgotten,
     )
     return Effect.flatMap(
       Effect.mapError(this.connections.discovered(this.oauth, challenge, true), (why) => this.failed(why)),
@@ -244,47 +256,50 @@ export class OauthTarget implements McpTarget {
     const { connections, oauth } = this
     if (client === undefined) return Effect.fail(this.failed("it has no client to ask as"))
     return Effect.mapError(
-      Effect.flatMap(connections.discovered(oauth, need.challenge, false), ({ resource, scopes: described, server }) => {
-        const wanted = scopes.length > 0 ? scopes : (need.scopes ?? described ?? [])
-        const taken = server.tokenEndpointAuthMethods
-        const method =
-          client.clientSecret === undefined || client.method === "none"
-            ? ("none" as const)
-            : client.method === "clientSecretPost" ||
-                (client.method === undefined &&
-                  taken.includes("client_secret_post") &&
-                  !taken.includes("client_secret_basic"))
-              ? ("client_secret_post" as const)
-              : ("client_secret_basic" as const)
-        const asking = {
-          clientId: client.clientId,
-          clientSecret: client.clientSecret === undefined ? undefined : Redacted.value(client.clientSecret),
-          method,
-        }
-        const at = { issuer: server.issuer, tokenEndpoint: server.tokenEndpoint ?? "", client: asking }
-        return Effect.flatMap(
-          Effect.mapError(
-            tokens(connections.parts.tokens, oauth, at, ownFields(wanted, resource)),
-            ({ detail }) => `${server.issuer} gave no token: ${detail}`,
-          ),
-          (got) =>
-            connections.connect({
-              ...this.keyOf(user),
-              label: user.label,
-              target: this.name,
-              ...at,
-              revocationEndpoint: undefined,
-              redirectUri: "",
-              resource,
-              scopes: got.scopes ?? wanted,
-              accessToken: got.accessToken,
-              expiresMillis: expiryOf(got, clock),
-              refreshToken: undefined,
-              consents: 1,
-              connectedMillis: clock.wallMillis(),
-            }),
-        )
-      }),
+      Effect.flatMap(
+        connections.discovered(oauth, need.challenge, false),
+        ({ resource, scopes: described, server }) => {
+          const wanted = scopes.length > 0 ? scopes : (need.scopes ?? described ?? [])
+          const taken = server.tokenEndpointAuthMethods
+          const method =
+            client.clientSecret === undefined || client.method === "none"
+              ? ("none" as const)
+              : client.method === "clientSecretPost" ||
+                  (client.method === undefined &&
+                    taken.includes("client_secret_post") &&
+                    !taken.includes("client_secret_basic"))
+                ? ("client_secret_post" as const)
+                : ("client_secret_basic" as const)
+          const asking = {
+            clientId: client.clientId,
+            clientSecret: client.clientSecret === undefined ? undefined : Redacted.value(client.clientSecret),
+            method,
+          }
+          const at = { issuer: server.issuer, tokenEndpoint: server.tokenEndpoint ?? "", client: asking }
+          return Effect.flatMap(
+            Effect.mapError(
+              tokens(connections.parts.tokens, oauth, at, ownFields(wanted, resource)),
+              ({ detail }) => `${server.issuer} gave no token: ${detail}`,
+            ),
+            (got) =>
+              connections.connect({
+                ...this.keyOf(user),
+                label: user.label,
+                target: this.name,
+                ...at,
+                revocationEndpoint: undefined,
+                redirectUri: "",
+                resource,
+                scopes: got.scopes ?? wanted,
+                accessToken: got.accessToken,
+                expiresMillis: expiryOf(got, clock),
+                refreshToken: undefined,
+                consents: 1,
+                connectedMillis: clock.wallMillis(),
+              }),
+          )
+        },
+      ),
       (why) => this.failed(why),
     )
   }
@@ -378,7 +393,11 @@ export class OauthTarget implements McpTarget {
       Effect.mapError(this.connections.token(this.keyOf(user), this.oauth), (why) => this.failed(why)),
       (kept) => {
         if (kept === undefined) {
-          return this.lacks(call, user, { challenge: this.wanted, scopes: this.wanted?.scopes, consents: this.consents(user) })
+          return this.lacks(call, user, {
+            challenge: this.wanted,
+            scopes: this.wanted?.scopes,
+            consents: this.consents(user),
+          })
         }
         return Effect.map(
           this.with(call.caller, this.inner.call(call), (who, need) => this.lacks(call, who, need)),
@@ -472,7 +491,11 @@ export class OauthTarget implements McpTarget {
   }
 
   /** The client is back from where it was sent, or at least says so. */
-  private back(call: Call, waiting: Waiting | undefined, action: string | undefined): Effect.Effect<Outcome, TargetFailure> {
+  private back(
+    call: Call,
+    waiting: Waiting | undefined,
+    action: string | undefined,
+  ): Effect.Effect<Outcome, TargetFailure> {
     const { caller, method } = call
     const { clock, sealer } = this.runtime
     const user = userFor(caller.exchange, this.oauth, sealer)
@@ -489,7 +512,7 @@ export class OauthTarget implements McpTarget {
       this.connections.agreed(this.keyOf(user), waiting.consents, PATIENCE_MILLIS),
       (isDone): Effect.Effect<Outcome, TargetFailure> => {
         if (isDone) {
-          note(caller.exchange, this.name, "connected")
+          note(caller.exchange, this.name, "went on")
           const isTool = method === "tools/call" && rest.params?.string("name") === CONNECT_TOOL
           return isTool && this.oauth.connectTool ? Effect.succeed(this.done()) : this.run(rest)
         }
@@ -513,7 +536,9 @@ export class OauthTarget implements McpTarget {
   // Lists -------------------------------------------------------------------------------------------------------------
 
   private list(member: string, url: string | undefined): Outcome {
-    const missing = [{ target: this.name, stale: false, reason: "consent_required", ...(url === undefined ? {} : { url }) }]
+    const missing = [
+      { target: this.name, stale: false, reason: "consent_required", ...(url === undefined ? {} : { url }) },
+    ]
     const tools = member === "tools" && this.oauth.connectTool && url !== undefined ? [this.tool()] : []
     return {
       _tag: "Result",

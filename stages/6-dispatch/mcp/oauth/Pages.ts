@@ -66,7 +66,12 @@ export class Pages {
   private readonly settings: McpConnections
   private readonly over = new Set<string>()
 
-  constructor(targets: ReadonlyArray<Connectable>, settings: McpConnections, connections: Connections, runtime: McpRuntime) {
+  constructor(
+    targets: ReadonlyArray<Connectable>,
+    settings: McpConnections,
+    connections: Connections,
+    runtime: McpRuntime,
+  ) {
     this.targets = targets
     this.settings = settings
     this.connections = connections
@@ -89,11 +94,15 @@ export class Pages {
         return reads ? this.overview(visit) : Effect.succeed(notAllowed("GET"))
       case "start":
         if (reads) return Effect.succeed(this.question(visit))
-        return method === "POST" ? this.posted(visit, (fields) => this.begin(visit, fields)) : Effect.succeed(notAllowed("GET, POST"))
+        return method === "POST"
+          ? this.posted(visit, (fields) => this.begin(visit, fields))
+          : Effect.succeed(notAllowed("GET, POST"))
       case "callback":
         return method === "GET" ? this.end(visit) : Effect.succeed(notAllowed("GET"))
       case "forget":
-        return method === "POST" ? this.posted(visit, (fields) => this.forget(visit, fields)) : Effect.succeed(notAllowed("POST"))
+        return method === "POST"
+          ? this.posted(visit, (fields) => this.forget(visit, fields))
+          : Effect.succeed(notAllowed("POST"))
     }
   }
 
@@ -125,7 +134,12 @@ export class Pages {
 
   private cookie(visit: Visit, flow: string, value: string): string {
     const secure = visit.page.base.startsWith("https:")
-    const cookie = { name: this.cookieName(visit, flow), value, path: "/", maxAgeSeconds: value === "" ? 0 : COOKIE_SECONDS }
+    const cookie = {
+      name: this.cookieName(visit, flow),
+      value,
+      path: "/",
+      maxAgeSeconds: value === "" ? 0 : COOKIE_SECONDS,
+    }
     return formatSetCookie({ ...cookie, httpOnly: true, sameSite: "Lax", secure }) ?? ""
   }
 
@@ -166,10 +180,16 @@ export class Pages {
         metadata: undefined,
         asker: undefined,
       })
-      const start = form(`${visit.page.base}/start`, known === undefined ? "Connect" : "Connect again", { link, flow, proof })
+      const start = form(`${visit.page.base}/start`, known === undefined ? "Connect" : "Connect again", {
+        link,
+        flow,
+        proof,
+      })
       const forget = known === undefined ? "" : form(`${visit.page.base}/forget`, "Disconnect", { place, flow, proof })
       const state =
-        known === undefined ? "not connected" : `connected${known.scopes.length === 0 ? "" : `: ${known.scopes.join(" ")}`}`
+        known === undefined
+          ? "not connected"
+          : `connected${known.scopes.length === 0 ? "" : `: ${known.scopes.join(" ")}`}`
       return `<tr><td>${escaped(name)}<br><code>${escaped(oauth.server)}</code></td><td>${escaped(state)}</td><td>${start}${forget}</td></tr>`
     }
     return Effect.match(this.connections.parts.grants.list(user.key), {
@@ -234,7 +254,9 @@ export class Pages {
         const flow = fields.get("flow") ?? ""
         const secret = /^[\w-]{12}$/.test(flow) ? this.secretOf(visit, flow) : undefined
         return secret === undefined || !this.links.isForm(fields.get("proof") ?? "", secret)
-          ? Effect.succeed(says(400, "Expired", "The form has expired, or this browser keeps no cookies. Go back and try again."))
+          ? Effect.succeed(
+              says(400, "Expired", "The form has expired, or this browser keeps no cookies. Go back and try again."),
+            )
           : run(fields)
       },
     })
@@ -269,7 +291,8 @@ export class Pages {
         const scopes = wantedScopes(found.server, link.scopes, found.scopes, target.oauth.scopes, granted)
         return Effect.map(this.client(target.oauth, found, base, redirectUri, scopes), (client): Reply => {
           const endpoint = found.server.authorizationEndpoint ?? ""
-          if (!isOpenable(endpoint, target.oauth)) return says(502, "Not possible", "The server sends people to no address that can be opened.")
+          if (!isOpenable(endpoint, target.oauth))
+            return says(502, "Not possible", "The server sends people to no address that can be opened.")
           const verifier = cryptography.random(32)
           const login: Omit<Login, "expires"> = {
             user: link.user,
@@ -325,7 +348,8 @@ export class Pages {
     }
     const { clock, grants, tokens: ports } = this.connections.parts
     return Effect.flatMap(grants.client(server.issuer, redirectUri), (known): Effect.Effect<Client, string> => {
-      if (known !== undefined && (known.expiresMillis ?? Infinity) > clock.wallMillis() + 60_000) return Effect.succeed(known)
+      if (known !== undefined && (known.expiresMillis ?? Infinity) > clock.wallMillis() + 60_000)
+        return Effect.succeed(known)
       return Effect.flatMap(
         register(ports, oauth, server, registrationEndpoint, redirectUri, scopes),
         ({ clientId, clientSecret, expiresSeconds, method }) => {
@@ -344,7 +368,11 @@ export class Pages {
   private configured({ client }: McpOauth, server: ServerMetadata): Client | undefined {
     if (client === undefined) return undefined
     const { clientId, clientSecret, method } = client
-    const methods = { clientSecretBasic: "client_secret_basic", clientSecretPost: "client_secret_post", none: "none" } as const
+    const methods = {
+      clientSecretBasic: "client_secret_basic",
+      clientSecretPost: "client_secret_post",
+      none: "none",
+    } as const
     return {
       clientId,
       clientSecret: clientSecret === undefined ? undefined : Redacted.value(clientSecret),
@@ -355,7 +383,8 @@ export class Pages {
   private end(visit: Visit): Effect.Effect<Reply> {
     const query = new URLSearchParams(visit.request.query ?? "")
     const login = this.links.openLogin(query.get("state") ?? "")
-    if (login === undefined) return Effect.succeed(says(400, "Expired", "This login has expired, or did not begin here."))
+    if (login === undefined)
+      return Effect.succeed(says(400, "Expired", "This login has expired, or did not begin here."))
     const forgetting = [this.cookie(visit, login.flow, "")]
     const secret = this.secretOf(visit, login.flow)
     if (secret === undefined || this.runtime.sealer.digest(secret) !== login.secret) {
@@ -366,17 +395,37 @@ export class Pages {
     if (this.over.size >= OVER_MAX) this.over.clear()
     this.over.add(login.flow)
     const target = this.find(login.place)
-    if (target === undefined) return Effect.succeed(says(400, "Gone", "This server is no longer configured.", forgetting))
+    if (target === undefined)
+      return Effect.succeed(says(400, "Gone", "This server is no longer configured.", forgetting))
+    const told = (event: string): void => {
+      const { inquiry, notes } = visit.exchange
+      if (notes?.mcp !== undefined) Object.assign(notes.mcp, { connection: event, target: target.name })
+      inquiry?.note({ stage: "oauth", decision: event, detail: target.name })
+    }
     return Effect.catch(
-      Effect.map(this.finish(login, target, query), (failed): Reply =>
-        failed === undefined
-          ? says(200, `${target.name} is connected`, "You can close this page and go back to where you came from.", forgetting)
-          : says(400, `${target.name} is not connected`, failed, forgetting),
-      ),
+      Effect.map(this.finish(login, target, query), (failed): Reply => {
+        told(failed === undefined ? "connected" : "refused")
+        return failed === undefined
+          ? says(
+              200,
+              `${target.name} is connected`,
+              "You can close this page and go back to where you came from.",
+              forgetting,
+            )
+          : says(400, `${target.name} is not connected`, failed, forgetting)
+      }),
       (why) =>
         Effect.as(
-          Effect.logWarning(`a login at ${target.name} failed: ${why}`),
-          says(502, `${target.name} is not connected`, "The authorization server gave no token. Try again.", forgetting),
+          Effect.andThen(
+            Effect.sync(() => told("failed")),
+            Effect.logWarning(`a login at ${target.name} failed: ${why}`),
+          ),
+          says(
+            502,
+            `${target.name} is not connected`,
+            "The authorization server gave no token. Try again.",
+            forgetting,
+          ),
         ),
     )
   }
@@ -386,12 +435,15 @@ export class Pages {
     const { oauth } = target
     return Effect.flatMap(this.connections.discovered(oauth, challengeOf(login.metadata), false), ({ server }) => {
       // The server may have moved while the person was away; what it answers then is for somebody else.
-      if (server.issuer !== login.issuer) return Effect.succeed("The server has moved to another authorization server. Try again.")
+      if (server.issuer !== login.issuer)
+        return Effect.succeed("The server has moved to another authorization server. Try again.")
       const problem = issuerProblem(query.get("iss"), server)
       if (problem !== undefined) return Effect.fail(problem)
       const error = query.get("error")
       if (error !== null) {
-        return Effect.succeed(error === "access_denied" ? "Access was not granted." : "The authorization server refused.")
+        return Effect.succeed(
+          error === "access_denied" ? "Access was not granted." : "The authorization server refused.",
+        )
       }
       const code = query.get("code")
       if (code === null || code === "") return Effect.fail("there is no code in the answer")
@@ -403,7 +455,11 @@ export class Pages {
     })
   }
 
-  private clientAgain(oauth: McpOauth, login: Login, server: ServerMetadata): Effect.Effect<Client | undefined, string> {
+  private clientAgain(
+    oauth: McpOauth,
+    login: Login,
+    server: ServerMetadata,
+  ): Effect.Effect<Client | undefined, string> {
     const configured = this.configured(oauth, server)
     if (configured !== undefined) return Effect.succeed(configured.clientId === login.clientId ? configured : undefined)
     return Effect.map(
@@ -457,4 +513,3 @@ export class Pages {
     )
   }
 }
-

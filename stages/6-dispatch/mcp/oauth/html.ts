@@ -4,7 +4,9 @@ import * as Body from "../../../Body.ts"
 import type { Reply } from "../../../Exchange.ts"
 
 export const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`).replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, " ")
+  text
+    .replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`)
+    .replace(/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, " ")
 
 const style =
   "body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;color:#222;background:#fff}" +

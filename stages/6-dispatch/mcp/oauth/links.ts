@@ -58,10 +58,7 @@ export class Links {
   }
 
   link(link: Omit<Link, "expires">): string {
-    return this.sealer.seal(
-      JSON.stringify({ ...link, expires: this.clock.wallMillis() + LINK_MILLIS }),
-      purposes.link,
-    )
+    return this.sealer.seal(JSON.stringify({ ...link, expires: this.clock.wallMillis() + LINK_MILLIS }), purposes.link)
   }
 
   openLink(text: string): Link | undefined {

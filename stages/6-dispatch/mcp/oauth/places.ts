@@ -32,7 +32,8 @@ export const pageOf = ({ clientDocument, url }: McpConnections, exchange: Exchan
   const { authority, path, scheme } = exchange.original ?? exchange.request
   if (url !== undefined) {
     const base = trimmed(url)
-    if (clientDocument !== undefined && path === URL.parse(clientDocument)?.pathname) return { name: "client.json", base }
+    if (clientDocument !== undefined && path === URL.parse(clientDocument)?.pathname)
+      return { name: "client.json", base }
     const root = trimmed(new URL(base).pathname)
     const name = path.startsWith(root) ? nameIn(path.slice(root.length)) : undefined
     return name === undefined ? undefined : { name, base }

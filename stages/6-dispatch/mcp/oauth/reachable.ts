@@ -7,7 +7,8 @@ import { isLocalName } from "../down/rebinding.ts"
 
 export type Reachable = Pick<McpOauth, "server" | "issuer" | "trustedOrigins">
 
-const originOf = (url: string | undefined): string | undefined => (url === undefined ? undefined : URL.parse(url)?.origin)
+const originOf = (url: string | undefined): string | undefined =>
+  url === undefined ? undefined : URL.parse(url)?.origin
 
 /** A text says why not. `publicOnly`: nothing but addresses of the public network is connected to. */
 export const reachable = (text: string, about: Reachable): { readonly publicOnly: boolean } | string => {

@@ -188,7 +188,9 @@ export const register = (
     ({ status, text }) => {
       if (status !== 200 && status !== 201) return Effect.fail(`${server.issuer} does not register clients: ${status}`)
       const found = parseRegistered(text, server)
-      return typeof found === "string" ? Effect.fail(`${server.issuer} registered nobody: ${found}`) : Effect.succeed(found)
+      return typeof found === "string"
+        ? Effect.fail(`${server.issuer} registered nobody: ${found}`)
+        : Effect.succeed(found)
     },
   )
 

@@ -115,7 +115,9 @@ export const authorizationServer = async (options: AuthOptions = {}): Promise<Au
     return metadata?.(plain, url) ?? plain
   }
 
-  const clientOf = async (id: string): Promise<{ readonly redirects: ReadonlyArray<string>; readonly secret?: string } | undefined> => {
+  const clientOf = async (
+    id: string,
+  ): Promise<{ readonly redirects: ReadonlyArray<string>; readonly secret?: string } | undefined> => {
     const registered = state.registered.get(id)
     if (registered !== undefined) {
       const clientSecret = registered["client_secret"] as string | undefined
@@ -143,7 +145,8 @@ export const authorizationServer = async (options: AuthOptions = {}): Promise<Au
     }
     if (state.down) return void response.destroy()
     const { pathname } = at
-    if (pathname === (state.options.metadataPath ?? "/.well-known/oauth-authorization-server")) return json(200, document())
+    if (pathname === (state.options.metadataPath ?? "/.well-known/oauth-authorization-server"))
+      return json(200, document())
     if (pathname === "/register" && request.method === "POST" && state.options.registers !== false) {
       const wanted = JSON.parse(body) as Json
       const id = secret("client")
@@ -212,7 +215,10 @@ export const authorizationServer = async (options: AuthOptions = {}): Promise<Au
       : []
     const id = basicId ?? form.get("client_id") ?? ""
     const client = await clientOf(id)
-    if (client === undefined || (client.secret !== undefined && client.secret !== (basicSecret ?? form.get("client_secret")))) {
+    if (
+      client === undefined ||
+      (client.secret !== undefined && client.secret !== (basicSecret ?? form.get("client_secret")))
+    ) {
       return json(401, { error: "invalid_client" })
     }
     const give = (facts: TokenFacts): void => {
@@ -233,14 +239,18 @@ export const authorizationServer = async (options: AuthOptions = {}): Promise<Au
       case "authorization_code": {
         const code = state.codes.get(form.get("code") ?? "")
         state.codes.delete(form.get("code") ?? "")
-        const verifier = createHash("sha256").update(form.get("code_verifier") ?? "").digest("base64url")
+        const verifier = createHash("sha256")
+          .update(form.get("code_verifier") ?? "")
+          .digest("base64url")
         const isGood =
           code !== undefined &&
           code.client === id &&
           code.redirect === form.get("redirect_uri") &&
           code.challenge === verifier &&
           code.resource === form.get("resource")
-        return isGood ? give({ user: code.user, client: id, resource: code.resource, scope: code.scope }) : json(400, { error: "invalid_grant" })
+        return isGood
+          ? give({ user: code.user, client: id, resource: code.resource, scope: code.scope })
+          : json(400, { error: "invalid_grant" })
       }
       case "refresh_token": {
         const known = state.refreshTokens.get(form.get("refresh_token") ?? "")
@@ -255,7 +265,12 @@ export const authorizationServer = async (options: AuthOptions = {}): Promise<Au
         return give({ client: whose, resource, scope, user })
       }
       case "client_credentials":
-        state.tokens.set("own", { user: id, client: id, resource: form.get("resource"), scope: form.get("scope") ?? "" })
+        state.tokens.set("own", {
+          user: id,
+          client: id,
+          resource: form.get("resource"),
+          scope: form.get("scope") ?? "",
+        })
         return give({ user: id, client: id, resource: form.get("resource"), scope: form.get("scope") ?? "" })
       default:
         return json(400, { error: "unsupported_grant_type" })

@@ -31,7 +31,11 @@ export class Browser {
     const response = await fetch(url, {
       ...init,
       redirect: "manual",
-      headers: { ...this.headers[host], ...(cookie === "" ? {} : { cookie }), ...(init.headers as Record<string, string>) },
+      headers: {
+        ...this.headers[host],
+        ...(cookie === "" ? {} : { cookie }),
+        ...(init.headers as Record<string, string>),
+      },
     })
     for (const line of response.headers.getSetCookie()) {
       const [pair = ""] = line.split(";")
@@ -61,7 +65,8 @@ export class Browser {
 
   /** Where the form of a page leads, and what is in it. */
   static formIn({ text, url }: Visited): { readonly action: string; readonly fields: URLSearchParams } | undefined {
-    const unescaped = (value: string): string => value.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
+    const unescaped = (value: string): string =>
+      value.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
     const [, action, content] = /<form method="post" action="([^"]*)">([\s\S]*?)<\/form>/.exec(text) ?? []
     if (action === undefined || content === undefined) return undefined
     const fields = new URLSearchParams()

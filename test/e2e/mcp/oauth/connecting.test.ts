@@ -95,8 +95,12 @@ describe("without being asked, a client", () => {
     const browser = new Browser()
     browser.set(auth.url, "as_user", "bea")
     expect(await browser.agree(link)).toMatchObject({ status: 200 })
-    expect(textOf(answerOf(await ask(gateway.url, "tools/call", { name: "whoami", arguments: {} })).result)).toBe("you are bea")
+    expect(textOf(answerOf(await ask(gateway.url, "tools/call", { name: "whoami", arguments: {} })).result)).toBe(
+      "you are bea",
+    )
     const session = await begin(gateway.url)
-    expect(textOf(answerOf(await session.request("tools/call", { name: "whoami", arguments: {} })).result)).toBe("you are bea")
+    expect(textOf(answerOf(await session.request("tools/call", { name: "whoami", arguments: {} })).result)).toBe(
+      "you are bea",
+    )
   })
 })

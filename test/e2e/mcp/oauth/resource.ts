@@ -59,16 +59,21 @@ export const resourceServer = async (auth: AuthServer, options: ResourceOptions)
     if (options.open?.(method) === true) return inner(turn)
     const token = /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1]
     const facts = token === undefined ? undefined : auth.tokens.get(token)
-    const challenge = options.challenge?.(origin()) ?? `resource_metadata="${origin()}/.well-known/oauth-protected-resource/mcp"`
+    const challenge =
+      options.challenge?.(origin()) ?? `resource_metadata="${origin()}/.well-known/oauth-protected-resource/mcp"`
     if (facts === undefined || token === undefined) {
       refused.push(method)
-      response.writeHead(401, { "www-authenticate": `Bearer ${token === undefined ? "" : 'error="invalid_token", '}${challenge}` })
+      response.writeHead(401, {
+        "www-authenticate": `Bearer ${token === undefined ? "" : 'error="invalid_token", '}${challenge}`,
+      })
       return response.end()
     }
     const scope = options.scopeFor?.(method, message.params?.["name"] as string | undefined)
     if (scope !== undefined && !facts.scope.split(" ").includes(scope)) {
       refused.push(method)
-      response.writeHead(403, { "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}", ${challenge}` })
+      response.writeHead(403, {
+        "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}", ${challenge}`,
+      })
       return response.end()
     }
     served.push({ method, user: facts.user, token })
