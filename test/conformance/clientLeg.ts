@@ -5,9 +5,8 @@ import type { ClientLeg } from "./legs.ts"
 import { ran } from "./started.ts"
 import { suite, type Verdict } from "./Verdict.ts"
 
-const driver = path.join(import.meta.dirname, "mcp/client.ts")
-
 export const runClientLeg = async (leg: ClientLeg, directory: string): Promise<Verdict> => {
+  const driver = path.join(import.meta.dirname, "mcp", leg.driver ?? "client.ts")
   const failed: Array<string> = []
   for (const scenario of leg.scenarios) {
     const { code, text } = await ran(
@@ -28,7 +27,7 @@ export const runClientLeg = async (leg: ClientLeg, directory: string): Promise<V
       ],
       directory,
     )
-    fs.writeFileSync(path.join(directory, `${leg.name}.${scenario}.log`), text)
+    fs.writeFileSync(path.join(directory, `${leg.name}.${scenario.replaceAll("/", "-")}.log`), text)
     if (code !== 0) failed.push(scenario)
   }
   return { leg: leg.name, passed: leg.scenarios.length - failed.length, failed }

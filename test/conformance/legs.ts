@@ -29,6 +29,8 @@ export interface ClientLeg {
   readonly name: string
   readonly requirements: Requirements
   readonly scenarios: ReadonlyArray<string>
+  /** Beside `client.ts`: what stands in front of the gateway. */
+  readonly driver?: "oauthClient.ts"
 }
 
 export type Leg = ServerLeg | ClientLeg
@@ -72,6 +74,44 @@ const modernServer = { ...overHttp, server: [fixture, "--era", "modern"] } as co
 const sseServer = { transport: "sse", server: [fixture, "--transport", "sse"] } as const
 const pipes = (era: string, style: string) =>
   ({ transport: "stdio", server: [fixture, "--transport", "stdio", "--era", era, "--style", style] }) as const
+
+/** What a client of OAuth has to do in both revisions. */
+const authorizations = [
+  "metadata-default",
+  "metadata-var1",
+  "metadata-var2",
+  "metadata-var3",
+  "basic-cimd",
+  "scope-from-www-authenticate",
+  "scope-from-scopes-supported",
+  "scope-omitted-when-undefined",
+  "scope-step-up",
+  "scope-retry-limit",
+  "token-endpoint-auth-basic",
+  "token-endpoint-auth-post",
+  "token-endpoint-auth-none",
+  "pre-registration",
+  // Not scored.
+  "client-credentials-jwt",
+  "client-credentials-basic",
+]
+
+const modernAuthorizations = [
+  "resource-mismatch",
+  "offline-access-scope",
+  "offline-access-not-supported",
+  "authorization-server-migration",
+  "iss-supported",
+  "iss-not-advertised",
+  "iss-supported-missing",
+  "iss-wrong-issuer",
+  "iss-unexpected",
+  "iss-normalized",
+  "metadata-issuer-mismatch",
+]
+
+const oauthClient = { _tag: "Client", driver: "oauthClient.ts" } as const
+const named = (scenarios: ReadonlyArray<string>): ReadonlyArray<string> => scenarios.map((name) => `auth/${name}`)
 
 export const legs: ReadonlyArray<Leg> = [
   { name: "legacy-to-legacy", ...legacyClient, ...legacyServer, protocol: "legacy" },
@@ -127,5 +167,17 @@ export const legs: ReadonlyArray<Leg> = [
       "json-schema-ref-no-deref",
       "json-schema-2020-12-preservation",
     ],
+  },
+  {
+    name: "gateway-as-oauth-client-legacy",
+    ...oauthClient,
+    requirements: "2025-11-25",
+    scenarios: named(authorizations),
+  },
+  {
+    name: "gateway-as-oauth-client-modern",
+    ...oauthClient,
+    requirements: "2026-07-28",
+    scenarios: named([...authorizations, ...modernAuthorizations]),
   },
 ]

@@ -282,7 +282,14 @@ const target = (one: McpTarget, connections: IrConnections, path: Path, to: Mapp
   if (one.mcp !== undefined) {
     const found = located(one.mcp, one.policies, "/mcp", path, "mcp", to)
     if (found === undefined) return undefined
-    return { _tag: "Http", ...common, ...passing, ...found, ...granted(one, one.mcp, found, connections, path, to), era }
+    return {
+      _tag: "Http",
+      ...common,
+      ...passing,
+      ...found,
+      ...granted(one, one.mcp, found, connections, path, to),
+      era,
+    }
   }
   if (one.sse !== undefined) {
     const found = located(one.sse, one.policies, "/sse", path, "sse", to)

@@ -10,7 +10,13 @@ describe("the answer of an authorization server", () => {
     expect(issuerProblem("https://a.example", silent)).toBeUndefined()
     expect(issuerProblem(null, silent)).toBeUndefined()
     expect(issuerProblem(null, named)).toBeDefined()
-    for (const iss of ["https://a.example/", "https://A.example", "https://a.example:443", "https://evil.example", ""]) {
+    for (const iss of [
+      "https://a.example/",
+      "https://A.example",
+      "https://a.example:443",
+      "https://evil.example",
+      "",
+    ]) {
       expect(issuerProblem(iss, named), iss).toBeDefined()
       expect(issuerProblem(iss, silent), iss).toBeDefined()
     }
@@ -30,7 +36,10 @@ describe("what is asked for", () => {
     expect(wantedScopes(server, ["x"], undefined, [], ["old", "x"])).toEqual(["old", "x"])
   })
   it("is access while nobody is there, where the server knows of that", () => {
-    expect(wantedScopes({ scopes: ["offline_access"], grantTypes: [] }, ["x"], undefined, [], [])).toEqual(["x", "offline_access"])
+    expect(wantedScopes({ scopes: ["offline_access"], grantTypes: [] }, ["x"], undefined, [], [])).toEqual([
+      "x",
+      "offline_access",
+    ])
     expect(
       wantedScopes({ scopes: ["offline_access"], grantTypes: ["authorization_code"] }, ["x"], undefined, [], []),
     ).toEqual(["x"])
@@ -63,7 +72,10 @@ describe("what is asked for", () => {
 describe("a client", () => {
   it("asks for a secret where it can have one, and says what kind of program it is", () => {
     const body = (redirect: string, methods: ReadonlyArray<string>) =>
-      JSON.parse(registrationBody("Sluice", redirect, { tokenEndpointAuthMethods: methods }, ["x"])) as Record<string, unknown>
+      JSON.parse(registrationBody("Sluice", redirect, { tokenEndpointAuthMethods: methods }, ["x"])) as Record<
+        string,
+        unknown
+      >
     expect(body("https://g.example/cb", [])).toMatchObject({
       token_endpoint_auth_method: "client_secret_basic",
       application_type: "web",
@@ -84,7 +96,9 @@ describe("a client", () => {
   it("proves itself as it was told when it was registered", () => {
     const server = { tokenEndpointAuthMethods: ["client_secret_post"] }
     const of = (fields: object) => parseRegistered(JSON.stringify({ client_id: "c", ...fields }), server)
-    expect(of({ client_secret: "s", token_endpoint_auth_method: "client_secret_basic", client_secret_expires_at: 0 })).toEqual({
+    expect(
+      of({ client_secret: "s", token_endpoint_auth_method: "client_secret_basic", client_secret_expires_at: 0 }),
+    ).toEqual({
       clientId: "c",
       clientSecret: "s",
       method: "client_secret_basic",

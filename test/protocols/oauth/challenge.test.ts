@@ -3,7 +3,11 @@ import { challengeIn, scopesOf } from "../../../protocols/oauth/challenge.ts"
 
 describe("what a server says of the token it wants", () => {
   it("is read from the Bearer challenge, wherever it stands", () => {
-    const wanted = { error: "insufficient_scope", scopes: ["a", "b"], resourceMetadata: "https://x.example/.well-known/p" }
+    const wanted = {
+      error: "insufficient_scope",
+      scopes: ["a", "b"],
+      resourceMetadata: "https://x.example/.well-known/p",
+    }
     for (const field of [
       'Bearer error="insufficient_scope", scope="a b", resource_metadata="https://x.example/.well-known/p"',
       'bearer   resource_metadata="https://x.example/.well-known/p",scope="a  b a",error=insufficient_scope',
@@ -25,7 +29,10 @@ describe("what a server says of the token it wants", () => {
   })
 
   it("is what it can be where the field is broken off, and the first of two", () => {
-    expect(challengeIn('Bearer scope="a", resource_metadata="https://x')).toMatchObject({ scopes: ["a"], resourceMetadata: undefined })
+    expect(challengeIn('Bearer scope="a", resource_metadata="https://x')).toMatchObject({
+      scopes: ["a"],
+      resourceMetadata: undefined,
+    })
     expect(challengeIn('Bearer scope="a", scope="b"')?.scopes).toEqual(["a"])
     expect(challengeIn('Bearer error="a\\"b"')?.error).toBe('a"b')
   })

@@ -8,7 +8,9 @@ describe("a resource", () => {
       "https://a.example/.well-known/oauth-protected-resource/v1/mcp?t=1",
       "https://a.example/.well-known/oauth-protected-resource",
     ])
-    expect(resourceMetadataUrls("https://a.example/")).toEqual(["https://a.example/.well-known/oauth-protected-resource"])
+    expect(resourceMetadataUrls("https://a.example/")).toEqual([
+      "https://a.example/.well-known/oauth-protected-resource",
+    ])
     expect(resourceMetadataUrls("no url")).toEqual([])
   })
 
@@ -38,7 +40,11 @@ describe("a resource", () => {
   })
 
   it("is read as far as it makes sense", () => {
-    expect(parse('{"resource":"https://a.example","authorization_servers":["https://b.example",1],"scopes_supported":["x"]}')).toEqual({
+    expect(
+      parse(
+        '{"resource":"https://a.example","authorization_servers":["https://b.example",1],"scopes_supported":["x"]}',
+      ),
+    ).toEqual({
       resource: "https://a.example",
       authorizationServers: ["https://b.example"],
       scopes: ["x"],

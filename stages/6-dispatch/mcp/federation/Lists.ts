@@ -9,6 +9,7 @@ import { prefixedUri } from "../../../../protocols/mcp/naming.ts"
 import { rewriteItem } from "../../../../protocols/mcp/rewrite.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import { limits } from "../limits.ts"
+import { type Missing, missingConsent, missingKey } from "../missing.ts"
 import type { Call, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import type { Judge, Kind } from "./Access.ts"
 import type { Owned } from "./Directory.ts"
@@ -16,9 +17,6 @@ import type { FederationSettings } from "./FederationSettings.ts"
 import type { Listed, Listing, Member } from "./Member.ts"
 import { kindOf, type Names, naming } from "./Names.ts"
 import { note } from "./note.ts"
-
-/** The targets that are missing from a result, in its `_meta`. */
-export const missingKey = "dev.sluice/missing"
 
 export interface Found {
   readonly member: Member
@@ -301,9 +299,13 @@ const listingsOf = (found: ReadonlyArray<Found>): ReadonlyArray<Listing> =>
   found.flatMap(({ listed }) => (listed._tag === "Missing" ? [] : [listed.listing]))
 
 const missingOf = (found: ReadonlyArray<Found>) =>
-  found.flatMap(({ listed, member: { name } }) =>
-    listed._tag === "Fresh" ? [] : [{ target: name, stale: listed._tag === "Stale", reason: reasonOf(listed.failure) }],
-  )
+  found.flatMap(({ listed, member: { name } }): ReadonlyArray<Missing> => {
+    if (listed._tag !== "Fresh") {
+      return [{ target: name, stale: listed._tag === "Stale", reason: reasonOf(listed.failure) }]
+    }
+    const { consent } = listed.listing
+    return consent === undefined ? [] : [missingConsent(name, consent)]
+  })
 
 const clashes = (
   there: ReadonlyArray<{ readonly member: Member; readonly listing: Listing }>,

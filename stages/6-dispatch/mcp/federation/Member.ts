@@ -16,7 +16,7 @@ import { capabilitiesOf } from "../capabilities.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Changed } from "../target/makeTarget.ts"
-import type { Call, Caller, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type { Call, Caller, Consent, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
 import { problemOf, type Question, watched, within } from "./watched.ts"
 
@@ -28,6 +28,8 @@ export interface Listing {
   /** How long it was good for when it came. */
   readonly ttlMillis: number
   readonly isPublic: boolean
+  /** Present: there will be more once the caller has connected an account. */
+  readonly consent?: Consent | undefined
 }
 
 /** One page, and where the next one begins. */
@@ -340,6 +342,7 @@ export class Member {
       atMillis: this.runtime.clock.nowMillis(),
       ttlMillis: Math.min(asNumber(fields?.get("ttlMs")) ?? 0, 24 * 3_600_000),
       isPublic: asString(fields?.get("cacheScope")) === "public",
+      ...(outcome._tag === "Result" && outcome.consent !== undefined ? { consent: outcome.consent } : {}),
     }
   }
 

@@ -16,7 +16,7 @@ import type { GrantKey, Kept } from "../../../ports/Grants.ts"
 import type { Sealer } from "../../../ports/Sealer.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
-import { missingKey } from "../missing.ts"
+import { missingConsent, missingKey } from "../missing.ts"
 import { broken } from "../target/Channel.ts"
 import type { Bearer } from "../target/outgoing.ts"
 import type {
@@ -536,9 +536,6 @@ export class OauthTarget implements McpTarget {
   // Lists -------------------------------------------------------------------------------------------------------------
 
   private list(member: string, url: string | undefined): Outcome {
-    const missing = [
-      { target: this.name, stale: false, reason: "consent_required", ...(url === undefined ? {} : { url }) },
-    ]
     const tools = member === "tools" && this.oauth.connectTool && url !== undefined ? [this.tool()] : []
     return {
       _tag: "Result",
@@ -548,8 +545,9 @@ export class OauthTarget implements McpTarget {
         resultType: "complete",
         ttlMs: 0,
         cacheScope: "private",
-        _meta: { [missingKey]: missing },
+        _meta: { [missingKey]: [missingConsent(this.name, { url })] },
       }),
+      consent: { url },
     }
   }
 

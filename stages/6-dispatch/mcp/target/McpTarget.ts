@@ -65,6 +65,11 @@ export type Answer =
   | { readonly _tag: "Result"; readonly result: Json }
   | { readonly _tag: "Error"; readonly error: Json }
 
+/** Where an account is connected; absent: nobody knows. */
+export interface Consent {
+  readonly url: string | undefined
+}
+
 /** What the server made of a call. `era` says in whose words: those who pass it on convert only where eras differ. */
 export type Outcome =
   | {
@@ -73,6 +78,8 @@ export type Outcome =
       readonly era: Era
       /** What was made of this very result before, by revision; absent: it is nobody else's. */
       readonly conversions?: Map<string, Json> | undefined
+      /** It lists next to nothing, because the caller has to connect an account first. */
+      readonly consent?: Consent | undefined
     }
   | { readonly _tag: "Error"; readonly error: Json; readonly era: Era }
 

@@ -13,7 +13,9 @@ describe("where a document of a server may send the gateway", () => {
   it("is what the configuration names", () => {
     expect(reachable("https://tools.example/.well-known/x", about)).toEqual({ publicOnly: false })
     expect(reachable("http://sso.internal:8080/x", about)).toEqual({ publicOnly: false })
-    expect(reachable("https://sso.corp/x", { ...about, issuer: "https://sso.corp/realm" })).toEqual({ publicOnly: false })
+    expect(reachable("https://sso.corp/x", { ...about, issuer: "https://sso.corp/realm" })).toEqual({
+      publicOnly: false,
+    })
   })
   it("is this machine only for a server that is on it", () => {
     const local = { server: "http://localhost:3000/mcp", trustedOrigins: [] }
@@ -23,7 +25,15 @@ describe("where a document of a server may send the gateway", () => {
     expect(reachable("http://127.0.0.1:9/x", about)).toBe("it is not https")
   })
   it("is nothing but the web", () => {
-    for (const bad of ["file:///etc/passwd", "javascript:alert(1)", "data:,x", "gopher://x", "x", "", "https://u:p@tools.example/"]) {
+    for (const bad of [
+      "file:///etc/passwd",
+      "javascript:alert(1)",
+      "data:,x",
+      "gopher://x",
+      "x",
+      "",
+      "https://u:p@tools.example/",
+    ]) {
       expect(typeof reachable(bad, about), bad).toBe("string")
     }
     expect(typeof reachable("http://tools.example/x", about)).toBe("string")
