@@ -30,7 +30,7 @@ import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
 import { servePassed } from "../stages/6-dispatch/mcp/passed.ts"
 import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
 import { Connections } from "../stages/6-dispatch/mcp/oauth/Connections.ts"
-import { type Desk, deskOf } from "../stages/6-dispatch/mcp/oauth/desk.ts"
+import { type Register, registerOf } from "../stages/6-dispatch/mcp/oauth/register.ts"
 import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
 import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
@@ -178,7 +178,7 @@ export class Gateway extends Context.Service<
     /** How many evaluations of expressions failed, by what they were for. */
     readonly expressionFailures: () => Failures
     /** What people granted at MCP servers. */
-    readonly connected: Desk
+    readonly connected: Register
     /** What became of the configurations told so far. */
     readonly config: () => ConfigState
     /** First half of a change that somebody else decides about; see `Source` for the ordinary way. */
@@ -473,7 +473,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       })),
     expressions,
     expressionFailures: () => expressions.failures,
-    connected: deskOf(granted, () => live.current.snapshot),
+    connected: registerOf(granted, () => live.current.snapshot),
     drain: leave,
     config: () => config,
     prepare: publisher.prepare,

@@ -1,7 +1,7 @@
 /** What people granted the gateway at MCP servers: listed without tokens, and taken back. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Desk } from "../../../stages/6-dispatch/mcp/oauth/desk.ts"
+import type { Register } from "../../../stages/6-dispatch/mcp/oauth/register.ts"
 import type { Answer } from "../serve.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
 
@@ -26,7 +26,7 @@ const answered = <A>(effect: Effect.Effect<A, string>, answer: (value: A) => unk
     }),
   )
 
-export const connectionEndpoints = ({ forget, list }: Desk): ReadonlyArray<Endpoint> => [
+export const connectionEndpoints = ({ forget, list }: Register): ReadonlyArray<Endpoint> => [
   endpoint({
     method: "GET",
     path: "/api/mcp/connections",

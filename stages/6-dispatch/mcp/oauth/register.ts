@@ -5,7 +5,7 @@ import type { Snapshot } from "../../../../ir/Snapshot.ts"
 import type { Shown } from "../../../ports/Grants.ts"
 import { type Connections, placeOf } from "./Connections.ts"
 
-export interface Desk {
+export interface Register {
   readonly list: Effect.Effect<ReadonlyArray<Shown>, string>
   /** Its server is told, where that is still configured; false: there is no such connection. */
   readonly forget: (id: string) => Effect.Effect<boolean, string>
@@ -22,7 +22,7 @@ const oauthAt = ({ backends }: Pick<Snapshot, "backends">, place: string): McpOa
   return undefined
 }
 
-export const deskOf = (connections: Connections, snapshot: () => Pick<Snapshot, "backends">): Desk => ({
+export const registerOf = (connections: Connections, snapshot: () => Pick<Snapshot, "backends">): Register => ({
   list: connections.parts.grants.list(),
   forget: (id) =>
     Effect.flatMap(connections.parts.grants.list(), (all) => {
