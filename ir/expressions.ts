@@ -248,6 +248,7 @@ const logFields = (side: Path, fields: LogFields | undefined, emit: Emit): void 
 const frontend = (policy: FrontendPolicy, emit: Emit): void => {
   switch (policy._tag) {
     case "NetworkAuthorization":
+      cedar(policy.cedar, "networkAuthorization", emit)
       return rules(policy.rules, "networkAuthorization", "networkAuthorization", emit)
     case "NetworkExtAuthz":
       return extAuthz(policy, "networkExtAuthz", emit)
@@ -326,6 +327,10 @@ export const inModels = (backend: Extract<Backend, { readonly _tag: "Models" }>)
     for (const [j, { expression }] of (authorization?.rules ?? []).entries()) {
       const path = ["models", i, "authorization", "rules", j, "expression"]
       found.push({ path, expression, context: "llm", use: "authorization" })
+    }
+    const told = authorization?.cedar === undefined ? [] : inCedar([authorization.cedar])
+    for (const [j, expression] of told.entries()) {
+      found.push({ path: ["models", i, "authorization", "cedar", j], expression, context: "llm", use: "cedar" })
     }
   }
   for (const [i, { routing }] of backend.virtualModels.entries()) {

@@ -27,7 +27,6 @@ import { compile as compileAdmission } from "./1-accept/admission.ts"
 import { compile as compileEntrance } from "./1-accept/connections.ts"
 import { compile as compilePermission } from "./1-accept/permission.ts"
 import type { Expressions } from "./5-policy/expression/Expressions.ts"
-import { expressionsOf } from "./5-policy/expression/expressionsOf.ts"
 import { compile as compileRecording } from "./5-policy/recording.ts"
 import { compile as compileTracing } from "./5-policy/tracing.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
@@ -145,12 +144,6 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
     const listeners = new Map<ListenerKey, CompiledListener>()
     const from = new Map<ListenerKey, CompiledFrom>()
 
-    const expressions = expressionsOf({
-      clock: ports.dispatch.clock,
-      maxBufferBytes: 0,
-      ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
-    })
-
     const settingOf = (listener: Listener, port: number | undefined, frontend: FrontendSettings): Setting => {
       const known = before?.listeners.get(listener.key)?.setting
       if (isSame && known !== undefined && !changes.listeners.changed.has(listener.key) && known.port === port) {
@@ -266,7 +259,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
         ir: bind,
         frontend: bound.frontend,
         entrance: compileEntrance(bound.policies.ConnectionLimit, ports.gate),
-        admission: compileAdmission(bound.policies.NetworkAuthorization, expressions, () => snapshot.workloads),
+        admission: compileAdmission(bound.policies.NetworkAuthorization, callPolicies, () => snapshot.workloads),
         permission: compilePermission(bound.policies.NetworkExtAuthz, callPolicies, () => plan),
         plaintext: speaking(["HTTP"]),
         sealed: speaking(["HTTPS", "TLS"]),

@@ -7,6 +7,7 @@ import { Millis } from "../Millis.ts"
 import type { Named } from "../Named.ts"
 import { BackendPolicy } from "../Policy.ts"
 import { ModelRouteType } from "../policy/Ai.ts"
+import { Cedar } from "../policy/Cedar.ts"
 import { RuleSet } from "../policy/RuleSet.ts"
 
 export const ModerationMode = Schema.Literals(["score", "block"])
@@ -77,7 +78,7 @@ const model = Schema.Struct({
   visibility: Schema.Literals(["public", "internal"]),
   /** Further conditions: one of these lists must match whole; an empty list of lists asks for nothing. */
   matches: Schema.Array(Schema.Array(HeaderMatch)),
-  authorization: Schema.optionalKey(RuleSet),
+  authorization: Schema.optionalKey(Schema.Struct({ ...RuleSet.fields, cedar: Schema.optionalKey(Cedar) })),
   /** What is done with calls of a kind that is not known. */
   passthrough: Schema.Literals(["detect", "passthrough"]),
   provider: LlmProvider,

@@ -22,6 +22,10 @@ export type Judge = (facts: Facts, caller: Caller) => boolean
 export interface Caller {
   readonly identity: Identity | undefined
   readonly client: ClientIdentity | undefined
+  /** The port that a connection came to, where that is all that is known. */
+  readonly port?: number
+  /** The model that is asked for. */
+  readonly model?: string
 }
 
 /** Cedar has whole numbers, decimals of four digits, and nothing for null. */
@@ -154,17 +158,25 @@ export const compile = (
   }
 
   const isMcp = context === "mcpAuthorization"
-  const actionOf = textOf(policy.action ?? (isMcp ? mcpKind : "request.method"))
+  const actionOf = textOf(policy.action ?? usualActions[context] ?? "request.method")
   const principal = policy.principal === undefined ? undefined : entity(policy.principal)
-  const resource =
-    policy.resource !== undefined ? entity(policy.resource) : isMcp ? mcpResource(textOf) : pathResource(textOf)
+  const resource: (facts: Facts, caller: Caller) => Entity | undefined =
+    policy.resource !== undefined
+      ? entity(policy.resource)
+      : isMcp
+        ? mcpResource(textOf)
+        : context === "networkAuthorization"
+          ? portResource
+          : context === "llm"
+            ? modelResource
+            : pathResource(textOf)
   const contextOf = record(policy.context)
   const set = engine.set(policy.policies, policy.entities)
 
   return (facts, caller) => {
     const who = principal === undefined ? principalOf(caller) : principal(facts)
     const action = actionOf(facts)
-    const what = resource(facts)
+    const what = resource(facts, caller)
     if (who === undefined || action === undefined || what === undefined) return false
     const judgement = set.judge({
       principal: who.uid,
@@ -180,6 +192,19 @@ export const compile = (
 }
 
 const mcpKind = `has(mcp.tool) ? "tool" : has(mcp.prompt) ? "prompt" : has(mcp.resource) ? "resource" : "task"`
+
+/** What is done, where it is not a method of HTTP. */
+const usualActions: { readonly [C in Context]?: string } = {
+  mcpAuthorization: mcpKind,
+  networkAuthorization: '"connect"',
+  llm: '"call"',
+}
+
+const portResource = (_: Facts, { port }: Caller): Entity | undefined =>
+  port === undefined ? undefined : { uid: { type: "Port", id: String(port) }, attrs: { port }, parents: [] }
+
+const modelResource = (_: Facts, { model }: Caller): Entity | undefined =>
+  model === undefined ? undefined : { uid: { type: "Model", id: model }, attrs: { name: model }, parents: [] }
 
 const mcpTypes: Readonly<Record<string, string>> = {
   tool: "Tool",

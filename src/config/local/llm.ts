@@ -29,7 +29,7 @@ import {
   PromptCaching,
   PromptGuard,
   RoutePolicies,
-  RuleSet,
+  Authorization,
 } from "./policies.ts"
 import { BackendTls, ServerTls } from "./tls.ts"
 
@@ -133,7 +133,7 @@ const Model = oneSpelling(
     provider: ModelProvider,
     params: opt(Params),
     passthrough: opt(anyCase(["detect", "opaque"])),
-    authorization: opt(RuleSet),
+    authorization: opt(Authorization),
     finalTransformation: opt(CelMap),
     guardrails: opt(
       Schema.Union([PromptGuard, Schema.NonEmptyString]),

@@ -810,7 +810,7 @@ const frontendPoliciesShape = oneSpelling(
       }),
     ),
     tcp: opt(Schema.Struct({ keepalives: Keepalive }).annotate({ identifier: "FrontendTcp" })),
-    networkAuthorization: opt(RuleSet),
+    networkAuthorization: opt(Authorization),
     networkExtAuthz: opt(plainExtAuthz),
     connectionLimit: opt(ConnectionLimit),
     proxyProtocol: opt(ProxyProtocol),

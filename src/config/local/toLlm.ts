@@ -284,15 +284,17 @@ const modelOf = (
       authorization:
         model.authorization === undefined
           ? undefined
-          : { rules: rulesOf(trafficPolicies({ authorization: model.authorization }, path, to, name)) },
+          : judgesOf(trafficPolicies({ authorization: model.authorization }, path, to, name)),
     }),
     passthrough: model.passthrough === "detect" ? "detect" : "passthrough",
     provider,
   }
 }
 
-const rulesOf = (policies: ReadonlyArray<TrafficPolicy>) =>
-  policies.flatMap((policy) => (policy._tag === "Authorization" ? policy.rules : []))
+const judgesOf = (policies: ReadonlyArray<TrafficPolicy>): NonNullable<IrModel["authorization"]> => {
+  const found = policies.find((policy) => policy._tag === "Authorization")
+  return { rules: found?.rules ?? [], ...present({ cedar: found?.cedar }) }
+}
 
 const virtualOf = (
   one: NonNullable<Llm["virtualModels"]>[number],

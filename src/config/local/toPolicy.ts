@@ -125,7 +125,7 @@ const rules = (set: RuleSet): ReadonlyArray<Rule> =>
     return { effect: "require", expression: rule.require ?? ("false" as Expression) }
   })
 
-const authorized = <Tag extends "Authorization" | "McpAuthorization">(
+const authorized = <Tag extends "Authorization" | "McpAuthorization" | "NetworkAuthorization">(
   _tag: Tag,
   policy: Authorization,
   path: Path,
@@ -1312,7 +1312,7 @@ const frontend: Mapped<FrontendPolicies, FrontendPolicy> = {
   http,
   tls,
   tcp: (policy) => ({ _tag: "Tcp", keepalive: keepalive(policy.keepalives) }),
-  networkAuthorization: (policy) => ({ _tag: "NetworkAuthorization", rules: rules(policy) }),
+  networkAuthorization: (policy, path, to) => authorized("NetworkAuthorization", policy, path, to),
   networkExtAuthz,
   connectionLimit,
   proxyProtocol: (policy) => ({

@@ -5,7 +5,7 @@ import { coversModel, type Model, specificity, type VirtualModel } from "../../.
 import type { Backend } from "../../../ir/Backend.ts"
 import type { HeaderMatch } from "../../../ir/Match.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
-import { compileRules, decide } from "../../5-policy/authorization.ts"
+import { compileJudges, compileRules, decide } from "../../5-policy/authorization.ts"
 import { expressionsOf } from "../../5-policy/expression/expressionsOf.ts"
 import { Facts } from "../../5-policy/expression/Facts.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
@@ -68,7 +68,7 @@ interface Entry {
   readonly model: Model
   readonly part: Part
   readonly matches: HeadersOf
-  readonly isAuthorized: (attempt: Try, asked: Asked | undefined) => boolean
+  readonly isAuthorized: (attempt: Try, asked: Asked | undefined, name: string) => boolean
 }
 
 type Chosen = { readonly entries: ReadonlyArray<Entry> } | "forbidden" | "unknown"
@@ -99,16 +99,19 @@ export const modelsOf = (
         model.authorization === undefined
           ? undefined
           : compileRules([model.authorization], expressions, "llm", "authorization")
+      const judges = model.authorization === undefined ? [] : compileJudges([model.authorization], ports, "llm")
       return [
         {
           model,
           part,
           matches: (attempt) =>
             conditions.length === 0 || conditions.some((all) => all.every((holds) => holds(attempt))),
-          isAuthorized: (attempt, asked) => {
+          isAuthorized: (attempt, asked, name) => {
             if (rules === undefined) return true
             const facts = factsOf(attempt, asked)
-            return decide(rules, (rule) => rule.holds(facts))
+            const { bound, identity } = attempt.exchange
+            const caller = { identity, client: bound.secured.tls?.client, model: name }
+            return decide(rules, (rule) => rule.holds(facts)) && judges.every((one) => one(facts, caller))
           },
         },
       ]
@@ -121,7 +124,7 @@ export const modelsOf = (
       const { model } = entry
       if (!includesInternal && model.visibility === "internal") continue
       if (!coversModel(model.name, name) || !entry.matches(attempt)) continue
-      if (entry.isAuthorized(attempt, asked)) return { entries: [entry] }
+      if (entry.isAuthorized(attempt, asked, name)) return { entries: [entry] }
       isForbidden = true
     }
     return isForbidden ? "forbidden" : "unknown"
@@ -233,7 +236,7 @@ export const modelsOf = (
       const allowed = attempt.exchange.identity?.apiKey?.allowedModels
       const names = new Set<string>()
       for (const { isAuthorized, model } of entries) {
-        if (model.visibility === "internal" || !isAuthorized(attempt, undefined)) continue
+        if (model.visibility === "internal" || !isAuthorized(attempt, undefined, model.name)) continue
         for (const name of visible(model.name, allowed)) names.add(name)
       }
       for (const { name } of backend.virtualModels) if (mayUse(allowed, name)) names.add(name)

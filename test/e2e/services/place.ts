@@ -61,6 +61,8 @@ export const start = async (
     readonly frontend?: string
     /** Policies of the whole gateway, which act before a route is chosen. */
     readonly gateway?: string
+    /** When those act; before a route is chosen unless set. */
+    readonly phase?: "gateway" | "route"
     /** Policies of the backend. */
     readonly target?: string
   } = {},
@@ -76,7 +78,7 @@ ${
     : `policies:
 - name: {name: all, namespace: default}
   target: {gateway: {gatewayName: default, gatewayNamespace: default}}
-  phase: gateway
+  phase: ${options.phase ?? "gateway"}
   policy:
 ${indented(options.gateway, 4)}`
 }

@@ -159,7 +159,11 @@ describe("limits on tokens kept by a service", () => {
 
   it("are asked when a model is, and told in the end how many there were", async () => {
     const { asked, port } = await counting(100)
-    const place = await start(closing, over(port, byTokens))
+    // A limit of the whole gateway, whatever its routes lead to.
+    const place = await start(closing, "timeout: {requestTimeout: 30s}", {
+      gateway: over(port, byTokens),
+      phase: "route",
+    })
     await place.reached("/")
     // Nothing here asks a model, so nothing was asked about it; whoever does goes by the meter.
     expect(asked).toEqual([])

@@ -6,7 +6,7 @@ import { makeExchange } from "../exchange.ts"
 const admission = (...rules: ReadonlyArray<string>) =>
   compile(
     [{ _tag: "NetworkAuthorization", rules: rules.map((one) => ({ effect: "allow" as const, expression: cel(one) })) }],
-    computing().expressions,
+    computing(),
     () => undefined,
   )
 
@@ -14,7 +14,7 @@ const { secured } = makeExchange().bound
 
 describe("admission", () => {
   it("of everybody needs no judge", () => {
-    assert.isUndefined(compile(undefined, computing().expressions, () => undefined))
+    assert.isUndefined(compile(undefined, computing(), () => undefined))
     assert.isUndefined(admission())
   })
 
