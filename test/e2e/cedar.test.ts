@@ -148,7 +148,7 @@ routes:
   const url = `http://127.0.0.1:${gateway.port}/mcp`
   const tools = async (headers: Record<string, string>) => {
     const { result } = answerOf(await askServer(url, "tools/list", {}, { headers }))
-    return (result?.["tools"] as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
+    return ((result?.["tools"] ?? []) as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name)
   }
   expect([await tools(ann), await tools(ben)]).toEqual([["read", "write"], ["read"]])
   const write = async (headers: Record<string, string>) =>
@@ -260,14 +260,13 @@ routes:
           jsonrpc: "2.0",
           id: 1,
           method,
-          params: {
-            ...(method === "SendMessage"
+          params:
+            method === "SendMessage"
               ? {
                   message: { messageId: "m", role: "ROLE_USER", parts: [{ text: "hi" }] },
-                  metadata: skill === undefined ? {} : { skill, skillId: skill },
+                  metadata: skill === undefined ? {} : { skill },
                 }
-              : { id: "t", taskId: "t" }),
-          },
+              : { id: "t", taskId: "t" },
         }),
       })
     ).status
