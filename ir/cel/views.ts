@@ -41,6 +41,8 @@ const sensitiveNames: ReadonlySet<string> = new Set([
   "api-key",
   "x-api-key",
   "x-goog-api-key",
+  // Whoever knows the session of a client of MCP has it.
+  "mcp-session-id",
   "x-auth-token",
   "x-access-token",
   "x-csrf-token",

@@ -63,6 +63,8 @@ config:
   sensitiveHeaders: [x-house-secret]
   session: {key: "${hex("config: session.key")}"}
   logging: {level: trace}
+  histograms: both
+  metrics: {otlp: {endpoint: "http://127.0.0.1:${receiver.port}", protocol: http, interval: 200ms, headers: {x-metrics-key: "${plant("config: headers of exported metrics")}"}}}
   tracing:
     otlpEndpoint: "http://127.0.0.1:${receiver.port}"
     otlpProtocol: http
@@ -85,6 +87,10 @@ llm:
   - {name: stored, provider: openAI, params: {apiKey: "${plant("config: key of a provider", (r) => `sk-${r}`)}", baseUrl: "http://127.0.0.1:${to}"}}
   models:
   - {name: gpt, provider: {reference: stored}}
+  - name: judged
+    provider: {reference: stored}
+    guardrails:
+      request: [{webhook: {target: {host: "127.0.0.1:${to}"}, headers: {x-api-key: "'${plant("config: a header for the webhook of a guard")}'"}}}]
   - {name: direct, provider: anthropic, params: {apiKey: "${plant("config: key of a model", (r) => `sk-ant-${r}`)}", baseUrl: "http://127.0.0.1:${to}"}}
 binds:
 - port: ${port}
@@ -110,6 +116,29 @@ binds:
         requestHeaderModifier: {set: {authorization: "Bearer ${plant("config: a header that is set")}", x-house-secret: "${plant("config: a sensitive header that is set")}"}}
       backends:
       - host: "127.0.0.1:${to}"
+    - name: tools
+      matches: [{path: {pathPrefix: /mcp}}]
+      backends:
+      - mcp:
+          targets:
+          - name: shop
+            mcp: {host: "http://127.0.0.1:${to}/tools"}
+            policies: {backendAuth: {key: "${plant("config: key of a server of tools")}"}}
+          - name: local
+            stdio: {cmd: node, args: [-e, "process.stdin.resume()"], env: {SHOP_TOKEN: "${plant("config: environment of a server of tools")}"}}
+    - name: agent
+      matches: [{path: {pathPrefix: /agent}}]
+      policies: {a2a: {}}
+      backends:
+      - host: "127.0.0.1:${to}"
+        policies: {backendAuth: {key: "${plant("config: key of an agent")}"}}
+    - name: exchanged
+      matches: [{path: {pathPrefix: /exchanged}}]
+      backends:
+      - host: "127.0.0.1:${to}"
+        policies:
+          backendAuth:
+            oauthClientCredentials: {host: "127.0.0.1:${to}", path: /oauth/token, clientAuth: {clientId: gateway, clientSecret: "${plant("config: secret of an OAuth client")}", method: clientSecretPost}}
     - name: tunnel
       matches: [{path: {pathPrefix: /tunnel}}]
       policies: {backendTunnel: {proxy: {host: "127.0.0.1:1"}, policies: {backendAuth: {key: "${plant("config: credential of a proxy")}"}}}}
@@ -144,9 +173,37 @@ beforeAll(async () => {
   }
   const said = plant("reply: what a model says", (r) => `sk-proj-${r}`)
   const body = plant("reply: a body")
+  const granted = plant("reply: a token of an OAuth server")
+  const toolSession = plant("reply: the session of a server of tools")
+  const toolSaid = plant("reply: what a tool says")
   upstream = http.createServer((request, response) => {
-    request.resume().on("end", () => {
+    let body_ = ""
+    request.on("data", (chunk: Buffer) => (body_ += chunk.toString()))
+    request.on("end", () => {
       seenUpstream.push(JSON.stringify(request.headers))
+      seenUpstream.push(request.url ?? "")
+      if (request.url === "/oauth/token") {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end(JSON.stringify({ access_token: granted, token_type: "Bearer", expires_in: 300 }))
+        return
+      }
+      if (request.url === "/tools") {
+        response.writeHead(200, { "content-type": "application/json", "mcp-session-id": toolSession })
+        const result = {
+          protocolVersion: "2025-11-25",
+          capabilities: { tools: {} },
+          serverInfo: { name: "shop", version: "1" },
+          tools: [{ name: "buy", inputSchema: { type: "object" } }],
+          content: [{ type: "text", text: toolSaid }],
+        }
+        response.end(JSON.stringify({ jsonrpc: "2.0", id: JSON.parse(body_ || "{}").id ?? null, result }))
+        return
+      }
+      if (request.url === "/request") {
+        response.writeHead(200, { "content-type": "application/json" })
+        response.end('{"action": {}}')
+        return
+      }
       const isModel = /completions|messages/.test(request.url ?? "")
       const answer = {
         id: "1",
@@ -239,6 +296,66 @@ beforeAll(async () => {
   expect(await chat("gpt", llmKey)).toMatch(/^200/)
   expect(await chat("direct", llmKey)).toMatch(/^200/)
   expect(await chat("gpt", plant("request: a wrong key for models"))).toMatch(/^401/)
+  expect(await chat("judged", llmKey)).toMatch(/^200/)
+  expect(await sent("/exchanged/a")).toMatch(/^200/)
+
+  // Tools: their client's session, what it says in arguments, and what it says in `_meta`.
+  const mcp = async (message: object, headers: Record<string, string> = {}) => {
+    const reply = await fetch(`http://127.0.0.1:${port}/mcp`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json, text/event-stream", ...headers },
+      body: JSON.stringify({ jsonrpc: "2.0", ...message }),
+    })
+    return { session: reply.headers.get("mcp-session-id") ?? "", text: await reply.text() }
+  }
+  const { session } = await mcp({
+    id: 1,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "agent", version: "1" } },
+  })
+  expect(session).not.toBe("")
+  planted.set("reply: the session of a client of tools", session)
+  const inSession = { "mcp-session-id": session, "mcp-protocol-version": "2025-11-25" }
+  await mcp({ method: "notifications/initialized" }, inSession)
+  const called = await mcp(
+    {
+      id: 2,
+      method: "tools/call",
+      params: {
+        name: "shop_buy",
+        arguments: { card: plant("request: an argument of a tool") },
+        _meta: { "example.com/token": plant("request: a token in `_meta`") },
+      },
+    },
+    inSession,
+  )
+  expect(called.text).toContain(planted.get("reply: what a tool says"))
+  await mcp({ id: 3, method: "tools/list" }, { "mcp-session-id": plant("request: a session that there is not") })
+
+  // Agents: what is said to them, and where they are to push to.
+  await sent(
+    "/agent/a2a",
+    {
+      "content-type": "application/json",
+      "a2a-version": "1.0",
+      authorization: `Bearer ${plant("request: a token for an agent")}`,
+    },
+    JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "SendMessage",
+      params: {
+        message: { messageId: "1", role: "ROLE_USER", parts: [{ text: plant("request: a message to an agent") }] },
+        configuration: {
+          pushNotificationConfig: {
+            url: `https://push.example/?token=${plant("request: a token in an address to push to")}`,
+            token: plant("request: a token to push with"),
+            authentication: { scheme: "Bearer", credentials: plant("request: a credential to push with") },
+          },
+        },
+      },
+    }),
+  )
 
   await until(() => receiver.spans.filter(({ kind }) => kind === 2).length >= 12 && receiver.logs.length >= 12)
   const auth = { authorization: `Bearer ${token}` }
@@ -256,10 +373,20 @@ beforeAll(async () => {
     "/api/targets",
     "/api/connections",
     "/api/explain?count=500",
+    "/api/mcp/sessions",
+    "/api/caches",
+    "/api/fibers",
+    "/api/budgets",
     "/memory",
   ]) {
     sinks.set(`admin ${path}`, await ask(path))
   }
+  const issued = JSON.parse(await ask("/api/keys", { name: "team", metadata: { note: "for the canary" } })) as {
+    key: string
+  }
+  planted.set("reply: a key that was given out", issued.key)
+  await chat("gpt", issued.key)
+  sinks.set("keys", await ask("/api/keys"))
   const stories = JSON.parse(sinks.get("admin /api/explain?count=500") ?? "{}").stories as ReadonlyArray<{
     readonly id: string
   }>
@@ -277,6 +404,7 @@ beforeAll(async () => {
   )
   sinks.set("refused without a token", (await get(`${admin}/api/config/text`)).body)
   sinks.set("metrics", await gateway.metrics())
+  await until(() => receiver.metrics.length > 0)
   sinks.set(
     "a plan",
     await ask("/api/config/plan", { edits: [{ set: ["config", "logging", "level"], value: "debug" }] }),
@@ -316,9 +444,17 @@ afterAll(() => {
 })
 
 it("forty secrets and more were planted, and the gateway used those it was given", () => {
-  expect(planted.size).toBeGreaterThanOrEqual(40)
+  expect(planted.size).toBeGreaterThanOrEqual(60)
   const seen = seenUpstream.join("\n")
-  for (const place of ["config: backendAuth of a route", "config: a header that is set", "config: key of a provider"]) {
+  for (const place of [
+    "config: backendAuth of a route",
+    "config: a header that is set",
+    "config: key of a provider",
+    "config: key of a server of tools",
+    "config: key of an agent",
+    "config: a header for the webhook of a guard",
+    "reply: a token of an OAuth server",
+  ]) {
     expect(seen, place).toContain(planted.get(place))
   }
   expect(JSON.stringify(receiver.requests)).toContain(planted.get("config: backendAuth of a receiver"))
