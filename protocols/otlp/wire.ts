@@ -61,11 +61,29 @@ const anyValue = (writer: BinaryWriter, value: unknown, depth: number): void => 
   }
 }
 
-const keyValue = (writer: BinaryWriter, field: number, key: string, value: unknown, depth: number): void =>
+/** Text whose bytes are as many as its characters. */
+const ascii = /^[\u0020-\u007e]*$/
+/** Lengths up to here take one byte. */
+const shortMax = 0x7f
+
+const keyValue = (writer: BinaryWriter, field: number, key: string, value: unknown, depth: number): void => {
+  // Nearly all attributes are short plain texts: their lengths are known beforehand, so nothing is written twice.
+  if (typeof value === "string" && key !== "") {
+    const inner = value.length + 2
+    const whole = key.length + inner + 4
+    if (whole <= shortMax && ascii.test(value) && ascii.test(key)) {
+      writer.tag(field, WireType.LengthDelimited).uint32(whole)
+      writer.tag(1, WireType.LengthDelimited).string(key)
+      writer.tag(2, WireType.LengthDelimited).uint32(inner)
+      writer.tag(1, WireType.LengthDelimited).string(value)
+      return
+    }
+  }
   message(writer, field, (pair) => {
     text(pair, 1, key)
     message(pair, 2, (inner) => anyValue(inner, value, depth))
   })
+}
 
 export const attributes = (writer: BinaryWriter, field: number, all: Iterable<OtlpAttribute>): void => {
   for (const [key, value] of all) keyValue(writer, field, key, value, 0)
@@ -118,12 +136,18 @@ export const time = (writer: BinaryWriter, field: number, unixMillis: number): v
   writer.tag(field, WireType.Bit64).fixed64(micros * 1000n)
 }
 
-const digits = /^[0-9a-f]+$/
+/** The value of a lower-case hexadecimal digit; NaN for anything else. */
+const digit = (code: number): number =>
+  code >= 0x30 && code <= 0x39 ? code - 0x30 : code >= 0x61 && code <= 0x66 ? code - 0x57 : Number.NaN
 
 /** An id as bytes; nothing is written for one that is none. */
 export const id = (writer: BinaryWriter, field: number, hex: string | undefined): void => {
-  if (hex === undefined || hex.length % 2 !== 0 || !digits.test(hex)) return
+  if (hex === undefined || hex === "" || hex.length % 2 !== 0) return
   const bytes = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < bytes.length; i++) {
+    const value = digit(hex.charCodeAt(2 * i)) * 16 + digit(hex.charCodeAt(2 * i + 1))
+    if (Number.isNaN(value)) return
+    bytes[i] = value
+  }
   writer.tag(field, WireType.LengthDelimited).bytes(bytes)
 }

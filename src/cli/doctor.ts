@@ -1,7 +1,12 @@
 /** `sluice doctor`: whether everything that a configuration leans on is there. */
 import * as Effect from "effect/Effect"
 import { X509Certificate } from "node:crypto"
+import { accessSync, constants } from "node:fs"
 import * as net from "node:net"
+import { delimiter, join } from "node:path"
+import * as Redacted from "effect/Redacted"
+import type { Backend } from "../../ir/Backend.ts"
+import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { HostTarget } from "../../ir/Backend.ts"
 import { formatAll } from "../config/ConfigIssue.ts"
 import { describe as describeStorage } from "../store/Location.ts"
@@ -46,12 +51,18 @@ const isFree = (host: string | undefined, port: number): Promise<string | undefi
     server.listen({ port, ...(host === undefined ? {} : { host }) }, () => server.close(() => resolve(undefined)))
   })
 
-const certificate = (about: string, pem: string): ReadonlyArray<Finding> =>
-  (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).slice(0, 1).map((one) => {
-    const { subject, validFrom, validTo } = new X509Certificate(one)
-    const days = Math.floor((Date.parse(validTo) - Date.now()) / 86_400_000)
+const certificate = (about: string, pem: string, nowMillis: number): ReadonlyArray<Finding> =>
+  (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map((one) => {
+    let read: X509Certificate
+    try {
+      read = new X509Certificate(one)
+    } catch {
+      return finding("fail", about, "a certificate that cannot be read")
+    }
+    const { subject, validFrom, validTo } = read
+    const days = Math.floor((Date.parse(validTo) - nowMillis) / 86_400_000)
     const name = subject.replaceAll("\n", ", ")
-    if (Date.parse(validFrom) > Date.now()) return finding("fail", about, `${name} is not valid before ${validFrom}`)
+    if (Date.parse(validFrom) > nowMillis) return finding("fail", about, `${name} is not valid before ${validFrom}`)
     if (days < 0) return finding("fail", about, `${name} ended on ${validTo}`)
     return finding(days < soonDays ? "warn" : "ok", about, `${name} ends in ${days} days`)
   })
@@ -64,10 +75,118 @@ const providerKeys: Readonly<Record<string, ReadonlyArray<string>>> = {
   bedrock: ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"],
 }
 
-const clock = async (): Promise<ReadonlyArray<Finding>> => {
-  if (Date.now() < Date.parse("2026-01-01")) return [finding("fail", "clock", `says ${new Date().toISOString()}`)]
-  return []
+/** Certificates of listeners, with their chains, and those that the gateway shows to others. */
+const certificatesIn = (snapshot: Snapshot): ReadonlyArray<readonly [about: string, pem: string]> => {
+  const found = new Map<string, string>()
+  const look = (about: string, value: unknown): void => {
+    if (typeof value !== "object" || value === null || Redacted.isRedacted(value)) return
+    for (const [name, one] of Object.entries(value)) {
+      if (typeof one !== "string" || !one.includes("BEGIN CERTIFICATE")) look(about, one)
+      else if (/^(?:certificate|cert)/i.test(name) && !found.has(one)) found.set(one, about)
+    }
+  }
+  for (const { key, tls } of snapshot.listeners.values()) look(key, tls)
+  for (const backend of snapshot.backends.values())
+    look(backend.key, "policies" in backend ? backend.policies : undefined)
+  return Array.from(found, ([pem, about]) => [about, pem])
 }
+
+/** Where a backend leads, as far as the configuration itself says it. */
+const targetsIn = (backend: Backend): ReadonlyArray<HostTarget> => {
+  switch (backend._tag) {
+    case "Host":
+      return [backend.target]
+    case "Llm":
+    case "Models": {
+      const found: Array<HostTarget> = []
+      const look = (value: unknown): void => {
+        if (typeof value !== "object" || value === null || Redacted.isRedacted(value)) return
+        const target: unknown = Reflect.get(value, "target")
+        if (isTarget(target)) found.push(target)
+        for (const one of Array.isArray(value) ? value : Object.values(value)) look(one)
+      }
+      look(backend)
+      return found
+    }
+    default:
+      return []
+  }
+}
+
+const isTarget = (value: unknown): value is HostTarget =>
+  typeof value === "object" &&
+  value !== null &&
+  (Reflect.get(value, "_tag") === "Host" ? typeof Reflect.get(value, "port") === "number" : false)
+
+/** Programs that servers of tools are, which must be found where the gateway would look for them. */
+const programs = (snapshot: Snapshot, env: NodeJS.ProcessEnv): ReadonlyArray<Finding> => {
+  const commands = new Map<string, string>()
+  for (const backend of snapshot.backends.values()) {
+    if (backend._tag !== "Mcp") continue
+    for (const target of backend.targets) if (target._tag === "Stdio") commands.set(target.process.command, target.name)
+  }
+  return Array.from(commands, ([command, name]) => {
+    const places = command.includes("/")
+      ? [command]
+      : (env["PATH"] ?? "").split(delimiter).map((one) => join(one, command))
+    const isThere = places.some((place) => {
+      try {
+        accessSync(place, constants.X_OK)
+        return true
+      } catch {
+        return false
+      }
+    })
+    return isThere
+      ? finding("ok", name, `${command} can be started`)
+      : finding("fail", name, `${command} is no program that can be started`)
+  })
+}
+
+/** A provider that the configuration has, but nobody's key; clients may bring their own, so that is no fault. */
+const keys = (snapshot: Snapshot, env: NodeJS.ProcessEnv): ReadonlyArray<Finding> => {
+  const found: Array<Finding> = []
+  const bare = new Set<string>()
+  for (const backend of snapshot.backends.values()) {
+    if (backend._tag !== "Llm" && backend._tag !== "Models") continue
+    for (const { policies, vendor } of providersIn(backend)) {
+      if (!policies.some(({ _tag }) => _tag === "BackendAuth")) bare.add(vendor)
+    }
+  }
+  for (const [provider, names] of Object.entries(providerKeys)) {
+    const set = names.filter((name) => (env[name] ?? "") !== "")
+    if (set.length > 0) found.push(finding("ok", provider, `${set.join(", ")} is set`))
+    else if (bare.has(provider.toLowerCase())) {
+      found.push(finding("warn", provider, `has no key: clients have to bring their own, or set ${names[0] ?? ""}`))
+    }
+  }
+  return found
+}
+
+interface ProviderFacts {
+  readonly vendor: string
+  readonly policies: ReadonlyArray<{ readonly _tag: string }>
+}
+
+const providersIn = (value: unknown): ReadonlyArray<ProviderFacts> => {
+  if (typeof value !== "object" || value === null || Redacted.isRedacted(value)) return []
+  const vendor: unknown = Reflect.get(value, "vendor")
+  const tag: unknown = typeof vendor === "object" && vendor !== null ? Reflect.get(vendor, "_tag") : undefined
+  const policies: unknown = Reflect.get(value, "policies")
+  const own =
+    typeof tag === "string" && Array.isArray(policies)
+      ? [{ vendor: tag.toLowerCase(), policies: policies as ProviderFacts["policies"] }]
+      : []
+  return [...own, ...(Array.isArray(value) ? value : Object.values(value)).flatMap(providersIn)]
+}
+
+/** When this was written: a clock before that is wrong. */
+const writtenMillis = Date.parse("2026-01-01")
+
+const clock = (nowMillis: number): ReadonlyArray<Finding> =>
+  nowMillis < writtenMillis
+    ? [finding("fail", "clock", `says ${new Date(nowMillis).toISOString()}, which cannot be`)]
+    : [finding("ok", "clock", `says ${new Date(nowMillis).toISOString()}`)]
 
 /** A server that answers over HTTP says what time it has. */
 const skew = async (target: HostTarget): Promise<number | undefined> => {
@@ -97,8 +216,9 @@ export const examine = async (
   file: string | undefined,
   admin: string | undefined,
   env: NodeJS.ProcessEnv,
+  nowMillis = Date.now(),
 ): Promise<ReadonlyArray<Finding>> => {
-  const found: Array<Finding> = [...(await clock())]
+  const found: Array<Finding> = [...clock(nowMillis)]
   const [major = 0] = process.versions.node.split(".").map(Number)
   found.push(finding(major >= 22 ? "ok" : "fail", "node", `version ${process.versions.node}`))
   const isRunning = await running(admin, env)
@@ -132,16 +252,10 @@ export const examine = async (
       )
     }
   }
-  for (const { key, tls } of snapshot.listeners.values()) {
-    if (tls !== undefined && "certificatePem" in tls) found.push(...certificate(key, String(tls.certificatePem)))
-    else if (tls !== undefined && "identity" in tls) {
-      const pem: unknown = Reflect.get(Object(tls.identity), "certificatePem")
-      if (typeof pem === "string") found.push(...certificate(key, pem))
-    }
-  }
+  for (const [about, pem] of certificatesIn(snapshot)) found.push(...certificate(about, pem, nowMillis))
   const targets = new Map<string, HostTarget>()
   for (const backend of snapshot.backends.values()) {
-    if (backend._tag === "Host") targets.set(targetText(backend.target), backend.target)
+    for (const target of targetsIn(backend)) targets.set(targetText(target), target)
   }
   const reached = await Promise.all([...targets.values()].map(async (target) => [target, await reach(target)] as const))
   for (const [target, why] of reached) {
@@ -172,10 +286,7 @@ export const examine = async (
       ),
     )
   }
-  for (const [provider, names] of Object.entries(providerKeys)) {
-    const set = names.filter((name) => (env[name] ?? "") !== "")
-    if (set.length > 0) found.push(finding("ok", provider, `${set.join(", ")} is set`))
-  }
+  found.push(...programs(snapshot, env), ...keys(snapshot, env))
   return found
 }
 

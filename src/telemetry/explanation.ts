@@ -1,11 +1,10 @@
 /** The story of one exchange, for people: what each stage decided, in order, and in one sentence why it ended as it did. */
-import type { Exchange } from "../../stages/Exchange.ts"
-import { Story } from "../../stages/Inquiry.ts"
 import { redactText } from "../admin/redact.ts"
-import type { Step } from "./spokenSteps.ts"
+import { fieldsOfLine } from "./accessLog.ts"
 import type { Curiosity } from "./Curiosity.ts"
-import { problemOf, spokenSteps } from "./spokenSteps.ts"
-import type { Told, Witness } from "./Told.ts"
+import { type Remains, remainsOf } from "./Remains.ts"
+import type { Step } from "./spokenSteps.ts"
+import type { Witness } from "./Told.ts"
 
 export interface Explanation {
   readonly id: string
@@ -39,11 +38,11 @@ const shown = (value: unknown): unknown => {
   return value
 }
 
-const whereText = ({ place, exchange }: Told): string => {
+const whereText = ({ backend, place }: Remains): string => {
   const parts = [
     place.listener === undefined ? undefined : `listener ${place.listener}`,
     place.route === undefined ? undefined : `route ${place.route}`,
-    exchange.trail.backend === undefined ? undefined : `backend ${exchange.trail.backend}`,
+    backend === undefined ? undefined : `backend ${backend}`,
   ].filter((part) => part !== undefined)
   return parts.length === 0 ? "" : ` (${parts.join(", ")})`
 }
@@ -57,98 +56,77 @@ const deciding = (steps: ReadonlyArray<Step>, policy: string): string => {
 }
 
 /** Why it ended as it did, in one sentence. */
-export const whyOf = (told: Told, steps: ReadonlyArray<Step>): string => {
-  const { ending, exchange, line, reason } = told
-  const { trail } = exchange
-  const where = whereText(told)
-  if (trail.refusal !== undefined) {
+const whyOf = (remains: Remains, steps: ReadonlyArray<Step>): string => {
+  const { attempts, declined, isOwn, line, outcome, problem, reason, refusal, refusedBy } = remains
+  const where = whereText(remains)
+  if (refusal !== undefined) {
     const who =
-      trail.refusedBy !== undefined
-        ? `the policy ${trail.refusedBy}`
-        : trail.route === undefined
-          ? trail.listener === undefined
+      refusedBy !== undefined
+        ? `the policy ${refusedBy}`
+        : remains.route === undefined
+          ? remains.listener === undefined
             ? "no listener took it"
             : "no route took it"
           : "the way to the backend"
-    const detail = trail.refusedBy === undefined ? "" : deciding(steps, trail.refusedBy)
+    const detail = refusedBy === undefined ? "" : deciding(steps, refusedBy)
     return `${line.status} by ${who}${where}: ${line.error ?? reason}${detail}.`
   }
-  if (trail.declined !== undefined) {
-    const { by, why } = trail.declined
-    return `${line.status} by ${by}${where}: ${why.replace(/\.+$/, "")}.`
-  }
-  const problem = problemOf(exchange)
+  if (declined !== undefined) return `${line.status} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
   if (problem !== undefined) return `${line.status}${where}: ${problem}.`
-  switch (ending.outcome) {
-    case "answered":
-      return ending.reply?.origin === "gateway"
-        ? `${line.status} by the gateway itself, as it was told to${where}.`
-        : `${line.status} by the upstream ${line.endpoint ?? ""}${where}${trail.attempts > 1 ? ` at attempt ${trail.attempts}` : ""}.`
-    default:
-      return `${reason}${where}: ${line.error ?? ending.outcome}.`
-  }
+  if (outcome !== "answered") return `${reason}${where}: ${line.error ?? outcome}.`
+  return isOwn
+    ? `${line.status} by the gateway itself, as it was told to${where}.`
+    : `${line.status} by the upstream ${line.endpoint ?? ""}${where}${attempts > 1 ? ` at attempt ${attempts}` : ""}.`
 }
 
 /** What must have happened, where nobody wrote it down: steps run in a fixed order, and only the last one refused. */
-const reconstructed = (exchange: Exchange, line: Told["line"]): ReadonlyArray<Step> => {
-  const { trail } = exchange
+const reconstructed = ({ attempts, backend, line, listener, match, refusal, refusedBy, route }: Remains) => {
   const steps: Array<Step> = []
-  if (trail.attempts > 0)
-    steps.push({ stage: "attempt", decision: `${trail.attempts} made, the last at ${line.endpoint ?? "?"}` })
-  if (trail.refusal !== undefined) {
-    steps.push({
-      stage: trail.refusedBy ?? stageOf(exchange),
-      decision: `refused: ${line.error ?? trail.refusal._tag}`,
-    })
+  if (route !== undefined) steps.push({ stage: "route", decision: route, detail: match })
+  if (backend !== undefined) steps.push({ stage: "dispatch", decision: backend })
+  if (attempts > 0) steps.push({ stage: "attempt", decision: `${attempts} made, the last at ${line.endpoint ?? "?"}` })
+  if (refusal !== undefined) {
+    const stage = refusedBy ?? (listener === undefined ? "listener" : route === undefined ? "route" : "dispatch")
+    steps.push({ stage, decision: `refused: ${line.error ?? refusal}` })
   }
   return steps
 }
 
-const stageOf = ({ trail }: Exchange): string =>
-  trail.listener === undefined ? "listener" : trail.route === undefined ? "route" : "dispatch"
-
-export const explain = (told: Told, id: string): Explanation => {
-  const { ending, exchange, fields, line, reason } = told
-  const { inquiry, trail } = exchange
-  const story = inquiry instanceof Story ? inquiry : undefined
-  const began = exchange.startedMillis
+export const explain = (remains: Remains): Explanation => {
+  const { endedMillis, line, listener, notes, notesDropped, place, spans, spoken, startedMillis } = remains
   const steps: Array<Step> = []
-  if (trail.listener !== undefined) steps.push({ stage: "listener", decision: trail.listener.ir.key })
-  if (story === undefined && trail.route !== undefined) {
-    steps.push({ stage: "route", decision: trail.route.ir.key, detail: exchange.match })
-  }
-  if (story === undefined && trail.backend !== undefined) steps.push({ stage: "dispatch", decision: trail.backend })
-  for (const { atMillis, decision, detail, stage } of story?.notes ?? []) {
+  if (listener !== undefined) steps.push({ stage: "listener", decision: listener })
+  if (notes === undefined) steps.push(...reconstructed(remains))
+  for (const { atMillis, decision, detail, stage } of notes ?? []) {
     steps.push({
-      atMillis: rounded(atMillis - began),
+      atMillis: rounded(atMillis - startedMillis),
       stage,
       decision: redactText(decision),
       ...(detail === undefined ? {} : { detail: shown(detail) }),
     })
   }
-  if (story === undefined) steps.push(...reconstructed(exchange, line))
-  steps.push(...spokenSteps(exchange))
-  if (story !== undefined && story.dropped > 0)
-    steps.push({ stage: "explain", decision: `${story.dropped} notes more` })
-  const { trace } = exchange
+  for (const { decision, detail, stage } of remains.steps) {
+    steps.push({ stage, decision: redactText(decision), ...(detail === undefined ? {} : { detail: shown(detail) }) })
+  }
+  if (notesDropped > 0) steps.push({ stage: "explain", decision: `${notesDropped} notes more` })
   return {
-    id,
-    at: new Date(told.unixMillis(began)).toISOString(),
-    why: redactText(whyOf(told, steps)),
+    id: remains.id,
+    at: new Date(remains.startedUnixMillis).toISOString(),
+    why: redactText(whyOf(remains, steps)),
     status: line.status,
-    reason,
-    durationMillis: rounded(ending.endedMillis - began),
-    recorded: story !== undefined,
-    fields: shown(Object.fromEntries(fields)) as Readonly<Record<string, unknown>>,
+    reason: remains.reason,
+    durationMillis: rounded(endedMillis - startedMillis),
+    recorded: notes !== undefined,
+    fields: shown(Object.fromEntries([...fieldsOfLine(place, line), ...spoken])) as Readonly<Record<string, unknown>>,
     steps,
-    ...(trace === undefined
+    ...(spans === undefined
       ? {}
       : {
-          calls: trace.spans.map(({ endedMillis, error, name, startedMillis }) => ({
-            name,
-            atMillis: rounded(startedMillis - began),
-            millis: rounded((endedMillis === 0 ? ending.endedMillis : endedMillis) - startedMillis),
-            ...(error === undefined ? {} : { error: redactText(error) }),
+          calls: spans.map((span) => ({
+            name: span.name,
+            atMillis: rounded(span.startedMillis - startedMillis),
+            millis: rounded((span.endedMillis === 0 ? endedMillis : span.endedMillis) - span.startedMillis),
+            ...(span.error === undefined ? {} : { error: redactText(span.error) }),
           })),
         }),
   }
@@ -158,30 +136,24 @@ export const explain = (told: Told, id: string): Explanation => {
 export const storiesMax = 1_000
 
 export class Stories {
-  private readonly kept = new Map<string, Explanation>()
-  private readonly followers = new Set<(explanation: Explanation) => void>()
+  private readonly kept = new Map<string, Remains>()
 
   get(id: string): Explanation | undefined {
-    return this.kept.get(id)
+    const found = this.kept.get(id)
+    return found === undefined ? undefined : explain(found)
   }
 
   /** The newest first. */
   latest(count: number): ReadonlyArray<Explanation> {
-    return [...this.kept.values()].toReversed().slice(0, count)
+    return [...this.kept.values()].toReversed().slice(0, count).map(explain)
   }
 
-  add(explanation: Explanation): void {
+  add(remains: Remains): void {
     if (this.kept.size >= storiesMax) {
       const [oldest] = this.kept.keys()
       if (oldest !== undefined) this.kept.delete(oldest)
     }
-    this.kept.set(explanation.id, explanation)
-    for (const follower of this.followers) follower(explanation)
-  }
-
-  follow(follower: (explanation: Explanation) => void): () => void {
-    this.followers.add(follower)
-    return () => this.followers.delete(follower)
+    this.kept.set(remains.id, remains)
   }
 }
 
@@ -193,6 +165,6 @@ export const storyWitness = (stories: Stories, curiosity: Curiosity): Witness =>
     // One that was told only because somebody waits for others is not worth keeping.
     const isKept =
       refusal !== undefined || declined !== undefined || exchange.trace !== undefined || curiosity.takes(told)
-    if (isKept && exchange.id !== undefined) stories.add(explain(told, exchange.id))
+    if (isKept && exchange.id !== undefined) stories.add(remainsOf(told, exchange.id))
   },
 })

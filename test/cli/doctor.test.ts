@@ -1,7 +1,9 @@
-import { mkdtempSync, writeFileSync } from "node:fs"
+import { X509Certificate } from "node:crypto"
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
+import * as http from "node:http"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { doctor, examine } from "../../src/cli/doctor.ts"
 
@@ -52,5 +54,67 @@ binds: [{port: ${port}, listeners: [{routes: [{backends: [{host: "127.0.0.1:${po
 
   it("has nothing to find fault with where there is nothing", async () => {
     expect((await doctor(undefined, admin, true, {})).exitCode).toBe(0)
+  })
+})
+
+describe("what a configuration leans on", () => {
+  const pem = readFileSync(new URL("../e2e/certificates/server.pem", import.meta.url), "utf8")
+  const { validFrom, validTo } = new X509Certificate(pem)
+  const day = 86_400_000
+  const grades = async (text: string, env: Record<string, string> = {}, nowMillis?: number) =>
+    (await examine(write(text), admin, env, nowMillis)).map(
+      ({ about, grade, message }) => `${grade} ${about}: ${message}`,
+    )
+  const certificates = new URL("../e2e/certificates/", import.meta.url).pathname
+  const sealed = `binds: [{port: 0, listeners: [{name: shop, protocol: HTTPS, tls: {cert: "${certificates}server.pem", key: "${certificates}server.key"}, routes: []}]}]`
+
+  it("certificates have to hold now, and for some weeks", async () => {
+    const about = async (nowMillis: number) =>
+      (await grades(sealed, {}, nowMillis)).filter((one) => /ends in|ended on|not valid before/.test(one))
+    const end = Date.parse(validTo)
+    expect(await about(end - 100 * day)).toEqual([expect.stringMatching(/^ok .*ends in 100 days$/)])
+    expect(await about(end - 10 * day)).toEqual([expect.stringMatching(/^warn .*ends in 10 days$/)])
+    expect(await about(end + day)).toEqual([expect.stringMatching(/^fail .*ended on /)])
+    expect(await about(Date.parse(validFrom) - day)).toEqual([expect.stringMatching(/^fail .*is not valid before /)])
+  })
+
+  it("a clock that cannot be right is told", async () => {
+    expect(await grades("binds: []", {}, Date.parse("1970-01-02"))).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^fail clock: says 1970-01-02/)]),
+    )
+    const late = http.createServer((_, response) =>
+      response.writeHead(200, { date: new Date(Date.now() - 3_600_000).toUTCString() }).end(),
+    )
+    await new Promise<void>((resolve) => late.listen(0, "127.0.0.1", resolve))
+    const found = await grades(
+      `binds: [{port: 0, listeners: [{routes: [{backends: [{host: "127.0.0.1:${(late.address() as net.AddressInfo).port}"}]}]}]}]`,
+    )
+    late.close()
+    late.closeAllConnections()
+    expect(found).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^warn clock: differs by 36\d\d s from that of a target$/)]),
+    )
+  })
+
+  it("programs of servers of tools have to be there", async () => {
+    const found = await grades(
+      "mcp: {port: 39999, targets: [{name: here, stdio: {cmd: node}}, {name: gone, stdio: {cmd: no-such-program}}]}",
+      { PATH: dirname(process.execPath) },
+    )
+    expect(found).toContain("ok here: node can be started")
+    expect(found).toContain("fail gone: no-such-program is no program that can be started")
+  })
+
+  it("a provider without a key is told, unless its key is there", async () => {
+    const models = (params: string) =>
+      `llm: {port: 39999, models: [{name: gpt, provider: openAI, params: {baseUrl: "http://127.0.0.1:${port}/v1"${params}}}]}`
+    expect(await grades(models(""))).toContain(
+      "warn openAI: has no key: clients have to bring their own, or set OPENAI_API_KEY",
+    )
+    expect((await grades(models(", apiKey: hidden-word"))).filter((one) => one.includes("has no key"))).toEqual([])
+    const found = await grades(models(""), { OPENAI_API_KEY: "hidden-word" })
+    expect(found).toContain("ok openAI: OPENAI_API_KEY is set")
+    expect(found).toContain(`ok 127.0.0.1:${port}: can be reached`)
+    expect(found.join("\n")).not.toContain("hidden-word")
   })
 })

@@ -3,6 +3,7 @@ import { sql, type Statement } from "../../store/Statement.ts"
 import type { Exchange } from "../../../stages/Exchange.ts"
 import { redactText } from "../../admin/redact.ts"
 import { explain } from "../explanation.ts"
+import { remainsOf } from "../Remains.ts"
 import { paid, payloadOf, type Payload } from "../spoken.ts"
 import { arranged, type Told } from "../Told.ts"
 
@@ -77,7 +78,7 @@ export const rowsOf = (told: Told, id: string, standard: (told: Told) => Standar
     ...(user === undefined ? {} : { "agentgateway.user": user }),
     ...(group === undefined ? {} : { "agentgateway.group": group }),
   }
-  const story = exchange.id === undefined ? null : JSON.stringify(explain(told, exchange.id))
+  const story = exchange.id === undefined ? null : JSON.stringify(explain(remainsOf(told, exchange.id)))
   const started = Math.round(told.unixMillis(exchange.startedMillis))
   const row = sql`INSERT INTO request_logs (id, started_at, completed_at, duration_ms, protocol, trace_id, span_id,
     sluice_id, http_status, reason, error, gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model,

@@ -99,3 +99,24 @@ it("tells spans with their parents, kinds and failures", () => {
   expect(Buffer.from(first.parentSpanId).toString("hex")).toBe("fedcba9876543210")
   expect([second.parentSpanId, second.status]).toEqual([undefined, undefined])
 })
+
+it("tells texts of every length and alphabet alike", () => {
+  const texts = ["", "\u0000", "é", "\u{1f600}", "~ "].flatMap((piece) =>
+    Array.from({ length: 140 }, (_, length) => piece.repeat(length)),
+  )
+  const attributes = texts.flatMap((text, i) => [
+    [`k${"e".repeat(i % 130)}y`, text] as const,
+    [text === "" ? "none" : text, "v"] as const,
+  ])
+  const bytes = encodeLogs(
+    [{ unixMillis: 1, body: "", attributes, traceId: "0g".repeat(16), spanId: "ABCDEF0123456789" }],
+    of,
+  )
+  const [record] = logs.v1.ExportLogsServiceRequest.toObject(logs.v1.ExportLogsServiceRequest.decode(bytes))
+    .resourceLogs[0].scopeLogs[0].logRecords
+  expect(
+    record.attributes.map(({ key, value }: never) => [key, (value as { stringValue: string }).stringValue]),
+  ).toEqual(attributes)
+  // What is no id in lower-case hexadecimal is not told.
+  expect([record.traceId, record.spanId]).toEqual([undefined, undefined])
+})
