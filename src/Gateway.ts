@@ -33,6 +33,7 @@ import { Connections } from "../stages/6-dispatch/mcp/oauth/Connections.ts"
 import { type Register, registerOf } from "../stages/6-dispatch/mcp/oauth/register.ts"
 import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
 import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
+import { makePush, type PushOptions } from "./a2a/push.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
@@ -115,6 +116,8 @@ export interface GatewayOptions {
   readonly grants?: Grants
   /** Keys that the gateway gave out itself; none unless given. */
   readonly keyring?: Keyring
+  /** How notifications of agents are passed on; absent: they are between agents and clients. */
+  readonly push?: PushOptions
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -263,7 +266,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     options.redisUrl === undefined ? undefined : redisLedger(Redacted.value(options.redisUrl), clock.nowMillis)
   if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
   const mirrors = yield* Mirrors.make
-  const agents = yield* Agents.make(clock)
+  const agents = yield* Agents.make(clock, {
+    push:
+      options.push === undefined
+        ? undefined
+        : makePush(options.push, { clock, cryptography, ask: asking({ defaults, endpoints }) }),
+  })
   const llm = new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID))
   const compilePorts: CompilePorts = {
     dispatch: {

@@ -18,6 +18,7 @@ import type { Loaded } from "./config/local/load.ts"
 import { Gateway, layer as gatewayLayer } from "./Gateway.ts"
 import { gatewayOptions } from "./gatewayOptions.ts"
 import { freshKey } from "./node/sealer.ts"
+import { fromStorage as agentsFromStorage } from "./a2a/fromStorage.ts"
 import { fromStorage } from "./llm/fromStorage.ts"
 import * as Keys from "./llm/keys.ts"
 import { grantsFromStorage } from "./mcp/fromStorage.ts"
@@ -121,6 +122,7 @@ const withWorkers = Effect.fnUntraced(function* (
     ...gatewayOptions(settings),
     ...(yield* fromStorage),
     ...(yield* grantsFromStorage(settings)),
+    ...(yield* agentsFromStorage(settings)),
     config: source,
     counters,
     occupied: { ...occupied, thread: 0 },

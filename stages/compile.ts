@@ -31,6 +31,7 @@ import { compile as compileRecording } from "./5-policy/recording.ts"
 import { compile as compileTracing } from "./5-policy/tracing.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
+import { receiving } from "./6-dispatch/a2a/push/receive.ts"
 import { Callees } from "./6-dispatch/Callees.ts"
 import { Services } from "./6-dispatch/Services.ts"
 import { compileTcp } from "./6-dispatch/tcp.ts"
@@ -220,13 +221,15 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       const tracer = compileTracing(recorded.Tracing, setting.policies)
       const inner = layer(steps, named(listener, route(routes, setting)))
       const logged = recording === undefined ? inner : recording.around(inner)
-      const serve: typeof inner =
+      const traced: typeof inner =
         tracer === undefined
           ? logged
           : (exchange) => {
               tracer.begin(exchange)
               return logged(exchange)
             }
+      const push = ports.dispatch.agents?.push
+      const serve = push === undefined ? traced : receiving(push, traced)
       const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording, tracer }
       return { setting, tls: overrides, compiled } satisfies CompiledFrom
     })

@@ -87,6 +87,17 @@ export interface Static {
   /** Seals sessions; hexadecimal, 32 bytes. */
   readonly sessionKey?: Redacted.Redacted
   readonly oidcCookieSecret?: Redacted.Redacted
+  /** How notifications of agents are passed on; absent: they are not. */
+  readonly push?: StaticPush
+}
+
+export interface StaticPush {
+  readonly callback: string
+  readonly allowedHosts?: ReadonlyArray<string>
+  readonly signingKey?: Redacted.Redacted
+  readonly attemptsMax?: number
+  readonly giveUpMillis?: number
+  readonly timeoutMillis?: number
 }
 
 export interface RequestLogSettings {
@@ -405,6 +416,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
     ...named("customFunctions", section.customFunctions),
     ...named("sessionKey", sessionKey),
     ...named("oidcCookieSecret", oidcCookieSecret),
+    ...named("push", pushOf(section, problems)),
   }
   if (resolved.connectionMinTerminationDeadlineMillis > resolved.connectionTerminationDeadlineMillis) {
     problems.push(
@@ -456,6 +468,40 @@ const labelsOf = (section: StaticSection, problems: Array<Problem>): ObservedSet
     )
     return []
   })
+
+const pushOf = ({ a2a }: StaticSection, problems: Array<Problem>): StaticPush | undefined => {
+  const push = a2a?.push
+  if (push === undefined) return undefined
+  const complain = (key: string, message: string, remedy: string): void =>
+    void problems.push(error(["config", "a2a", "push", key], message, remedy))
+  const url = URL.parse(push.callback)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
+    complain("callback", "expected an http:// or https:// URL without a query", "Write `https://gateway.example.com`.")
+  }
+  const key = push.signingKey?.trimStart()
+  if (key !== undefined && !key.startsWith("{") && !/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(key)) {
+    complain(
+      "signingKey",
+      "expected a private key, in PEM or as a JWK",
+      "Make one with `openssl genpkey -algorithm ed25519`.",
+    )
+  }
+  if (push.attempts === 0) complain("attempts", "a notification is tried once at least", "Write 1 or more.")
+  if (push.timeout !== undefined && (push.timeout < 100 || push.timeout > 60_000)) {
+    complain("timeout", "a receiver gets from 100ms to 60s", "Write `10s`.")
+  }
+  return {
+    callback: push.callback,
+    ...named(
+      "allowedHosts",
+      push.allowHosts?.map((host) => host.toLowerCase()),
+    ),
+    ...named("signingKey", key === undefined ? undefined : Redacted.make(key)),
+    ...named("attemptsMax", push.attempts),
+    ...named("giveUpMillis", push.giveUpAfter),
+    ...named("timeoutMillis", push.timeout),
+  }
+}
 
 const secretNames = new Set(["SESSION_KEY", "OIDC_COOKIE_SECRET", "MCP_GRANT_KEYS"])
 

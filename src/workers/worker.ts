@@ -9,6 +9,7 @@ import { version } from "../cli/version.ts"
 import type { Prepared } from "../config/publish.ts"
 import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
+import { fromStorage as agentsFromStorage } from "../a2a/fromStorage.ts"
 import { fromStorage } from "../llm/fromStorage.ts"
 import { grantsFromStorage } from "../mcp/fromStorage.ts"
 import * as World from "../node/world.ts"
@@ -114,12 +115,13 @@ await Effect.runPromise(
       program,
       Layer.unwrap(
         Effect.map(
-          Effect.all([Telemetry.Telemetry, fromStorage, grantsFromStorage(settings)]),
-          ([{ flush }, kept, granted]) =>
+          Effect.all([Telemetry.Telemetry, fromStorage, grantsFromStorage(settings), agentsFromStorage(settings)]),
+          ([{ flush }, kept, granted, agents]) =>
             layer({
               ...gatewayOptions(settings),
               ...kept,
               ...granted,
+              ...agents,
               counters,
               occupied: { ...occupied, thread: number },
               sealingKey,

@@ -271,3 +271,30 @@ describe("settings that nothing reads yet", () => {
     ])
   })
 })
+
+describe("notifications of agents", () => {
+  const push = { callback: "https://gateway.example.com" }
+  it("are passed on where it is said how the gateway is reached", () => {
+    expect(of({}).push).toBe(undefined)
+    expect(of({ a2a: {} }).push).toBe(undefined)
+    expect(of({ a2a: { push } }).push).toEqual(push)
+    expect(
+      of({ a2a: { push: { ...push, allowHosts: ["A.test"], attempts: 3, giveUpAfter: 60_000, timeout: 500 } } }).push,
+    ).toEqual({ ...push, allowedHosts: ["a.test"], attemptsMax: 3, giveUpMillis: 60_000, timeoutMillis: 500 })
+  })
+  it("are not signed with what is no key, and never show it", () => {
+    const key = "-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----"
+    const settings = of({ a2a: { push: { ...push, signingKey: key } } })
+    expect(settings.push?.signingKey && Redacted.value(settings.push.signingKey)).toBe(key)
+    expect(JSON.stringify(settings)).not.toContain("secret")
+    expect(said({ a2a: { push: { ...push, signingKey: "secret" } } })).toEqual([
+      "config.a2a.push.signingKey: expected a private key, in PEM or as a JWK",
+    ])
+  })
+  it.each([
+    [{ callback: "gateway:3000" }, "callback: expected an http:// or https:// URL without a query"],
+    [{ callback: "https://a.test/?x=1" }, "callback: expected an http:// or https:// URL without a query"],
+    [{ ...push, attempts: 0 }, "attempts: a notification is tried once at least"],
+    [{ ...push, timeout: 10 }, "timeout: a receiver gets from 100ms to 60s"],
+  ])("%j is refused", (push, message) => expect(said({ a2a: { push } })).toEqual([`config.a2a.push.${message}`]))
+})

@@ -58,6 +58,24 @@ const staticSectionShape = Schema.Struct({
       ),
     }),
   ),
+  a2a: opt(
+    Schema.Struct({
+      push: opt(
+        Schema.Struct({
+          callback: Text.annotate({ description: "The URL by which agents and receivers reach this gateway." }),
+          allowHosts: opt(
+            Texts,
+            "Receivers that need be neither public nor spoken to over TLS: `name`, or `*.name` for all below.",
+          ),
+          signingKey: opt(Text, "A private key, PEM (PKCS #8) or JWK; one that is kept in the database unless set."),
+          attempts: opt(Count, "How often one notification is tried; 20 unless set."),
+          giveUpAfter: opt(Millis, "How long one is tried; a day unless set."),
+          timeout: opt(Millis, "How long a receiver may take; ten seconds unless set."),
+        }),
+        "Passes on what agents tell of their tasks, instead of having them tell it to clients themselves.",
+      ),
+    }),
+  ),
   sensitiveHeaders: opt(Texts),
   customFunctions: opt(Schema.String),
   connectionMinTerminationDeadline: opt(Millis),

@@ -6,6 +6,8 @@ import { fromLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
 import { type Fields, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
 import { type Fetched, RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { Clock } from "../../ports/Timer.ts"
+import { courier } from "./push/courier.ts"
+import type { Push } from "./push/Push.ts"
 import { Whereabouts } from "./Whereabouts.ts"
 
 /** How many cards are kept; beyond, the one asked for first is forgotten. */
@@ -21,18 +23,27 @@ export const decodeCard = (text: string): Fields | string => {
   return Array.isArray(interfaces) && interfaces.length > 0 ? value : "it names no interface"
 }
 
+/** What a gateway may do without. */
+export interface AgentParts {
+  readonly push?: Push | undefined
+}
+
 export type FetchCard = () => Effect.Effect<Fetched, string>
 
 export class Agents {
   readonly whereabouts = new Whereabouts()
+  /** Absent: notifications are between agents and whoever asked for them. */
+  readonly push: Push | undefined
+  /** Runs what nobody waits for. */
+  readonly run: (effect: Effect.Effect<void>) => unknown
   private readonly clock: Clock
-  private readonly run: (effect: Effect.Effect<void>) => unknown
   private readonly cards = new Map<string, RemoteDocument<Fields>>()
   private readonly fetches = new Map<string, FetchCard>()
 
-  constructor(clock: Clock, run: (effect: Effect.Effect<void>) => unknown) {
+  constructor(clock: Clock, run: (effect: Effect.Effect<void>) => unknown, { push }: AgentParts = {}) {
     this.clock = clock
     this.run = run
+    this.push = push
   }
 
   /** The card at an address; it is fetched as whoever asked last says. */
@@ -70,6 +81,8 @@ export class Agents {
   }
 }
 
-/** Fetches belong to the scope it is made in. */
-export const make = (clock: Clock): Effect.Effect<Agents, never, Scope.Scope> =>
-  Effect.map(FiberSet.makeRuntime<never, void>(), (run) => new Agents(clock, run))
+/** Fetches and notifications belong to the scope it is made in. */
+export const make = (clock: Clock, parts: AgentParts = {}): Effect.Effect<Agents, never, Scope.Scope> =>
+  Effect.flatMap(FiberSet.makeRuntime<never, void>(), (run) =>
+    Effect.as(parts.push === undefined ? Effect.void : courier(parts.push), new Agents(clock, run, parts)),
+  )

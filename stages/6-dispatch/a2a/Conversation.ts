@@ -7,6 +7,8 @@ import { dialectOf, isProseBody } from "../../../protocols/a2a/binding/rest.ts"
 import type { Seen } from "../../../protocols/a2a/detect.ts"
 import { type Fields, fieldsOf, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
 import { type Binding, ofMethod, type Operation, type Version } from "../../../protocols/a2a/operation.ts"
+import type * as Effect from "effect/Effect"
+import type { Errand } from "./push/Desk.ts"
 import type { CelValue } from "../../../ir/cel/CelValue.ts"
 import type { Json } from "../../../ir/cel/toJson.ts"
 
@@ -25,9 +27,11 @@ export const a2aFields = [
   "response",
 ] as const
 
-type Follower = (taskId: string | undefined, contextId: string | undefined) => void
+/** What it gives back has to be done before the client hears of the task. */
+type Follower = (taskId: string | undefined, contextId: string | undefined) => Effect.Effect<void> | undefined
 
 const decoder = new TextDecoder()
+const noneDue: ReadonlyArray<Effect.Effect<void>> = []
 
 export class Conversation {
   readonly seen: Seen
@@ -128,6 +132,11 @@ export class Conversation {
     return textOf(inline) ?? (this.operation === "CreateTaskPushNotificationConfig" ? textOf(params["url"]) : undefined)
   }
 
+  /** Whether a message comes with a wish to be notified, wherever that may lead. */
+  get wishesPush(): boolean {
+    return isFields(fieldsOf(this.params["configuration"])["taskPushNotificationConfig"])
+  }
+
   get skill(): string | undefined {
     return textOf(fieldsOf(this.params["metadata"])["skill"]) ?? textOf(fieldsOf(this.message?.["metadata"])["skill"])
   }
@@ -179,6 +188,7 @@ export class Conversation {
   /** Takes over those who wait to hear of the same request, read a second time. */
   succeed(before: Conversation): void {
     this.followers = before.followers
+    this.errand = before.errand
     this.agent ??= before.agent
   }
 
@@ -188,8 +198,26 @@ export class Conversation {
     const taskId = this.answeredTaskId
     const contextId = this.answeredContextId
     if (taskId === undefined && contextId === undefined) return
-    for (const follower of this.followers.splice(0)) follower(taskId, contextId)
+    for (const follower of this.followers.splice(0)) {
+      const due = follower(taskId, contextId)
+      if (due !== undefined) this.due.push(due)
+    }
   }
+
+  private due: Array<Effect.Effect<void>> = []
+
+  /** Whether somebody still waits to hear, or something is still to be done. */
+  get isFollowed(): boolean {
+    return this.followers.length > 0 || this.due.length > 0
+  }
+
+  /** What has to be done before more of the answer is let through; whoever takes it does it. */
+  takeDue(): ReadonlyArray<Effect.Effect<void>> {
+    return this.due.length === 0 ? noneDue : this.due.splice(0)
+  }
+
+  /** What was arranged for the client's notifications; further attempts do not arrange it again. */
+  errand: Errand | undefined
 
   /** Facts of the answer that were known without reading it. */
   known: { readonly result?: unknown; readonly errorCode?: number } | undefined

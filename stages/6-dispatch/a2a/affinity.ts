@@ -14,9 +14,10 @@ export const withTask =
     attempt.preferred = whereabouts.of(group, conversation.taskId, conversation.contextId)
     conversation.follow((taskId, contextId) => {
       const place = attempt.member?.id
-      if (place === undefined) return
+      if (place === undefined) return undefined
       if (taskId !== undefined) whereabouts.note(group, "task", taskId, place)
       if (contextId !== undefined) whereabouts.note(group, "context", contextId, place)
+      return undefined
     })
     return inner(attempt)
   }

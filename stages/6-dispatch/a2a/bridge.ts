@@ -22,14 +22,16 @@ import { extensionsHeader, legacyExtensionsHeader, readVersion, versionHeader } 
 import { Headers } from "../../../protocols/http/headers.ts"
 import { whole as bodyOf } from "../../5-policy/buffer.ts"
 import * as Body from "../../Body.ts"
-import type { Reply, Request } from "../../Exchange.ts"
+import type { Exchange, Reply, Request } from "../../Exchange.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Attempting, Try } from "../Target.ts"
 import { type Agent, chooseLine, type Line } from "./Agent.ts"
 import type { Conversation } from "./Conversation.ts"
 import { grpcEar, jsonRpcEar, MESSAGE_BYTES_MAX, restEar } from "./ears.ts"
+import { hold } from "./hold.ts"
 import { relocationOf } from "./outside.ts"
+import { concernsPush, type Desk, type Errand, type Prepared } from "./push/Desk.ts"
 import type { Seal } from "./Seal.ts"
 import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
 import type { Ear, Piece, Put, Voice } from "./Speech.ts"
@@ -38,6 +40,12 @@ import { conditional } from "./validators.ts"
 import { watch } from "./watch.ts"
 
 export interface BridgePorts {
+  /** Absent: what clients say of notifications is passed on as it is. */
+  readonly desk: Desk | undefined
+  /** Runs what nobody waits for. */
+  readonly run: (effect: Effect.Effect<void>) => unknown
+  /** Tells clients apart. */
+  readonly ownerOf: (exchange: Exchange) => string
   readonly clock: Clock
   readonly agent: Agent
   /** What the card offers; undefined: what a client can reach at the address it asked. */
@@ -225,7 +233,7 @@ const isUnnamedConfig = ({ operation, params }: Call, { dialed }: Line): boolean
   textOf(params["id"]) === undefined &&
   !(dialed.version === "0.3" && dialed.binding === "JSONRPC")
 
-export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Attempting => {
+export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }: BridgePorts): Attempting => {
   const answered = (
     conversation: Conversation,
     voice: Voice,
@@ -290,20 +298,27 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
     )
   }
 
-  const translate = (
+  const asking = (
     attempt: Try,
     conversation: Conversation,
     seen: Calling,
     voice: Voice,
     line: Line,
     call: Call,
+    settle: Errand["settle"] | undefined,
   ): Effect.Effect<Reply, Refusal> =>
     Effect.flatMap(earOf(line), (ear) => {
       const asked: Call = isUnnamedConfig(call, line)
         ? { operation: "ListTaskPushNotificationConfigs", params: { taskId: call.params["taskId"] } }
         : call
       const worded = ear.put(asked)
-      if ("fault" in worded) return Effect.succeed(refused(conversation, voice, call.operation, worded.fault))
+      const settled = (answer: Answer): Effect.Effect<Answer> =>
+        settle === undefined ? Effect.succeed(answer) : settle(answer)
+      if ("fault" in worded) {
+        return Effect.map(settled(failed(worded.fault)), () =>
+          refused(conversation, voice, call.operation, worded.fault),
+        )
+      }
       return Effect.flatMap(put(attempt, line, ear, asked, worded.put), (reply) => {
         const { body, headers } = reply
         if (operations[call.operation].streams && ear.isStream(headers)) {
@@ -316,7 +331,9 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
               case "Broken":
                 return Effect.fail({ _tag: "UpstreamFailed", detail: begun.message })
               case "Refused":
-                return Effect.succeed(replyOf(voice, voice.whole(call.operation, failed(begun.fault)), headers))
+                return Effect.map(settled(failed(begun.fault)), (answer) =>
+                  replyOf(voice, voice.whole(call.operation, answer), headers),
+                )
               case "Stream":
                 return Effect.succeed({
                   status: 200,
@@ -329,12 +346,57 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
         }
         return Effect.flatMap(hear(ear, asked.operation, reply), (heard) => {
           const own = asked === call ? heard : firstConfig(heard)
-          const shown = withCard(own, call, () => offerFor(attempt, outsideBase(attempt, seen)))
-          return Effect.map(shown, (heard) => answered(conversation, voice, call.operation, heard))
+          return Effect.flatMap(settled(own.answer), (answer) => {
+            const shown = withCard({ ...own, answer }, call, () => offerFor(attempt, outsideBase(attempt, seen)))
+            return Effect.map(shown, (heard) => answered(conversation, voice, call.operation, heard))
+          })
         })
       })
     })
 
+  /** What is arranged for the client's notifications before the agent is asked; once, however often it is asked. */
+  const prepare = (
+    { exchange }: Try,
+    conversation: Conversation,
+    voice: Voice,
+    line: Line,
+    call: Call,
+  ): Effect.Effect<Prepared> | undefined => {
+    if (desk === undefined || !concernsPush(call)) return undefined
+    if (conversation.errand !== undefined) return Effect.succeed(conversation.errand)
+    const asker = {
+      owner: ownerOf(exchange),
+      version: voice.dialed.version,
+      agentVersion: line.dialed.version,
+    }
+    return Effect.tap(desk.prepare(call, asker), (prepared) =>
+      Effect.sync(() => {
+        if ("answer" in prepared) return
+        conversation.errand = prepared
+        const { begun } = prepared
+        if (begun !== undefined) conversation.follow((taskId) => (taskId === undefined ? undefined : begun(taskId)))
+      }),
+    )
+  }
+
+  const translate = (
+    attempt: Try,
+    conversation: Conversation,
+    seen: Calling,
+    voice: Voice,
+    line: Line,
+    call: Call,
+  ): Effect.Effect<Reply, Refusal> => {
+    const prepared = prepare(attempt, conversation, voice, line, call)
+    if (prepared === undefined) return asking(attempt, conversation, seen, voice, line, call, undefined)
+    return Effect.flatMap(prepared, (one) =>
+      "answer" in one
+        ? Effect.succeed(
+            answered(conversation, voice, call.operation, { answer: one.answer, headers: new Headers([]) }),
+          )
+        : asking(attempt, conversation, seen, voice, line, one.call, one.settle),
+    )
+  }
   const passOn = (
     attempt: Try,
     conversation: Conversation,
@@ -371,7 +433,8 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
         isSame(line.dialed, asked) &&
         line.place.tenant === undefined &&
         conversation.operation !== "GetExtendedAgentCard" &&
-        !isProse(conversation, version)
+        !isProse(conversation, version) &&
+        !(desk !== undefined && mayConcernPush(conversation, request))
       if (passes) return passOn(attempt, conversation, seen, line)
       return Effect.flatMap(ask(seen, version, request, clock, exchange.deadlineMillis), ({ call: read, voice }) => {
         if (read._tag === "Unreadable") {
@@ -430,9 +493,19 @@ export const bridge = ({ agent, clock, inner, offers, seal }: BridgePorts): Atte
       case "Card":
         return serveCard(attempt, seen.base)
       default:
-        return call(attempt, conversation, seen)
+        return Effect.flatMap(call(attempt, conversation, seen), (reply) => hold(reply, conversation, run))
     }
   }
+}
+
+/** A body too long to have been looked into may say anything. */
+const mayConcernPush = (conversation: Conversation, { body, captured }: Request): boolean => {
+  const { operation } = conversation
+  if (operation === undefined) return false
+  if (operation === "SendMessage" || operation === "SendStreamingMessage") {
+    return conversation.wishesPush || (body._tag === "Flow" && captured?.bytes === undefined)
+  }
+  return concernsPush({ operation, params: {} })
 }
 
 /** The shape that the text of 0.3 shows for HTTP bodies, and that the agents of 0.3 do not take. */

@@ -153,6 +153,7 @@ export const catalogue = (ports: PolicyPorts, { members, name, whereabouts }: Ca
         attempt.exchange.notes?.a2a?.follow((taskId, contextId) => {
           if (taskId !== undefined) whereabouts.note(name, "task", taskId, member.name)
           if (contextId !== undefined) whereabouts.note(name, "context", contextId, member.name)
+          return undefined
         })
         return pass(attempt, member, rest)
       })

@@ -7,6 +7,7 @@ import type { RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
 import type { Reply } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
+import { principalOf } from "../mcp/down/callers.ts"
 import { authorityOf } from "../authority.ts"
 import { choose } from "../balance.ts"
 import type { EndpointTemplate } from "../Endpoints.ts"
@@ -17,6 +18,7 @@ import { withinHops, withTask } from "./affinity.ts"
 import { Agent, defaultCardPath } from "./Agent.ts"
 import { bridge } from "./bridge.ts"
 import { type CardAt, fetchCard } from "./fetchCard.ts"
+import { Desk } from "./push/Desk.ts"
 import { relay } from "./relay.ts"
 import { Seal } from "./Seal.ts"
 
@@ -65,7 +67,20 @@ export const speak = (
           ),
     document: documentOf(ports, resolved, template, asked.cardPath),
   })
-  return withinHops(bridge({ agent, clock, inner, offers: asked.offers, seal }))
+  const push = agents?.push
+  return withinHops(
+    bridge({
+      agent,
+      clock,
+      inner,
+      offers: asked.offers,
+      seal,
+      desk: push === undefined ? undefined : new Desk(push, resolved.name),
+      run: (effect) => agents?.run(effect),
+      ownerOf: (exchange) =>
+        gate === undefined ? "" : principalOf(exchange, { digest: (text) => gate.cryptography.sha256(text) }),
+    }),
+  )
 }
 
 /** The card of an agent, kept for all who ask for it; undefined where no one place can be asked. */

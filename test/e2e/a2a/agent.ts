@@ -2,7 +2,12 @@
 import type { AgentCard, AgentInterface } from "@a2a-js/sdk"
 import { createLegacyAwarePushNotificationSender } from "@a2a-js/sdk/compat/v0_3/server"
 import { LegacyA2AService, legacyGrpcService } from "@a2a-js/sdk/compat/v0_3/server/grpc"
-import { DefaultRequestHandler, InMemoryPushNotificationStore, InMemoryTaskStore } from "@a2a-js/sdk/server"
+import {
+  DefaultRequestHandler,
+  InMemoryPushNotificationStore,
+  InMemoryTaskStore,
+  ServerCallContext,
+} from "@a2a-js/sdk/server"
 import { agentCardHandler, jsonRpcHandler, restHandler, UserBuilder } from "@a2a-js/sdk/server/express"
 import { A2AService, grpcService } from "@a2a-js/sdk/server/grpc"
 import * as grpc from "@grpc/grpc-js"
@@ -35,6 +40,9 @@ export interface Agent {
   readonly behaviour: Behaviour
   /** Method and path of every HTTP request it got. */
   readonly asked: Array<string>
+  /** Where it is to notify of a task, and how it proves who it is. */
+  readonly webhooks: (taskId: string) => Promise<ReadonlyArray<string>>
+  readonly tokenFor: (taskId: string) => Promise<string>
   readonly close: () => Promise<void>
 }
 
@@ -117,6 +125,8 @@ export const startAgent = async (words: AgentWords = {}): Promise<Agent> => {
     card,
     behaviour,
     asked,
+    webhooks: async (taskId) => (await pushStore.load(taskId, new ServerCallContext())).map(({ url }) => url),
+    tokenFor: async (taskId) => (await pushStore.load(taskId, new ServerCallContext()))[0]?.token ?? "",
     close: async () => {
       grpcServer.forceShutdown()
       server.closeAllConnections()

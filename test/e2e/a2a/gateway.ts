@@ -10,8 +10,12 @@ import { nodeIo } from "../../../src/config/local/nodeIo.ts"
 import type { Binding, Dialed } from "../../../protocols/a2a/operation.ts"
 import { startGateway, type Started } from "../harness.ts"
 
-/** The routes of a file; the gateway listens on a port that is free. */
-export const gatewayFor = async (text: string, options: Parameters<typeof startGateway>[1] = {}): Promise<Started> => {
+/** The routes of a file; the gateway listens on a port that is free unless it is told which. */
+export const gatewayFor = async (
+  text: string,
+  options: Parameters<typeof startGateway>[1] = {},
+  port = 0,
+): Promise<Started> => {
   const file = `gateways: {default: {port: 1}}\n${text}`
   const result = await Effect.runPromise(Effect.result(load(file, { file: "test.yaml", env: {}, io: nodeIo, cpus: 1 })))
   if (Result.isFailure(result)) throw new Error(formatAll(result.failure, "test.yaml"))
@@ -19,7 +23,7 @@ export const gatewayFor = async (text: string, options: Parameters<typeof startG
   const binds = new Map(
     [...snapshot.binds].map(([key, bind]) => [
       key,
-      { ...bind, address: { _tag: "Ip" as const, host: "127.0.0.1", port: 0 } },
+      { ...bind, address: { _tag: "Ip" as const, host: "127.0.0.1", port } },
     ]),
   )
   return startGateway({ ...snapshot, binds }, options)

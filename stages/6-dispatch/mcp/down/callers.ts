@@ -14,7 +14,7 @@ const textOf = ({ apiKey, basicAuth, jwt }: Identity): string =>
   ])
 
 /** Different for different identities, and the same for all who have none. */
-export const principalOf = ({ identity }: Exchange, sealer: Sealer): string => {
+export const principalOf = ({ identity }: Pick<Exchange, "identity">, sealer: Pick<Sealer, "digest">): string => {
   if (identity === undefined) return "anonymous"
   let principal = known.get(identity)
   if (principal === undefined) known.set(identity, (principal = sealer.digest(textOf(identity)).slice(0, 32)))

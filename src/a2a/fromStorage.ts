@@ -1,0 +1,16 @@
+/** What of agents must outlive the process, in the storage of the gateway. */
+import * as Effect from "effect/Effect"
+import type { Static } from "../config/Static.ts"
+import type { GatewayOptions } from "../Gateway.ts"
+import { Storage } from "../store/Storage.ts"
+import * as Postbox from "./postbox.ts"
+
+export const fromStorage = ({
+  push,
+  sessionKey,
+}: Static): Effect.Effect<Pick<GatewayOptions, "push">, never, Storage> =>
+  Effect.map(Storage, (storage) =>
+    push === undefined
+      ? {}
+      : { push: { ...push, kept: Postbox.make({ store: storage.of(Postbox.component), key: sessionKey }) } },
+  )
