@@ -45,6 +45,7 @@ import { Journal } from "../stages/ports/Journal.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
 import type { Keyring } from "../stages/ports/Keyring.ts"
 import { inMemory as inMemorySpending, type Spending } from "../stages/ports/Spending.ts"
+import type { Places } from "../stages/ports/Places.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
@@ -118,6 +119,8 @@ export interface GatewayOptions {
   readonly keyring?: Keyring
   /** How notifications of agents are passed on; absent: they are between agents and clients. */
   readonly push?: PushOptions
+  /** Where the tasks of agents live; remembered by this process alone unless given. */
+  readonly places?: Places
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -267,6 +270,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
   const mirrors = yield* Mirrors.make
   const agents = yield* Agents.make(clock, {
+    places: options.places,
     push:
       options.push === undefined
         ? undefined

@@ -3,14 +3,16 @@ import * as Effect from "effect/Effect"
 import type { Static } from "../config/Static.ts"
 import type { GatewayOptions } from "../Gateway.ts"
 import { Storage } from "../store/Storage.ts"
+import * as Places from "./places.ts"
 import * as Postbox from "./postbox.ts"
 
 export const fromStorage = ({
   push,
   sessionKey,
-}: Static): Effect.Effect<Pick<GatewayOptions, "push">, never, Storage> =>
-  Effect.map(Storage, (storage) =>
-    push === undefined
+}: Static): Effect.Effect<Pick<GatewayOptions, "places" | "push">, never, Storage> =>
+  Effect.map(Storage, (storage) => ({
+    places: Places.make(storage.of(Places.component)),
+    ...(push === undefined
       ? {}
-      : { push: { ...push, kept: Postbox.make({ store: storage.of(Postbox.component), key: sessionKey }) } },
-  )
+      : { push: { ...push, kept: Postbox.make({ store: storage.of(Postbox.component), key: sessionKey }) } }),
+  }))

@@ -5,9 +5,11 @@ import type * as Scope from "effect/Scope"
 import { fromLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
 import { type Fields, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
 import { type Fetched, RemoteDocument } from "../../5-policy/RemoteDocument.ts"
+import type { Places } from "../../ports/Places.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import { courier } from "./push/courier.ts"
 import type { Push } from "./push/Push.ts"
+import type { Run } from "./stream.ts"
 import { Whereabouts } from "./Whereabouts.ts"
 
 /** How many cards are kept; beyond, the one asked for first is forgotten. */
@@ -26,22 +28,25 @@ export const decodeCard = (text: string): Fields | string => {
 /** What a gateway may do without. */
 export interface AgentParts {
   readonly push?: Push | undefined
+  /** Absent: where tasks live is forgotten with the process. */
+  readonly places?: Places | undefined
 }
 
 export type FetchCard = () => Effect.Effect<Fetched, string>
 
 export class Agents {
-  readonly whereabouts = new Whereabouts()
+  readonly whereabouts: Whereabouts
   /** Absent: notifications are between agents and whoever asked for them. */
   readonly push: Push | undefined
   /** Runs what nobody waits for. */
-  readonly run: (effect: Effect.Effect<void>) => unknown
+  readonly run: Run
   private readonly clock: Clock
   private readonly cards = new Map<string, RemoteDocument<Fields>>()
   private readonly fetches = new Map<string, FetchCard>()
 
-  constructor(clock: Clock, run: (effect: Effect.Effect<void>) => unknown, { push }: AgentParts = {}) {
+  constructor(clock: Clock, run: Run, { places, push }: AgentParts = {}) {
     this.clock = clock
+    this.whereabouts = new Whereabouts(places === undefined ? undefined : { places, clock })
     this.run = run
     this.push = push
   }

@@ -211,6 +211,11 @@ export class Conversation {
     return this.followers.length > 0 || this.due.length > 0
   }
 
+  /** Whether somebody still waits to hear. */
+  get isWaiting(): boolean {
+    return this.followers.length > 0
+  }
+
   /** What has to be done before more of the answer is let through; whoever takes it does it. */
   takeDue(): ReadonlyArray<Effect.Effect<void>> {
     return this.due.length === 0 ? noneDue : this.due.splice(0)

@@ -1,41 +1,131 @@
 /**
  * Who has which task: a task lives where it was begun, so whoever asks for it has to be led there. What is asked for is
- * remembered longest; what is forgotten is found by chance or not at all, which the agent then says.
+ * remembered longest; what was forgotten here, or begun by way of another gateway, is looked up where all of them write
+ * it down. What nobody knows is found by chance or not at all, which the agent then says.
  */
+import * as Effect from "effect/Effect"
+import type { Places, PlacesFailure } from "../../ports/Places.ts"
+import type { Clock } from "../../ports/Timer.ts"
 
 /** How many tasks and contexts are remembered. */
 export const WHEREABOUTS_MAX = 65_536
+/** How old what is written down may get before it is written again, so that it is not forgotten while it is used. */
+export const REWRITE_MILLIS = 3_600_000
+/** How long a look-up may take; a task that is asked about without it may still be found. */
+export const SEEK_MILLIS_MAX = 2_000
+const SWEEP_MILLIS = 600_000
+
+interface Known {
+  readonly place: string
+  readonly writtenMillis: number
+}
+
+export interface Kept {
+  readonly places: Places
+  readonly clock: Pick<Clock, "nowMillis" | "wallMillis">
+}
+
+const nameOf = (group: string, kind: "task" | "context", id: string): string => `${group}\0${kind}\0${id}`
+
+/** Databases take no NUL in texts. */
+const written = (name: string): string => JSON.stringify(name.split("\0"))
 
 export class Whereabouts {
-  private readonly places = new Map<string, string>()
+  private readonly known = new Map<string, Known>()
+  private readonly kept: Kept | undefined
+  private sweptMillis = -Infinity
+  private isBroken = false
 
-  get size(): number {
-    return this.places.size
+  constructor(kept?: Kept) {
+    this.kept = kept
   }
 
-  note(group: string, kind: "task" | "context", id: string, place: string): void {
-    const key = `${group}\0${kind}\0${id}`
-    this.places.delete(key)
-    this.places.set(key, place)
-    if (this.places.size <= WHEREABOUTS_MAX) return
-    for (const oldest of this.places.keys()) {
-      this.places.delete(oldest)
+  get size(): number {
+    return this.known.size
+  }
+
+  /** Undefined: there is nothing to be written down. */
+  note(
+    group: string,
+    place: string,
+    taskId: string | undefined,
+    contextId: string | undefined,
+  ): Effect.Effect<void> | undefined {
+    const now = this.kept?.clock.nowMillis() ?? 0
+    const names = namesOf(group, taskId, contextId)
+    const fresh = names.filter((name) => {
+      const before = this.known.get(name)
+      const isWritten = before?.place === place && now - before.writtenMillis < REWRITE_MILLIS
+      this.remember(name, { place, writtenMillis: isWritten ? before.writtenMillis : now })
+      return !isWritten
+    })
+    return fresh.length === 0 || this.kept === undefined ? undefined : this.write(this.kept, fresh, place)
+  }
+
+  /** Of a task, else of the context it belongs to, as far as it is known here. */
+  of(group: string, taskId: string | undefined, contextId: string | undefined): string | undefined {
+    for (const name of namesOf(group, taskId, contextId)) {
+      const known = this.known.get(name)
+      if (known === undefined) continue
+      this.remember(name, known)
+      return known.place
+    }
+    return undefined
+  }
+
+  /** Undefined: nothing more can be found out than `of` says. */
+  seek(
+    group: string,
+    taskId: string | undefined,
+    contextId: string | undefined,
+  ): Effect.Effect<string | undefined> | undefined {
+    const names = namesOf(group, taskId, contextId)
+    const { kept } = this
+    if (kept === undefined || names.length === 0) return undefined
+    const found = Effect.map(kept.places.find(names.map(written)), (places) => {
+      this.isBroken = false
+      const writtenMillis = kept.clock.nowMillis()
+      for (const name of names) {
+        const place = places.get(written(name))
+        if (place === undefined) continue
+        this.remember(name, { place, writtenMillis })
+        return place
+      }
+      return undefined
+    })
+    return Effect.catch(found, (failure) => Effect.as(this.broken(failure), undefined)).pipe(
+      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.succeed<string | undefined>(undefined) }),
+    )
+  }
+
+  private write({ clock, places }: Kept, names: ReadonlyArray<string>, place: string): Effect.Effect<void> {
+    const noted = places.note(new Map(names.map((name) => [written(name), place])), clock.wallMillis())
+    const now = clock.nowMillis()
+    const isDue = now - this.sweptMillis >= SWEEP_MILLIS
+    if (isDue) this.sweptMillis = now
+    const done = isDue ? Effect.andThen(noted, places.sweep(clock.wallMillis())) : noted
+    return Effect.catch(done, (failure) => this.broken(failure))
+  }
+
+  /** Said once, however long it lasts; until then what is remembered has to do. */
+  private broken({ message }: PlacesFailure): Effect.Effect<void> {
+    if (this.isBroken) return Effect.void
+    this.isBroken = true
+    return Effect.logWarning(`Where tasks live cannot be written down now: ${message}`)
+  }
+
+  private remember(name: string, known: Known): void {
+    this.known.delete(name)
+    this.known.set(name, known)
+    if (this.known.size <= WHEREABOUTS_MAX) return
+    for (const oldest of this.known.keys()) {
+      this.known.delete(oldest)
       return
     }
   }
-
-  /** Of a task, else of the context it belongs to. */
-  of(group: string, taskId: string | undefined, contextId: string | undefined): string | undefined {
-    return this.find(group, "task", taskId) ?? this.find(group, "context", contextId)
-  }
-
-  private find(group: string, kind: "task" | "context", id: string | undefined): string | undefined {
-    if (id === undefined) return undefined
-    const key = `${group}\0${kind}\0${id}`
-    const place = this.places.get(key)
-    if (place === undefined) return undefined
-    this.places.delete(key)
-    this.places.set(key, place)
-    return place
-  }
 }
+
+const namesOf = (group: string, taskId: string | undefined, contextId: string | undefined): ReadonlyArray<string> => [
+  ...(taskId === undefined ? [] : [nameOf(group, "task", taskId)]),
+  ...(contextId === undefined ? [] : [nameOf(group, "context", contextId)]),
+]

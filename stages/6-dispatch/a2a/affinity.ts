@@ -11,15 +11,18 @@ export const withTask =
   (attempt) => {
     const conversation = attempt.exchange.notes?.a2a
     if (conversation === undefined || !conversation.isCall) return inner(attempt)
-    attempt.preferred = whereabouts.of(group, conversation.taskId, conversation.contextId)
-    conversation.follow((taskId, contextId) => {
-      const place = attempt.member?.id
-      if (place === undefined) return undefined
-      if (taskId !== undefined) whereabouts.note(group, "task", taskId, place)
-      if (contextId !== undefined) whereabouts.note(group, "context", contextId, place)
-      return undefined
-    })
-    return inner(attempt)
+    const { contextId, taskId } = conversation
+    const ask = (place: string | undefined): Effect.Effect<Reply, Refusal> => {
+      // Whoever asks every replica says itself which one it means.
+      attempt.preferred ??= place
+      conversation.follow((taskId, contextId) =>
+        attempt.member === undefined ? undefined : whereabouts.note(group, attempt.member.id, taskId, contextId),
+      )
+      return inner(attempt)
+    }
+    const known = whereabouts.of(group, taskId, contextId)
+    const seeking = known === undefined ? whereabouts.seek(group, taskId, contextId) : undefined
+    return seeking === undefined ? ask(known) : Effect.flatMap(seeking, ask)
   }
 
 /** More gateways of ours than a question may pass through. */

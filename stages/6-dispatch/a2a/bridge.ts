@@ -3,13 +3,15 @@
  * else the question is read, put to the agent in its own way, and the answer told in the client's, streams included.
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as rest from "../../../protocols/a2a/binding/rest.ts"
 import { type Answer, failed, result } from "../../../protocols/a2a/Answer.ts"
 import { toLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
 import { hybrid, type Offer, offered } from "../../../protocols/a2a/card/offer.ts"
 import { keysPath } from "../../../protocols/a2a/detect.ts"
 import { type Fault, fault, faults } from "../../../protocols/a2a/Fault.ts"
-import { type Fields, fieldsOf, isFields, listOf, textOf } from "../../../protocols/a2a/Fields.ts"
+import { type Fields, fieldsOf, isFields, listOf, present, textOf } from "../../../protocols/a2a/Fields.ts"
+import { type Cursor, cursorsOf, merged, PAGE_SIZE } from "../../../protocols/a2a/listing.ts"
 import {
   type Binding,
   type Call,
@@ -25,7 +27,7 @@ import * as Body from "../../Body.ts"
 import type { Exchange, Reply, Request } from "../../Exchange.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { Refusal } from "../../Refusal.ts"
-import type { Attempting, Try } from "../Target.ts"
+import { type Attempting, Try } from "../Target.ts"
 import { type Agent, chooseLine, type Line } from "./Agent.ts"
 import type { Conversation } from "./Conversation.ts"
 import { grpcEar, jsonRpcEar, MESSAGE_BYTES_MAX, restEar } from "./ears.ts"
@@ -35,15 +37,17 @@ import { concernsPush, type Desk, type Errand, type Prepared } from "./push/Desk
 import type { Seal } from "./Seal.ts"
 import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
 import type { Ear, Piece, Put, Voice } from "./Speech.ts"
-import { interpret } from "./stream.ts"
+import { interpret, type Resumption, type Run } from "./stream.ts"
 import { conditional } from "./validators.ts"
 import { watch } from "./watch.ts"
 
 export interface BridgePorts {
+  /** The endpoints of an agent that has several; each knows its own tasks only. */
+  readonly replicas: () => ReadonlyArray<Replica>
   /** Absent: what clients say of notifications is passed on as it is. */
   readonly desk: Desk | undefined
-  /** Runs what nobody waits for. */
-  readonly run: (effect: Effect.Effect<void>) => unknown
+  /** Runs what nobody waits for; absent: streams that break are over. */
+  readonly run: Run | undefined
   /** Tells clients apart. */
   readonly ownerOf: (exchange: Exchange) => string
   readonly clock: Clock
@@ -184,6 +188,19 @@ interface Heard {
   readonly headers: Headers
 }
 
+interface Unsubscribed {
+  readonly answer: Answer
+}
+
+interface Named {
+  readonly name: string
+  readonly cursor: Cursor
+  readonly heard: Heard
+}
+
+/** Says that a list is not whole. */
+export const partialHeader = "x-sluice-partial"
+
 const tooLarge = failed(fault("InvalidAgentResponse", `the agent's answer is larger than ${MESSAGE_BYTES_MAX} bytes`))
 
 const hear = (ear: Ear, operation: Operation, reply: Reply): Effect.Effect<Heard, Refusal> => {
@@ -233,7 +250,26 @@ const isUnnamedConfig = ({ operation, params }: Call, { dialed }: Line): boolean
   textOf(params["id"]) === undefined &&
   !(dialed.version === "0.3" && dialed.binding === "JSONRPC")
 
-export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }: BridgePorts): Attempting => {
+export interface Replica {
+  readonly id: string
+  /** By which it is told apart in what clients bring back. */
+  readonly name: string
+}
+
+/** More replicas than that are not asked for their tasks at once. */
+const ASKED_AT_ONCE_MAX = 8
+
+export const bridge = ({
+  agent,
+  clock,
+  desk,
+  inner,
+  offers,
+  ownerOf,
+  replicas,
+  run,
+  seal,
+}: BridgePorts): Attempting => {
   const answered = (
     conversation: Conversation,
     voice: Voice,
@@ -324,7 +360,14 @@ export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }
         if (operations[call.operation].streams && ear.isStream(headers)) {
           reply.body = Body.empty
           const events = ear.events(call.operation, headers)
-          const given = { operation: call.operation, events, voice, clock, told: told(conversation) }
+          const given = {
+            operation: call.operation,
+            events,
+            voice,
+            clock,
+            told: told(conversation),
+            resumption: run === undefined ? undefined : resumptionOf(attempt, line, ear, run),
+          }
           return Effect.flatMap(interpret(flowOf(body), given), (begun): Effect.Effect<Reply, Refusal> => {
             switch (begun._tag) {
               // A refusal and no reply: what the agent may have begun must not be asked for again.
@@ -379,6 +422,113 @@ export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }
     )
   }
 
+  const resumptionOf = (attempt: Try, line: Line, ear: Ear, run: Run): Resumption => {
+    /** To the endpoint that has the task. */
+    const again = (call: Call): Effect.Effect<Reply, Refusal | Fault> => {
+      const worded = ear.put(call)
+      if ("fault" in worded) return Effect.fail(worded.fault)
+      const own = new Try(attempt.exchange, attempt.request)
+      own.preferred = attempt.member?.id
+      return put(own, line, ear, call, worded.put)
+    }
+    const unavailable = { answer: failed(fault("Unavailable")) }
+    return {
+      run,
+      subscribe: (id) => {
+        const call: Call = { operation: "SubscribeToTask", params: { id } }
+        return Effect.catch(
+          Effect.flatMap(
+            again(call),
+            (reply): ReturnType<Resumption["subscribe"]> | Effect.Effect<Unsubscribed, Refusal> => {
+              const { body, headers } = reply
+              if (!ear.isStream(headers)) {
+                return Effect.map(hear(ear, "SubscribeToTask", reply), ({ answer }) => ({ answer }))
+              }
+              reply.body = Body.empty
+              return Effect.succeed({ flow: flowOf(body), events: ear.events("SubscribeToTask", headers) })
+            },
+          ),
+          () => Effect.succeed(unavailable),
+        )
+      },
+      get: (id) => {
+        const call: Call = { operation: "GetTask", params: { id } }
+        return Effect.catch(
+          Effect.flatMap(again(call), (reply) => Effect.map(hear(ear, "GetTask", reply), ({ answer }) => answer)),
+          () => Effect.succeed(unavailable.answer),
+        )
+      },
+    }
+  }
+
+  /** The tasks of all replicas as one list. Whoever does not answer is left out, unless nobody does. */
+  const listing = (
+    attempt: Try,
+    conversation: Conversation,
+    voice: Voice,
+    line: Line,
+    call: Call,
+    several: ReadonlyArray<Replica>,
+  ): Effect.Effect<Reply, Refusal> => {
+    const { pageSize: asked, pageToken } = call.params
+    const pageSize = typeof asked === "number" && asked >= 1 && asked <= 100 ? asked : PAGE_SIZE
+    const cursors = cursorsOf(
+      several.map(({ name }) => name),
+      textOf(pageToken),
+    )
+    if (cursors === undefined) {
+      return Effect.succeed(
+        refused(conversation, voice, call.operation, fault("InvalidParams", "`pageToken` is none of ours")),
+      )
+    }
+    const askOne = (ear: Ear, { id, name }: Replica, cursor: Cursor): Effect.Effect<Named, Refusal> => {
+      const worded = ear.put({
+        operation: "ListTasks",
+        params: present({ ...call.params, pageSize, pageToken: cursor.token === "" ? undefined : cursor.token }),
+      })
+      if ("fault" in worded) {
+        return Effect.succeed({ name, cursor, heard: { answer: failed(worded.fault), headers: new Headers([]) } })
+      }
+      const own = new Try(attempt.exchange, attempt.request)
+      own.preferred = id
+      return Effect.map(
+        Effect.flatMap(put(own, line, ear, call, worded.put), (reply) => hear(ear, "ListTasks", reply)),
+        (heard) => ({ name, cursor, heard }),
+      )
+    }
+    return Effect.flatMap(earOf(line), (ear) =>
+      Effect.flatMap(
+        Effect.forEach(
+          several.flatMap((replica) => {
+            const cursor = cursors.lists.get(replica.name)
+            return cursor === undefined ? [] : [{ replica, cursor }]
+          }),
+          ({ cursor, replica }) => Effect.result(askOne(ear, replica, cursor)),
+          { concurrency: ASKED_AT_ONCE_MAX },
+        ),
+        (results): Effect.Effect<Reply, Refusal> => {
+          const heard = results.flatMap((one) => (Result.isSuccess(one) ? [one.success] : []))
+          const pages = heard.flatMap(({ cursor, heard: { answer }, name }) =>
+            answer._tag === "Result" ? [{ name, cursor, result: fieldsOf(answer.result) }] : [],
+          )
+          const [first] = heard
+          if (pages.length === 0 && first !== undefined) {
+            return Effect.succeed(answered(conversation, voice, call.operation, first.heard))
+          }
+          const [broken] = results.flatMap((one) => (Result.isFailure(one) ? [one.failure] : []))
+          if (pages.length === 0 && broken !== undefined) return Effect.fail(broken)
+          const reply = answered(conversation, voice, call.operation, {
+            answer: result(merged(pages, cursors.ended, pageSize)),
+            headers: new Headers([]),
+          })
+          const missing = results.length - pages.length
+          if (missing > 0) reply.headers.set(partialHeader, `${missing} of ${results.length} replicas did not answer`)
+          return Effect.succeed(reply)
+        },
+      ),
+    )
+  }
+
   const translate = (
     attempt: Try,
     conversation: Conversation,
@@ -388,7 +538,12 @@ export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }
     call: Call,
   ): Effect.Effect<Reply, Refusal> => {
     const prepared = prepare(attempt, conversation, voice, line, call)
-    if (prepared === undefined) return asking(attempt, conversation, seen, voice, line, call, undefined)
+    if (prepared === undefined) {
+      const several = call.operation === "ListTasks" ? replicas() : []
+      return several.length > 1 && attempt.preferred === undefined
+        ? listing(attempt, conversation, voice, line, call, several)
+        : asking(attempt, conversation, seen, voice, line, call, undefined)
+    }
     return Effect.flatMap(prepared, (one) =>
       "answer" in one
         ? Effect.succeed(
@@ -434,6 +589,8 @@ export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }
         line.place.tenant === undefined &&
         conversation.operation !== "GetExtendedAgentCard" &&
         !isProse(conversation, version) &&
+        !(run !== undefined && mayBreak(conversation)) &&
+        !(conversation.operation === "ListTasks" && replicas().length > 1) &&
         !(desk !== undefined && mayConcernPush(conversation, request))
       if (passes) return passOn(attempt, conversation, seen, line)
       return Effect.flatMap(ask(seen, version, request, clock, exchange.deadlineMillis), ({ call: read, voice }) => {
@@ -497,6 +654,10 @@ export const bridge = ({ agent, clock, desk, inner, offers, ownerOf, run, seal }
     }
   }
 }
+
+/** Streams in JSON are read as they pass, so that one that breaks can be taken up again. */
+const mayBreak = ({ binding, operation }: Conversation): boolean =>
+  binding !== "GRPC" && operation !== undefined && operations[operation].streams
 
 /** A body too long to have been looked into may say anything. */
 const mayConcernPush = (conversation: Conversation, { body, captured }: Request): boolean => {

@@ -137,10 +137,18 @@ export const catalogue = (ports: PolicyPorts, { members, name, whereabouts }: Ca
   /** The agent that has the task, else the one that has the skill, else the first. */
   const chosen = (attempt: Try, root: string): Effect.Effect<Member | undefined> => {
     const conversation = attempt.exchange.notes?.a2a
-    const place = whereabouts.of(name, conversation?.taskId, conversation?.contextId)
+    const { contextId, taskId } = conversation ?? {}
+    const here = whereabouts.of(name, taskId, contextId)
+    const seeking = here === undefined ? whereabouts.seek(name, taskId, contextId) : undefined
+    return seeking === undefined
+      ? chosenBy(attempt, root, here)
+      : Effect.flatMap(seeking, (place) => chosenBy(attempt, root, place))
+  }
+
+  const chosenBy = (attempt: Try, root: string, place: string | undefined): Effect.Effect<Member | undefined> => {
     const known = place === undefined ? undefined : byName.get(place)
     if (known !== undefined) return Effect.map(known.isVisible(attempt), (sees) => (sees ? known : undefined))
-    const skill = conversation?.skill
+    const skill = attempt.exchange.notes?.a2a?.skill
     if (skill === undefined) return Effect.map(visible(attempt), ([first]) => first)
     return Effect.map(listed(attempt, root), (all) => byName.get(agentWith(all, skill) ?? ""))
   }
@@ -150,11 +158,9 @@ export const catalogue = (ports: PolicyPorts, { members, name, whereabouts }: Ca
       if (attempt.exchange.notes?.a2a?.isCall !== true) return notFound
       return Effect.flatMap(chosen(attempt, root), (member) => {
         if (member === undefined) return notFound
-        attempt.exchange.notes?.a2a?.follow((taskId, contextId) => {
-          if (taskId !== undefined) whereabouts.note(name, "task", taskId, member.name)
-          if (contextId !== undefined) whereabouts.note(name, "context", contextId, member.name)
-          return undefined
-        })
+        attempt.exchange.notes?.a2a?.follow((taskId, contextId) =>
+          whereabouts.note(name, member.name, taskId, contextId),
+        )
         return pass(attempt, member, rest)
       })
     })

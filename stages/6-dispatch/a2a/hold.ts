@@ -6,6 +6,7 @@ import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Conversation } from "./Conversation.ts"
+import type { Run } from "./stream.ts"
 import { ANSWER_BYTES_MAX } from "./watch.ts"
 
 /** How long an answer is held up at most; a client that is told late is worse off than one that has to ask again. */
@@ -15,8 +16,6 @@ const doing = (due: ReadonlyArray<Effect.Effect<void>>): Effect.Effect<void> =>
   Effect.forEach(due, (one) => one, { discard: true }).pipe(
     Effect.timeoutOrElse({ duration: HELD_MILLIS_MAX, orElse: () => Effect.void }),
   )
-
-type Run = (effect: Effect.Effect<void>) => unknown
 
 class Held implements Body.Sink, Body.Source {
   source: Body.Source | undefined
@@ -86,8 +85,8 @@ class Held implements Body.Sink, Body.Source {
   }
 }
 
-export const hold = (reply: Reply, conversation: Conversation, run: Run): Effect.Effect<Reply, Refusal> => {
-  if (!conversation.isFollowed) return Effect.succeed(reply)
+export const hold = (reply: Reply, conversation: Conversation, run: Run | undefined): Effect.Effect<Reply, Refusal> => {
+  if (run === undefined || !conversation.isFollowed) return Effect.succeed(reply)
   const { body, headers } = reply
   if (body._tag !== "Flow") {
     const due = conversation.takeDue()

@@ -26,9 +26,14 @@ export const PARTS_MAX = 256
 
 /** The codec of gRPC brings the protobuf library, so it is loaded when it is first needed. */
 let loading: Promise<typeof Grpc> | undefined
-export const grpcCodec: Effect.Effect<typeof Grpc> = Effect.promise(
-  () => (loading ??= import("../../../protocols/a2a/binding/grpc.ts")),
+let loaded: typeof Grpc | undefined
+export const grpcCodec: Effect.Effect<typeof Grpc> = Effect.map(
+  Effect.promise(() => (loading ??= import("../../../protocols/a2a/binding/grpc.ts"))),
+  (codec) => (loaded = codec),
 )
+
+/** Undefined until it was needed. */
+export const loadedGrpcCodec = (): typeof Grpc | undefined => loaded
 
 const decoder = new TextDecoder()
 

@@ -12,8 +12,10 @@ import type { Reply, Request } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Attempting, Try } from "../Target.ts"
 import type { Conversation } from "./Conversation.ts"
+import { hold } from "./hold.ts"
 import { relocationOf } from "./outside.ts"
 import type { Seal } from "./Seal.ts"
+import type { Run } from "./stream.ts"
 import { conditional } from "./validators.ts"
 import { watch } from "./watch.ts"
 
@@ -152,7 +154,7 @@ const relayExtended = (
 
 /** `bytesMax` bounds the cards that are rewritten. */
 export const relay =
-  (bytesMax: number, seal: Seal | undefined, inner: Attempting): Attempting =>
+  (bytesMax: number, seal: Seal | undefined, inner: Attempting, run: Run | undefined): Attempting =>
   (attempt) => {
     const conversation = attempt.exchange.notes?.a2a
     if (conversation === undefined) return inner(attempt)
@@ -162,8 +164,8 @@ export const relay =
     if (conversation.operation === "GetExtendedAgentCard" && conversation.binding !== "GRPC") {
       return relayExtended(attempt, conversation, bytesMax, seal, inner)
     }
-    return Effect.map(inner(attempt), (reply) => {
+    return Effect.flatMap(inner(attempt), (reply) => {
       watch(reply, conversation)
-      return reply
+      return hold(reply, conversation, run)
     })
   }

@@ -16,7 +16,7 @@ import type { Resolved, Where } from "../resolve.ts"
 import type { Attempting } from "../Target.ts"
 import { withinHops, withTask } from "./affinity.ts"
 import { Agent, defaultCardPath } from "./Agent.ts"
-import { bridge } from "./bridge.ts"
+import { bridge, type Replica } from "./bridge.ts"
 import { type CardAt, fetchCard } from "./fetchCard.ts"
 import { Desk } from "./push/Desk.ts"
 import { relay } from "./relay.ts"
@@ -47,7 +47,8 @@ export const speak = (
   const { gate } = policyPorts
   if (card !== undefined && gate === undefined) return () => unsigned
   const seal = card === undefined || gate === undefined ? undefined : new Seal(card, gate)
-  if (asked === undefined) return withinHops(relay(policyPorts.maxBufferBytes, seal, inner))
+  const run = agents?.run
+  if (asked === undefined) return withinHops(relay(policyPorts.maxBufferBytes, seal, inner, run))
   const over2: BackendPolicies = {
     ...policies,
     BackendHttp: { ...(policies.BackendHttp ?? { _tag: "BackendHttp" }), version: "HTTP/2.0" },
@@ -76,12 +77,19 @@ export const speak = (
       offers: asked.offers,
       seal,
       desk: push === undefined ? undefined : new Desk(push, resolved.name),
-      run: (effect) => agents?.run(effect),
+      run,
+      replicas: replicasOf(where, (id) => gate?.cryptography.digest(id).slice(0, 12) ?? id),
       ownerOf: (exchange) =>
         gate === undefined ? "" : principalOf(exchange, { digest: (text) => gate.cryptography.sha256(text) }),
     }),
   )
 }
+
+/** Looked up for each question: endpoints come and go. */
+const replicasOf = (where: Where, nameOf: (id: string) => string) => (): ReadonlyArray<Replica> =>
+  where._tag === "Service"
+    ? where.endpoints.buckets.flatMap(({ members }) => members.map(({ id }) => ({ id, name: nameOf(id) })))
+    : []
 
 /** The card of an agent, kept for all who ask for it; undefined where no one place can be asked. */
 export const documentOf = (

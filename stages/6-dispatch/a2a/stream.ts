@@ -4,7 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import { type Answer, failed } from "../../../protocols/a2a/Answer.ts"
+import { isInterrupted, isTerminal } from "../../../protocols/a2a/dialect/words.ts"
 import { type Fault, fault } from "../../../protocols/a2a/Fault.ts"
+import { type Fields, fieldsOf, isFields, listOf, textOf } from "../../../protocols/a2a/Fields.ts"
 import type { Operation } from "../../../protocols/a2a/operation.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import * as Body from "../../Body.ts"
@@ -17,6 +19,12 @@ export const FIRST_EVENT_MILLIS = 1_000
 /** How long a stream may be silent before a sign of life is sent. */
 export const IDLE_MILLIS = 15_000
 
+/** How often in a row a stream is taken up again that then says nothing new, and how long before the first time. */
+export const RESUMES_MAX = 3
+export const RESUME_MILLIS = 250
+/** Pieces of work that are told apart; of more it is not known whether all were told. */
+const ARTIFACTS_MAX = 1_024
+
 /** What came before anything else was said, or the stream. */
 export type Begun =
   | { readonly _tag: "Refused"; readonly fault: Fault }
@@ -24,7 +32,21 @@ export type Begun =
   | { readonly _tag: "Broken"; readonly message: string }
   | { readonly _tag: "Stream"; readonly body: Body.Body }
 
+/** Something that goes on by itself until it is over or told to stop. */
+export type Run = (effect: Effect.Effect<void>) => { readonly interruptUnsafe: () => void }
+
+/** How the stream of a task is taken up again after it broke. */
+export interface Resumption {
+  readonly run: Run
+  readonly subscribe: (
+    taskId: string,
+  ) => Effect.Effect<{ readonly flow: Body.Flow; readonly events: Events } | { readonly answer: Answer }>
+  readonly get: (taskId: string) => Effect.Effect<Answer>
+}
+
 export interface Streaming {
+  /** Absent: a stream that breaks is over. */
+  readonly resumption?: Resumption | undefined
   readonly operation: Operation
   readonly events: Events
   readonly voice: Voice
@@ -43,9 +65,16 @@ class Interpreter implements Body.Sink {
   private isOver = false
   private isFlowing = true
   private cancelIdle: (() => void) | undefined
+  private events: Events
+  private readonly progress = new Progress()
+  private resumes = 0
+  /** What comes next says where the task stands by now. */
+  private isSnapshot = false
+  private cancelResume: (() => void) | undefined
 
   constructor(given: Streaming, begun: (begun: Begun) => void) {
     this.given = given
+    this.events = given.events
     this.begun = begun
     this.cancelGrace = given.clock.after(FIRST_EVENT_MILLIS, () => this.begin())
     this.out.source = { resume: () => this.resume(), cancel: () => this.cancel() }
@@ -54,7 +83,7 @@ class Interpreter implements Body.Sink {
   write(chunk: Uint8Array): boolean {
     if (this.isOver) return true
     this.isFlowing = true
-    const goesOn = this.given.events.push(chunk, this.take)
+    const goesOn = this.events.push(chunk, this.take)
     if (!goesOn) {
       this.source?.cancel()
       this.finish(undefined)
@@ -66,12 +95,13 @@ class Interpreter implements Body.Sink {
 
   end(trailers: Headers | undefined): void {
     if (this.isOver) return
-    this.given.events.end(trailers, this.take)
-    this.finish(undefined)
+    this.events.end(trailers, this.take)
+    // Events may have asked for something else by then.
+    if (this.cancelResume === undefined) this.finish(undefined)
   }
 
   fail({ message }: Body.FlowFailure): void {
-    if (this.isOver) return
+    if (this.isOver || this.takeUp(message)) return
     const words = `the agent broke off: ${message}`
     if (!this.hasBegun) {
       this.hasBegun = true
@@ -93,10 +123,83 @@ class Interpreter implements Body.Sink {
     this.source?.cancel()
   }
 
+  /** Asks for the task again, which does it no harm; false where that is not to be tried. */
+  private takeUp(message: string): boolean {
+    const { clock, resumption } = this.given
+    const { taskId } = this.progress
+    if (resumption === undefined || taskId === undefined || this.progress.isEnded || this.resumes >= RESUMES_MAX) {
+      return false
+    }
+    this.source = undefined
+    const begin = (): void => {
+      const fiber = resumption.run(
+        Effect.flatMap(resumption.subscribe(taskId), (one) =>
+          "flow" in one
+            ? Effect.sync(() => this.takenUp(one))
+            : isOverBy(one.answer)
+              ? Effect.map(resumption.get(taskId), (answer) => this.isOverWith(answer, message))
+              : Effect.sync(() => this.notTakenUp(message)),
+        ),
+      )
+      this.cancelResume = () => fiber.interruptUnsafe()
+    }
+    this.cancelResume = clock.after(RESUME_MILLIS * 2 ** this.resumes++, begin)
+    return true
+  }
+
+  private takenUp({ events, flow }: { readonly flow: Body.Flow; readonly events: Events }): void {
+    this.cancelResume = undefined
+    if (this.isOver) return Body.discard(flow)
+    this.events = events
+    this.isSnapshot = true
+    this.source = flow.open(this)
+  }
+
+  private notTakenUp(message: string): void {
+    this.cancelResume = undefined
+    if (this.isOver || this.takeUp(message)) return
+    this.take(failed(fault("Unavailable", `the agent broke off: ${message}`)))
+    this.finish(undefined)
+  }
+
+  /** The task ended while nobody listened. */
+  private isOverWith(answer: Answer, message: string): void {
+    this.cancelResume = undefined
+    if (this.isOver) return
+    const task = answer._tag === "Result" ? fieldsOf(answer.result) : undefined
+    if (task === undefined) return this.notTakenUp(message)
+    for (const event of this.progress.since(task)) this.say({ _tag: "Result", result: event })
+    this.finish(undefined)
+  }
+
   private readonly take = (answer: Answer): void => {
+    if (this.isOver) return
+    if (!this.isSnapshot) {
+      // Whatever says something new shows that taking it up again was worth it.
+      if (answer._tag === "Result") this.resumes = 0
+      return this.say(answer)
+    }
+    this.isSnapshot = false
+    if (answer._tag === "Fault") {
+      this.source?.cancel()
+      if (isOverBy(answer)) this.resumes = Math.min(this.resumes, RESUMES_MAX - 1)
+      if (!this.takeUp(answer.fault.message)) this.say(answer)
+      return
+    }
+    const { task } = fieldsOf(answer.result)
+    if (!isFields(task)) return this.say(answer)
+    for (const event of this.progress.since(task)) this.say({ _tag: "Result", result: event })
+    if (this.progress.isEnded) {
+      this.source?.cancel()
+      this.finish(undefined)
+    }
+  }
+
+  private say(answer: Answer): void {
     if (this.isOver) return
     const { operation, told, voice } = this.given
     told(answer)
+    if (answer._tag === "Result") this.progress.note(answer.result)
     if (answer._tag === "Fault" && !this.hasBegun) {
       this.hasBegun = true
       this.stop()
@@ -136,6 +239,8 @@ class Interpreter implements Body.Sink {
     this.cancelGrace()
     this.cancelIdle?.()
     this.cancelIdle = undefined
+    this.cancelResume?.()
+    this.cancelResume = undefined
   }
 
   private stayAlive(): void {
@@ -148,6 +253,56 @@ class Interpreter implements Body.Sink {
       if (this.isFlowing) this.isFlowing = this.out.write(idle)
       this.stayAlive()
     })
+  }
+}
+
+/** Said of tasks that nobody can subscribe to any more. */
+const isOverBy = (answer: Answer): boolean => answer._tag === "Fault" && answer.fault.name === "UnsupportedOperation"
+
+/** How far the client has been told of its task. */
+class Progress {
+  taskId: string | undefined
+  isEnded = false
+  private status = ""
+  private readonly artifacts = new Set<string>()
+
+  note(event: unknown): void {
+    const { artifactUpdate, statusUpdate, task } = fieldsOf(event)
+    if (isFields(task)) {
+      this.taskId ??= textOf(task["id"])
+      this.noteStatus(task["status"])
+      for (const artifact of listOf(task["artifacts"])) this.noteArtifact(artifact)
+    } else if (isFields(statusUpdate)) {
+      this.taskId ??= textOf(statusUpdate["taskId"])
+      this.noteStatus(statusUpdate["status"])
+    } else if (isFields(artifactUpdate)) {
+      this.taskId ??= textOf(artifactUpdate["taskId"])
+      this.noteArtifact(artifactUpdate["artifact"])
+    }
+  }
+
+  /** What the client has to hear to be where the task is; nothing, where nothing was missed. */
+  since(task: Fields): ReadonlyArray<Fields> {
+    const { status } = task
+    const known = listOf(task["artifacts"]).every((one) =>
+      this.artifacts.has(textOf(fieldsOf(one)["artifactId"]) ?? ""),
+    )
+    if (known && JSON.stringify(status) === this.status) return []
+    const isOver = isTerminal(fieldsOf(status)["state"]) || isInterrupted(fieldsOf(status)["state"])
+    // The end is said by itself as well: readers of 0.3 wait for an event that calls itself final.
+    const ending = { taskId: task["id"], contextId: task["contextId"], status }
+    return isOver ? [{ task }, { statusUpdate: ending }] : [{ task }]
+  }
+
+  private noteStatus(status: unknown): void {
+    this.status = JSON.stringify(status)
+    const { state } = fieldsOf(status)
+    this.isEnded = isTerminal(state) || isInterrupted(state)
+  }
+
+  private noteArtifact(artifact: unknown): void {
+    const id = textOf(fieldsOf(artifact)["artifactId"])
+    if (id !== undefined && this.artifacts.size < ARTIFACTS_MAX) this.artifacts.add(id)
   }
 }
 

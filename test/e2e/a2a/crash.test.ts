@@ -56,10 +56,19 @@ beforeAll(async () => {
     const chunks: Array<Buffer> = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
-      const { id, params } = JSON.parse(Buffer.concat(chunks).toString()) as { id: unknown; params: Json }
+      const { id, method, params } = JSON.parse(Buffer.concat(chunks).toString()) as {
+        id: unknown
+        method: string
+        params: Json
+      }
+      // Nobody who comes back finds the task.
+      if (method !== "SendStreamingMessage") {
+        response.writeHead(200, { "content-type": "application/json" })
+        return response.end(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32001, message: "not found" } }))
+      }
       const { messageId } = params["message"] as { readonly messageId: string }
       reached.set(messageId, (reached.get(messageId) ?? 0) + 1)
-      behaviours[messageId.split(":")[0] ?? ""]?.(response, id)
+      return behaviours[messageId.split(":")[0] ?? ""]?.(response, id)
     })
   })
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
