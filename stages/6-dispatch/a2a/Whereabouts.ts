@@ -15,6 +15,14 @@ export const REWRITE_MILLIS = 3_600_000
 export const SEEK_MILLIS_MAX = 2_000
 const SWEEP_MILLIS = 600_000
 
+/** How often it is tried, since whoever asks is waiting. */
+const WRITE_TRIES_MAX = 4
+const SEEK_TRIES_MAX = 2
+const RETRY_MILLIS = 100
+
+const again = <A>(effect: Effect.Effect<A, PlacesFailure>, tries: number): Effect.Effect<A, PlacesFailure> =>
+  tries <= 1 ? effect : Effect.catch(effect, () => Effect.delay(again(effect, tries - 1), RETRY_MILLIS))
+
 interface Known {
   readonly place: string
   readonly writtenMillis: number
@@ -82,7 +90,7 @@ export class Whereabouts {
     const names = namesOf(group, taskId, contextId)
     const { kept } = this
     if (kept === undefined || names.length === 0) return undefined
-    const found = Effect.map(kept.places.find(names.map(written)), (places) => {
+    const found = Effect.map(again(kept.places.find(names.map(written)), SEEK_TRIES_MAX), (places) => {
       this.isBroken = false
       const writtenMillis = kept.clock.nowMillis()
       for (const name of names) {
@@ -104,7 +112,11 @@ export class Whereabouts {
     const isDue = now - this.sweptMillis >= SWEEP_MILLIS
     if (isDue) this.sweptMillis = now
     const done = isDue ? Effect.andThen(noted, places.sweep(clock.wallMillis())) : noted
-    return Effect.catch(done, (failure) => this.broken(failure))
+    return Effect.catch(again(done, WRITE_TRIES_MAX), (failure) => {
+      // Written the next time it is heard of.
+      for (const name of names) this.remember(name, { place, writtenMillis: -Infinity })
+      return this.broken(failure)
+    })
   }
 
   /** Said once, however long it lasts; until then what is remembered has to do. */

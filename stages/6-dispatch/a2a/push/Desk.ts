@@ -55,6 +55,15 @@ const unavailable = ({ message }: PostboxFailure): Effect.Effect<Answer> =>
     failed(fault("Unavailable", "notifications cannot be arranged now")),
   )
 
+/** What is not written down now would be missing when the client asks about it. */
+const BIND_TRIES_MAX = 4
+const RETRY_MILLIS = 100
+const again = <A>(
+  effect: Effect.Effect<A, PostboxFailure>,
+  tries: number = BIND_TRIES_MAX,
+): Effect.Effect<A, PostboxFailure> =>
+  tries <= 1 ? effect : Effect.catch(effect, () => Effect.delay(again(effect, tries - 1), RETRY_MILLIS))
+
 const asIs = (call: Call): Effect.Effect<Prepared> =>
   Effect.succeed({ call, settle: (answer) => Effect.succeed(answer), begun: undefined })
 
@@ -160,7 +169,7 @@ export class Desk {
       const { registration } = kept
       const changed = { ...configuration, taskPushNotificationConfig: this.toAgent(registration) }
       const begun = (taskId: string): Effect.Effect<void> =>
-        registration.taskId === undefined ? this.quietly(postbox.bind(registration.id, taskId)) : Effect.void
+        registration.taskId === undefined ? this.quietly(again(postbox.bind(registration.id, taskId))) : Effect.void
       return {
         call: { ...call, params: { ...call.params, configuration: changed } },
         begun,
