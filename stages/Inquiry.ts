@@ -30,8 +30,8 @@ export class Story implements Inquiry {
     this.clock = clock
   }
 
-  note(note: Note): void {
-    if (this.notes.length < notesMax) this.notes.push({ ...note, atMillis: this.clock.nowMillis() })
+  note({ decision, detail, stage }: Note): void {
+    if (this.notes.length < notesMax) this.notes.push({ stage, decision, detail, atMillis: this.clock.nowMillis() })
     else this.dropped++
   }
 }

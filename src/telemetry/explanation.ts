@@ -137,6 +137,9 @@ export const storiesMax = 1_000
 
 export class Stories {
   private readonly kept = new Map<string, Remains>()
+  /** Their names, round and round: looking for the oldest in the map itself would go through all that were ever there. */
+  private readonly names: Array<string> = []
+  private next = 0
 
   get(id: string): Explanation | undefined {
     const found = this.kept.get(id)
@@ -149,10 +152,10 @@ export class Stories {
   }
 
   add(remains: Remains): void {
-    if (this.kept.size >= storiesMax) {
-      const [oldest] = this.kept.keys()
-      if (oldest !== undefined) this.kept.delete(oldest)
-    }
+    const oldest = this.names[this.next]
+    if (oldest !== undefined) this.kept.delete(oldest)
+    this.names[this.next] = remains.id
+    this.next = (this.next + 1) % storiesMax
     this.kept.set(remains.id, remains)
   }
 }

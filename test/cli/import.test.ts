@@ -3,7 +3,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { parse } from "yaml"
-import { importFrom, litellm, mcp, portkey } from "../../src/cli/import.ts"
+import { importFrom } from "../../src/cli/import.ts"
+import { litellm } from "../../src/cli/import/litellm.ts"
+import { mcp } from "../../src/cli/import/mcp.ts"
+import { portkey } from "../../src/cli/import/portkey.ts"
 
 const grades = (findings: ReadonlyArray<{ readonly grade: string; readonly path: string }>) =>
   findings.map(({ grade, path }) => `${grade} ${path}`)
@@ -29,7 +32,7 @@ general_settings: {master_key: os.environ/MASTER}
       llm: {
         models: [
           {
-            name: "gpt",
+            name: "gpt-1",
             provider: "openAI",
             params: { model: "gpt-4o", apiKey: "$OPENAI_API_KEY" },
             defaults: { temperature: 0.2 },
@@ -38,6 +41,18 @@ general_settings: {master_key: os.environ/MASTER}
           { name: "smart-2", provider: "bedrock", params: { awsRegion: "eu-west-1" } },
         ],
         virtualModels: [
+          {
+            name: "gpt",
+            routing: {
+              failover: {
+                targets: [
+                  { model: "gpt-1", priority: 0 },
+                  { model: "smart-1", priority: 1 },
+                  { model: "smart-2", priority: 1 },
+                ],
+              },
+            },
+          },
           {
             name: "smart",
             routing: {
@@ -63,7 +78,7 @@ general_settings: {master_key: os.environ/MASTER}
         "approximate model_list[1].litellm_params.api_key",
         "unsupported model_list[3].litellm_params.model",
         "approximate model_list",
-        "manual fallbacks[0]",
+        "exact fallbacks",
         "manual router_settings.routing_strategy",
         "exact general_settings.master_key",
       ]),
@@ -159,5 +174,223 @@ describe("the command", () => {
     expect((await importFrom("nginx", "x", undefined, {})).error).toContain(
       "the sources are litellm, portkey, agentgateway, mcp",
     )
+  })
+})
+
+/** Files as people have them; each must become a configuration that can be served, and nothing of it be dropped in silence. */
+describe("a corpus", () => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-corpus-"))
+  const run = async (from: string, text: string, env: Record<string, string> = {}) => {
+    const path = join(folder, `${from}-${Math.random()}.yaml`)
+    writeFileSync(path, text)
+    const printed = await importFrom(from, path, undefined, env)
+    return { config: parse(printed.out) as Record<string, unknown>, findings: printed.error.trimEnd().split("\n") }
+  }
+
+  it("LiteLLM: deployments, fallbacks, prices, callbacks, tools, and settings of all kinds", async () => {
+    const { config, findings } = await run(
+      "litellm",
+      `
+model_list:
+- model_name: gpt
+  litellm_params: {model: azure/prod, api_base: "https://shop.openai.azure.com/", api_version: "2024-10-21", api_key: os.environ/AZURE_KEY}
+  model_info: {mode: chat, input_cost_per_token: 0.0000025, output_cost_per_token: 0.00001}
+- model_name: gpt
+  litellm_params: {model: openai/gpt-4o, api_key: os.environ/OPENAI_KEY}
+- model_name: claude
+  litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: os.environ/ANTHROPIC_KEY}
+  model_info: {input_cost_per_token: 0.000003, output_cost_per_token: 0.000015}
+- model_name: "anthropic/*"
+  litellm_params: {model: "anthropic/*", api_key: os.environ/ANTHROPIC_KEY}
+- model_name: local
+  litellm_params: {model: ollama/llama3, api_base: "http://127.0.0.1:11434", timeout: 30}
+litellm_settings:
+  drop_params: true
+  num_retries: 2
+  request_timeout: 60
+  success_callback: [langfuse, prometheus]
+  callbacks: [otel]
+  cache: true
+  context_window_fallbacks: [{gpt: [claude]}]
+router_settings: {routing_strategy: simple-shuffle, fallbacks: [{gpt: [claude, nobody]}], redis_host: r}
+general_settings: {master_key: os.environ/MASTER, alerting: [slack]}
+environment_variables: {LANGFUSE_KEY: x}
+mcp_servers:
+  deepwiki: {url: "https://mcp.deepwiki.com/mcp"}
+  old: {url: "https://old.example.com/sse", transport: sse, auth_type: bearer_token, authentication_token: os.environ/OLD_TOKEN}
+`,
+    )
+    expect(config).toMatchObject({
+      config: {
+        modelCatalog: [
+          {
+            inline: {
+              providers: {
+                azure: { models: { prod: { rates: { input: "2.5", output: "10" } } } },
+                anthropic: { models: { "claude-sonnet-4-5": { rates: { input: "3", output: "15" } } } },
+              },
+            },
+          },
+        ],
+      },
+      llm: {
+        virtualModels: [
+          {
+            name: "gpt",
+            routing: {
+              failover: {
+                targets: [
+                  { model: "gpt-1", priority: 0 },
+                  { model: "gpt-2", priority: 0 },
+                  { model: "claude", priority: 1 },
+                ],
+              },
+            },
+          },
+        ],
+      },
+      mcp: { targets: [{ name: "deepwiki" }, { name: "old", policies: { backendAuth: { key: "$OLD_TOKEN" } } }] },
+    })
+    for (const expected of [
+      "exact: fallbacks: gpt falls back to claude",
+      "manual: fallbacks: gpt falls back to nobody, which is no model here",
+      "exact: router_settings.routing_strategy: by weight",
+      "exact: litellm_settings.success_callback: metrics are always there, at `statsAddr`",
+      "manual: environment_variables.LANGFUSE_KEY: set it in the environment of the gateway",
+    ]) {
+      expect(findings).toContain(expected)
+    }
+    for (const path of [
+      "litellm_settings.cache",
+      "litellm_settings.context_window_fallbacks",
+      "router_settings.redis_host",
+      "general_settings.alerting",
+      "model_list[4].litellm_params.timeout",
+    ]) {
+      expect(
+        findings.some((one) => one.startsWith(`manual: ${path}:`)),
+        path,
+      ).toBe(true)
+    }
+    // Nothing that was made is refused.
+    expect(findings.filter((one) => /imported:/.test(one))).toEqual([])
+  })
+
+  it("Portkey: strategies inside strategies, keys that live with Portkey, hosts of one's own", async () => {
+    const { config, findings } = await run(
+      "portkey",
+      JSON.stringify({
+        strategy: { mode: "fallback", on_status_codes: [429] },
+        targets: [
+          {
+            strategy: { mode: "loadbalance" },
+            targets: [
+              { provider: "openai", api_key: "$A", weight: 3 },
+              { provider: "azure-openai", virtual_key: "az", weight: 1, retry: { attempts: 2 } },
+            ],
+          },
+          { provider: "anthropic", api_key: "$B", override_params: { model: "claude", max_tokens: 5 } },
+          { provider: "ollama", custom_host: "http://127.0.0.1:11434" },
+          { provider: "@team-groq" },
+        ],
+        request_timeout: 1000,
+      }),
+    )
+    expect(config).toMatchObject({
+      llm: {
+        virtualModels: [
+          {
+            routing: {
+              failover: {
+                targets: [
+                  { model: "default-1", priority: 0 },
+                  { model: "default-2", priority: 0 },
+                  { model: "default-3", priority: 1 },
+                  { model: "default-4", priority: 2 },
+                ],
+              },
+            },
+          },
+        ],
+      },
+    })
+    for (const expected of [
+      "manual: targets[0].targets[1].virtual_key",
+      "manual: targets[0].targets[1].retry",
+      "approximate: targets[0]: a loadbalance inside another",
+      "unsupported: targets[3].provider",
+      "manual: request_timeout",
+      "approximate: strategy.on_status_codes",
+    ]) {
+      expect(
+        findings.some((one) => one.startsWith(expected)),
+        expected,
+      ).toBe(true)
+    }
+  })
+
+  it.each([
+    [
+      "Claude Desktop",
+      { mcpServers: { files: { command: "npx", args: ["-y", "@scope/files"], env: { FILES_TOKEN: "abc" } } } },
+      [/^approximate: mcpServers\.files\.env\.FILES_TOKEN: a key in the open/],
+    ],
+    [
+      "VS Code",
+      {
+        inputs: [{ id: "gh-token", type: "promptString", password: true }],
+        servers: {
+          github: {
+            type: "http",
+            url: "https://api.githubcopilot.com/mcp/",
+            headers: { Authorization: "Bearer ${input:gh-token}" },
+          },
+          local: { type: "stdio", command: "node", args: ["${env:HOME}/server.js"], envFile: ".env" },
+        },
+      },
+      [/^manual: inputs\.gh-token: set GH_TOKEN /, /^manual: mcpServers\.local\.envFile/],
+    ],
+    [
+      "Cline",
+      {
+        mcpServers: {
+          db: { command: "uvx", args: ["db"], disabled: false, autoApprove: ["read"], timeout: 60 },
+          off: { command: "x", disabled: true },
+        },
+      },
+      [
+        /^approximate: mcpServers\.db\.autoApprove/,
+        /^manual: mcpServers\.db\.timeout/,
+        /^approximate: mcpServers\.off: is turned off/,
+      ],
+    ],
+    [
+      "OpenCode",
+      {
+        $schema: "x",
+        mcp: { one: { type: "local", command: ["bun", "x", "srv"], environment: { A: "1" }, enabled: true } },
+      },
+      [/^exact: mcpServers\.one: runs bun/],
+    ],
+    [
+      "Copilot",
+      {
+        mcpServers: {
+          "Big One": { type: "http", url: "https://a.example/mcp", tools: ["read"] },
+          big_one: { url: "https://b.example/sse" },
+        },
+      },
+      [/^manual: mcpServers\.Big One\.tools/, /^approximate: mcpServers\.big_one: is called big-one-2 here/],
+    ],
+  ])("MCP servers of %s", async (_, document, expected) => {
+    const { config, findings } = await run("mcp", JSON.stringify(document))
+    expect((config["mcp"] as { targets: ReadonlyArray<unknown> }).targets.length).toBeGreaterThan(0)
+    for (const one of expected)
+      expect(
+        findings.some((finding) => one.test(finding)),
+        `${String(one)} in ${findings.join("\n")}`,
+      ).toBe(true)
+    expect(findings.filter((one) => /imported:/.test(one))).toEqual([])
+    expect(JSON.stringify(config)).not.toContain("{input:")
   })
 })
