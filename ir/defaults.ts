@@ -99,6 +99,11 @@ export const defaults = {
   // calls of models
   llmBodyBytesMax: 64 * 1024 * 1024,
   llmIdleMillis: 5 * minute,
+  responseCacheTtlMillis: 10 * minute,
+  responseCacheEntryBytesMax: 1024 * 1024,
+  semanticThreshold: 0.95,
+  semanticEntriesMax: 1000,
+  semanticTimeoutMillis: 2000,
 
   // guards of models
   guardRejectionStatus: 403,

@@ -143,6 +143,7 @@ const ai = (policy: Ai, emit: Emit): void => {
       )
     }
   policy.budgets?.forEach(({ key }, i) => emit(key, "key", "route", "budgets", i, "key"))
+  emit(policy.responseCache?.key, "key", "route", "responseCache", "key")
   for (const field of ["transformations", "finalTransformations"] as const) {
     for (const [name, expression] of Object.entries(policy[field] ?? {}))
       emit(expression, "llmField", "llm", field, name)

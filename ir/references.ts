@@ -52,8 +52,16 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
       }
       return []
     }
-    case "Ai":
-      return policy.promptGuard === undefined ? [] : ofGuards(policy.promptGuard, [...path, "promptGuard"])
+    case "Ai": {
+      const { promptGuard, responseCache } = policy
+      const semantic = responseCache?.semantic
+      return [
+        ...(promptGuard === undefined ? [] : ofGuards(promptGuard, [...path, "promptGuard"])),
+        ...(semantic === undefined
+          ? []
+          : calleeReferences(semantic.callee, [...path, "responseCache", "semantic", "callee"])),
+      ]
+    }
     default:
       return []
   }

@@ -44,6 +44,7 @@ import { type Grants, inMemory as inMemoryGrants } from "../stages/ports/Grants.
 import { Journal } from "../stages/ports/Journal.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
 import type { Keyring } from "../stages/ports/Keyring.ts"
+import { inMemory as inMemoryReplies } from "../stages/ports/Replies.ts"
 import { inMemory as inMemorySpending, type Spending } from "../stages/ports/Spending.ts"
 import type { Places } from "../stages/ports/Places.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
@@ -59,6 +60,7 @@ import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
 import { make as redisLedger } from "./node/redisLedger.ts"
+import { make as redisReplies } from "./node/redisReplies.ts"
 import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
@@ -268,6 +270,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const ledger =
     options.redisUrl === undefined ? undefined : redisLedger(Redacted.value(options.redisUrl), clock.nowMillis)
   if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
+  const replies =
+    options.redisUrl === undefined ? undefined : redisReplies(Redacted.value(options.redisUrl), clock.nowMillis, runMcp)
+  if (replies !== undefined) yield* Effect.addFinalizer(() => Effect.sync(replies.close))
   const mirrors = yield* Mirrors.make
   const agents = yield* Agents.make(clock, {
     places: options.places,
@@ -276,7 +281,10 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         ? undefined
         : makePush(options.push, { clock, cryptography, ask: asking({ defaults, endpoints }) }),
   })
-  const llm = new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID))
+  const llm = new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID), {
+    memory: inMemoryReplies(bounds.replyCacheBytesMax, clock.nowMillis),
+    ...(replies === undefined ? {} : { redis: replies }),
+  })
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,

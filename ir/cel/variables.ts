@@ -75,7 +75,7 @@ const env = record("env", fieldsOf(string, "podName namespace gateway"))
 const rates = "input output cacheRead cacheWrite reasoning inputAudio outputAudio"
 const llm = record("llm", {
   streaming: bool,
-  ...fieldsOf(string, "requestModel responseModel provider serviceTier"),
+  ...fieldsOf(string, "requestModel responseModel provider serviceTier cache"),
   ...fieldsOf(
     uint,
     "inputTokens providerInputTokens inputImageTokens inputTextTokens inputAudioTokens cachedInputTokens cacheCreationInputTokens outputTokens outputImageTokens outputTextTokens outputAudioTokens reasoningTokens totalTokens providerTotalTokens countTokens",

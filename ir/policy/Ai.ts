@@ -3,6 +3,7 @@ import * as Schema from "effect/Schema"
 import { Expression } from "../Expression.ts"
 import { Budget } from "./Budget.ts"
 import { PromptGuard } from "./PromptGuard.ts"
+import { ResponseCache } from "./ResponseCache.ts"
 
 export const Prompt = Schema.Struct({ role: Schema.NonEmptyString, content: Schema.String })
 export type Prompt = typeof Prompt.Type
@@ -46,6 +47,7 @@ export const Ai = Schema.TaggedStruct("Ai", {
   modelAliases: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
   promptCaching: Schema.optionalKey(PromptCaching),
   budgets: Schema.optionalKey(Schema.Array(Budget)),
+  responseCache: Schema.optionalKey(ResponseCache),
   /** The end of a path to the kind of call it is; `*` for the rest. */
   routes: Schema.optionalKey(Schema.Record(Schema.String, ModelRouteType)),
 })

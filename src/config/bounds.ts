@@ -6,6 +6,8 @@ export const documentNodesMax = 2_000_000
 export const referencedBytesMax = 16 * 1024 * 1024
 /** Connections open at once on one bind. */
 export const bindConnectionsMax = 100_000
+/** Replies of models that one thread keeps for whoever asks the same again. */
+export const replyCacheBytesMax = 64 * 1024 * 1024
 /** Bytes of one request's or reply's header section. */
 export const headerBytesMax = 64 * 1024
 /** Requests that one HTTP/2 connection may have open at once. */

@@ -1,13 +1,8 @@
 /** Token buckets in Redis. The library is loaded, and a connection begun, at once, so that nobody has to wait for them. */
-import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import type { RedisClientType } from "redis"
 import type { Account, Claim, Ledger } from "../../stages/ports/Ledger.ts"
-
-/** A limit is not worth waiting longer for; then each gateway counts for itself. */
-export const REDIS_MILLIS_MAX = 250
-/** After a failure nobody waits for this long. */
-const REST_MILLIS = 1_000
+import { make as makeConnection } from "./redisConnection.ts"
 
 /**
  * One round trip, atomic. A bucket is a hash of what was spent and up to which turn of the interval it was filled; it is
@@ -56,25 +51,9 @@ export interface RedisLedger extends Ledger {
 }
 
 export const make = (url: string, nowMillis: () => number): RedisLedger => {
-  let client: Promise<RedisClientType> | undefined
-  let opened: RedisClientType | undefined
-  let restUntilMillis = -Infinity
-  const connected = (): Promise<RedisClientType> =>
-    (client ??= import("redis").then(async ({ createClient }) => {
-      const made: RedisClientType = createClient({
-        url,
-        disableOfflineQueue: true,
-        socket: { connectTimeout: REDIS_MILLIS_MAX, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 2_000) },
-      })
-      // Whoever asks is told; a connection that breaks while nobody asks is made again by the library.
-      made.on("error", () => {})
-      opened = made
-      await made.connect()
-      return made
-    }))
-  connected().catch(() => {})
-  const ask = async (what: string, claims: ReadonlyArray<Claim>): Promise<Account> => {
-    const redis = await connected()
+  const connection = makeConnection(url, nowMillis)
+  connection.connect().catch(() => {})
+  const ask = async (redis: RedisClientType, what: string, claims: ReadonlyArray<Claim>): Promise<Account> => {
     const words = {
       keys: claims.map(({ key }) => key),
       arguments: [
@@ -94,25 +73,7 @@ export const make = (url: string, nowMillis: () => number): RedisLedger => {
     }
   }
   return {
-    account: (what, claims) =>
-      Effect.suspend(() => {
-        if (nowMillis() < restUntilMillis) return Effect.fail("Redis has failed just now")
-        return Effect.tryPromise({ try: () => ask(what, claims), catch: String }).pipe(
-          Effect.timeoutOrElse({
-            duration: REDIS_MILLIS_MAX,
-            orElse: () => Effect.fail(`no answer from Redis within ${REDIS_MILLIS_MAX} ms`),
-          }),
-          Effect.tapError(() =>
-            Effect.sync(() => {
-              restUntilMillis = nowMillis() + REST_MILLIS
-            }),
-          ),
-        )
-      }),
-    close: () => {
-      client?.catch(() => {})
-      client = undefined
-      opened?.destroy()
-    },
+    account: (what, claims) => connection.ask((redis) => ask(redis, what, claims)),
+    close: connection.close,
   }
 }

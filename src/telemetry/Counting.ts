@@ -147,7 +147,9 @@ export class Counting {
       series.tokens("input_cache_write", usage.cacheWriteTokens)
     }
     if (cost !== undefined) series.cost.add(cost.total)
-    series.priced(priced)
+    // What is given again is not priced: it costs nothing.
+    if (account.cached !== "hit" && account.cached !== "similar") series.priced(priced)
+    series.cached(account.cached)
     series.duration.observe(toSeconds(account.endedMillis - account.startedMillis))
     const first = account.timeToFirstTokenMillis
     if (first !== undefined) series.firstToken.observe(toSeconds(first))

@@ -12,6 +12,7 @@ export class ModelSeries {
   private readonly labels: ReadonlyArray<string | undefined>
   private readonly byType: { [Type in TokenType]?: Histogram } = {}
   private readonly byLookup: { [Status in Account["priced"]]?: Counter } = {}
+  private readonly byCached: { [Cached in NonNullable<Account["cached"]>]?: Counter } = {}
   private known: { cost?: Counter; duration?: Histogram; firstToken?: Histogram; perToken?: Histogram } = {}
 
   constructor(metrics: Metrics, labels: ReadonlyArray<string | undefined>) {
@@ -26,6 +27,11 @@ export class ModelSeries {
 
   priced(status: Account["priced"]): void {
     ;(this.byLookup[status] ??= this.metrics.costLookups.with(lookups[status], ...this.labels)).add(1)
+  }
+
+  cached(result: Account["cached"]): void {
+    if (result === undefined) return
+    ;(this.byCached[result] ??= this.metrics.cachedReplies.with(result, ...this.labels)).add(1)
   }
 
   get cost(): Counter {

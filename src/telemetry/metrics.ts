@@ -108,6 +108,11 @@ export const definitions = {
     ["status", ...model],
     "Questions to the catalogue of prices, by what it knew: Exact, Missing, Unpriced, NoCatalog.",
   ),
+  cachedReplies: counter(
+    "gen_ai_cached_replies_total",
+    ["result", ...model],
+    "Calls of models that a cache of replies was asked about, by what it knew: hit, similar, miss, bypass.",
+  ),
   downstreamConnections: counter("downstream_connections_total", transport, "Accepted connections."),
   downstreamRejected: counter(
     "downstream_connections_rejected_total",
@@ -208,6 +213,7 @@ export interface Metrics {
   readonly firstToken: Family<Histogram>
   readonly perToken: Family<Histogram>
   readonly costLookups: Family<Counter>
+  readonly cachedReplies: Family<Counter>
   readonly downstreamConnections: Family<Counter>
   readonly downstreamRejected: Family<Counter>
   readonly downstreamReceivedBytes: Family<Counter>
@@ -283,6 +289,7 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     firstToken: registry.histogram(at.firstToken),
     perToken: registry.histogram(at.perToken),
     costLookups: registry.counter(at.costLookups),
+    cachedReplies: registry.counter(at.cachedReplies),
     downstreamConnections: registry.counter(at.downstreamConnections),
     downstreamRejected: registry.counter(at.downstreamRejected),
     downstreamReceivedBytes: registry.counter(at.downstreamReceivedBytes),

@@ -134,6 +134,7 @@ const modelFields = (account: Account): ReadonlyArray<Field> => {
   add("gen_ai.provider.name", account.provider)
   add("gen_ai.request.model", account.requestModel)
   add("gen_ai.response.model", account.responseModel)
+  add("agw.ai.cache", account.cached)
   if (usage !== undefined) {
     add("gen_ai.usage.input_tokens", usage.inputTokens)
     add("gen_ai.usage.cache_creation.input_tokens", usage.cacheWriteTokens)

@@ -62,3 +62,29 @@ describe("policies of all models", () => {
     expect(kinds).toEqual(expect.arrayContaining(["Timeout", "ConcurrencyLimit"]))
   })
 })
+
+describe("a cache of replies", () => {
+  const text = (policy: string): string => `
+llm:
+  port: 4000
+  policies: { responseCache: ${policy} }
+  models: [{ name: "*", provider: echo }]
+`
+  it("needs a Redis to be kept in one", () => {
+    expect(mapped(text("{ store: redis }")).complaints).toEqual([
+      "llm.policies.ai.responseCache.store: no Redis is configured",
+    ])
+    expect(mapped(`config: { redis: { url: "redis://h" } }${text("{ store: redis }")}`).complaints).toEqual([])
+  })
+
+  it("keeps something for some time", () => {
+    expect(mapped(text("{ ttl: 0s, maxEntryBytes: 0 }")).complaints).toEqual([
+      "llm.policies.ai.responseCache.ttl: nothing is kept for no time",
+      "llm.policies.ai.responseCache.maxEntryBytes: no answer is that small",
+    ])
+    expect(mapped(text('{ semantic: { host: "a:1", model: m, maxEntries: 0, path: x } }')).complaints).toEqual([
+      "llm.policies.ai.responseCache.semantic.maxEntries: nothing is found among nothing",
+      "llm.policies.ai.responseCache.semantic.path: a path begins with `/`",
+    ])
+  })
+})

@@ -23,6 +23,7 @@ import { CustomProvider } from "./llmProvider.ts"
 import { HeaderMatch, Matches } from "./match.ts"
 import {
   Budgets,
+  ResponseCache,
   gatewayPolicies,
   Health,
   JsonMap,
@@ -183,6 +184,7 @@ const llmShape = Schema.Struct({
       ...gatewayPolicies,
       guardrails: opt(PromptGuard),
       budgets: opt(Budgets),
+      responseCache: opt(ResponseCache),
       localRateLimit: RoutePolicies.fields.localRateLimit,
       remoteRateLimit: RoutePolicies.fields.remoteRateLimit,
       concurrencyLimit: RoutePolicies.fields.concurrencyLimit,

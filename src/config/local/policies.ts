@@ -553,6 +553,32 @@ const modelRoutes = anyCase([
   "rerank",
   "converse",
 ])
+const responseCacheShape = Schema.Struct({
+  key: opt(Cel, "Who shares answers; each caller has its own unless set."),
+  ttl: opt(Millis, "10 minutes unless set."),
+  store: opt(anyCase(["memory", "redis"]), "`memory` unless set; `redis` is the one that `config.redis` names."),
+  maxEntryBytes: opt(Count, "1048576 unless set."),
+  cadence: opt(anyCase(["instant", "recorded"]), "Whether a stream comes again at once (unless set) or as it came."),
+  semantic: opt(
+    Schema.Struct({
+      ...calleeFields,
+      model: req(Schema.NonEmptyString, "The model of embeddings."),
+      path: opt(Schema.NonEmptyString, "`/v1/embeddings` unless set."),
+      threshold: opt(
+        Schema.Finite.check(
+          Schema.isBetween({ minimum: 0, maximum: 1 }, { message: "expected a number between 0 and 1" }),
+        ),
+        "The least cosine of what counts as the same; 0.95 unless set.",
+      ),
+      maxEntries: opt(Count, "1000 unless set."),
+      timeout: opt(Millis, "2 seconds unless set."),
+    }),
+  ),
+}).annotate({ identifier: "ResponseCache" })
+export interface ResponseCacheSchema extends Named<typeof responseCacheShape> {}
+export const ResponseCache: ResponseCacheSchema = responseCacheShape
+export type ResponseCache = typeof ResponseCache.Type
+
 const aiShape = Schema.Struct({
   promptGuard: opt(PromptGuard),
   defaults: opt(JsonMap),
@@ -563,6 +589,7 @@ const aiShape = Schema.Struct({
   modelAliases: opt(TextMap),
   promptCaching: opt(PromptCaching),
   budgets: opt(Budgets),
+  responseCache: opt(ResponseCache),
   routes: opt(Schema.Record(Schema.String, modelRoutes)),
 }).annotate({ identifier: "AiPolicy" })
 export interface AiSchema extends Named<typeof aiShape> {}

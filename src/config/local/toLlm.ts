@@ -396,7 +396,11 @@ export const llmSection = (draft: Draft.Draft, llm: Llm): void => {
   to.backends.set(backend, { _tag: "Models", key: backend, policies: [], models, virtualModels })
   draft.origins.set(Draft.originKey("backends", backend), ["llm"])
 
-  const { budgets, guardrails: _, ...policies } = llm.policies ?? {}
+  const { budgets, guardrails: _, responseCache, ...policies } = llm.policies ?? {}
+  const own = {
+    ...(budgets === undefined ? {} : { budgets }),
+    ...(responseCache === undefined ? {} : { responseCache }),
+  }
   const path = ["llm", "policies"]
   const matches = llm.matches?.map((one, i) => match(one, ["llm", "matches", i], to)) ?? [any]
   const attach = (listener: ListenerKey, own: ReadonlyArray<TrafficPolicy>): void => {
@@ -419,7 +423,7 @@ export const llmSection = (draft: Draft.Draft, llm: Llm): void => {
       to,
       "route/llm:request",
     ),
-    ...(budgets === undefined ? [] : trafficPolicies({ ai: { budgets } }, path, to, "route/llm:request")),
+    ...(Object.keys(own).length === 0 ? [] : trafficPolicies({ ai: own }, path, to, "route/llm:request")),
   ]
   const refs = llm.gateways ?? (llm.port === undefined && llm.tls === undefined ? implicit(draft, "HTTP") : undefined)
   if (refs !== undefined) {

@@ -8,6 +8,7 @@ import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPo
 import type { A2aCard, A2aInterface } from "../../../ir/policy/A2a.ts"
 import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
 import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/policy/Ai.ts"
+import type { ResponseCache as IrResponseCache } from "../../../ir/policy/ResponseCache.ts"
 import type { Budget as IrBudget } from "../../../ir/policy/Budget.ts"
 import type { ApiKey as IrApiKey, ApiKeyValue, IssuedKey } from "../../../ir/policy/ApiKey.ts"
 import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
@@ -55,6 +56,7 @@ import type { Mapping } from "./Mapping.ts"
 import type {
   AccessLog,
   Ai,
+  ResponseCache,
   Budgets,
   ApiKey,
   Authorization,
@@ -933,6 +935,42 @@ const promptCaching = (one: PromptCaching): IrPromptCaching => ({
   cacheMessageOffset: one.cacheMessageOffset ?? 0,
 })
 
+const responseCache = (policy: ResponseCache, path: Path, to: Mapping): IrResponseCache | undefined => {
+  const { semantic } = policy
+  const store = policy.store ?? "memory"
+  if (store === "redis" && !to.names.hasRedis) {
+    to.fail([...path, "store"], "no Redis is configured", "Set `config.redis.url`, or leave out `store`.")
+  }
+  if (policy.ttl === 0) to.fail([...path, "ttl"], "nothing is kept for no time")
+  if (policy.maxEntryBytes === 0) to.fail([...path, "maxEntryBytes"], "no answer is that small")
+  if (semantic?.maxEntries === 0) to.fail([...path, "semantic", "maxEntries"], "nothing is found among nothing")
+  if (semantic?.path !== undefined && !semantic.path.startsWith("/")) {
+    to.fail([...path, "semantic", "path"], "a path begins with `/`")
+  }
+  const called = semantic === undefined ? undefined : callee(semantic, [...path, "semantic"], to)
+  if (semantic !== undefined && called === undefined) return undefined
+  return {
+    ...present({ key: policy.key }),
+    ttlMillis: Math.max(1, policy.ttl ?? defaults.responseCacheTtlMillis),
+    store,
+    entryBytesMax: Math.max(1, policy.maxEntryBytes ?? defaults.responseCacheEntryBytesMax),
+    keepsCadence: policy.cadence === "recorded",
+    ...present({
+      semantic:
+        semantic === undefined || called === undefined
+          ? undefined
+          : {
+              callee: called,
+              path: semantic.path ?? "/v1/embeddings",
+              model: semantic.model,
+              threshold: semantic.threshold ?? defaults.semanticThreshold,
+              entriesMax: Math.max(1, semantic.maxEntries ?? defaults.semanticEntriesMax),
+              timeoutMillis: semantic.timeout ?? defaults.semanticTimeoutMillis,
+            },
+    }),
+  }
+}
+
 const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
   _tag: "Ai",
   ...present({
@@ -949,6 +987,10 @@ const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
     modelAliases: policy.modelAliases,
     promptCaching: policy.promptCaching === undefined ? undefined : promptCaching(policy.promptCaching),
     budgets: policy.budgets === undefined ? undefined : budgets(policy.budgets, [...path, "budgets"], to),
+    responseCache:
+      policy.responseCache === undefined
+        ? undefined
+        : responseCache(policy.responseCache, [...path, "responseCache"], to),
     routes: policy.routes,
   }),
 })

@@ -12,6 +12,7 @@ const names = [
   "responseModel",
   "provider",
   "serviceTier",
+  "cache",
   "inputTokens",
   "providerInputTokens",
   "inputImageTokens",
@@ -103,6 +104,8 @@ export class LlmFacts extends FieldView {
         return account.provider
       case "serviceTier":
         return account.serviceTier
+      case "cache":
+        return account.cached
       case "inputTokens":
         return uint(usage?.inputTokens)
       case "providerInputTokens":

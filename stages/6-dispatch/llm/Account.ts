@@ -23,6 +23,8 @@ export class Account {
   clientFormat: string | undefined
   upstreamFormat: string | undefined
   serviceTier: string | undefined
+  /** What the cache of replies knew: `similar` is a hit by meaning; absent without a cache. */
+  cached: "hit" | "similar" | "miss" | "bypass" | undefined
   usage: Usage | undefined
   /** Whether a part of the usage was counted or guessed here because the provider never said it. */
   isEstimated = false

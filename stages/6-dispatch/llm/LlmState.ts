@@ -1,19 +1,45 @@
 /** What is known of providers beyond one configuration, and what their calls are counted with. */
 import type { Tokens } from "../../ports/Tokens.ts"
+import type { Replies } from "../../ports/Replies.ts"
 import type { Spending } from "../../ports/Spending.ts"
 import { Vitals } from "../health.ts"
+import { Similar } from "./cache/Similar.ts"
 
 /** Names come from configuration; one that made thousands of them in its life need not be remembered whole. */
 const VITALS_MAX = 16_384
+/** So many caches by meaning are kept, those of former configurations included. */
+const SIMILAR_MAX = 64
+
+/** Where replies are kept; a cache that is configured for a place that is not there keeps nothing. */
+export interface KeptReplies {
+  readonly memory?: Replies
+  readonly redis?: Replies
+}
 
 export class LlmState {
   readonly tokens: Tokens
   readonly spending: Spending | undefined
+  readonly replies: KeptReplies
   private readonly known = new Map<string, Vitals>()
+  private readonly meanings = new Map<string, Similar>()
 
-  constructor(tokens: Tokens, spending?: Spending) {
+  constructor(tokens: Tokens, spending?: Spending, replies: KeptReplies = {}) {
     this.tokens = tokens
     this.spending = spending
+    this.replies = replies
+  }
+
+  similar(generation: string, entriesMax: number): Similar {
+    const key = `${entriesMax} ${generation}`
+    let similar = this.meanings.get(key)
+    if (similar === undefined) {
+      for (const oldest of this.meanings.keys()) {
+        if (this.meanings.size < SIMILAR_MAX) break
+        this.meanings.delete(oldest)
+      }
+      this.meanings.set(key, (similar = new Similar(entriesMax)))
+    }
+    return similar
   }
 
   /** By the backend and the name of each provider. */

@@ -66,6 +66,8 @@ export interface Provider {
     account: Account,
     pinned: string | undefined,
   ) => Effect.Effect<Answer, Refusal>
+  /** A reply that this provider gave before, shaped as its policies shape replies. */
+  readonly again: (attempt: Try, reply: Reply) => Effect.Effect<Reply, Refusal>
 }
 
 const positive = (millis: number | undefined): number | undefined =>
@@ -306,10 +308,20 @@ export const compile = (
     })
   }
 
+  const { ResponseHeaderModifier, Transformations } = policies
+  const shaping = backendSteps(policyPorts, {
+    ...(ResponseHeaderModifier === undefined ? {} : { ResponseHeaderModifier }),
+    ...(Transformations === undefined ? {} : { Transformations }),
+  })
+
   return {
     name: provider.name,
     part,
     traits,
+    again: (attempt, reply) =>
+      shaping.length === 0
+        ? Effect.succeed(reply)
+        : layer<Try>(shaping, () => Effect.succeed(reply))(new Try(attempt.exchange, attempt.request.copy())),
     ask: (attempt, asked, account, pinned) => {
       const made = prepare(attempt, asked, pinned, freshCall)
       if (Result.isFailure(made)) {

@@ -28,6 +28,8 @@ export interface Candidate {
 export interface Candidates {
   readonly set: EndpointSet
   readonly byMember: ReadonlyMap<Member, Candidate>
+  /** The same for the same providers and models. */
+  readonly name: string
 }
 
 const nowhere = { _tag: "Unix", path: "-" } as const
@@ -41,7 +43,8 @@ export const candidates = (all: ReadonlyArray<Candidate>): Candidates => {
     while (buckets.length <= candidate.group) buckets.push([])
     buckets[candidate.group]?.push(member)
   }
-  return { set: makeSet(buckets), byMember }
+  const name = all.map(({ group, id, pinned }) => `${group} ${id} ${pinned ?? ""}`).join("\n")
+  return { set: makeSet(buckets), byMember, name }
 }
 
 export interface FailoverSettings {

@@ -30,6 +30,17 @@ export interface Cost {
   readonly outputAudio: number
 }
 
+export const free: Cost = {
+  total: 0,
+  input: 0,
+  output: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  reasoning: 0,
+  inputAudio: 0,
+  outputAudio: 0,
+}
+
 export type Lookup =
   | { readonly status: "exact"; readonly price: Price }
   | { readonly status: "unpriced" | "missing" | "noCatalog" }

@@ -23,6 +23,7 @@ import { ask, type Candidate, type Candidates, candidates, type FailoverSettings
 import { asKind, clientFormats, kindsBy, type Place, placesBy, usualRoutes } from "./kinds.ts"
 import { LlmState } from "./LlmState.ts"
 import type { Part } from "./Part.ts"
+import { type Cached, compile as compileCache } from "./cache/responseCache.ts"
 import { compile as compileProvider, type Connecting, type Provider } from "./Provider.ts"
 import { modelsOf } from "./models.ts"
 import { catalogueOf, costOf, find, ratesFor } from "./prices.ts"
@@ -67,6 +68,28 @@ const budgetsOf = (route: TrafficPolicies, parts: ReadonlyArray<Part>): Readonly
   for (const budget of route.Ai?.budgets ?? []) all.set(budget.name, budget)
   for (const { policies } of parts) for (const budget of policies.Ai?.budgets ?? []) all.set(budget.name, budget)
   return [...all.values()]
+}
+
+/** Like the paths, it is that of the route unless a backend has its own. */
+const cacheOf = (
+  own: LlmState,
+  ports: PolicyPorts,
+  clock: DispatchPorts["clock"],
+  backend: LlmBackend,
+  parts: ReadonlyArray<Part>,
+  route: TrafficPolicies,
+): Cached | undefined => {
+  const policy =
+    parts.find(({ policies }) => policies.Ai?.responseCache !== undefined)?.policies.Ai?.responseCache ??
+    route.Ai?.responseCache
+  const replies = policy === undefined ? undefined : own.replies[policy.store]
+  const cryptography = ports.gate?.cryptography
+  if (policy === undefined || replies === undefined || cryptography === undefined) return undefined
+  const { sha256 } = cryptography
+  const mayChangeAnswers = parts.map(({ group, model, policies, provider }) => [group, model, policies.Ai, provider])
+  const generation = sha256(JSON.stringify([backend.key, route.Ai, mayChangeAnswers]))
+  const similar = (name: string, entriesMax: number) => own.similar(name, entriesMax)
+  return compileCache(policy, { ports, clock, replies, sha256, generation, similar })
 }
 
 const tooLarge: Refusal = { _tag: "RequestBodyTooLarge" }
@@ -170,6 +193,13 @@ export const reach = (
     return { tokens: input + output, usd }
   }
 
+  const cache = cacheOf(own, ports, clock, backend, parts, route)
+  /** Whoever asks what was answered before costs nobody anything. */
+  const known = (attempt: Try, asked: Asked, all: Candidates, account: Account): Effect.Effect<Reply, Refusal> =>
+    cache === undefined
+      ? affordable(attempt, asked, all, account)
+      : cache(attempt, asked, account, all, () => affordable(attempt, asked, all, account))
+
   /** Whoever has spent what there was is refused before anybody is asked. */
   const affordable = (attempt: Try, asked: Asked, all: Candidates, account: Account): Effect.Effect<Reply, Refusal> => {
     const asking = (): Effect.Effect<Reply, Refusal> => ask(settings, all, attempt, asked, account)
@@ -237,7 +267,7 @@ export const reach = (
       const place = method === "GET" && attempt.request.upgrade === undefined ? asKind(found, "passthrough") : found
       if (place.kind === "models") return Effect.succeed(notImplemented())
       const answered = Effect.flatMap(asking(attempt, place), (asked) =>
-        metered(attempt, asked, (account) => affordable(attempt, asked, all, account)),
+        metered(attempt, asked, (account) => known(attempt, asked, all, account)),
       )
       return Effect.catch(answered, inOwnWords(place.kind, attempt))
     }
@@ -258,7 +288,7 @@ export const reach = (
       }
       const understood =
         kind === "passthrough" && found.passthrough === "detect" ? { ...asked, kind: "detect" as const } : asked
-      return metered(attempt, understood, (account) => affordable(attempt, understood, found.candidates, account))
+      return metered(attempt, understood, (account) => known(attempt, understood, found.candidates, account))
     })
     return Effect.catch(answered, inOwnWords(kind, attempt))
   }
