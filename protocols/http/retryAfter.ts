@@ -62,6 +62,18 @@ const family = [
   "x-ratelimit-reset-tokens-minute",
 ]
 
+/** Anthropic tells of several limits at once, each with the time at which it is full again: those that are used up count. */
+const anthropicFamily = ["requests", "tokens", "input-tokens", "output-tokens"]
+const anthropicWait = (headers: Headers, nowMillis: number): number | undefined => {
+  let most: number | undefined
+  for (const limit of anthropicFamily) {
+    if (headers.get(`anthropic-ratelimit-${limit}-remaining`)?.trim() !== "0") continue
+    const reset = Date.parse(headers.get(`anthropic-ratelimit-${limit}-reset`) ?? "") - nowMillis
+    if (!Number.isNaN(reset) && (most === undefined || reset > most)) most = reset
+  }
+  return most
+}
+
 /** The wait that a 429 asks for, from the first kind of hint that can be read. */
 export const retryHintMillis = (headers: Headers, nowMillis: number): number | undefined => {
   const after = headers.get("retry-after")
@@ -81,5 +93,6 @@ export const retryHintMillis = (headers: Headers, nowMillis: number): number | u
     const span = value === undefined ? undefined : parseSpan(value.trim())
     if (span !== undefined && (least === undefined || span < least)) least = span
   }
-  return least === undefined ? undefined : bounded(least)
+  const wanted = least ?? anthropicWait(headers, nowMillis)
+  return wanted === undefined ? undefined : bounded(wanted)
 }
