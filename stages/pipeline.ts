@@ -23,6 +23,7 @@ import type { CompiledBind, CompiledListener, Live } from "./Plan.ts"
 import type { Journal } from "./ports/Journal.ts"
 import type { HttpConnection, Socket } from "./ports/Network.ts"
 import type { Clock } from "./ports/Timer.ts"
+import { inWordsOfModels } from "./6-dispatch/llm/refusals.ts"
 import { needMore, peek, seen } from "./peek.ts"
 import { rejected, type Rejected } from "./Rejected.ts"
 
@@ -45,6 +46,7 @@ export const make = (ports: PipelinePorts) => {
       context: ports.context,
       live,
       clock,
+      told: inWordsOfModels,
       journal: {
         exchange: journal.exchange,
         inquire: journal.inquire,

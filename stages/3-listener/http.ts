@@ -26,6 +26,8 @@ export interface Around {
   readonly context: Context.Context<never>
   readonly live: Live
   readonly clock: Clock
+  /** How refusals are told where a protocol above HTTP has words of its own; undefined for all others. */
+  readonly told?: (exchange: Exchange, refusal: Refusal) => Reply | undefined
   readonly journal: {
     readonly exchange: (exchange: Exchange, ending: Ending) => void
     readonly malformed: (bound: Bound, status: number, message: string) => void
@@ -54,7 +56,7 @@ export const make = (around: Around, serve: Serve) => {
 
   const replyTo = (exchange: Exchange, refusal: Refusal): Reply => {
     exchange.trail.refusal = refusal
-    return toReply(refusal, isGrpc(exchange.request.headers.get("content-type")))
+    return around.told?.(exchange, refusal) ?? toReply(refusal, isGrpc(exchange.request.headers.get("content-type")))
   }
 
   const end = (

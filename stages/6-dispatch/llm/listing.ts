@@ -3,7 +3,7 @@ import { coversModel, modelsIntersect } from "../../../ir/backend/Llm.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import * as Body from "../../Body.ts"
-import type { Reply } from "../../Exchange.ts"
+import type { Reply, Request } from "../../Exchange.ts"
 
 /** What a key that is good for some models only sees of one: by name where it can. */
 export const visible = (pattern: string, allowed: ReadonlyArray<string> | undefined): ReadonlyArray<string> => {
@@ -55,9 +55,12 @@ const native = (id: string): JsonObject => ({
   supportedGenerationMethods: ["generateContent", "streamGenerateContent", "countTokens"],
 })
 
-/** Google's clients ask under `/v1beta` and want another shape. */
-export const list = (path: string, ids: ReadonlyArray<string>, createdSeconds: number): Reply =>
-  path.startsWith("/v1beta/")
+/** Google's clients want another shape; not all of them ask under `/v1beta`. */
+export const wantsNative = ({ headers, path }: Request): boolean =>
+  path.startsWith("/v1beta/") || headers.has("x-goog-api-client") || headers.has("x-goog-api-key")
+
+export const list = (isNative: boolean, ids: ReadonlyArray<string>, createdSeconds: number): Reply =>
+  isNative
     ? json({ models: ids.map(native) })
     : json({
         object: "list",
@@ -67,5 +70,5 @@ export const list = (path: string, ids: ReadonlyArray<string>, createdSeconds: n
         last_id: ids[ids.length - 1] ?? null,
       })
 
-export const one = (path: string, id: string, createdSeconds: number): Reply =>
-  json(path.startsWith("/v1beta/") ? native(id) : entry(id, createdSeconds))
+export const one = (isNative: boolean, id: string, createdSeconds: number): Reply =>
+  json(isNative ? native(id) : entry(id, createdSeconds))

@@ -15,7 +15,7 @@ import * as Regex from "../../4-route/Regex.ts"
 import type { Try } from "../Target.ts"
 import type { Asked } from "./Asked.ts"
 import { type Candidate, type Candidates, candidates } from "./failover.ts"
-import { list, listingPath, mayUse, one, visible } from "./listing.ts"
+import { list, listingPath, mayUse, one, visible, wantsNative } from "./listing.ts"
 import type { Part } from "./Part.ts"
 import { errorReply } from "./told.ts"
 
@@ -241,10 +241,11 @@ export const modelsOf = (
       }
       for (const { name } of backend.virtualModels) if (mayUse(allowed, name)) names.add(name)
       const { id } = asked
-      if (id === undefined) return list(path, [...names], createdSeconds)
+      const isNative = wantsNative(attempt.request)
+      if (id === undefined) return list(isNative, [...names], createdSeconds)
       return [...names].some((name) => coversModel(name, id)) && mayUse(allowed, id)
-        ? one(path, id, createdSeconds)
-        : errorReply(undefined, {
+        ? one(isNative, id, createdSeconds)
+        : errorReply(isNative ? "gemini" : undefined, {
             status: 404,
             kind: "notFound",
             message: `the model ${JSON.stringify(id)} does not exist`,
