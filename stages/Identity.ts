@@ -23,4 +23,6 @@ export interface KeyHolder {
   readonly budgets?: ReadonlyArray<Budget> | undefined
   /** Models the key is good for; absent: any. */
   readonly allowedModels: ReadonlyArray<string> | undefined
+  /** Tools of MCP servers that the key is good for; absent: any. */
+  readonly allowedTools?: ReadonlyArray<string> | undefined
 }

@@ -17,6 +17,8 @@ export const IssuedKey = Schema.Struct({
   metadata: Schema.optionalKey(Schema.Json),
   /** Exact, `prefix*`, `*suffix` or `*`; absent: any model, empty: none. */
   allowedModels: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+  /** Of MCP servers: `tool`, or `target/tool`, with `*` for any part; absent: any tool, empty: none. */
+  allowedTools: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
   /** What its holder may spend; the names of keys whose budgets are to be kept apart differ. */
   budgets: Schema.optionalKey(Schema.Array(Budget)),
   /** By the wall clock; from then on it is as if it had never been given out. */

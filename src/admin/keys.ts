@@ -31,7 +31,7 @@ export const keyDesk = (store: Effect.Effect<Store, StoreFailure>): KeyDesk => (
     if (Exit.isFailure(wanted)) {
       return text(
         400,
-        'expected {"name": "…", "metadata": {…}, "models": ["…"], "budgets": [{"name", "usd", "tokens", "windowMillis", "hard"}], "expiresMillis": …}\n',
+        'expected {"name": "…", "metadata": {…}, "models": ["…"], "tools": ["…"], "budgets": [{"name", "usd", "tokens", "windowMillis", "hard"}], "expiresMillis": …}\n',
       )
     }
     return answered(
@@ -39,6 +39,20 @@ export const keyDesk = (store: Effect.Effect<Store, StoreFailure>): KeyDesk => (
     )
   },
   "/keys/list": async () => answered(Effect.flatMap(store, (open) => Effect.map(Keys.list(open), (all) => json(all)))),
+  "/keys/renew": async ({ query }) => {
+    const id = query.get("id")
+    const graceMillis = Number(query.get("graceMillis") ?? 0)
+    if (id === null || !Number.isFinite(graceMillis) || graceMillis < 0) {
+      return text(400, "usage: POST /keys/renew?id=<id>[&graceMillis=<milliseconds>]\n")
+    }
+    return answered(
+      Effect.flatMap(store, (open) =>
+        Effect.map(Keys.renew(open, id, Date.now(), graceMillis), (made) =>
+          made === undefined ? text(404, "no such key\n") : json(made),
+        ),
+      ),
+    )
+  },
   "/keys/revoke": async ({ query }) => {
     const id = query.get("id")
     if (id === null) return text(400, "usage: POST /keys/revoke?id=<id>\n")

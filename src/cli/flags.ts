@@ -76,8 +76,9 @@ Usage
   sluice import --from SOURCE -f FILE [-o FILE]
                                           a configuration of litellm, portkey, agentgateway or mcp (mcpServers) in our words, with
                                           a finding for everything in it
-  sluice keys create --name NAME [--model M]… [--budget usd:10/24h]… [--expires 720h] [--metadata JSON] [-f FILE]
-                                          gives out a key for models; it is shown once. Also: keys list, keys revoke ID
+  sluice keys create --name NAME [--model M]… [--tool T]… [--budget usd:10/24h]… [--expires 720h] [--metadata JSON] [-f FILE]
+                                          gives out a key for models and tools; it is shown once. Also: keys list,
+                                          keys renew ID [--grace 24h], keys revoke ID
   sluice init [FILE]                      write a first configuration to change, config.yaml unless named
 
 FILE may be - for standard input. Without errors the exit code is 0; 1 says that the configuration or the start failed,
@@ -249,6 +250,8 @@ const parseKeys = (words: ReadonlyArray<string>): Asked | Usage => {
     options: {
       name: { type: "string" },
       model: { type: "string", multiple: true, default: [] },
+      tool: { type: "string", multiple: true, default: [] },
+      grace: { type: "string" },
       budget: { type: "string", multiple: true, default: [] },
       expires: { type: "string" },
       metadata: { type: "string" },
@@ -259,12 +262,13 @@ const parseKeys = (words: ReadonlyArray<string>): Asked | Usage => {
   })
   if (values.help) return { _tag: "Help" }
   const [action, id, ...more] = positionals
-  if (action !== "create" && action !== "list" && action !== "revoke") {
-    return usage("keys does one of these: create, list, revoke")
+  if (action !== "create" && action !== "list" && action !== "renew" && action !== "revoke") {
+    return usage("keys does one of these: create, list, renew, revoke")
   }
-  if (more.length > 0 || (id !== undefined && action !== "revoke")) return usage(`too many words for keys ${action}`)
-  const { budget: budgets, expires, file, json, metadata, model: models, name } = values
-  return { _tag: "Keys", action, id, budgets, expires, file, json, metadata, models, name }
+  if (more.length > 0 || (id !== undefined && action !== "revoke" && action !== "renew"))
+    return usage(`too many words for keys ${action}`)
+  const { budget: budgets, expires, file, grace, json, metadata, model: models, name, tool: tools } = values
+  return { _tag: "Keys", action, id, budgets, expires, file, grace, json, metadata, models, name, tools }
 }
 
 const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {

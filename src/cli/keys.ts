@@ -11,11 +11,13 @@ import { byDefault } from "../store/Location.ts"
 import * as Result from "effect/Result"
 
 export interface KeysAsked {
-  readonly action: "create" | "list" | "revoke"
+  readonly action: "create" | "list" | "renew" | "revoke"
   readonly file: string | undefined
   readonly name: string | undefined
   readonly id: string | undefined
   readonly models: ReadonlyArray<string>
+  readonly tools: ReadonlyArray<string>
+  readonly grace: string | undefined
   readonly budgets: ReadonlyArray<string>
   readonly expires: string | undefined
   readonly metadata: string | undefined
@@ -47,7 +49,7 @@ const budgetOf = (written: string, i: number): Budget | string => {
 }
 
 const wantedOf = (asked: KeysAsked): Keys.Wanted | string => {
-  const { budgets, expires, metadata, models, name } = asked
+  const { budgets, expires, metadata, models, name, tools } = asked
   if (name === undefined) return "a key needs a name: sluice keys create --name NAME"
   const limits: Array<Budget> = []
   for (const [i, written] of budgets.entries()) {
@@ -68,6 +70,7 @@ const wantedOf = (asked: KeysAsked): Keys.Wanted | string => {
     name,
     metadata: about as NonNullable<Keys.Wanted["metadata"]>,
     ...(models.length === 0 ? {} : { models }),
+    ...(tools.length === 0 ? {} : { tools }),
     ...(limits.length === 0 ? {} : { budgets: limits }),
     ...(life === undefined ? {} : { expiresMillis: Date.now() + life.success }),
   }
@@ -75,12 +78,13 @@ const wantedOf = (asked: KeysAsked): Keys.Wanted | string => {
 
 const timeOf = (millis: number | undefined): string => (millis === undefined ? "never" : new Date(millis).toISOString())
 
-const lineOf = ({ expiresMillis, id, key, models, name, revokedMillis }: Keys.Shown): string =>
+const lineOf = ({ expiresMillis, id, key, models, name, revokedMillis, tools }: Keys.Shown): string =>
   [
     id,
     key,
     name,
     models === undefined ? "all models" : models.join(","),
+    tools === undefined ? "all tools" : tools.join(","),
     revokedMillis === undefined ? `expires ${timeOf(expiresMillis)}` : `revoked ${timeOf(revokedMillis)}`,
   ].join("\t")
 
@@ -88,7 +92,13 @@ export const keys = async (asked: KeysAsked, environment: NodeJS.ProcessEnv): Pr
   const wanted = asked.action === "create" ? wantedOf(asked) : undefined
   if (typeof wanted === "string") return failed(wanted, 2)
   const { id } = asked
-  if (asked.action === "revoke" && id === undefined) return failed("revoke needs the id of a key", 2)
+  if ((asked.action === "revoke" || asked.action === "renew") && id === undefined) {
+    return failed(`${asked.action} needs the id of a key`, 2)
+  }
+  const grace = asked.grace === undefined ? undefined : parseDuration(asked.grace)
+  if (grace !== undefined && Result.isFailure(grace)) {
+    return failed(`--grace takes a duration such as 24h: ${asked.grace}`, 2)
+  }
   let location = byDefault(environment)
   if (asked.file !== undefined) {
     const loading = begin()
@@ -106,6 +116,11 @@ export const keys = async (asked: KeysAsked, environment: NodeJS.ProcessEnv): Pr
     if (asked.action === "list") {
       const all = yield* Keys.list(store)
       return asked.json ? `${JSON.stringify(all, null, 2)}\n` : all.map((one) => `${lineOf(one)}\n`).join("")
+    }
+    if (asked.action === "renew") {
+      const made = yield* Keys.renew(store, id ?? "", Date.now(), grace?.success ?? 0)
+      if (made === undefined) return "no such key\n"
+      return asked.json ? `${JSON.stringify(made)}\n` : `${made.key}\n`
     }
     return (yield* Keys.revoke(store, id ?? "", Date.now())) ? "revoked\n" : "no such key\n"
   })

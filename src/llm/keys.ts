@@ -15,15 +15,21 @@ export const component: Component = {
     `CREATE TABLE llm_key (
       id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, name TEXT NOT NULL, shown TEXT NOT NULL, metadata TEXT NOT NULL,
       models TEXT, budgets TEXT, expires DOUBLE PRECISION, created DOUBLE PRECISION NOT NULL, revoked DOUBLE PRECISION)`,
+    "ALTER TABLE llm_key ADD COLUMN tools TEXT",
+    // Of a key that was renewed: the one before it, and until when that one is still good.
+    "ALTER TABLE llm_key ADD COLUMN former TEXT",
+    "ALTER TABLE llm_key ADD COLUMN former_until DOUBLE PRECISION",
+    "CREATE INDEX llm_key_former ON llm_key (former)",
   ],
 }
 
 /** What a new key is for; a stranger may have written it. */
 export const Wanted = Schema.Struct({
   name: Schema.NonEmptyString,
-  /** What expressions know of its holder: user, team, tools and whatever else. */
+  /** What expressions know of its holder: user, team and whatever else. */
   metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json)),
   models: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+  tools: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
   budgets: Schema.optionalKey(Schema.Array(Budget)),
   expiresMillis: Schema.optionalKey(Schema.Finite),
 })
@@ -36,6 +42,7 @@ export interface Shown {
   readonly key: string
   readonly metadata: unknown
   readonly models: ReadonlyArray<string> | undefined
+  readonly tools: ReadonlyArray<string> | undefined
   readonly budgets: ReadonlyArray<Budget> | undefined
   readonly expiresMillis: number | undefined
   readonly createdMillis: number
@@ -58,6 +65,7 @@ const shownOf = (row: Row): Shown => ({
   key: `${text(row, "shown")}…`,
   metadata: jsonIn(row, "metadata"),
   models: jsonIn(row, "models") as ReadonlyArray<string> | undefined,
+  tools: jsonIn(row, "tools") as ReadonlyArray<string> | undefined,
   budgets: jsonIn(row, "budgets") as ReadonlyArray<Budget> | undefined,
   expiresMillis: optional(number, row, "expires"),
   createdMillis: number(row, "created"),
@@ -71,12 +79,13 @@ export const create = (
 ): Effect.Effect<{ readonly id: string; readonly key: string }, StoreFailure> => {
   const key = prefix + randomBytes(32).toString("base64url")
   const id = randomUUID()
-  const { budgets, expiresMillis, metadata = {}, models, name } = wanted
+  const { budgets, expiresMillis, metadata = {}, models, name, tools } = wanted
   return Effect.as(
     store.run(
-      sql`INSERT INTO llm_key (id, hash, name, shown, metadata, models, budgets, expires, created, revoked) VALUES
+      sql`INSERT INTO llm_key (id, hash, name, shown, metadata, models, tools, budgets, expires, created, revoked) VALUES
         (${id}, ${sha256(key)}, ${name}, ${key.slice(0, shownChars)}, ${JSON.stringify({ ...metadata, id, name })},
-        ${models === undefined ? null : JSON.stringify(models)}, ${budgets === undefined ? null : JSON.stringify(budgets)},
+        ${models === undefined ? null : JSON.stringify(models)}, ${tools === undefined ? null : JSON.stringify(tools)},
+        ${budgets === undefined ? null : JSON.stringify(budgets)},
         ${expiresMillis ?? null}, ${nowMillis}, NULL)`,
     ),
     { id, key },
@@ -93,17 +102,39 @@ export const revoke = (store: Store, id: string, nowMillis: number): Effect.Effe
     (changes) => changes > 0,
   )
 
-const issuedOf = (row: Row): VirtualKey => {
-  const { budgets, expiresMillis, id, metadata, models } = shownOf(row)
-  const issued: IssuedKey = {
-    value: { _tag: "Hashed", sha256: text(row, "hash") },
-    metadata: metadata as NonNullable<IssuedKey["metadata"]>,
-    ...(models === undefined ? {} : { allowedModels: models }),
-    ...(budgets === undefined ? {} : { budgets }),
-    ...(expiresMillis === undefined ? {} : { expiresMillis }),
-  }
-  return { id, issued }
+/** Another key for the same holder, with the same budgets; the one before stays good for a while. Undefined: no such key. */
+export const renew = (
+  store: Store,
+  id: string,
+  nowMillis: number,
+  graceMillis: number,
+): Effect.Effect<{ readonly id: string; readonly key: string } | undefined, StoreFailure> => {
+  const key = prefix + randomBytes(32).toString("base64url")
+  return Effect.map(
+    store.run(
+      sql`UPDATE llm_key SET former = hash, former_until = ${nowMillis + graceMillis}, hash = ${sha256(key)},
+        shown = ${key.slice(0, shownChars)} WHERE id = ${id} AND revoked IS NULL`,
+    ),
+    (changes) => (changes > 0 ? { id, key } : undefined),
+  )
 }
+
+const issuedOf =
+  (hash: string) =>
+  (row: Row): VirtualKey => {
+    const { budgets, expiresMillis, id, metadata, models, tools } = shownOf(row)
+    const formerUntil = text(row, "hash") === hash ? Infinity : (optional(number, row, "former_until") ?? 0)
+    const until = Math.min(expiresMillis ?? Infinity, formerUntil)
+    const issued: IssuedKey = {
+      value: { _tag: "Hashed", sha256: hash },
+      metadata: metadata as NonNullable<IssuedKey["metadata"]>,
+      ...(models === undefined ? {} : { allowedModels: models }),
+      ...(tools === undefined ? {} : { allowedTools: tools }),
+      ...(budgets === undefined ? {} : { budgets }),
+      ...(until === Infinity ? {} : { expiresMillis: until }),
+    }
+    return { id, issued }
+  }
 
 /** A revoked key is refused everywhere after this at the latest. */
 export const FRESH_MILLIS = 2_000
@@ -136,7 +167,10 @@ export const keyring = (store: Effect.Effect<Store, StoreFailure>, clock: Pick<C
         const before = known.get(hash)
         if (before !== undefined && ageOf(before) <= FRESH_MILLIS) return Effect.succeed(before.key)
         const asked = Effect.flatMap(store, (open) =>
-          open.first(sql`SELECT * FROM llm_key WHERE hash = ${hash} AND revoked IS NULL`, issuedOf),
+          open.first(
+            sql`SELECT * FROM llm_key WHERE (hash = ${hash} OR former = ${hash}) AND revoked IS NULL`,
+            issuedOf(hash),
+          ),
         )
         return Effect.match(asked, {
           onFailure: () => (before !== undefined && ageOf(before) <= STALE_MILLIS ? before.key : undefined),

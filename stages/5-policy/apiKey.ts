@@ -77,6 +77,7 @@ const identify = (key: Issued, value: string, id: string): Identity =>
       budgets: key.issued.budgets,
       metadata: key.issued.metadata,
       allowedModels: key.issued.allowedModels,
+      allowedTools: key.issued.allowedTools,
     },
   })
 

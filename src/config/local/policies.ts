@@ -183,6 +183,7 @@ const apiKeyShape = Schema.Struct({
         keyHash: opt(sha256),
         metadata: opt(Schema.Json),
         allowedModels: opt(Texts),
+        allowedTools: opt(Texts, "Tools of MCP servers: `tool` or `target/tool`, with `*` for any part."),
         budgets: opt(Budgets),
         expiresAt: opt(Schema.String),
       }),

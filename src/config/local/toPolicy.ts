@@ -269,6 +269,11 @@ const modelPatterns = (patterns: ReadonlyArray<string>, path: Path, to: Mapping)
   return patterns
 }
 
+const toolPatterns = (patterns: ReadonlyArray<string>, path: Path, to: Mapping): ReadonlyArray<string> => {
+  for (const [i, one] of patterns.entries()) if (one === "") to.fail([...path, i], "the name of a tool is not empty")
+  return patterns
+}
+
 const instant = /^\d{4}-\d\d-\d\d(?:[Tt]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d))?$/
 
 const expiry = (text: string, path: Path, to: Mapping): number | undefined => {
@@ -316,6 +321,8 @@ const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => {
               one.allowedModels === undefined
                 ? undefined
                 : modelPatterns(one.allowedModels, [...at, "allowedModels"], to),
+            allowedTools:
+              one.allowedTools === undefined ? undefined : toolPatterns(one.allowedTools, [...at, "allowedTools"], to),
             budgets: one.budgets === undefined ? undefined : budgets(one.budgets, [...at, "budgets"], to),
             expiresMillis: one.expiresAt === undefined ? undefined : expiry(one.expiresAt, [...at, "expiresAt"], to),
           }),

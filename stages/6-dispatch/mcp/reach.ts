@@ -82,7 +82,7 @@ export const reachMcp = (
       prefixMode: backend.prefixMode,
       pagination: backend.pagination ?? "whole",
       failureMode: backend.failureMode,
-      access: within(Access.compile(policies.McpAuthorization, ports), backend.bundles, ports),
+      access: Access.withinKey(within(Access.compile(policies.McpAuthorization, ports), backend.bundles, ports)),
       guard: compileGuard(policies.McpGuardrails, ports),
       runtime: state.runtime,
     }),

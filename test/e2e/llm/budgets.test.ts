@@ -169,7 +169,12 @@ llm:
     "eve",
   ])
   expect(listed).not.toContain(budgeted)
+  const renewed = await fetch(`${desk}/keys/renew?id=${eve.id}&graceMillis=60000`, { method: "POST" })
+  const next = (await renewed.json()) as { readonly id: string; readonly key: string }
+  expect(next.id).toBe(eve.id)
+  expect([await status(next.key), await status(eve.key)]).toEqual([200, 200])
   expect((await fetch(`${desk}/keys/revoke?id=${eve.id}`, { method: "POST" })).status).toBe(200)
+  await until(async () => (await status(next.key)) === 401)
   await until(async () => (await status(eve.key)) === 401)
   expect(gateway.out + gateway.error).not.toContain(budgeted)
   expect(fs.readFileSync(path.join(directory, "data.db")).includes(budgeted)).toBe(false)

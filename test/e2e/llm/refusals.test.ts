@@ -1,8 +1,8 @@
 /** Whatever refuses a call of a model, before or after a model was chosen, every SDK hears it as an error of its own. */
-import Anthropic from "@anthropic-ai/sdk"
+import Anthropic, { APIError as AnthropicError } from "@anthropic-ai/sdk"
 import { BedrockRuntimeClient, ConverseCommand } from "@aws-sdk/client-bedrock-runtime"
 import { ApiError, GoogleGenAI } from "@google/genai"
-import OpenAI from "openai"
+import OpenAI, { APIError as OpenAiError } from "openai"
 import { afterEach, describe, expect, it } from "vitest"
 import { type Place, startPlace } from "./place.ts"
 
@@ -29,7 +29,7 @@ const failed = async (asking: Promise<unknown>, hear: (error: unknown) => Heard)
   asking.then(() => ({ status: 200, name: undefined, message: "" }), hear)
 
 const ofOpenAi = (error: unknown): Heard => {
-  if (!(error instanceof OpenAI.APIError)) throw error
+  if (!(error instanceof OpenAiError)) throw error
   return { status: error.status as number, name: error.constructor.name, message: error.message }
 }
 
@@ -51,7 +51,7 @@ const clients: Readonly<Record<string, Ask>> = {
     return failed(
       anthropic.messages.create({ model, max_tokens: 9, messages: [{ role: "user", content }] }),
       (error) => {
-        if (!(error instanceof Anthropic.APIError)) throw error
+        if (!(error instanceof AnthropicError)) throw error
         const body = error.error as {
           readonly type: string
           readonly error: { readonly type: string; readonly message: string }

@@ -1,6 +1,7 @@
 /** What a caller may see and use of what targets offer. What it may not use does not exist for it. */
 import type { CelValue } from "../../../../ir/cel/CelValue.ts"
 import type { McpAuthorization } from "../../../../ir/policy/McpAuthorization.ts"
+import { matchesAny } from "../../../../protocols/mcp/pattern.ts"
 import { compileJudges, compileRules, decide, type Rules } from "../../../5-policy/authorization.ts"
 import type { Expression } from "../../../5-policy/expression/Expressions.ts"
 import { expressionsOf } from "../../../5-policy/expression/expressionsOf.ts"
@@ -11,8 +12,8 @@ import type { Exchange } from "../../../Exchange.ts"
 export type Kind = "tool" | "prompt" | "resource" | "task"
 
 export interface Access {
-  /** Whether every caller sees the same. */
-  readonly isOpen: boolean
+  /** Whether nothing is kept from whoever asks. */
+  readonly isOpenTo: (exchange: Exchange) => boolean
   /** For one exchange: whether a thing may be used, with such arguments, or be listed at all. */
   readonly of: (exchange: Exchange) => Judge
 }
@@ -23,7 +24,23 @@ export interface Judge {
 }
 
 const everything: Judge = { lists: () => true, permits: () => true }
-export const open: Access = { isOpen: true, of: () => everything }
+export const open: Access = { isOpenTo: () => true, of: () => everything }
+
+/** The same access, within the tools that the caller's key is good for: by their names, or by those of targets and tools. */
+export const withinKey = (access: Access): Access => ({
+  isOpenTo: (exchange) => exchange.identity?.apiKey?.allowedTools === undefined && access.isOpenTo(exchange),
+  of: (exchange) => {
+    const judge = access.of(exchange)
+    const allowed = exchange.identity?.apiKey?.allowedTools
+    if (allowed === undefined) return judge
+    const covers = (kind: Kind, target: string, name: string): boolean =>
+      kind !== "tool" || matchesAny(allowed, name) || matchesAny(allowed, `${target}/${name}`)
+    return {
+      lists: (kind, target, name) => covers(kind, target, name) && judge.lists(kind, target, name),
+      permits: (kind, target, name, args) => covers(kind, target, name) && judge.permits(kind, target, name, args),
+    }
+  },
+})
 
 /** As long as the arguments are not known, a rule that cannot be judged without them neither forbids nor fails to allow. */
 const listed = ({ allow, deny, require }: Rules<Expression>, facts: Facts): boolean => {
@@ -43,7 +60,7 @@ export const compile = (sets: ReadonlyArray<McpAuthorization> | undefined, ports
   const rules = compileRules(sets, expressions, "mcpAuthorization", "authorization")
   const judges = compileJudges(sets, ports, "mcpAuthorization")
   return {
-    isOpen: false,
+    isOpenTo: () => false,
     of: (exchange) => {
       const facts = Facts.of(around, { request: exchange.request, exchange })
       const caller = { identity: exchange.identity, client: exchange.bound.secured.tls?.client }

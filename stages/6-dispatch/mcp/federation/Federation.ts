@@ -222,7 +222,7 @@ export class Federation {
       const native =
         owned.name === name ? call : { ...call, params: call.params?.with("name", JSON.stringify(owned.name)) }
       return this.guarded(owned.member, native, (checked) => {
-        if (!this.settings.access.isOpen) {
+        if (!this.settings.access.isOpenTo(call.caller.exchange)) {
           const { params } = checked
           const args = toValue(params?.get("arguments")) ?? {}
           const asked = params?.string("name") ?? ""
@@ -243,7 +243,7 @@ export class Federation {
       const native =
         owned.name === uri ? call : { ...call, params: call.params?.with("uri", JSON.stringify(owned.name)) }
       return this.guarded(owned.member, native, (checked) => {
-        if (!this.settings.access.isOpen) {
+        if (!this.settings.access.isOpenTo(call.caller.exchange)) {
           const asked = checked.params?.string("uri") ?? ""
           if (!this.judge(call.caller.exchange).permits("resource", owned.member.name, asked, undefined)) {
             return hidden(call, "resource", owned.member, asked, unknown("resource", uri))
@@ -270,7 +270,7 @@ export class Federation {
           : this.directory.owner(kind, name, call.caller)
     return Effect.flatMap(found, (owned) => {
       if (owned === undefined) return Effect.succeed(unknown(kind, name))
-      const isOpen = this.settings.access.isOpen
+      const isOpen = this.settings.access.isOpenTo(call.caller.exchange)
       if (!isOpen && !this.judge(call.caller.exchange).lists(kind, owned.member.name, owned.name)) {
         return Effect.succeed(unknown(kind, name))
       }
@@ -304,7 +304,7 @@ export class Federation {
     if (member === undefined) return Effect.succeed(invalid(`Unknown task: ${id}`))
     const native = only === undefined ? id.slice(at + 1) : id
     if (
-      !this.settings.access.isOpen &&
+      !this.settings.access.isOpenTo(call.caller.exchange) &&
       !this.judge(call.caller.exchange).permits("task", member.name, native, undefined)
     ) {
       return hidden(call, "task", member, native, invalid(`Unknown task: ${id}`))

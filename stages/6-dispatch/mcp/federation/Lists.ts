@@ -89,7 +89,7 @@ export class Lists {
       const listings = listingsOf(found)
       const merged = this.merge(kind, caller, method, found, listings, registry(kind))
       const missing = missingOf(found)
-      const result = this.result(field, merged.items, listings, missing)
+      const result = this.result(caller, field, merged.items, listings, missing)
       return {
         _tag: "Result",
         result,
@@ -124,7 +124,7 @@ export class Lists {
       items: arrayOf(this.rename(kind, caller, found, method, registry)),
       conversions: new Map(),
     })
-    if (!this.settings.access.isOpen) return make()
+    if (!this.settings.access.isOpenTo(caller.exchange)) return make()
     const key = `${method} ${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
     const known = this.merged.get(key)
     if (
@@ -140,6 +140,7 @@ export class Lists {
   }
 
   private result(
+    caller: Caller,
     field: string,
     items: Json,
     listings: ReadonlyArray<Listing>,
@@ -148,7 +149,8 @@ export class Lists {
   ): Json {
     const now = this.settings.runtime.clock.nowMillis()
     const left = listings.map(({ atMillis, ttlMillis }) => Math.max(0, Math.floor(ttlMillis - (now - atMillis))))
-    const isPublic = missing.length === 0 && this.settings.access.isOpen && listings.every((one) => one.isPublic)
+    const isPublic =
+      missing.length === 0 && this.settings.access.isOpenTo(caller.exchange) && listings.every((one) => one.isPublic)
     return Fields.of({
       [field]: items,
       nextCursor: nextCursor === undefined ? undefined : JSON.stringify(nextCursor),
@@ -202,7 +204,7 @@ export class Lists {
       const nextCursor =
         Object.keys(next).length === 0 ? undefined : runtime.sealer.seal(JSON.stringify(state), purpose)
       const items = arrayOf(this.rename(kind, caller, listed, method, registry, false))
-      const result = this.result(field, items, listingsOf(listed), missingOf(listed), nextCursor)
+      const result = this.result(caller, field, items, listingsOf(listed), missingOf(listed), nextCursor)
       return { _tag: "Result", result, era: "modern" }
     })
   }
@@ -249,7 +251,7 @@ export class Lists {
 
   private judge({ exchange }: Caller): Judge | undefined {
     const { access } = this.settings
-    return access.isOpen ? undefined : access.of(exchange)
+    return access.isOpenTo(exchange) ? undefined : access.of(exchange)
   }
 
   /** The items of all targets in the order of the configuration, under the names that clients know them by. */

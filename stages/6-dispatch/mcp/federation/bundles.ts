@@ -44,7 +44,7 @@ export const within = (access: Access, bundles: ReadonlyArray<McpBundle>, ports:
     return nothing
   }
   return {
-    isOpen: false,
+    isOpenTo: () => false,
     of: (exchange): Judge => {
       const contents = chosen(exchange)
       const judge = access.of(exchange)
