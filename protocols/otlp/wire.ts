@@ -79,10 +79,11 @@ const keyValue = (writer: BinaryWriter, field: number, key: string, value: unkno
       return
     }
   }
-  message(writer, field, (pair) => {
-    text(pair, 1, key)
-    message(pair, 2, (inner) => anyValue(inner, value, depth))
-  })
+  writer.tag(field, WireType.LengthDelimited).fork()
+  text(writer, 1, key)
+  writer.tag(2, WireType.LengthDelimited).fork()
+  anyValue(writer, value, depth)
+  writer.join().join()
 }
 
 export const attributes = (writer: BinaryWriter, field: number, all: Iterable<OtlpAttribute>): void => {
@@ -132,9 +133,17 @@ export const exportRequest = <A>(
 
 /** Unix time in nanoseconds, to the microsecond: what a number of milliseconds with a fraction can say. */
 export const time = (writer: BinaryWriter, field: number, unixMillis: number): void => {
-  const micros = BigInt(Math.max(0, Math.round(unixMillis * 1000)))
-  writer.tag(field, WireType.Bit64).fixed64(micros * 1000n)
+  const micros = Math.max(0, Math.round(unixMillis * 1000))
+  // In halves, because nanoseconds are more than a number holds.
+  const low = (micros % half) * 1000
+  const high = Math.floor(micros / half) * 1000 + Math.floor(low / half)
+  writer
+    .tag(field, WireType.Bit64)
+    .fixed32(low % half)
+    .fixed32(high % half)
 }
+
+const half = 2 ** 32
 
 /** The value of a lower-case hexadecimal digit; NaN for anything else. */
 const digit = (code: number): number =>

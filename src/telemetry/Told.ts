@@ -52,6 +52,15 @@ export interface Witness {
   readonly tell: (told: Told) => void
 }
 
+/** Lists of names come from configuration, the same one for exchange after exchange. */
+const sets = new WeakMap<ReadonlyArray<string>, ReadonlySet<string>>()
+
+const setOf = (names: ReadonlyArray<string>): ReadonlySet<string> => {
+  let set = sets.get(names)
+  if (set === undefined) sets.set(names, (set = new Set(names)))
+  return set
+}
+
 /** Fields without those that were removed, and with the computed ones in place of those of the same name. */
 export const arranged = (
   fields: ReadonlyArray<Field>,
@@ -59,6 +68,8 @@ export const arranged = (
   computed: ReadonlyArray<Field>,
 ): ReadonlyArray<Field> => {
   if (removed.length === 0 && computed.length === 0) return fields
-  const gone = new Set([...removed, ...computed.map(([name]) => name)])
-  return [...fields.filter(([name]) => !gone.has(name)), ...computed]
+  const gone = setOf(removed)
+  if (computed.length === 0) return fields.filter(([name]) => !gone.has(name))
+  const replaced = new Set(computed.map(([name]) => name))
+  return [...fields.filter(([name]) => !gone.has(name) && !replaced.has(name)), ...computed]
 }

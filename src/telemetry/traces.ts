@@ -2,6 +2,7 @@
 import type { OtlpSpan } from "../../protocols/otlp/traces.ts"
 import { isGrpc } from "../../protocols/http/grpc.ts"
 import { tracestateHeader } from "../../protocols/trace/context.ts"
+import type { Tracing } from "../../ir/policy/Tracing.ts"
 import type { Match } from "../../ir/Match.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import { spokenAttributes, spokenName } from "./spoken.ts"
@@ -33,6 +34,14 @@ const statusFields = ["error", "trace.id", "span.id"]
 /** Set as an attribute, it is the name of the span. */
 const nameAttribute = "span.name"
 
+const removals = new WeakMap<Tracing, ReadonlyArray<string>>()
+
+const removedBy = (policy: Tracing): ReadonlyArray<string> => {
+  let removed = removals.get(policy)
+  if (removed === undefined) removals.set(policy, (removed = [...statusFields, ...policy.remove]))
+  return removed
+}
+
 /** The span of the exchange itself first, then those of what it did. */
 export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
   const { ending, exchange, line } = told
@@ -61,7 +70,7 @@ export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
     endedUnixMillis: told.endedUnixMillis,
     attributes: arranged(
       own as typeof told.fields,
-      [...statusFields, ...tracer.policy.remove],
+      removedBy(tracer.policy),
       computed.filter(([name]) => name !== nameAttribute),
     ),
     error: line.error,
