@@ -4,7 +4,8 @@ import { changed, type Fields, fieldsOf, isFields, listOf, present, textOf } fro
 import type { Operation } from "../operation.ts"
 import type { Dialect } from "./Dialect.ts"
 import { partsFromLegacy, partsToLegacy } from "./part.ts"
-import { isTerminal, roleFromLegacy, roleToLegacy, stateFromLegacy, stateToLegacy } from "./words.ts"
+import { resultsBy, shapes } from "./shapes.ts"
+import { isFinal, roleFromLegacy, roleToLegacy, stateFromLegacy, stateToLegacy } from "./words.ts"
 
 const messageIn = (value: unknown): unknown => {
   if (!isFields(value)) return value
@@ -17,62 +18,42 @@ const messageOut = (value: unknown): unknown =>
     ? { kind: "message", ...changed(changed(value, "role", roleToLegacy), "parts", partsToLegacy) }
     : value
 
-const statusIn = (value: unknown): unknown =>
-  changed(changed(fieldsOf(value), "state", stateFromLegacy), "message", messageIn)
+const reading = shapes({ message: messageIn, parts: partsFromLegacy, state: stateFromLegacy })
 
-const statusOut = (value: unknown): unknown => {
-  const status = fieldsOf(value)
-  return changed({ ...status, state: stateToLegacy(status["state"]) }, "message", messageOut)
-}
+const writing = shapes({
+  message: messageOut,
+  parts: partsToLegacy,
+  state: stateToLegacy,
+  status: (status) => ({ state: "TASK_STATE_UNSPECIFIED", ...status }),
+})
 
-const artifactIn = (value: unknown): unknown => changed(fieldsOf(value), "parts", partsFromLegacy)
-const artifactOut = (value: unknown): unknown => changed(fieldsOf(value), "parts", partsToLegacy)
-
-const all = (change: (value: unknown) => unknown) => (values: unknown) => listOf(values).map(change)
-
-export const taskIn = (value: unknown): unknown => {
+export const taskIn = (value: unknown): Fields => {
   const { kind: _, ...rest } = fieldsOf(value)
-  return changed(changed(changed(rest, "status", statusIn), "history", all(messageIn)), "artifacts", all(artifactIn))
+  return reading.task(rest)
 }
 
-export const taskOut = (value: unknown): unknown => {
-  const task = fieldsOf(value)
-  return {
-    kind: "task",
-    ...changed(changed(task, "history", all(messageOut)), "artifacts", all(artifactOut)),
-    status: statusOut(task["status"]),
-  }
-}
+/** Both always have a status, since readers count on it. */
+const stated = (value: unknown): Fields => ({ status: {}, ...fieldsOf(value) })
+
+export const taskOut = (value: unknown): Fields => ({ kind: "task", ...writing.task(stated(value)) })
 
 const statusUpdateIn = (value: Fields): Fields => {
   const { final: _, kind: __, ...rest } = value
-  return changed(rest, "status", statusIn)
+  return reading.statusUpdate(rest)
 }
 
-/**
- * A reader of 0.3 stops at `final`. A task that waits for input always ends its stream; one that waits for credentials
- * may go on by itself, so its stream is left to end when it ends.
- */
-const statusUpdateOut = (value: unknown): Fields => {
-  const update = fieldsOf(value)
-  const state = fieldsOf(update["status"])["state"]
-  return {
-    kind: "status-update",
-    ...update,
-    status: statusOut(update["status"]),
-    final: isTerminal(state) || state === "TASK_STATE_INPUT_REQUIRED",
-  }
-}
+const statusUpdateOut = (value: unknown): Fields => ({
+  kind: "status-update",
+  ...writing.statusUpdate(stated(value)),
+  final: isFinal(fieldsOf(fieldsOf(value)["status"])["state"]),
+})
 
 const artifactUpdateIn = (value: Fields): Fields => {
   const { kind: _, ...rest } = value
-  return changed(rest, "artifact", artifactIn)
+  return reading.artifactUpdate(rest)
 }
 
-const artifactUpdateOut = (value: unknown): Fields => ({
-  kind: "artifact-update",
-  ...changed(fieldsOf(value), "artifact", artifactOut),
-})
+const artifactUpdateOut = (value: unknown): Fields => ({ kind: "artifact-update", ...writing.artifactUpdate(value) })
 
 /** Says by its member what 0.3 says by `kind`; older agents leave `kind` out, and then the shape has to tell. */
 export const eventIn = (value: unknown): unknown => {
@@ -196,51 +177,23 @@ const writeRequest = (operation: Operation, params: Fields): Fields => {
   }
 }
 
-const readResult = (operation: Operation, result: unknown): unknown => {
-  switch (operation) {
-    case "SendMessage":
-    case "SendStreamingMessage":
-    case "SubscribeToTask":
-      return eventIn(result)
-    case "GetTask":
-    case "CancelTask":
-      return taskIn(result)
-    case "ListTasks":
-      return changed(fieldsOf(result), "tasks", all(taskIn))
-    case "CreateTaskPushNotificationConfig":
-    case "GetTaskPushNotificationConfig":
-      return taskPushIn(result)
-    case "ListTaskPushNotificationConfigs":
-      return { configs: listOf(result).map(taskPushIn) }
-    case "DeleteTaskPushNotificationConfig":
-      return null
-    case "GetExtendedAgentCard":
-      return fromLegacyCard(fieldsOf(result))
-  }
-}
+const readResult = resultsBy({
+  event: eventIn,
+  task: taskIn,
+  push: taskPushIn,
+  pushes: (result) => ({ configs: listOf(result).map(taskPushIn) }),
+  deleted: null,
+  card: (result) => fromLegacyCard(fieldsOf(result)),
+})
 
-const writeResult = (operation: Operation, result: unknown): unknown => {
-  switch (operation) {
-    case "SendMessage":
-    case "SendStreamingMessage":
-    case "SubscribeToTask":
-      return eventOut(result)
-    case "GetTask":
-    case "CancelTask":
-      return taskOut(result)
-    case "ListTasks":
-      return changed(fieldsOf(result), "tasks", all(taskOut))
-    case "CreateTaskPushNotificationConfig":
-    case "GetTaskPushNotificationConfig":
-      return taskPushOut(result)
-    case "ListTaskPushNotificationConfigs":
-      return listOf(fieldsOf(result)["configs"]).map(taskPushOut)
-    case "DeleteTaskPushNotificationConfig":
-      return null
-    case "GetExtendedAgentCard":
-      return toLegacyCard(fieldsOf(result))
-  }
-}
+const writeResult = resultsBy({
+  event: eventOut,
+  task: taskOut,
+  push: taskPushOut,
+  pushes: (result) => listOf(fieldsOf(result)["configs"]).map(taskPushOut),
+  deleted: null,
+  card: (result) => toLegacyCard(fieldsOf(result)),
+})
 
 export const legacyJson: Dialect = {
   request: { read: readRequest, write: writeRequest },

@@ -8,7 +8,8 @@ import { changed, type Fields, fieldsOf, isFields, listOf, present, textOf } fro
 import type { Operation } from "../operation.ts"
 import type { Dialect } from "./Dialect.ts"
 import * as json from "./legacyJson.ts"
-import { isTerminal, states } from "./words.ts"
+import { all, resultsBy, shapes } from "./shapes.ts"
+import { isFinal, states } from "./words.ts"
 
 /** The one state that the packages spell differently. */
 const stateIn = (state: unknown): unknown =>
@@ -55,8 +56,6 @@ const partOut = (value: unknown): unknown => {
     : { ...rest, metadata: { ...fieldsOf(metadata), [wrapped]: true }, data: { data: { value: data ?? null } } }
 }
 
-const all = (change: (value: unknown) => unknown) => (values: unknown) => listOf(values).map(change)
-
 /** `content` is what the package says, `parts` what everybody else does. */
 const messageIn = (value: unknown): unknown => {
   const { content, parts, ...rest } = fieldsOf(value)
@@ -68,45 +67,24 @@ const messageOut = (value: unknown): unknown => {
   return { ...rest, content: all(partOut)(parts) }
 }
 
-const statusIn = (value: unknown): unknown => {
-  const { message, update, ...rest } = fieldsOf(value)
-  const said = message ?? update
-  return { ...changed(rest, "state", stateIn), ...(said === undefined ? {} : { message: messageIn(said) }) }
-}
+const reading = shapes({
+  message: messageIn,
+  parts: all(partIn),
+  state: stateIn,
+  status: ({ message, update, ...rest }) => present({ ...rest, message: message ?? update }),
+})
 
-const statusOut = (value: unknown): unknown =>
-  changed(changed(fieldsOf(value), "state", stateOut), "message", messageOut)
+const writing = shapes({ message: messageOut, parts: all(partOut), state: stateOut })
 
-const artifactIn = (value: unknown): unknown => changed(fieldsOf(value), "parts", all(partIn))
-const artifactOut = (value: unknown): unknown => changed(fieldsOf(value), "parts", all(partOut))
-
-const taskIn = (value: unknown): unknown =>
-  changed(
-    changed(changed(fieldsOf(value), "status", statusIn), "history", all(messageIn)),
-    "artifacts",
-    all(artifactIn),
-  )
-
-const taskOut = (value: unknown): unknown =>
-  changed(
-    changed(changed(fieldsOf(value), "status", statusOut), "history", all(messageOut)),
-    "artifacts",
-    all(artifactOut),
-  )
-
-const statusUpdateIn = (value: unknown): unknown => {
+const statusUpdateIn = (value: unknown): Fields => {
   const { final: _, ...rest } = fieldsOf(value)
-  return changed(rest, "status", statusIn)
+  return reading.statusUpdate(rest)
 }
 
-const statusUpdateOut = (value: unknown): unknown => {
-  const update = fieldsOf(value)
-  const state = fieldsOf(update["status"])["state"]
-  return {
-    ...changed(update, "status", statusOut),
-    final: isTerminal(state) || state === "TASK_STATE_INPUT_REQUIRED",
-  }
-}
+const statusUpdateOut = (value: unknown): Fields => ({
+  ...writing.statusUpdate(value),
+  final: isFinal(fieldsOf(fieldsOf(value)["status"])["state"]),
+})
 
 /** Whether something is written as JSON-RPC writes it. */
 const isProse = (value: Fields): boolean => typeof value["kind"] === "string"
@@ -116,22 +94,18 @@ const eventIn = (value: unknown): unknown => {
   if (isProse(event)) return json.eventIn(event)
   const { artifactUpdate, message, msg, statusUpdate, task } = event
   const said = message ?? msg
-  if (task !== undefined) return { task: taskIn(task) }
+  if (task !== undefined) return { task: reading.task(task) }
   if (said !== undefined) return { message: messageIn(said) }
   if (statusUpdate !== undefined) return { statusUpdate: statusUpdateIn(statusUpdate) }
-  return artifactUpdate === undefined
-    ? value
-    : { artifactUpdate: changed(fieldsOf(artifactUpdate), "artifact", artifactIn) }
+  return artifactUpdate === undefined ? value : { artifactUpdate: reading.artifactUpdate(artifactUpdate) }
 }
 
 const eventOut = (value: unknown): unknown => {
   const { artifactUpdate, message, statusUpdate, task } = fieldsOf(value)
-  if (task !== undefined) return { task: taskOut(task) }
+  if (task !== undefined) return { task: writing.task(task) }
   if (message !== undefined) return { message: messageOut(message) }
   if (statusUpdate !== undefined) return { statusUpdate: statusUpdateOut(statusUpdate) }
-  return artifactUpdate === undefined
-    ? value
-    : { artifactUpdate: changed(fieldsOf(artifactUpdate), "artifact", artifactOut) }
+  return artifactUpdate === undefined ? value : { artifactUpdate: writing.artifactUpdate(artifactUpdate) }
 }
 
 const taskName = (id: unknown): string => `tasks/${String(id ?? "")}`
@@ -249,55 +223,29 @@ const writeRequest = (operation: Operation, params: Fields): Fields => {
   }
 }
 
-const readResult = (operation: Operation, result: unknown): unknown => {
-  const value = fieldsOf(result)
-  switch (operation) {
-    case "SendMessage":
-    case "SendStreamingMessage":
-    case "SubscribeToTask":
-      return eventIn(value)
-    case "GetTask":
-    case "CancelTask":
-      return isProse(value) ? json.taskIn(value) : taskIn(value)
-    case "ListTasks":
-      return changed(value, "tasks", all(taskIn))
-    case "CreateTaskPushNotificationConfig":
-    case "GetTaskPushNotificationConfig":
-      return taskPushIn(value)
-    case "ListTaskPushNotificationConfigs":
-      return {
-        ...value,
-        configs: listOf(Array.isArray(result) ? result : value["configs"]).map(taskPushIn),
-      }
-    case "DeleteTaskPushNotificationConfig":
-      return null
-    case "GetExtendedAgentCard":
-      return fromLegacyProtoCard(value)
-  }
-}
+const readResult = resultsBy({
+  event: (result) => eventIn(fieldsOf(result)),
+  task: (result) => {
+    const task = fieldsOf(result)
+    return isProse(task) ? json.taskIn(task) : reading.task(task)
+  },
+  push: taskPushIn,
+  pushes: (result) => {
+    const value = fieldsOf(result)
+    return { ...value, configs: listOf(Array.isArray(result) ? result : value["configs"]).map(taskPushIn) }
+  },
+  deleted: null,
+  card: (result) => fromLegacyProtoCard(fieldsOf(result)),
+})
 
-const writeResult = (operation: Operation, result: unknown): unknown => {
-  switch (operation) {
-    case "SendMessage":
-    case "SendStreamingMessage":
-    case "SubscribeToTask":
-      return eventOut(result)
-    case "GetTask":
-    case "CancelTask":
-      return taskOut(result)
-    case "ListTasks":
-      return changed(fieldsOf(result), "tasks", all(taskOut))
-    case "CreateTaskPushNotificationConfig":
-    case "GetTaskPushNotificationConfig":
-      return taskPushOut(result)
-    case "ListTaskPushNotificationConfigs":
-      return changed(fieldsOf(result), "configs", all(taskPushOut))
-    case "DeleteTaskPushNotificationConfig":
-      return {}
-    case "GetExtendedAgentCard":
-      return toLegacyProtoCard(fieldsOf(result))
-  }
-}
+const writeResult = resultsBy({
+  event: eventOut,
+  task: writing.task,
+  push: taskPushOut,
+  pushes: (result) => changed(fieldsOf(result), "configs", all(taskPushOut)),
+  deleted: {},
+  card: (result) => toLegacyProtoCard(fieldsOf(result)),
+})
 
 export const legacyProto: Dialect = {
   request: { read: readRequest, write: writeRequest },

@@ -49,3 +49,9 @@ export const isTerminal = (state: unknown): boolean => terminal.has(state)
 /** The task waits for somebody else. */
 export const isInterrupted = (state: unknown): boolean =>
   state === "TASK_STATE_INPUT_REQUIRED" || state === "TASK_STATE_AUTH_REQUIRED"
+
+/**
+ * A reader of 0.3 stops at `final`. A task that waits for input always ends its stream; one that waits for credentials
+ * may go on by itself, so its stream is left to end when it ends.
+ */
+export const isFinal = (state: unknown): boolean => isTerminal(state) || state === "TASK_STATE_INPUT_REQUIRED"

@@ -40,6 +40,8 @@ export interface Agent {
   readonly behaviour: Behaviour
   /** Method and path of every HTTP request it got. */
   readonly asked: Array<string>
+  /** Those that did not come through a gateway of ours, cards aside, which it fetches for itself. */
+  readonly around: Array<string>
   /** Where it is to notify of a task, and how it proves who it is. */
   readonly webhooks: (taskId: string) => Promise<ReadonlyArray<string>>
   readonly tokenFor: (taskId: string) => Promise<string>
@@ -50,9 +52,12 @@ export const startAgent = async (words: AgentWords = {}): Promise<Agent> => {
   const speaks = words.speaks ?? everyInterface
   const behaviour = new Behaviour(words)
   const asked: Array<string> = []
+  const around: Array<string> = []
   const app = express()
   const server = http.createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
+    const isCard = request.url?.startsWith("/.well-known/") ?? false
+    if (!isCard && !/\bsluice\b/.test(String(request.headers.via))) around.push(`${request.method} ${request.url}`)
     app(request, response)
   })
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
@@ -125,6 +130,7 @@ export const startAgent = async (words: AgentWords = {}): Promise<Agent> => {
     card,
     behaviour,
     asked,
+    around,
     webhooks: async (taskId) => (await pushStore.load(taskId, new ServerCallContext())).map(({ url }) => url),
     tokenFor: async (taskId) => (await pushStore.load(taskId, new ServerCallContext()))[0]?.token ?? "",
     close: async () => {

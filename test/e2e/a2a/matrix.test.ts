@@ -90,6 +90,38 @@ routes:
       expect(locked.status?.state).toBe(TaskState.TASK_STATE_AUTH_REQUIRED)
     })
 
+    it("asks for input and for credentials in streams, and says there what it will not do", async () => {
+      const client = await connect(dialed)
+      for (const [word, state] of [
+        ["tck-input-required", TaskState.TASK_STATE_INPUT_REQUIRED],
+        ["auth-required", TaskState.TASK_STATE_AUTH_REQUIRED],
+        ["tck-reject-task", TaskState.TASK_STATE_REJECTED],
+        ["fail", TaskState.TASK_STATE_FAILED],
+      ] as const) {
+        let last: TaskState | undefined
+        for await (const { payload } of client.sendMessageStream(message(word))) {
+          if (payload?.$case === "statusUpdate" || payload?.$case === "task") last = payload.value.status?.state
+        }
+        expect(last, word).toBe(state)
+      }
+    })
+
+    it("answers at once where nobody waits, and later says how it went", async () => {
+      const client = await connect(dialed)
+      const configuration = {
+        acceptedOutputModes: [],
+        historyLength: undefined,
+        returnImmediately: true,
+        taskPushNotificationConfig: undefined,
+      }
+      const begun = (await client.sendMessage({ ...message("long"), configuration })) as Task
+      expect([TaskState.TASK_STATE_SUBMITTED, TaskState.TASK_STATE_WORKING]).toContain(begun.status?.state)
+      const cancelled = await client.cancelTask({ tenant: "", id: begun.id, metadata: undefined })
+      expect(cancelled.status?.state).toBe(TaskState.TASK_STATE_CANCELED)
+      const seen = await client.getTask({ tenant: "", id: begun.id })
+      expect(seen.status?.state).toBe(TaskState.TASK_STATE_CANCELED)
+    })
+
     it("tells of tasks, and cancels them", async () => {
       const client = await connect(dialed)
       const done = (await client.sendMessage(message("tck-complete-task"))) as Task
