@@ -19,7 +19,7 @@ import { type Answer, failed, type Read, read, result, unreadable } from "../Ans
 import { type Dialect, modern } from "../dialect/Dialect.ts"
 import { legacyProto } from "../dialect/legacyProto.ts"
 import { detailsOf, type Fault, fault, fromGrpc, grpcCode } from "../Fault.ts"
-import { type Fields, fieldsOf, isFields, none } from "../Fields.ts"
+import { fieldsOf, none } from "../Fields.ts"
 import { type Call, type Operation, rpcOf, type Version } from "../operation.ts"
 
 const dialectOf = (version: Version): Dialect => (version === "1.0" ? modern : legacyProto)
@@ -39,20 +39,11 @@ const writeJson = (schema: DescMessage, value: unknown): Uint8Array =>
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** A client of 0.3 that configures a call but says nothing of waiting cannot be told from one that does not want to. */
-const blockingSaid = (operation: Operation, version: Version, params: Fields): Fields => {
-  const { configuration } = params
-  const sends = operation === "SendMessage" || operation === "SendStreamingMessage"
-  return version === "0.3" && sends && isFields(configuration) && configuration["blocking"] === undefined
-    ? { ...params, configuration: { ...configuration, blocking: false } }
-    : params
-}
-
 export const readCall = (operation: Operation, version: Version, bytes: Uint8Array): Read<Call> => {
   const method = methodOf(version, operation)
   if (method === undefined) return unreadable(fault("MethodNotFound"))
   try {
-    const params = blockingSaid(operation, version, fieldsOf(readJson(method.input, bytes)))
+    const params = fieldsOf(readJson(method.input, bytes))
     return read({ operation, params: dialectOf(version).request.read(operation, params) })
   } catch (error) {
     return unreadable(fault("InvalidParams", `the request cannot be decoded: ${wordsOf(error)}`))

@@ -134,7 +134,8 @@ const configurationIn = (value: unknown): unknown => {
   const push = pushNotification ?? pushNotificationConfig
   return present({
     ...rest,
-    returnImmediately: blocking === false ? true : undefined,
+    // Who configures a call but says nothing of waiting cannot be told from one that does not want to.
+    returnImmediately: blocking === true ? undefined : true,
     taskPushNotificationConfig: push === undefined ? undefined : json.pushIn(push),
     // Protobuf cannot tell "all of it" from none, and writers of 0.3 say 0 when they were told nothing.
     historyLength: rest["historyLength"] === 0 ? undefined : rest["historyLength"],
