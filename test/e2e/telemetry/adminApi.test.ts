@@ -107,7 +107,7 @@ describe("the admin API", () => {
     expect(await hello()).toBe("hello")
     expect(readFileSync(file, "utf8")).toBe(before)
     expect((await post("config/rollback", {})).status).toBe(409)
-  })
+  }, 180_000)
 
   it("applies a whole configuration as JSON by the smallest edits", async () => {
     const config = JSON.parse((await get(`${admin}/api/config`)).body)
@@ -120,7 +120,7 @@ describe("the admin API", () => {
     expect((await get(`http://127.0.0.1:${port}/bye`)).body).toBe("bye")
     const text = readFileSync(file, "utf8")
     for (const comment of ["# The gateway of the shop.", "# as agreed", "# says hello"]) expect(text).toContain(comment)
-  })
+  }, 180_000)
 
   it("keeps what serves, and the file, when a change is refused", async () => {
     const kept = readFileSync(file, "utf8")
@@ -132,7 +132,7 @@ describe("the admin API", () => {
     expect(taken).toMatchObject({ status: 422, body: { applied: false } })
     expect(readFileSync(file, "utf8")).toBe(kept)
     expect(await hello()).toBe("hello")
-  })
+  }, 180_000)
 
   it("shows how it is: threads, targets, connections, and where time goes", async () => {
     const status = JSON.parse((await get(`${admin}/api/status`)).body)
