@@ -99,6 +99,8 @@ export interface GatewayOptions {
   readonly counters?: SharedArrayBuffer
   /** Where the workers count who is inside, where there are others. */
   readonly occupied?: Occupied
+  /** Where the workers note sessions that their provider has ended, where there are others. */
+  readonly endedSessions?: SharedArrayBuffer
   /** Where limits are kept that several gateways share. */
   readonly redisUrl?: Redacted.Redacted
   /** Where the gateway's own credentials come from, unless it is the clouds' libraries. */
@@ -306,6 +308,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         cedar,
         keyring: options.keyring,
         occupied: options.occupied,
+        ended: options.endedSessions,
         ask: asking({ defaults, endpoints }),
         ...(ledger === undefined ? {} : { ledger }),
       },

@@ -4,6 +4,7 @@ import * as Layer from "effect/Layer"
 import { randomBytes } from "node:crypto"
 import { memory } from "../stages/5-policy/Buckets.ts"
 import * as Occupancy from "../stages/5-policy/Occupancy.ts"
+import { memory as endedMemory } from "../stages/5-policy/oidc/Ended.ts"
 import * as Admin from "./admin/Admin.ts"
 import { seal } from "../ir/transfer.ts"
 import type { Begun } from "./cli/begin.ts"
@@ -91,6 +92,7 @@ const withWorkers = Effect.fnUntraced(function* (
   const counters = memory()
   const threads = others + 1
   const occupied = { memory: Occupancy.memory(threads), threads }
+  const endedSessions = endedMemory()
   const processName = randomBytes(12).toString("base64url")
   const sealingKey = gatewayOptions(settings).sealingKey ?? freshKey()
   const pool =
@@ -98,7 +100,7 @@ const withWorkers = Effect.fnUntraced(function* (
       ? undefined
       : yield* Pool.make({
           count: others,
-          start: { static: settings, ticketSecret, counters, occupied, processName, sealingKey },
+          start: { static: settings, ticketSecret, counters, occupied, endedSessions, processName, sealingKey },
           drainMillis: settings.connectionMinTerminationDeadlineMillis + settings.connectionTerminationDeadlineMillis,
           onLines: (text) => telemetry.sink.write(text),
           onProblem: warn,
@@ -126,6 +128,7 @@ const withWorkers = Effect.fnUntraced(function* (
     config: source,
     counters,
     occupied: { ...occupied, thread: 0 },
+    endedSessions,
     processName,
     sealingKey,
     beforeClose: Effect.asVoid(

@@ -31,7 +31,12 @@ export const Oidc = Schema.TaggedStruct("Oidc", {
   /** How long a session can be renewed before somebody has to log in again. */
   sessionMillis: Schema.optionalKey(Millis),
   logout: Schema.optionalKey(
-    Schema.Struct({ path: Schema.NonEmptyString, redirectUri: Schema.optionalKey(Schema.NonEmptyString) }),
+    Schema.Struct({
+      path: Schema.NonEmptyString,
+      redirectUri: Schema.optionalKey(Schema.NonEmptyString),
+      /** Where the provider says that it has ended sessions by itself. */
+      backChannelPath: Schema.optionalKey(Schema.NonEmptyString),
+    }),
   ),
 })
 export type Oidc = typeof Oidc.Type

@@ -20,6 +20,8 @@ export interface WorkerStart {
   readonly counters: SharedArrayBuffer
   /** Where all threads count who is inside. */
   readonly occupied: Pick<Occupied, "memory" | "threads">
+  /** Where all threads note sessions that their provider has ended. */
+  readonly endedSessions: SharedArrayBuffer
 }
 
 /** What only its thread has, beside what all are started with. */

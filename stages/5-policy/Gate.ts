@@ -11,6 +11,7 @@ import type { Ledger } from "../ports/Ledger.ts"
 import type { Keyring } from "../ports/Keyring.ts"
 import { Buckets, memory } from "./Buckets.ts"
 import * as Occupied from "./Occupancy.ts"
+import { Ended, memory as endedMemory } from "./oidc/Ended.ts"
 import { Turnstiles } from "./Turnstile.ts"
 import type { Ask } from "./ask.ts"
 import { type Expiring, Tokens } from "./credentials/Tokens.ts"
@@ -28,6 +29,8 @@ export interface Gate {
   readonly buckets: () => Buckets
   /** Who is inside right now, where only so many may be. */
   readonly turnstiles: () => Turnstiles
+  /** Sessions that their provider has ended. */
+  readonly ended: () => Ended
   /** Absent: the gateway has no credentials of its own. */
   readonly wallet: Wallet | undefined
   /** Absent: nobody here reads Cedar. */
@@ -60,6 +63,8 @@ export interface GateParts {
   readonly keyring?: Keyring | undefined
   /** Where threads count who is inside; absent: this one serves alone. */
   readonly occupied?: Occupied.Shared | undefined
+  /** Where threads note sessions that have ended; absent: this one serves alone. */
+  readonly ended?: SharedArrayBuffer | undefined
 }
 
 /** How much may go on at once that nobody waits for. */
@@ -70,10 +75,11 @@ export const over = (
   cryptography: Cryptography,
   ports: DocumentPorts,
   counters?: SharedArrayBuffer,
-  { ask, cedar, credentials, keyring, ledger, occupied }: GateParts = {},
+  { ask, cedar, credentials, keyring, ledger, occupied, ended: endedShared }: GateParts = {},
 ): Gate => {
   let buckets: Buckets | undefined
   let turnstiles: Turnstiles | undefined
+  let ended: Ended | undefined
   const steps = new WeakMap<object, Step<Subject>>()
   let running = 0
   const documents = new Map<string, RemoteDocument<unknown>>()
@@ -104,6 +110,7 @@ export const over = (
     keyring,
     wallet: credentials === undefined ? undefined : makeWallet(credentials, ports),
     buckets: () => (buckets ??= new Buckets(counters ?? memory())),
+    ended: () => (ended ??= new Ended(endedShared ?? endedMemory())),
     turnstiles: () =>
       (turnstiles ??= new Turnstiles(
         new Occupied.Occupancy(occupied ?? { memory: Occupied.memory(), thread: 0, threads: 1 }),

@@ -18,7 +18,10 @@ import type { Ask } from "./ask.ts"
 import { type Asker, proofOf, REPLY_BYTES_MAX } from "./credentials/tokenEndpoint.ts"
 import { Tokens } from "./credentials/Tokens.ts"
 import type { Gate } from "./Gate.ts"
+import { collectRequest } from "./buffer.ts"
 import { identify } from "./jwtAuth.ts"
+import { identityOf } from "./keyed.ts"
+import { endedBy } from "./oidc/logoutToken.ts"
 import { isNavigation, safeTarget } from "./oidc/navigation.ts"
 import { COOKIE_PREFIX, Cookies, type Session } from "./oidc/Session.ts"
 import { type Layer, slot } from "./order.ts"
@@ -47,6 +50,8 @@ interface Provider {
   /** Its token endpoint is on a host that the configuration does not name. */
   readonly isElsewhere: boolean
   readonly tokens: TokenCheck
+  /** Absent: the provider ends no sessions by itself. */
+  readonly logouts: TokenCheck | undefined
 }
 
 interface Renewed {
@@ -106,7 +111,7 @@ const parameters = (query: string | undefined): URLSearchParams => new URLSearch
 /** What an explicit provider would have said of itself; a text says why it is of no use. */
 const explained = (
   metadata: ServerMetadata,
-): (Omit<Provider, "tokens" | "isElsewhere"> & { readonly jwksUri: string }) | string => {
+): (Omit<Provider, "tokens" | "logouts" | "isElsewhere"> & { readonly jwksUri: string }) | string => {
   const { authorizationEndpoint, endSessionEndpoint, jwksUri, namesItself, tokenEndpoint } = metadata
   if (authorizationEndpoint === undefined || tokenEndpoint === undefined || jwksUri === undefined) {
     return "the provider names no endpoints for logins"
@@ -117,6 +122,18 @@ const explained = (
   const tokenEndpointAuth = isBasic ? "clientSecretBasic" : "clientSecretPost"
   return { authorizationEndpoint, tokenEndpoint, tokenEndpointAuth, endSessionEndpoint, namesItself, jwksUri }
 }
+
+/** Of a form with a logout token. */
+const LOGOUT_BYTES_MAX = 65_536
+
+const decoder = new TextDecoder()
+
+const told = (status: number, text: string): Reply => ({
+  status,
+  headers: new Headers(["cache-control", "no-store", ...(text === "" ? [] : ["content-type", "application/json"])]),
+  body: Body.text(text),
+  origin: "gateway",
+})
 
 class Login {
   private readonly policy: Oidc
@@ -159,6 +176,7 @@ class Login {
           namesItself: false,
           isElsewhere: false,
           tokens: this.tokenCheck(jwks),
+          logouts: this.logoutCheck(jwks),
         },
       }
       return
@@ -178,6 +196,13 @@ class Login {
     return new TokenCheck([expected], this.gate, this.ports.clock)
   }
 
+  private logoutCheck(jwks: Document, publicOnly = false): TokenCheck | undefined {
+    if (this.policy.logout?.backChannelPath === undefined) return undefined
+    const { clientId, issuer } = this.policy
+    const expected = { issuer, audiences: [clientId], jwks, requiredClaims: ["aud"], publicOnly }
+    return new TokenCheck([expected], this.gate, this.ports.clock)
+  }
+
   private made(metadata: ServerMetadata | string): Provider | string {
     const found = typeof metadata === "string" ? metadata : explained(metadata)
     if (typeof found === "string") return found
@@ -187,6 +212,7 @@ class Login {
       ...provider,
       isElsewhere: isElsewhere(provider.tokenEndpoint, issuer),
       tokens: this.tokenCheck({ _tag: "Remote", url: jwksUri }, isElsewhere(jwksUri, issuer)),
+      logouts: this.logoutCheck({ _tag: "Remote", url: jwksUri }, isElsewhere(jwksUri, issuer)),
     }
   }
 
@@ -228,9 +254,12 @@ class Login {
     if (this.policy.logout !== undefined && request.path === this.policy.logout.path) {
       return this.logout(request, cookies)
     }
+    if (request.method === "POST" && request.path === this.policy.logout?.backChannelPath) {
+      return this.backChannel(subject)
+    }
     const session = this.cookies.readSession(cookies)
     const now = this.ports.clock.wallMillis()
-    if (session === undefined || session.endsMillis <= now) return this.login(subject, cookies)
+    if (session === undefined || session.endsMillis <= now || this.isEnded(session)) return this.login(subject, cookies)
     if (session.freshMillis - now > RENEW_MILLIS || session.refreshToken === undefined) {
       return this.enter(subject, session, cookies)
     }
@@ -499,6 +528,66 @@ class Login {
           refreshToken: typeof refreshToken === "string" && refreshToken !== "" ? refreshToken : undefined,
         })
       }),
+    )
+  }
+
+  private identity(what: "sid" | "sub", value: string): bigint {
+    const { clientId, issuer } = this.policy
+    return identityOf(this.gate.cryptography, "ended", issuer, clientId, what, value)
+  }
+
+  /** Whether the provider has ended it by itself. */
+  private isEnded({ idToken }: Session): boolean {
+    if (this.policy.logout?.backChannelPath === undefined) return false
+    const ended = this.gate.ended()
+    if (ended.isEmpty) return false
+    const { iat, sid, sub } = Jwt.parse(idToken)?.claims ?? {}
+    if (typeof sid === "string" && ended.at(this.identity("sid", sid)) !== undefined) return true
+    const at = typeof sub === "string" ? ended.at(this.identity("sub", sub)) : undefined
+    return at !== undefined && (typeof iat !== "number" || iat <= at)
+  }
+
+  /** The provider says that sessions are over (OpenID Connect Back-Channel Logout 1.0). */
+  private backChannel({ exchange, request }: Subject): Effect.Effect<Verdict, Refusal> {
+    const { clock } = this.ports
+    const { deadlineMillis } = exchange
+    const wrong = (): Effect.Effect<Verdict> => answer(told(400, '{"error":"invalid_request"}'))
+    return Effect.flatMap(
+      collectRequest(request, LOGOUT_BYTES_MAX, clock, deadlineMillis),
+      (collected): Effect.Effect<Verdict, Refusal> => {
+        if (collected._tag === "Partial") {
+          Body.discard(collected.body)
+          return wrong()
+        }
+        const token = new URLSearchParams(decoder.decode(collected.bytes)).get("logout_token")
+        if (token === null) return wrong()
+        return Effect.flatMap(this.provider(deadlineMillis), ({ logouts }) => {
+          const found = logouts?.check(token, deadlineMillis)
+          if (found === undefined) return wrong()
+          const judged = ({ jwt = {} }: Identity): Effect.Effect<Verdict> => {
+            const sessions = endedBy(jwt, clock.wallMillis() / 1000)
+            if (typeof sessions === "string") {
+              exchange.inquiry?.note({ stage: "Oidc", decision: `the logout token is not good: ${sessions}` })
+              return wrong()
+            }
+            const { atSeconds, session, subject } = sessions
+            // A session that is named is that one only, whosever it is.
+            if (session !== undefined) this.gate.ended().put(this.identity("sid", session), atSeconds)
+            else if (subject !== undefined) this.gate.ended().put(this.identity("sub", subject), atSeconds)
+            return answer(told(200, ""))
+          }
+          if (!Effect.isEffect(found)) return judged(found)
+          return Effect.matchEffect(found, {
+            onSuccess: judged,
+            onFailure: (why) =>
+              why._tag === "JwtAuth"
+                ? wrong()
+                : Effect.fail(
+                    refusal("OidcUnavailable", "the keys of the provider cannot be fetched", ["retry-after", "15"]),
+                  ),
+          })
+        })
+      },
     )
   }
 

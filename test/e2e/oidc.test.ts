@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
 import { Browser, client, type Misbehaviour, openIdProvider, type Provider } from "../oidc/provider.ts"
-import { ec } from "../stages/5-policy/tokens.ts"
+import { ec, signed } from "../stages/5-policy/tokens.ts"
 import { type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
 
 const closing: Array<() => Promise<unknown>> = []
@@ -22,7 +22,7 @@ interface Place {
   readonly login: (path?: string, browser?: Browser, user?: string) => ReturnType<Browser["get"]>
 }
 
-const start = async (does: Misbehaviour = {}, more = ""): Promise<Place> => {
+const start = async (does: Misbehaviour = {}, more = "", logout = ""): Promise<Place> => {
   const provider = closed(await openIdProvider(does))
   const backend = closed(await httpUpstream())
   const { snapshot } = await loadedOf(
@@ -38,7 +38,7 @@ routes:
       redirectURI: http://127.0.0.1/callback
       scopes: [openid, email]
       cookieSecret: ${"0f".repeat(32)}
-      logout: {path: /logout, redirectURI: "http://127.0.0.1/bye"}
+      logout: {path: /logout, redirectURI: "http://127.0.0.1/bye"${logout === "" ? "" : `, ${logout}`}}
       ${more}
   backends: [{host: "127.0.0.1:${backend.port}", policies: {backendAuth: {passthrough: {}}}}]
 - name: open
@@ -140,6 +140,58 @@ describe("a browser", () => {
     expect(location.searchParams.get("id_token_hint")).toMatch(/^ey/)
     expect(browser.jar.size).toBe(0)
     expect((await browser.get("/a")).status).toBe(302)
+  })
+
+  it("is logged out by the provider itself, one session or all of somebody's", async () => {
+    const now = Math.floor(Date.now() / 1000)
+    let sid = "s1"
+    const does: Misbehaviour = { claims: (claims) => ({ ...claims, sid, iat: now - 20 }) }
+    const { browser, gateway, login, provider } = await start(does, "", "backChannelPath: /ended")
+    const other = new Browser(gateway.port)
+    await login()
+    sid = "s2"
+    await login("/", other)
+    const isIn = async (one: Browser) => (await one.get("/a")).status === 200
+    expect([await isIn(browser), await isIn(other)]).toEqual([true, true])
+
+    const event = { "http://schemas.openid.net/event/backchannel-logout": {} }
+    const usual = { iss: provider.issuer, aud: client.id, iat: now, exp: now + 100, jti: "j", events: event }
+    const end = async (token: string) => {
+      const reply = await fetch(`http://127.0.0.1:${gateway.port}/ended`, {
+        method: "POST",
+        body: new URLSearchParams({ logout_token: token }),
+      })
+      return [reply.status, reply.headers.get("cache-control"), await reply.text()]
+    }
+    const refused = [400, "no-store", '{"error":"invalid_request"}']
+    const stranger = ec("op-1")
+    for (const token of [
+      "nonsense",
+      signed(stranger, "ES256", { ...usual, sid: "s1" }),
+      provider.sign({ ...usual, sid: "s1", nonce: "n" }),
+      provider.sign({ ...usual, sid: "s1", aud: "somebody else" }),
+      provider.sign({ ...usual, sid: "s1", iss: "https://evil.example" }),
+      provider.sign({ ...usual, sid: "s1", events: {} }),
+      provider.sign({ ...usual, sid: "s1", jti: undefined }),
+      provider.sign({ ...usual, sid: "s1", iat: now - 3600 }),
+      provider.sign({ ...usual, sid: "s1", exp: now - 3600 }),
+      provider.sign(usual),
+    ]) {
+      expect(await end(token)).toEqual(refused)
+    }
+    expect(await isIn(browser)).toBe(true)
+
+    expect(await end(provider.sign({ ...usual, sid: "s1", sub: "ann" }))).toEqual([200, "no-store", ""])
+    expect([await isIn(browser), await isIn(other)]).toEqual([false, true])
+    // A login after that is a new session, and the word of before says nothing about it.
+    sid = "s3"
+    await login()
+    expect(await isIn(browser)).toBe(true)
+    expect((await end(provider.sign({ ...usual, sub: "ann", iat: now - 10 })))[0]).toBe(200)
+    expect([await isIn(browser), await isIn(other)]).toEqual([false, false])
+    does.claims = (claims) => ({ ...claims, sid: "s4", iat: now })
+    await login()
+    expect(await isIn(browser)).toBe(true)
   })
 
   it.each([

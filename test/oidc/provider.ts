@@ -26,6 +26,8 @@ export interface Provider {
   readonly requests: ReadonlyArray<Asked>
   /** Logs the user in, as a browser that was sent there would; the result is where it is sent back to. */
   readonly authorize: (location: string, user?: string) => string
+  /** Signs something else with its key. */
+  readonly sign: (claims: object) => string
   readonly close: () => Promise<void>
 }
 
@@ -122,6 +124,7 @@ export const openIdProvider = async (does: Misbehaviour = {}): Promise<Provider>
     does,
     tokenForms,
     requests: server.requests,
+    sign: (claims) => signed(key, "ES256", claims),
     close: server.close,
     authorize: (location, user = "ann") => {
       const asked = new URL(location)

@@ -218,6 +218,7 @@ const oidcShape = Schema.Struct({
     Schema.Struct({
       path: Schema.NonEmptyString,
       redirectURI: opt(Schema.NonEmptyString, "Where browsers go afterwards."),
+      backChannelPath: opt(Schema.NonEmptyString, "Where the provider says that it has ended sessions by itself."),
     }),
   ),
 }).annotate({ identifier: "Oidc", description: "Log browsers in." })

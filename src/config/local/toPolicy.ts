@@ -416,6 +416,10 @@ const oidc = (policy: Oidc, path: Path, to: Mapping, owner: string): IrOidc | un
   const cookieKey = sealingKey(policy, path, to)
   const { logout } = policy
   if (logout !== undefined && !/^\/[^?#\s]*$/.test(logout.path)) to.fail([...path, "logout", "path"], "expected a path")
+  const backChannel = logout?.backChannelPath
+  if (backChannel !== undefined && (!/^\/[^?#\s]*$/.test(backChannel) || backChannel === logout?.path)) {
+    to.fail([...path, "logout", "backChannelPath"], "expected a path of its own")
+  }
   if (logout?.redirectURI !== undefined && !/^(?:https?:\/\/[^\s]+|\/(?![/\\])[^\s\\]*)$/.test(logout.redirectURI)) {
     to.fail([...path, "logout", "redirectURI"], "expected an http(s) URL or a path")
   }
@@ -433,7 +437,9 @@ const oidc = (policy: Oidc, path: Path, to: Mapping, owner: string): IrOidc | un
         ...present({
           sessionMillis: policy.sessionLifetime,
           logout:
-            logout === undefined ? undefined : { path: logout.path, ...present({ redirectUri: logout.redirectURI }) },
+            logout === undefined
+              ? undefined
+              : { path: logout.path, ...present({ redirectUri: logout.redirectURI, backChannelPath: backChannel }) },
         }),
         scopes: [...new Set(policy.scopes ?? [])].filter((scope) => scope !== "openid" && scope !== ""),
       }
