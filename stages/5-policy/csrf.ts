@@ -38,7 +38,10 @@ export const allows = (
   if (method === "GET" || method === "HEAD" || method === "OPTIONS") return true
   const site = headers.get("sec-fetch-site")
   if (site === "same-origin" || site === "none") return true
-  const written = headers.get("origin")
+  const origins = headers.all("origin")
+  // No browser sends two: whoever reads the other one must not be told something else.
+  if (origins.length > 1) return false
+  const [written] = origins
   if (site === undefined && (written === undefined || written === "null")) return true
   const origin = written === undefined ? undefined : parseOrigin(written)
   if (origin === undefined) return false

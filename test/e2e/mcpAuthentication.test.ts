@@ -5,6 +5,7 @@ import {
   extractWWWAuthenticateParams,
   registerClient,
 } from "@modelcontextprotocol/sdk/client/auth.js"
+import * as http from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
 import { type LocalServer, localServer, type Said } from "../node/credentials/local.ts"
@@ -21,6 +22,7 @@ const closed = <A extends { readonly close: () => Promise<unknown> }>(one: A): A
 }
 
 const key = ec("k1")
+const stranger = ec("k1")
 
 interface Place {
   readonly gateway: Started
@@ -167,6 +169,29 @@ describe("a token", () => {
     ["of nine thousand characters", () => "a".repeat(9000)],
     ["in another script", () => "тoken.тoken.тoken".replace(/[^\x20-\x7e]/g, "?")],
     ["that is nothing", () => ""],
+    ["of thirty thousand characters", (t: Place["token"]) => `${t()}${"A".repeat(30_000)}`],
+    ["that names a key nobody has", (t: Place["token"]) => signed({ ...key, kid: "../k1" }, "ES256", claimsOf(t()))],
+    [
+      "that names a member of every object",
+      (t: Place["token"]) => signed({ ...key, kid: "__proto__" }, "ES256", claimsOf(t())),
+    ],
+    [
+      "that brings its own key along",
+      (t: Place["token"]) => signed(stranger, "ES256", claimsOf(t()), { kid: "k1", jwk: stranger.jwk }),
+    ],
+    ["that names another algorithm", (t: Place["token"]) => signed(key, "ES256", claimsOf(t()), { alg: "ES384" })],
+    ["whose end is in words", (t: Place["token"]) => t({ exp: "never" })],
+    ["without an end", (t: Place["token"]) => t({ exp: undefined })],
+    ["of several issuers", (t: Place["token"]) => t({ iss: ["https://evil.example"] })],
+    [
+      "whose claims were changed",
+      (t: Place["token"]) => {
+        const [head, , signature] = t().split(".")
+        const claims = Buffer.from(JSON.stringify({ ...(claimsOf(t()) as object), sub: "root" })).toString("base64url")
+        return `${head}.${claims}.${signature}`
+      },
+    ],
+    ["that stands behind a bad one", (t: Place["token"]) => `x.y.z, Bearer ${t()}`],
   ])("%s is refused, and nothing is sent", async (_, make) => {
     const { backend, token, url } = await start()
     const got = await fetch(`${url}/mcp`, bearer(make(token)))
@@ -181,6 +206,47 @@ describe("a token", () => {
     const { headers } = (await got.json()) as { headers: Record<string, string> }
     expect([got.status, headers["authorization"]]).toEqual([200, undefined])
     expect(gateway.told.exchanges[0]?.exchange.identity).toBe(undefined)
+  })
+
+  it("of which there are two is judged by the first, and neither goes further", async () => {
+    const { backend, gateway, token } = await start()
+    const send = (...values: ReadonlyArray<string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const flat = values.flatMap((value) => ["authorization", `Bearer ${value}`])
+        const request = http.get(
+          { port: gateway.port, host: "127.0.0.1", path: "/mcp", headers: ["host", "a.test", ...flat], agent: false },
+          (response) => {
+            response.resume()
+            resolve(response.statusCode)
+          },
+        )
+        request.on("error", reject)
+      })
+    expect([await send("x.y.z", token()), await send(token(), "x.y.z")]).toEqual([401, 200])
+    expect(backend.requests.map(({ headers }) => headers["authorization"])).toEqual([undefined])
+  })
+
+  it("is held against a good key that stands beside those nobody here can use", async () => {
+    const odd = [
+      { kty: "oct", kid: "s", k: "AAAA" },
+      { kty: "AKP", alg: "ML-DSA-65", kid: "pq", pub: "AAAA" },
+      { kty: "EC", crv: "secp256k1", kid: "k", x: "AA", y: "AA" },
+      "no key",
+    ]
+    const { token, url } = await start("", (path) =>
+      path.includes("jwks")
+        ? { text: JSON.stringify({ keys: [...odd, key.jwk] }), type: "application/json" }
+        : undefined,
+    )
+    expect((await fetch(`${url}/mcp`, bearer(token()))).status).toBe(200)
+  })
+
+  it("stays good while the server of its keys is down later on", async () => {
+    const { server, token, url } = await start()
+    expect((await fetch(`${url}/mcp`, bearer(token()))).status).toBe(200)
+    await server.close()
+    // Another token: it was not verified before, and is held against the keys that were fetched.
+    expect((await fetch(`${url}/mcp`, bearer(token({ sub: "ben" })))).status).toBe(200)
   })
 
   it("cannot be judged while the keys are not to be had", async () => {

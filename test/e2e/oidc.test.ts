@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
 import { Browser, client, type Misbehaviour, openIdProvider, type Provider } from "../oidc/provider.ts"
-import { ec, signed } from "../stages/5-policy/tokens.ts"
+import { ec, hmac, signed, unsigned } from "../stages/5-policy/tokens.ts"
 import { type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
 
 const closing: Array<() => Promise<unknown>> = []
@@ -60,6 +60,9 @@ routes:
   }
   return { provider, backend, gateway, browser, login }
 }
+
+/** Of nobody's issuer: what is refused here is refused before anybody looks at them. */
+const forgedClaims = { iss: "http://127.0.0.1", aud: client.id, sub: "root", exp: Math.floor(Date.now() / 1000) + 600 }
 
 const reached = ({ body }: { readonly body: string }) =>
   JSON.parse(body) as { readonly url: string; readonly headers: Record<string, string> }
@@ -292,6 +295,14 @@ describe("a login that comes back", () => {
     ["no end", { claims: (c) => ({ ...c, exp: undefined }) }, 500],
     ["no subject", { claims: (c) => ({ ...c, sub: undefined }) }, 500],
     ["a stranger's signature", { signer: ec("op-1") }, 500],
+    ["no signature", { token: () => ({ body: { id_token: unsigned({ alg: "none" }, forgedClaims) } }) }, 500],
+    [
+      "a signature made with the public key",
+      { token: () => ({ body: { id_token: hmac("public", { alg: "HS256", kid: "op-1" }, forgedClaims) } }) },
+      500,
+    ],
+    ["a beginning in the future", { claims: (c) => ({ ...c, nbf: Math.floor(Date.now() / 1000) + 3600 }) }, 500],
+    ["a mebibyte of text", { token: () => ({ body: { id_token: "A".repeat(1 << 20) } }) }, 500],
     ["nothing", { token: () => ({ body: { access_token: "x", token_type: "Bearer" } }) }, 500],
     ["no JSON", { token: () => ({ text: "<html>" }) }, 500],
     ["too much", { token: () => ({ text: " ".repeat(100_000) }) }, 500],
@@ -315,10 +326,22 @@ describe("a session", () => {
     const other = await start()
     await other.login()
     const flipped = `${value.slice(0, 20)}${value[20] === "A" ? "B" : "A"}${value.slice(21)}`
-    for (const forged of [flipped, value.slice(0, -4), `2.${value.slice(2)}`, "1.", "9.x", "x"]) {
+    const endless = `1.${"A".repeat(30_000)}`
+    for (const forged of [
+      flipped,
+      value.slice(0, -4),
+      `2.${value.slice(2)}`,
+      "1.",
+      "9.x",
+      "x",
+      endless,
+      "1.%F0%9F%A6%A5",
+    ]) {
       expect((await browser.get("/a", { cookie: `${name}=${forged}` })).status, forged).toBe(302)
     }
     expect((await browser.get("/a", { cookie: `${name}=${value}` })).status).toBe(200)
+    // Of two the first counts, so nobody gets in by putting a good one behind a bad one.
+    expect((await browser.get("/a", { cookie: `${name}=${flipped}; ${name}=${value}` })).status).toBe(302)
   })
 
   it("ends with its token", async () => {

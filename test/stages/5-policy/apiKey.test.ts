@@ -5,6 +5,7 @@ import { inspect } from "node:util"
 import type { ApiKey, IssuedKey } from "../../../ir/policy/ApiKey.ts"
 import { compile } from "../../../stages/5-policy/apiKey.ts"
 import { type Refusal, toReply } from "../../../stages/Refusal.ts"
+import { cryptography } from "../../../src/node/cryptography.ts"
 import { FakeClock, makeExchange, type Told, verdict } from "../exchange.ts"
 import { gateOf } from "./gate.ts"
 
@@ -114,6 +115,23 @@ describe("what is not a key", () => {
       assert.isTrue(exchange.request.headers.has("authorization"))
     })
   }
+
+  it("costs the same whether it is nearly good or not at all: only digests are ever compared", () => {
+    const work: Array<string> = []
+    const watched = {
+      ...cryptography,
+      sha256: (data: string | Uint8Array) => {
+        work.push(typeof data === "string" ? data : "bytes")
+        return cryptography.sha256(data)
+      },
+    }
+    const step = compile(policy(), { clock, maxBufferBytes: 0, gate: gateOf(watched) }, "route")
+    for (const key of ["alpha", "alphA", "zzzzz"]) {
+      work.length = 0
+      verdict(step, makeExchange({ headers: bearer(key) }))
+      assert.deepStrictEqual(work, [key])
+    }
+  })
 
   it("is told apart from no key at all, with a challenge", () => {
     const reply = (headers: Record<string, string>) => {

@@ -33,6 +33,12 @@ const rows: ReadonlyArray<Row> = [
   [false, { origin: "https://shop.example@evil.example" }, "https://shop.example/"],
   [false, { origin: "" }, "https://shop.example/"],
   [false, { origin: "shop.example" }, "https://shop.example/"],
+  [false, { origin: "https://\u0455hop.example" }, "https://shop.example/"],
+  [false, { origin: "https://shop.example\u0000" }, "https://shop.example/"],
+  [false, { origin: "https://shop.example, https://evil.example" }, "https://shop.example/"],
+  [false, { origin: `https://${"a".repeat(1 << 20)}` }, "https://shop.example/"],
+  [false, { "sec-fetch-site": "SAME-ORIGIN", origin: "https://evil.example" }],
+  [false, { "sec-fetch-site": "same-origin, cross-site", origin: "https://evil.example" }],
 ]
 
 describe("a request that may change something", () => {
@@ -46,6 +52,18 @@ describe("a request that may change something", () => {
       }
     })
   }
+
+  it("with two origins is judged by none of them alone", () => {
+    const [own, evil] = ["https://shop.example", "https://evil.example"]
+    for (const origins of [
+      [own, evil],
+      [evil, own],
+    ]) {
+      const headers = origins.map((one) => ["origin", one] as const)
+      const exchange = makeExchange({ method: "POST", url: "https://shop.example/", headers })
+      assert.strictEqual(verdict(step, exchange)._tag, "CsrfFailed", origins.join())
+    }
+  })
 
   it("is judged by where the browser sent it, wherever it goes since", () => {
     const exchange = makeExchange({
