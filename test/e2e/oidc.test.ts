@@ -1,6 +1,7 @@
 /** Logging in through a whole gateway, with a provider and a browser on real sockets. */
 import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
+import type { Asked } from "../node/credentials/local.ts"
 import { Browser, client, type Misbehaviour, openIdProvider, type Provider } from "../oidc/provider.ts"
 import { ec, hmac, signed, unsigned } from "../stages/5-policy/tokens.ts"
 import { type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
@@ -61,8 +62,13 @@ routes:
   return { provider, backend, gateway, browser, login }
 }
 
-/** Of nobody's issuer: what is refused here is refused before anybody looks at them. */
-const forgedClaims = { iss: "http://127.0.0.1", aud: client.id, sub: "root", exp: Math.floor(Date.now() / 1000) + 600 }
+/** Without a nonce: were the signature believed, that would be complained of, with another status. */
+const forgedFor = ({ headers }: Asked) => ({
+  iss: `http://${headers["host"]}`,
+  aud: client.id,
+  sub: "root",
+  exp: Math.floor(Date.now() / 1000) + 600,
+})
 
 const reached = ({ body }: { readonly body: string }) =>
   JSON.parse(body) as { readonly url: string; readonly headers: Record<string, string> }
@@ -295,10 +301,10 @@ describe("a login that comes back", () => {
     ["no end", { claims: (c) => ({ ...c, exp: undefined }) }, 500],
     ["no subject", { claims: (c) => ({ ...c, sub: undefined }) }, 500],
     ["a stranger's signature", { signer: ec("op-1") }, 500],
-    ["no signature", { token: () => ({ body: { id_token: unsigned({ alg: "none" }, forgedClaims) } }) }, 500],
+    ["no signature", { token: (asked) => ({ body: { id_token: unsigned({ alg: "none" }, forgedFor(asked)) } }) }, 500],
     [
       "a signature made with the public key",
-      { token: () => ({ body: { id_token: hmac("public", { alg: "HS256", kid: "op-1" }, forgedClaims) } }) },
+      { token: (asked) => ({ body: { id_token: hmac("public", { alg: "HS256", kid: "op-1" }, forgedFor(asked)) } }) },
       500,
     ],
     ["a beginning in the future", { claims: (c) => ({ ...c, nbf: Math.floor(Date.now() / 1000) + 3600 }) }, 500],
