@@ -7,9 +7,8 @@ import { Callee } from "../policy/Callee.ts"
 import { Document } from "../policy/Document.ts"
 import { Secret } from "../Secret.ts"
 import { McpOauth } from "./McpOauth.ts"
+import { mcpTargetName } from "./mcpTargetName.ts"
 
-/** Delimiters of prefixed names, `_` and `+`, are not among the letters. */
-export const mcpTargetName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 const TargetName = Schema.String.check(Schema.isPattern(mcpTargetName))
 
 /** Which protocol generation a target speaks; `auto` finds out. */

@@ -2,7 +2,8 @@
 import type { Backend } from "../Backend.ts"
 import type { ServiceKey } from "../Key.ts"
 import type { Service } from "../Workload.ts"
-import { type McpSelector, type McpTarget, mcpTargetName } from "./Mcp.ts"
+import type { McpSelector, McpTarget } from "./Mcp.ts"
+import { mcpTargetName } from "./mcpTargetName.ts"
 
 type McpBackend = Extract<Backend, { readonly _tag: "Mcp" }>
 

@@ -7,7 +7,7 @@
  *     client events  ◀──stream─── upstream events           bytes become events in `framing/`
  *     client error   ◀──────────── upstream error           `errors.ts`
  */
-import type { Result } from "effect"
+import type * as Result from "effect/Result"
 import type { Finish } from "./Conversation.ts"
 import type { JsonObject } from "./Json.ts"
 import type { LlmError } from "./LlmError.ts"

@@ -1,5 +1,5 @@
 /** A translation out of the half that clients speak and the half that the upstream speaks. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import type { Delta, Finish } from "./Conversation.ts"
 import type { ClientHalf, Context, UpstreamHalf } from "./format/Format.ts"
 import { freeTextDeltas, freeTextReply, freeTextTools } from "./freeText.ts"

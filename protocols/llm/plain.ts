@@ -1,5 +1,5 @@
 /** A translation of what is asked once and answered once, out of a function for each direction. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { isObject, type JsonObject } from "./Json.ts"
 import { Notes } from "./Notes.ts"
 import type { Call, PlainFormat, Translation, TranslatedReply, Untranslatable } from "./Translation.ts"

@@ -1,14 +1,11 @@
 /** Keys over the admin interface: given out, listed, taken back. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
 import * as Keys from "../llm/keys.ts"
 import type { Store, StoreFailure } from "../store/Store.ts"
 import { type Answer, type Asked, json, text } from "./serve.ts"
 
 export type KeyDesk = Readonly<Record<string, (asked: Asked) => Promise<Answer>>>
-
-const decode = Schema.decodeUnknownExit(Keys.Wanted, { onExcessProperty: "error" })
 
 const answered = async (effect: Effect.Effect<Answer, StoreFailure>): Promise<Answer> =>
   Effect.runPromise(
@@ -27,7 +24,8 @@ export const keyDesk = (store: Effect.Effect<Store, StoreFailure>): KeyDesk => (
   "/keys/create": async ({ body }) => {
     const said = await body()
     if (said === undefined) return text(413, "the body is too long\n")
-    const wanted = decode(parsed(said))
+    const { decodeWanted } = await import("../llm/wanted.ts")
+    const wanted = decodeWanted(parsed(said))
     if (Exit.isFailure(wanted)) {
       return text(
         400,

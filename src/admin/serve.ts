@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
-import * as http from "node:http"
+import type * as http from "node:http"
 import * as net from "node:net"
 import * as Address from "../config/Address.ts"
+import { createServer } from "../node/builtinHttp.ts"
 
 export interface Asked {
   readonly method: string
@@ -152,7 +153,7 @@ const isStale = (path: string): Promise<boolean> =>
 
 const listen = (where: net.ListenOptions, answer: Answering): Promise<http.Server> =>
   new Promise((resolve, reject) => {
-    const server = http.createServer(
+    const server = createServer(
       { maxHeaderSize: headBytesMax, headersTimeout: requestTimeoutMillis, requestTimeout: requestTimeoutMillis },
       (request, response) => void respond(request, response, answer),
     )

@@ -6,6 +6,7 @@ import { formatAll } from "../config/ConfigIssue.ts"
 import * as File from "../config/file.ts"
 import { begin } from "../config/loading.ts"
 import * as Keys from "../llm/keys.ts"
+import type { Wanted } from "../llm/wanted.ts"
 import * as Storage from "../store/Storage.ts"
 import { byDefault } from "../store/Location.ts"
 import * as Result from "effect/Result"
@@ -48,7 +49,7 @@ const budgetOf = (written: string, i: number): Budget | string => {
   }
 }
 
-const wantedOf = (asked: KeysAsked): Keys.Wanted | string => {
+const wantedOf = (asked: KeysAsked): Wanted | string => {
   const { budgets, expires, metadata, models, name, tools } = asked
   if (name === undefined) return "a key needs a name: sluice keys create --name NAME"
   const limits: Array<Budget> = []
@@ -68,7 +69,7 @@ const wantedOf = (asked: KeysAsked): Keys.Wanted | string => {
   if (typeof about !== "object" || about === null || Array.isArray(about)) return "--metadata takes a JSON object"
   return {
     name,
-    metadata: about as NonNullable<Keys.Wanted["metadata"]>,
+    metadata: about as NonNullable<Wanted["metadata"]>,
     ...(models.length === 0 ? {} : { models }),
     ...(tools.length === 0 ? {} : { tools }),
     ...(limits.length === 0 ? {} : { budgets: limits }),

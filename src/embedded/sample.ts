@@ -1,7 +1,8 @@
 /** The bundled sample service behind the embedded configuration: says what it was asked, on loopback only. */
-import * as http from "node:http"
+import type * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
+import { createServer } from "../node/builtinHttp.ts"
 import { answerAgent } from "./agent.ts"
 import { clockServer } from "./clockServer.ts"
 import { Notes } from "./notes.ts"
@@ -130,7 +131,7 @@ export interface Sample {
 export const startSample = (): Promise<Sample> =>
   new Promise((resolve, reject) => {
     const served: Served = { clock: clockServer(Date.now), notes: new Notes() }
-    const server = http.createServer((request, response) => answer(served, request, response))
+    const server = createServer((request, response) => answer(served, request, response))
     server.once("error", reject)
     server.listen({ host: "127.0.0.1", port: 0 }, () => {
       resolve({

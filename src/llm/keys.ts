@@ -1,13 +1,13 @@
 /** Keys that the gateway gives out itself. Only their hashes are kept: a key is shown once, to whoever asked for it. */
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import { createHash, randomBytes, randomUUID } from "node:crypto"
-import { Budget } from "../../ir/policy/Budget.ts"
+import type { Budget } from "../../ir/policy/Budget.ts"
 import type { IssuedKey } from "../../ir/policy/ApiKey.ts"
 import type { Keyring, VirtualKey } from "../../stages/ports/Keyring.ts"
 import type { Clock } from "../../stages/ports/Timer.ts"
 import { sql } from "../store/Statement.ts"
 import { type Component, number, optional, type Row, type Store, type StoreFailure, text } from "../store/Store.ts"
+import type { Wanted } from "./wanted.ts"
 
 export const component: Component = {
   name: "llm_key",
@@ -22,18 +22,6 @@ export const component: Component = {
     "CREATE INDEX llm_key_former ON llm_key (former)",
   ],
 }
-
-/** What a new key is for; a stranger may have written it. */
-export const Wanted = Schema.Struct({
-  name: Schema.NonEmptyString,
-  /** What expressions know of its holder: user, team and whatever else. */
-  metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json)),
-  models: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
-  tools: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
-  budgets: Schema.optionalKey(Schema.Array(Budget)),
-  expiresMillis: Schema.optionalKey(Schema.Finite),
-})
-export type Wanted = typeof Wanted.Type
 
 export interface Shown {
   readonly id: string

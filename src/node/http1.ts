@@ -4,7 +4,7 @@
  * ahead, but nothing it sent begins before the reply before it is on its way.
  */
 import * as Effect from "effect/Effect"
-import * as http from "node:http"
+import type * as http from "node:http"
 import * as net from "node:net"
 import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
@@ -12,6 +12,7 @@ import { mayUpgradeTo } from "../../protocols/http/hopByHop.ts"
 import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
+import { createServer, ServerResponse, STATUS_CODES } from "./builtinHttp.ts"
 import { ReadableFlow } from "./flow.ts"
 import { lookEveryMillis, queuedOf } from "./queued.ts"
 import type { NodeSocket } from "./socket.ts"
@@ -301,7 +302,7 @@ class TunnelCall extends Call {
   }
 
   constructor(connection: Connection, incoming: http.IncomingMessage, socket: net.Socket, head: Buffer) {
-    const response = new http.ServerResponse(incoming)
+    const response = new ServerResponse(incoming)
     response.shouldKeepAlive = false
     super(connection, incoming, response, false)
     this.socket = socket
@@ -496,7 +497,7 @@ class Connection implements HttpConnection {
     this.closing = true
     const { socket } = this
     const date = new Date().toUTCString()
-    const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ""}\r\ndate: ${date}\r\nconnection: close\r\n`
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\ndate: ${date}\r\nconnection: close\r\n`
     const length = Buffer.byteLength(message)
     socket.end(`${head}content-type: text/plain\r\ncontent-length: ${length}\r\n\r\n${message}`)
     this.linger()
@@ -620,7 +621,7 @@ class Server {
   private readonly watching: NodeJS.Timeout
 
   constructor(settings: HttpSettings) {
-    const server = http.createServer({
+    const server = createServer({
       maxHeaderSize: settings.headBytesMax,
       headersTimeout: settings.headTimeoutMillis,
       requestTimeout: 0,

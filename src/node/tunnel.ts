@@ -1,9 +1,9 @@
 /** A connection that stops being HTTP: the last head is written, then bytes are copied until both sides have ended. */
 import * as Effect from "effect/Effect"
-import * as http from "node:http"
 import { flowFailure } from "../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, Relayed, Socket } from "../../stages/ports/Network.ts"
+import { STATUS_CODES, validateHeaderName, validateHeaderValue } from "./builtinHttp.ts"
 import type { NodeSocket } from "./socket.ts"
 
 const delivered = ({ error, sentBytes }: Relayed): Delivered => ({
@@ -21,14 +21,14 @@ const framing = new Set(["content-length", "transfer-encoding"])
 
 const headOf = (reply: Reply, offered: string | undefined): string => {
   const { headers, status } = reply
-  let head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ""}\r\n`
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`
   const flat = headers.written
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i] as string
     const value = flat[i + 1] as string
     if (framing.has(name.toLowerCase())) continue
-    http.validateHeaderName(name)
-    http.validateHeaderValue(name, value)
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
     head += `${name}: ${value}\r\n`
   }
   if (status === 101) {

@@ -2,7 +2,7 @@
  * Things that should happen sometimes. A thousand runs in which no retry ever succeeded prove nothing about retries, so
  * a mark that never fires is a failure as much as a law that is broken.
  */
-import { type Trace, type RequestRecord } from "./Trace.ts"
+import type { Trace, RequestRecord } from "./Trace.ts"
 
 export class Marks {
   private readonly counts = new Map<string, number>()

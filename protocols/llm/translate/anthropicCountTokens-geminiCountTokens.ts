@@ -1,5 +1,5 @@
 /** Counting tokens as Anthropic asks for it, Gemini models. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { countOf, isObject, without } from "../Json.ts"
 import { plain } from "../plain.ts"
 import { anthropicMessagesToGemini } from "./anthropicMessages-gemini.ts"

@@ -1,5 +1,5 @@
 /** Counting tokens as Gemini asks for it, Claude models. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { countOf, objectOf, pick } from "../Json.ts"
 import { plain } from "../plain.ts"
 import { geminiToAnthropicMessages } from "./gemini-anthropicMessages.ts"

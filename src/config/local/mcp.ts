@@ -1,7 +1,7 @@
 /** MCP backends, and the `mcp` shorthand built on them. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { mcpTargetName } from "../../../ir/backend/Mcp.ts"
+import { mcpTargetName } from "../../../ir/backend/mcpTargetName.ts"
 import { CalleePolicies } from "./callee.ts"
 import {
   anyCase,

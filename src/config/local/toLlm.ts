@@ -1,6 +1,6 @@
 /** The `llm` section to one route with models behind it. */
 import type { LlmProvider, Model as IrModel, Vendor, VirtualModel as IrVirtualModel } from "../../../ir/backend/Llm.ts"
-import { coversModel } from "../../../ir/backend/Llm.ts"
+import { coversModel } from "../../../ir/backend/modelNames.ts"
 import { bearer } from "../../../ir/defaults.ts"
 import type { HostTarget } from "../../../ir/HostTarget.ts"
 import type { BackendKey, BindKey, ListenerKey, RouteKey } from "../../../ir/Key.ts"

@@ -3,12 +3,17 @@ import * as Redacted from "effect/Redacted"
 import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { parse } from "yaml"
 import type { Credentials } from "../../../stages/ports/Credentials.ts"
 
 export interface CopilotPlaces {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly home: string
+}
+
+/** The parser is loaded by the first who has no token in the environment. */
+const parsed = async (text: string): Promise<unknown> => {
+  const { parse } = await import("yaml")
+  return parse(text)
 }
 
 const tokenIn = (document: unknown): string | undefined => {
@@ -24,7 +29,7 @@ const tokenIn = (document: unknown): string | undefined => {
 const read = async (path: string): Promise<string | undefined> => {
   try {
     // A file of YAML may be one of JSON.
-    return tokenIn(parse(await readFile(path, "utf8")))
+    return tokenIn(await parsed(await readFile(path, "utf8")))
   } catch {
     return undefined
   }

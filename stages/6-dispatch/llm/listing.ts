@@ -1,5 +1,5 @@
 /** The list of models, in words that clients of every vendor understand. */
-import { coversModel, modelsIntersect } from "../../../ir/backend/Llm.ts"
+import { coversModel, modelsIntersect } from "../../../ir/backend/modelNames.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import * as Body from "../../Body.ts"

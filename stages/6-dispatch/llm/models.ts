@@ -1,7 +1,8 @@
 /** Which model a request is for, and who provides it. */
 import * as Result from "effect/Result"
 import type { CelValue } from "../../../ir/cel/CelValue.ts"
-import { coversModel, type Model, specificity, type VirtualModel } from "../../../ir/backend/Llm.ts"
+import type { Model, VirtualModel } from "../../../ir/backend/Llm.ts"
+import { coversModel, specificity } from "../../../ir/backend/modelNames.ts"
 import type { Backend } from "../../../ir/Backend.ts"
 import type { HeaderMatch } from "../../../ir/Match.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Callee } from "../../../../ir/policy/Callee.ts"
-import { type SseEvent } from "../../../../protocols/http/sse.ts"
+import type { SseEvent } from "../../../../protocols/http/sse.ts"
 import * as Body from "../../../Body.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { limits } from "../limits.ts"
