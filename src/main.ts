@@ -1,13 +1,12 @@
 /** The command line: `sluice --help` says it all. */
-import { fileURLToPath } from "node:url"
 import { enableCompileCache } from "node:module"
 import { parse, type Asked, help } from "./cli/flags.ts"
 import { inputOf } from "./cli/input.ts"
 import { versionText } from "./cli/version.ts"
+import { settings } from "./node/compileCache.ts"
 
-// Beside the code and writable by its owner only; the reader of the configuration finds it in the environment.
-const compileCache = enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)))
-if (compileCache.directory !== undefined) process.env["NODE_COMPILE_CACHE"] ??= compileCache.directory
+const { NODE_COMPILE_CACHE: compiled } = settings(process.env)
+if (compiled !== undefined) enableCompileCache({ directory: compiled, portable: true })
 
 interface Printed {
   readonly out: string

@@ -5,7 +5,8 @@
 import { enableCompileCache } from "node:module"
 import { fileURLToPath } from "node:url"
 
-const { directory } = enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)))
-// What is started beside it finds it there.
-if (directory !== undefined) process.env["NODE_COMPILE_CACHE"] ??= directory
+enableCompileCache({
+  directory: fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)),
+  portable: true,
+})
 await import("./main.ts")

@@ -40,7 +40,8 @@ describe("what is loaded at the start", () => {
   })
 
   it("has none of what only some configurations use", () => {
-    const seldom = /^(?:@aws-sdk|@azure|@smithy|google-auth-library|@cedar-policy|gpt-tokenizer|pg|redis|bcryptjs)(?:\/|$)/
+    const seldom =
+      /^(?:@aws-sdk|@azure|@smithy|google-auth-library|@cedar-policy|gpt-tokenizer|pg|redis|bcryptjs)(?:\/|$)/
     expect([...serving].filter(([name]) => seldom.test(name))).toEqual([])
     expect([...reading].filter(([name]) => seldom.test(name))).toEqual([])
   })

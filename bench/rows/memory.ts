@@ -27,7 +27,7 @@ export const idle = idling("memory-idle", "memory, idle, from source", (lab) => 
 
 export const idleBundled = idling("memory-bundled", "memory, idle, bundled", async (lab) => {
   const { file, port } = await lab.configuration({})
-  const gateway = lab.start("gateway", port, [await bundled(lab), "-f", file])
+  const gateway = lab.start("gateway", port, [bundled(lab), "-f", file])
   await lab.answering(gateway)
   return gateway
 })

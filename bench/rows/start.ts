@@ -114,7 +114,7 @@ export const startBundled: Row = {
   floor: "node -e 0",
   bars: bar("time to first 200", 80),
   run: async (lab) => {
-    const main = await bundled(lab)
-    return started(lab, "time to first 200", [main], () => ({ NODE_DISABLE_COMPILE_CACHE: "1" }))
+    const main = bundled(lab)
+    return started(lab, "time to first 200", [main], () => ({}))
   },
 }

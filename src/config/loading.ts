@@ -3,8 +3,10 @@
  * so a gateway that serves does not carry them. Nothing of Effect is needed to start it, so that it can be started before
  * the rest of the program is there.
  */
-import { fork } from "node:child_process"
+import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { deserialize, serialize } from "node:v8"
+import { settings as compileCache } from "../node/compileCache.ts"
 import type { ConfigIssue } from "./ConfigIssue.ts"
 import type { Loaded } from "./local/load.ts"
 
@@ -52,27 +54,46 @@ const program = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "./loadProcess.ts" : "./loadProcess.js", import.meta.url),
 )
 
+const outcomeIn = (bytes: Uint8Array): Outcome => {
+  try {
+    return deserialize(bytes) as Outcome
+  } catch (error) {
+    return broken(String(error))
+  }
+}
+
 /** What Node needs; what the configuration may name comes with the job. */
-const passedOn = ["NODE_COMPILE_CACHE", "NODE_DISABLE_COMPILE_CACHE", "SystemRoot"] as const
+const passedOn = [
+  "NODE_COMPILE_CACHE",
+  "NODE_COMPILE_CACHE_PORTABLE",
+  "NODE_DISABLE_COMPILE_CACHE",
+  "SystemRoot",
+] as const
 
 /** Starts the process, which makes itself ready while it waits for its job. */
 export const begin = (): Loading => {
-  const child = fork(program, {
-    serialization: "advanced",
-    execArgv: [],
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: Object.fromEntries(
-      passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-    ),
+  const child = spawn(process.execPath, [program], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: {
+      ...compileCache(process.env),
+      ...Object.fromEntries(
+        passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+      ),
+    },
   })
+  // A failure to send is the end of the process, which is told below.
+  child.stdin.on("error", () => {})
   return {
-    // A failure to send is the end of the process, which is told below.
-    load: (job) => void child.send(job, () => {}),
+    load: (job) => void child.stdin.end(serialize(job)),
     outcome: new Promise((resolve) => {
-      child.once("message", (outcome) => resolve(outcome as Outcome))
+      const told: Array<Buffer> = []
+      child.stdout.on("data", (bytes: Buffer) => told.push(bytes))
+      child.stdout.once("error", (error) => resolve(broken(error.message)))
       child.once("error", (error) => resolve(broken(error.message)))
-      // Comes after every message, as the end of the process need not.
-      child.once("disconnect", () => resolve(broken("its reader ended early")))
+      // Comes when the process has ended and everything it said was heard.
+      child.once("close", (code) =>
+        resolve(code === 0 && told.length > 0 ? outcomeIn(Buffer.concat(told)) : broken("its reader ended early")),
+      )
     }),
     cancel: () => void child.kill("SIGKILL"),
   }

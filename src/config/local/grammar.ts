@@ -22,16 +22,16 @@ export const req = <S extends Schema.Top>(schema: S, description: string): S["Re
 const invalid = (complaint: { readonly message: string; readonly remedy: string }) =>
   Effect.fail(new SchemaIssue.InvalidValue({ message: complaint.message, remedy: complaint.remedy }))
 
-/** Passes everything: what the check tells is for the published JSON Schema only. */
-const published = (fragment: Record<string, unknown>) =>
-  Schema.makeFilter<unknown>(() => true, { toJsonSchema: () => [fragment, true] })
+/** Passes everything: what the check tells is for the published JSON Schema only, so it is not made unless that is. */
+const published = (fragment: () => Record<string, unknown>) =>
+  Schema.makeFilter<unknown>(() => true, { toJsonSchema: () => [fragment(), true] })
 
 /** Text with a grammar of its own. */
 export const parsed = <A>(
   to: Schema.Codec<A>,
   parse: (text: string) => Parsed<A>,
   print: (value: A) => string,
-  fragment: Record<string, unknown> = {},
+  fragment: () => Record<string, unknown> = () => ({}),
 ): Schema.Codec<A, string> =>
   Schema.String.check(published(fragment)).pipe(
     Schema.decodeTo(
@@ -74,14 +74,14 @@ export const anyCase = <const Words extends ReadonlyArray<string>>(
         : Result.succeed(word)
     },
     (word) => word,
-    wordsFragment([...words, ...Object.keys(others)]),
+    () => wordsFragment([...words, ...Object.keys(others)]),
   )
 }
 
 /** A duration, in milliseconds once decoded; a bare `0` may go without a unit. */
 export const Millis: Schema.Codec<number, string | number> = Schema.Union([
-  Schema.String.check(published({ pattern: Duration.pattern })),
-  Schema.Finite.check(published({ const: 0 })),
+  Schema.String.check(published(() => ({ pattern: Duration.pattern }))),
+  Schema.Finite.check(published(() => ({ const: 0 }))),
 ]).pipe(
   Schema.decodeTo(
     Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),

@@ -31,7 +31,12 @@ const parseSuite = (text: string): Parsed<string> => {
     : Result.succeed(suite)
 }
 
-const CipherSuite = parsed(Schema.String, parseSuite, (suite) => suite, wordsFragment(Object.keys(suites)))
+const CipherSuite = parsed(
+  Schema.String,
+  parseSuite,
+  (suite) => suite,
+  () => wordsFragment(Object.keys(suites)),
+)
 
 const groups = { X25519: "X25519", "P-256": "P-256", "P-384": "P-384", X25519_MLKEM768: "X25519MLKEM768" }
 
@@ -46,7 +51,7 @@ const KeyExchangeGroup = parsed(
       : Result.succeed(found[1])
   },
   (group) => Object.entries(groups).find(([, openssl]) => openssl === group)?.[0] ?? group,
-  wordsFragment(Object.keys(groups)),
+  () => wordsFragment(Object.keys(groups)),
 )
 
 const versions = { TLS_V1_2: "TLSv1.2", TLS_V1_3: "TLSv1.3" } as const
@@ -65,7 +70,7 @@ const Version = parsed(
     )
   },
   (version) => (version === "TLSv1.2" ? "TLS_V1_2" : "TLS_V1_3"),
-  wordsFragment(Object.keys(versions)),
+  () => wordsFragment(Object.keys(versions)),
 )
 
 export const versionSpellings = [

@@ -1,0 +1,90 @@
+/**
+ * The gateway as one folder of few files, as an image carries it: `node .ci/bundle.mjs [FOLDER]`, `dist/server` unless given.
+ * It is run once, so that the code it needs at a start lies beside it in compiled form.
+ */
+import { spawn } from "node:child_process"
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { request } from "node:http"
+import { createServer } from "node:net"
+import { dirname, join, resolve } from "node:path"
+import { rolldown } from "rolldown"
+
+const root = join(import.meta.dirname, "..")
+
+const besides = /"\.\/(\w+)\.ts" : "\.\/\1\.js"/g
+
+/** What the gateway starts beside itself it finds beside whatever starts it, so everything lies in one folder. */
+const inputs = () => {
+  const found = { main: join(root, "src/main.ts") }
+  for (const file of globSync("src/**/*.ts", { cwd: root })) {
+    for (const [, name] of readFileSync(join(root, file), "utf8").matchAll(besides)) {
+      found[name] = join(root, dirname(file), `${name}.ts`)
+    }
+  }
+  return found
+}
+
+const freePort = () =>
+  new Promise((found) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address()
+      server.close(() => found(port))
+    })
+  })
+
+const answers = (port) =>
+  new Promise((told) => {
+    request({ port, host: "127.0.0.1" }, (response) => {
+      response.resume()
+      response.once("end", () => told(true))
+    })
+      .once("error", () => told(false))
+      .end()
+  })
+
+const environment = (folder) => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "NODE_DISABLE_COMPILE_CACHE")),
+  NODE_COMPILE_CACHE: join(folder, "cache"),
+  NODE_COMPILE_CACHE_PORTABLE: "1",
+})
+
+/** Compiled code is written down by a process that ends by itself, with all that it had used until then. */
+const rehearse = async (folder) => {
+  const port = await freePort()
+  const config = { adminAddr: "off", statsAddr: "off", readinessAddr: "off", workerThreads: 1 }
+  const routes = [{ policies: { directResponse: { status: 200 } } }]
+  const text = JSON.stringify({ config, binds: [{ port, listeners: [{ routes }] }] })
+  const gateway = spawn(process.execPath, [join(folder, "main.js"), "--config", text], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: environment(folder),
+  })
+  const ended = new Promise((told) => gateway.once("exit", told))
+  const giveUpAt = Date.now() + 60_000
+  while (!(await answers(port)) && gateway.exitCode === null && Date.now() < giveUpAt) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  gateway.kill("SIGTERM")
+  const code = await ended
+  if (code !== 0) throw new Error(`the bundle does not serve: it ended with ${code}`)
+}
+
+/** Where its main file is. */
+export const bundle = async (folder) => {
+  rmSync(folder, { recursive: true, force: true })
+  const build = await rolldown({ input: inputs(), platform: "node", logLevel: "silent" })
+  await build.write({
+    dir: folder,
+    format: "esm",
+    minify: true,
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].js",
+  })
+  await build.close()
+  // Says what the files are, which otherwise has to be found out by parsing them.
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n')
+  mkdirSync(join(folder, "cache"))
+  await rehearse(folder)
+  return join(folder, "main.js")
+}
+
+if (process.argv[1] === import.meta.filename) await bundle(resolve(process.argv[2] ?? join(root, "dist/server")))
