@@ -127,3 +127,6 @@ export const defaults = {
   otlpLogsPath: "/v1/logs",
   otlpTracesPath: "/v1/traces",
 } as const
+
+/** No request is tried again more often, whatever a policy asks for. */
+export const retriesMax = 100

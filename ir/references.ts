@@ -8,6 +8,8 @@ export type Path = ReadonlyArray<string | number>
 export interface Reference {
   readonly path: Path
   readonly ref: BackendRef
+  /** It is what connections are made through, so it has to be one address. */
+  readonly isProxy?: true
 }
 
 type AnyPolicy = FrontendPolicy | TrafficPolicy | BackendPolicy
@@ -27,7 +29,7 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
     case "RequestMirror":
       return policy.mirrors.map(({ backend }, i) => ({ path: [...path, "mirrors", i, "backend"], ref: backend }))
     case "BackendTunnel":
-      return [{ path: [...path, "proxy"], ref: policy.proxy }]
+      return [{ path: [...path, "proxy"], ref: policy.proxy, isProxy: true }]
     case "InferenceRouting":
       return [{ path: [...path, "endpointPicker"], ref: policy.endpointPicker }]
     case "McpGuardrails":

@@ -3,6 +3,7 @@
  * looked at together. Nothing is judged that only compiling can tell: expressions, patterns, certificates.
  */
 import * as AttachmentIndex from "./attachments.ts"
+import { retriesMax } from "./defaults.ts"
 import type { Attachment } from "./Attachment.ts"
 import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
@@ -28,6 +29,7 @@ import type { BackendPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
 import { trafficKind } from "./trafficKind.ts"
 import { calleeReferences, references } from "./references.ts"
 import type { Path } from "./references.ts"
+import { isForProxy } from "./isForProxy.ts"
 import type { Route, WeightedBackend } from "./Route.ts"
 import type { Snapshot } from "./Snapshot.ts"
 import type { Target } from "./Target.ts"
@@ -353,12 +355,27 @@ function* calls(
         message: "a policy can only call a backend or a service",
         remedy: "name a backend or a service",
       })
-    } else yield* ref(snapshot, found.ref, found.path, at)
+    } else {
+      yield* ref(snapshot, found.ref, found.path, at)
+      if (found.isProxy === true) yield* proxy(snapshot, found.ref, found.path, at)
+    }
   }
 }
 
 /** Kinds of which several on one route all hold. */
 const everyOneCounts: ReadonlySet<string> = new Set(["Authorization", "ConcurrencyLimit", "BodyLimit"])
+
+/** A reference to what is not there is told elsewhere. */
+function* proxy(snapshot: Snapshot, ref: BackendRef, path: Path, at: (found: Found) => Issue): Iterable<Issue> {
+  const kind = ref._tag === "Backend" ? snapshot.backends.get(ref.backend)?._tag : ref._tag
+  if (kind === undefined || kind === "Host" || kind === "Invalid") return
+  yield at({
+    code: "value",
+    path,
+    message: `a proxy is one host, not ${kind === "Service" ? "a service" : `a backend of kind ${kind}`}`,
+    remedy: "name a host, or a backend with `host`",
+  })
+}
 
 function* inlinePolicies(snapshot: Snapshot, route: Route, at: (found: Found) => Issue): Iterable<Issue> {
   const seen = new Map<string, number>()
@@ -731,6 +748,7 @@ function* refPolicies(
 }
 
 function* backendValues(policy: BackendPolicy, path: Path, at: (found: Found) => Issue): Iterable<Issue> {
+  if (policy._tag === "BackendTunnel") return yield* tunnelValues(policy, path, at)
   if (policy._tag !== "BackendTls") return
   yield* versions(policy.tls, [...path, "tls"], at)
   const { identity, rootsPem, verify } = policy.tls
@@ -740,6 +758,29 @@ function* backendValues(policy: BackendPolicy, path: Path, at: (found: Found) =>
       path: [...path, "spiffe"],
       message: "identity and roots come from the Workload API and cannot be given as well",
       remedy: "remove spiffe, or the certificate, the roots and the weaker checks",
+    })
+  }
+}
+
+function* tunnelValues(
+  { auth, tls }: Extract<BackendPolicy, { readonly _tag: "BackendTunnel" }>,
+  path: Path,
+  at: (found: Found) => Issue,
+): Iterable<Issue> {
+  if (tls !== undefined) {
+    yield at({
+      code: "value",
+      path: [...path, "tls"],
+      message: "a proxy that is spoken to over TLS is not built yet",
+      remedy: "name a proxy that takes plain connections; what goes through it to the backend may still be TLS",
+    })
+  }
+  if (auth !== undefined && !isForProxy(auth.location)) {
+    yield at({
+      code: "value",
+      path: [...path, "auth", "location"],
+      message: "a proxy takes its credential in the authorization header only",
+      remedy: "leave the location out, or name the header proxy-authorization",
     })
   }
 }
@@ -789,6 +830,16 @@ function* trafficValues(policy: TrafficPolicy, path: Path, at: (found: Found) =>
             remedy: "use a time above 0, or no queue",
           })
         }
+      }
+      return
+    case "Retry":
+      if (policy.attempts > retriesMax) {
+        yield at({
+          code: "value",
+          path: [...path, "attempts"],
+          message: `${policy.attempts} further attempts are more than the ${retriesMax} that may be made`,
+          remedy: `use at most ${retriesMax}`,
+        })
       }
       return
     case "DirectResponse":

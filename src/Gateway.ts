@@ -35,6 +35,7 @@ import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
 import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
 import { makePush, type PushOptions } from "./a2a/push.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
+import type { Whereabouts } from "../stages/6-dispatch/Whereabouts.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
 import * as Pipeline from "../stages/pipeline.ts"
@@ -87,6 +88,8 @@ export interface GatewayOptions {
       addresses: ReadonlyMap<BindKey, Address>,
     ) => Effect.Effect<Publish.Prepared, Unusable>
   }
+  /** Where this gateway stands, for services that prefer what is near. */
+  readonly whereabouts?: Whereabouts
   /** Functions that expressions may call, as text. */
   readonly customFunctions?: string
   /** What `env` holds in expressions. */
@@ -295,6 +298,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       mirrors,
       agents,
       llm,
+      ...(options.whereabouts === undefined ? {} : { whereabouts: options.whereabouts }),
       mcp,
       ...(journal.called === undefined ? {} : { called: journal.called }),
     },

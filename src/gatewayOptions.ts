@@ -1,6 +1,7 @@
 /** What the process-wide settings mean for a gateway. */
 import * as Redacted from "effect/Redacted"
 import type { Static } from "./config/Static.ts"
+import type { Whereabouts } from "../stages/6-dispatch/Whereabouts.ts"
 import type { GatewayOptions } from "./Gateway.ts"
 
 /** What expressions know of where the gateway runs. */
@@ -9,6 +10,27 @@ const environmentOf = ({ identity }: Static): Readonly<Record<string, string>> =
   namespace: identity.namespace,
   gateway: identity.gateway,
 })
+
+/** `LOCALITY` decides; without it the workload does whose name and namespace the gateway has. */
+const whereaboutsOf = ({ identity }: Static): Whereabouts => {
+  const { clusterId, locality, namespace, network, nodeName, podName } = identity
+  const isPlaced = locality !== undefined || nodeName !== undefined || network !== ""
+  return {
+    ...(isPlaced
+      ? {
+          said: {
+            ...(locality === undefined
+              ? {}
+              : { Region: locality.region, Zone: locality.zone, Subzone: locality.subzone }),
+            ...(nodeName === undefined ? {} : { Node: nodeName }),
+            Cluster: clusterId,
+            Network: network,
+          },
+        }
+      : {}),
+    ...(locality === undefined && podName !== undefined ? { workload: { name: podName, namespace, clusterId } } : {}),
+  }
+}
 
 export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config"> => ({
   ipv6: settings.enableIpv6,
@@ -22,6 +44,7 @@ export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config">
   ...(settings.redisUrl === undefined ? {} : { redisUrl: settings.redisUrl }),
   sensitiveHeaders: settings.sensitiveHeaders,
   environment: environmentOf(settings),
+  whereabouts: whereaboutsOf(settings),
   upstream: {
     connectTimeoutMillis: settings.backend.connectTimeoutMillis,
     poolIdleMillis: settings.backend.poolIdleTimeoutMillis,

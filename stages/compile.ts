@@ -105,7 +105,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       before === undefined
         ? Attachments.make(snapshot.attachments.values())
         : updateAttachments(before.attachments, changes.attachments)
-    const services = (before?.services ?? Services.empty(ports.dispatch.locality)).next(snapshot, changes)
+    const services = (before?.services ?? Services.empty(ports.dispatch.whereabouts)).next(snapshot, changes)
     const edits = routeEdits(changes)
     const groups = nextGroups(before?.groups ?? new Map(), edits.groups)
     // Whatever a route may depend on beside itself; a change of it makes routes look again when they are next taken.

@@ -60,6 +60,7 @@ class Call implements Incoming, Sink {
   private sent = 0
   /** Bytes that the head announced. */
   private declared = Infinity
+  private isEventStream = false
   private bodiless = false
   private wrote = false
   private waitsForDrain = false
@@ -175,6 +176,8 @@ class Call implements Incoming, Sink {
       this.declared = length
       headers.append("content-length", String(length))
     }
+    this.isEventStream =
+      this.declared === Infinity && (headers.get("content-type")?.startsWith("text/event-stream") ?? false)
     response.writeHead(reply.status, headers.written)
     const source = (reply.body as Extract<Body, { readonly _tag: "Flow" }>).open(this)
     this.source = source
@@ -209,6 +212,11 @@ class Call implements Incoming, Sink {
   /** Whether the client has yet to send the rest of its body. */
   get unfinished(): boolean {
     return this.flow !== undefined && !this.incoming.complete
+  }
+
+  /** Whether the client is being told of events, for as long as there are any. */
+  get followed(): boolean {
+    return this.isEventStream && this.response.headersSent
   }
 
   /** Whether the end of the reply is only told by closing. */
@@ -547,7 +555,8 @@ class Connection implements HttpConnection {
   private onEnd(): void {
     const { current, socket } = this
     if (current instanceof TunnelCall) return
-    if (this.closing) return void socket.destroy()
+    // Whoever follows events has no reason to end half of its connection: it has left, and its call need not wait for an event.
+    if (this.closing || current?.followed === true) return void socket.destroy()
     this.halfClosed = true
     this.silentMillis = performance.now()
     if (current === undefined) return

@@ -4,22 +4,26 @@ import type { ServiceKey, WorkloadKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Service, Workload } from "../../ir/Workload.ts"
 import { type EndpointSet, type Member, endpointsOf, type OwnLocality } from "./balance.ts"
+import { isOwn, placeOf, type Whereabouts } from "./Whereabouts.ts"
 
 type Workloads = ReadonlyMap<WorkloadKey, Workload>
 
 const none: Workloads = new Map()
 
 export class Services {
+  private readonly whereabouts: Whereabouts
   private readonly own: OwnLocality | undefined
   private readonly workloads: ReadonlyMap<ServiceKey, Workloads>
   /** By service, then by port; made when first asked for. */
   private readonly sets: Map<ServiceKey, Map<number, EndpointSet>>
 
   private constructor(
+    whereabouts: Whereabouts,
     own: OwnLocality | undefined,
     workloads: ReadonlyMap<ServiceKey, Workloads>,
     sets: Map<ServiceKey, Map<number, EndpointSet>>,
   ) {
+    this.whereabouts = whereabouts
     this.own = own
     this.workloads = workloads
     this.sets = sets
@@ -34,8 +38,8 @@ export class Services {
     }
   }
 
-  static empty(own: OwnLocality | undefined): Services {
-    return new Services(own, new Map(), new Map())
+  static empty(whereabouts: Whereabouts = {}): Services {
+    return new Services(whereabouts, placeOf(whereabouts, []), new Map(), new Map())
   }
 
   /** The same object for as long as nothing about that service changes. */
@@ -68,11 +72,14 @@ export class Services {
     for (const key of services.added.keys()) at(key)
     for (const key of services.changed.keys()) at(key)
     for (const key of services.removed.keys()) at(key)
-    if (touched.size === 0) return this
+    const own = this.placeIn(snapshot, workloads)
+    // Where everything is near or far from has changed, so what is known is put in order anew.
+    if (own !== this.own) for (const key of this.sets.keys()) at(key)
+    if (touched.size === 0 && own === this.own) return this
 
     const index = new Map(this.workloads)
     const sets = new Map(this.sets)
-    const next = new Services(this.own, index, sets)
+    const next = new Services(this.whereabouts, own, index, sets)
     for (const [key, members] of touched) {
       if (members.size === 0) index.delete(key)
       else index.set(key, members)
@@ -85,6 +92,17 @@ export class Services {
       sets.set(key, ports)
     }
     return next
+  }
+
+  /** The same object as long as it means the same. */
+  private placeIn(snapshot: Snapshot, { added, changed, removed }: Changes["workloads"]): OwnLocality | undefined {
+    const { whereabouts } = this
+    const isMoved =
+      [...added.values(), ...removed.values()].some((one) => isOwn(whereabouts, one)) ||
+      [...changed.values()].some(({ after, before }) => isOwn(whereabouts, before) || isOwn(whereabouts, after))
+    if (!isMoved) return this.own
+    const place = placeOf(whereabouts, snapshot.workloads.values())
+    return JSON.stringify(place) === JSON.stringify(this.own) ? this.own : place
   }
 
   private build(service: Service, port: number, before: EndpointSet | undefined): EndpointSet {

@@ -1,5 +1,6 @@
 /** From what a reference means to what an attempt at it does. */
 import * as Redacted from "effect/Redacted"
+import { isForProxy } from "../../ir/isForProxy.ts"
 import * as Effect from "effect/Effect"
 import type { CelValue } from "../../ir/cel/CelValue.ts"
 import { toBase64, toText } from "../../ir/cel/toJson.ts"
@@ -58,9 +59,6 @@ const obstacleAmong = (kinds: ReadonlyArray<BackendKind>, policies: BackendPolic
   return undefined
 }
 
-/** Either way it becomes the credential for the proxy. */
-const proxyFields: ReadonlySet<string> = new Set(["authorization", "proxy-authorization"])
-
 const proxyOf = ({
   policies,
   proxy,
@@ -74,7 +72,7 @@ const proxyOf = ({
   const { auth } = policy
   if (auth === undefined) return { tunnel: { proxy: proxy.target, authorization: undefined } }
   const { location } = auth
-  if (location._tag !== "Header" || !proxyFields.has(location.name)) {
+  if (!isForProxy(location)) {
     return { problem: "a proxy takes its credential in the authorization header only" }
   }
   return {

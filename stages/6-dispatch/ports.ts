@@ -2,12 +2,12 @@
 import type { Agents } from "./a2a/Agents.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { EndpointSpec } from "../ports/Upstream.ts"
-import type { OwnLocality } from "./balance.ts"
 import type { Endpoints } from "./Endpoints.ts"
 import type { LlmState } from "./llm/LlmState.ts"
 import type { McpState } from "./mcp/McpState.ts"
 import type { Mirrors } from "./Mirrors.ts"
 import type { Journal } from "../ports/Journal.ts"
+import type { Whereabouts } from "./Whereabouts.ts"
 
 export interface DispatchPorts {
   readonly endpoints: Endpoints
@@ -20,7 +20,7 @@ export interface DispatchPorts {
   /** What is remembered of agents; absent: nothing, so their cards are not asked for. */
   readonly agents?: Agents
   /** Where this gateway stands; absent: unknown. */
-  readonly locality?: OwnLocality
+  readonly whereabouts?: Whereabouts
   /** Absent: nothing is known of model providers beyond one plan. */
   readonly llm?: LlmState
   /** Told of every call beside those of clients; absent: nobody counts them. */

@@ -16,9 +16,6 @@ import type { Refusal } from "../Refusal.ts"
 import { Replay } from "./Replay.ts"
 import { type Target, Try } from "./Target.ts"
 
-/** No policy gets more tries than this. */
-export const RETRIES_MAX = 100
-
 export const attemptHeader = "x-retry-attempt"
 
 /** Repeating these does no more than doing them once (RFC 9110 §9.2.2). */
@@ -176,7 +173,7 @@ const conditionOf = (source: Retry["condition"], ports: PolicyPorts): Condition 
 export const attempts = (retry: Retry | undefined, ports: PolicyPorts): Attempts => {
   if (retry === undefined || retry.attempts <= 0) return once
   const policy: Policy = {
-    retries: Math.min(retry.attempts, RETRIES_MAX),
+    retries: retry.attempts,
     backoffMillis: retry.backoffMillis ?? 0,
     codes: new Set(retry.codes),
     condition: conditionOf(retry.condition, ports),

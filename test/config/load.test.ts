@@ -292,6 +292,21 @@ describe("routes", () => {
       ["3:23 routes[0].matches[0].method: `get` is not `GET`: methods keep their letter case"],
     ],
     [
+      "a proxy that is a service, or is spoken to over TLS, or looks for its credential elsewhere",
+      one(
+        "{backends: [{host: 'a:1', policies: {backendTunnel: {proxy: {host: 'p:1'}, policies: {backendTLS: {}}}}}, {host: 'b:1', policies: {backendTunnel: {proxy: {host: 'p:1'}, policies: {backendAuth: {key: {value: k, location: {header: {name: x-key}}}}}}}}]}",
+      ),
+      [
+        "3:101 routes[0].backends[0].policies.backendTunnel.policies.backendTLS: a proxy that is spoken to over TLS is not built yet",
+        "3:202 routes[0].backends[1].policies.backendTunnel.policies.backendAuth.key: a proxy takes its credential in the authorization header only",
+      ],
+    ],
+    [
+      "more attempts than are ever made",
+      one("{policies: {retry: {attempts: 101, codes: []}}, backends: [{host: 'a:1'}]}"),
+      ["3:22 routes[0].policies.retry: 101 further attempts are more than the 100 that may be made"],
+    ],
+    [
       "a host name with a port",
       one("{hostnames: ['a.com:80'], backends: [{host: 'a:1'}]}"),
       ['3:16 routes[0].hostnames[0]: "a.com:80" names a port'],

@@ -40,7 +40,7 @@ for (const { line, text } of programs) {
 describe("the programs of docs/embedding.md print what the page says", () => {
   it("there are some", () => expect(programs.length).toBeGreaterThan(3))
 
-  it.each(programs)("the one in line $line", { timeout: 60_000 }, async ({ expected, line, text }) => {
+  it.each(programs)("the one in line $line", { timeout: 240_000 }, async ({ expected, line, text }) => {
     const ended = await run(process.execPath, [path.join(directory, `line-${line}.ts`)]).catch(
       (error: unknown) => error,
     )
@@ -49,7 +49,7 @@ describe("the programs of docs/embedding.md print what the page says", () => {
     expect((ended as { readonly code?: number }).code ?? 0).toBe(text.includes("SIGTERM") ? 130 : 0)
   })
 
-  it("all of them are well typed", { timeout: 60_000 }, async () => {
+  it("all of them are well typed", { timeout: 240_000 }, async () => {
     fs.writeFileSync(
       path.join(directory, "tsconfig.json"),
       JSON.stringify({

@@ -34,11 +34,13 @@ const io: Io = {
   },
 }
 
-/** Whatever an example itself takes from the environment is there; the settings of the process are not. */
-const envOf = (text: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
+/** Whatever an example itself takes from the environment is there, and where the gateway stands; no other settings are. */
+const envOf = (text: string): Readonly<Record<string, string>> => ({
+  LOCALITY: "eu/a",
+  ...Object.fromEntries(
     Array.from(text.matchAll(/\$(?:([A-Z_]+)|\{([A-Z_]+)\})/g), ([, bare, braced]) => [bare ?? braced, "example"]),
-  )
+  ),
+})
 
 const problemsOf = async (text: string, file: string): Promise<string> => {
   const result = await Effect.runPromise(Effect.result(load(text, { file, env: envOf(text), io, cpus: 4 })))

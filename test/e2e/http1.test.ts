@@ -11,6 +11,7 @@ import {
   startGateway,
   until,
 } from "./harness.ts"
+import { HALF_CLOSED_SILENCE_MILLIS } from "../../src/node/http1.ts"
 
 const get = (path = "/", more = ""): string => `GET ${path} HTTP/1.1\r\nhost: x.test\r\n${more}\r\n`
 
@@ -481,6 +482,27 @@ describe("clients that leave", () => {
     await until("the upstream reply to end", () => upstream.aborted.length === 1, 1_000)
     await until("the journal", () => gateway.told.exchanges.length === 1)
     expect(gateway.told.exchanges[0]?.ending.outcome).toBe("clientGone")
+  })
+
+  it("while they follow events that do not come end the upstream reply at once", async () => {
+    const upstream = ends(
+      await httpUpstream((_request, response) => {
+        response.writeHead(200, { "content-type": "text/event-stream" })
+        response.write("data: x\n\n")
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const client = await connect(gateway.port)
+    client.write(get())
+    await client.take("data: x")
+    const since = performance.now()
+    client.close()
+    await until("the upstream reply to end", () => upstream.aborted.length === 1)
+    // Writing nothing, only silence would tell, and that takes longer.
+    expect(performance.now() - since).toBeLessThan(HALF_CLOSED_SILENCE_MILLIS)
+    await until("the journal", () => gateway.told.exchanges.length === 1)
+    expect(gateway.told.exchanges[0]?.ending.outcome).toBe("clientGone")
+    expect(gateway.gateway.open()).toMatchObject({ exchanges: 0 })
   })
 
   it("only with their own half still get the reply, however late", async () => {

@@ -508,6 +508,11 @@ describe("values that contradict themselves", () => {
     assert.deepStrictEqual(of({ tokensPerFill: 2 }), ["value routes/l/n/r policies.0.limits.0.tokensPerFill"])
     assert.deepStrictEqual(of({ fillIntervalMillis: 0 }), ["value routes/l/n/r policies.0.limits.0.fillIntervalMillis"])
   })
+  it("more attempts than are ever made", () => {
+    const of = (attempts: number) => found(withRoute({ policies: [{ _tag: "Retry", attempts, codes: [] }] }))
+    assert.deepStrictEqual(of(100), [])
+    assert.deepStrictEqual(of(101), ["value routes/l/n/r policies.0.attempts"])
+  })
   it("a status that no reply has", () =>
     expectFound(
       withRoute({ policies: [{ _tag: "DirectResponse", status: 99, headers: [] }] }),

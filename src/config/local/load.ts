@@ -18,7 +18,7 @@ import { decoder } from "./decode.ts"
 import { originKey } from "./Draft.ts"
 import type { Environment } from "./expand.ts"
 import { type Names, noNames } from "./Mapping.ts"
-import { error, type Problem, within } from "./Problem.ts"
+import { error, type Problem, warning, within } from "./Problem.ts"
 import { type Io, readAll } from "./resolve.ts"
 import { settle, withHeaders } from "./fromStatic.ts"
 import { read } from "./read.ts"
@@ -91,6 +91,7 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
       for (const found of validate(mapped.snapshot)) {
         issues.push(document.issue(placed(found, mapped.snapshot, mapped.origins)))
       }
+      issues.push(...unplaced(settings, mapped.snapshot, mapped.origins).map(document.issue))
       const original = (path: Path): Path => decoded.original(path)
       for (const problem of wrongExpressions(settings, mapped.snapshot, mapped.origins, document.value, original)) {
         issues.push(document.issue(problem))
@@ -100,6 +101,27 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     if (hasErrors(issues)) return yield* Effect.fail(issues)
     return { static: settings, snapshot: mapped.snapshot, dependencies, warnings: issues }
   })
+
+/** Services that prefer what is near, to a gateway that cannot know what is. */
+const unplaced = (
+  { identity }: Static,
+  { services }: Snapshot,
+  origins: ReadonlyMap<string, Path>,
+): ReadonlyArray<Problem> => {
+  const { locality, network, nodeName, podName } = identity
+  if (locality !== undefined || podName !== undefined || nodeName !== undefined || network !== "") return []
+  return [...services.values()].flatMap(({ key, loadBalancer }) =>
+    loadBalancer?.mode === "Failover" || loadBalancer?.mode === "Strict"
+      ? [
+          warning(
+            [...(origins.get(originKey("services", key)) ?? []), "loadBalancer", "mode"],
+            "has no effect while the gateway does not know where it stands",
+            "Set LOCALITY to `region/zone/subzone`, or POD_NAME and NAMESPACE to those of its own workload.",
+          ),
+        ]
+      : [],
+  )
+}
 
 /** Expressions that cannot be used, each at the place in the file where it is written. */
 const wrongExpressions = (

@@ -4,6 +4,7 @@ import { createPrivateKey, type KeyObject } from "node:crypto"
 import type { BackendRef } from "../../../ir/BackendRef.ts"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression, NamedExpression } from "../../../ir/Expression.ts"
+import { isForProxy } from "../../../ir/isForProxy.ts"
 import type { BackendAuth as IrBackendAuth, BackendAuthKind } from "../../../ir/policy/BackendAuth.ts"
 import type { BackendHttp as IrBackendHttp } from "../../../ir/policy/BackendHttp.ts"
 import type { BackendTcp as IrBackendTcp } from "../../../ir/policy/BackendTcp.ts"
@@ -217,8 +218,19 @@ export const backendTunnel = (tunnel: BackendTunnel, path: Path, to: Mapping): I
   const tls = backendTLS === undefined ? undefined : backendTls(backendTLS, [...path, "policies", "backendTLS"], to)
   const key = backendAuth?.key
   const auth = key === undefined ? undefined : fixedKey(key, [...path, "policies", "backendAuth", "key"], to)
-  if (auth !== undefined && auth.location._tag !== "Header") {
-    return to.fail([...path, "policies", "backendAuth"], "a proxy takes its credential in a header only")
+  if (auth !== undefined && !isForProxy(auth.location)) {
+    return to.fail(
+      [...path, "policies", "backendAuth", "key"],
+      "a proxy takes its credential in the authorization header only",
+      "Leave `location` out, or name the header `proxy-authorization`.",
+    )
+  }
+  if (backendTLS !== undefined) {
+    return to.fail(
+      [...path, "policies", "backendTLS"],
+      "a proxy that is spoken to over TLS is not built yet",
+      "Name a proxy that takes plain connections; what goes through it to the backend may still be TLS.",
+    )
   }
   if (
     proxy === undefined ||

@@ -313,7 +313,7 @@ describe("slow clients", () => {
       one.pause()
       one.write(get())
     }
-    await until("every call is over", () => upstream.aborted.length === 20, 15_000)
+    await until("every call is over", () => upstream.aborted.length === 20, 50_000)
     expect(await outcomes(gateway, 20)).toEqual(Array(20).fill("clientGone"))
     for (const one of slow) one.close()
   })

@@ -88,7 +88,7 @@ describe("nearness", () => {
     const at = (name: string, region: string, zone: string) =>
       workload(name, `10.0.0.${name}`, { locality: { region, zone, subzone: "" } })
     const w = new World()
-    w.locality = own
+    if (own !== undefined) w.whereabouts = { said: own }
     w.load(
       balancing([at("1", "eu", "a"), at("2", "eu", "b"), at("3", "us", "a")], {
         service: { loadBalancer: { mode, routingPreferences: preferences, healthPolicy: "OnlyHealthy" } },

@@ -11,7 +11,7 @@ import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Service, Workload } from "../../../ir/Workload.ts"
 import { Endpoints } from "../../../stages/6-dispatch/Endpoints.ts"
 import * as Mirrors from "../../../stages/6-dispatch/Mirrors.ts"
-import type { OwnLocality } from "../../../stages/6-dispatch/balance.ts"
+import type { Whereabouts } from "../../../stages/6-dispatch/Whereabouts.ts"
 import { compile, type CompilePorts } from "../../../stages/compile.ts"
 import type { Reply, Request, Routed } from "../../../stages/Exchange.ts"
 import type { Plan } from "../../../stages/Plan.ts"
@@ -59,7 +59,7 @@ export class World {
   plan: Plan | undefined
   readonly scope = Scope.makeUnsafe()
   readonly mirrors = Effect.runSync(Scope.provide(Mirrors.make, this.scope))
-  locality: OwnLocality | undefined
+  whereabouts: Whereabouts | undefined
 
   private open(spec: EndpointSpec): Endpoint {
     return {
@@ -92,7 +92,7 @@ export class World {
         endpoints: this.endpoints,
         clock: this.clock,
         mirrors: this.mirrors,
-        ...(this.locality === undefined ? {} : { locality: this.locality }),
+        ...(this.whereabouts === undefined ? {} : { whereabouts: this.whereabouts }),
         defaults: {
           connectTimeoutMillis: 10_000,
           poolIdleMillis: 90_000,
