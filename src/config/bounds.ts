@@ -2,6 +2,9 @@
 
 /** Values in one configuration document, those reached through aliases counted each time. */
 export const documentNodesMax = 2_000_000
+
+/** Lists and maps inside each other, where they are written in brackets. */
+export const documentDepthMax = 500
 /** Bytes of one certificate, key set or other document that the configuration refers to. */
 export const referencedBytesMax = 16 * 1024 * 1024
 /** Connections open at once on one bind. */

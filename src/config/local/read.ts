@@ -2,10 +2,10 @@
  * Text to values: YAML (and so JSON) with every position kept, and the environment expanded inside scalar values only.
  * Nothing here knows what a configuration looks like; nothing here throws.
  */
-import { Alias, isAlias, isMap, isScalar, isSeq, parseAllDocuments, Scalar, type YAMLMap } from "yaml"
+import { Alias, isAlias, isMap, isScalar, isSeq, Lexer, parseAllDocuments, Scalar, type YAMLMap } from "yaml"
 import type { ConfigIssue, Path } from "../ConfigIssue.ts"
 import { formatPath } from "../ConfigIssue.ts"
-import { documentNodesMax } from "../bounds.ts"
+import { documentDepthMax, documentNodesMax } from "../bounds.ts"
 import { type Environment, expand } from "./expand.ts"
 import type { Problem } from "./Problem.ts"
 
@@ -44,6 +44,20 @@ const resolvePlain = (text: string): string | number | boolean | null => {
   if (/^[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?$/.test(text)) return Number(text)
   return text
 }
+
+const depthIn = (parts: Iterable<string>): number => {
+  let depth = 0
+  let deepest = 0
+  for (const part of parts) {
+    if (part === "[" || part === "{") deepest = Math.max(deepest, ++depth)
+    else if (part === "]" || part === "}") depth--
+  }
+  return deepest
+}
+
+/** The parser would take long to find out. Brackets inside of scalars are told apart only where there are very many. */
+const isTooDeep = (text: string): boolean =>
+  depthIn(text) > documentDepthMax && depthIn(new Lexer().lex(text)) > documentDepthMax
 
 const placesIn = (text: string): ((offset: number) => Place) => {
   const starts = [0]
@@ -151,6 +165,11 @@ export const read = (source: string, environment: Environment): Document => {
 
   const done = (value: unknown): Document => ({ value, issues, unread, locate, issue })
 
+  const tooDeep = (): Document => {
+    complain(0, [], "the document is nested too deeply to be read")
+    return done(undefined)
+  }
+  if (isTooDeep(text)) return tooDeep()
   let documents
   try {
     documents = parseAllDocuments(mask(text), {
@@ -161,8 +180,7 @@ export const read = (source: string, environment: Environment): Document => {
       schema: "core",
     })
   } catch {
-    complain(0, [], "the document is nested too deeply to be read")
-    return done(undefined)
+    return tooDeep()
   }
   if (!Array.isArray(documents)) return done({})
   const [document, second] = documents
