@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import * as Keys from "../../llm/keys.ts"
 import * as Spent from "../../llm/spending.ts"
+import { Wanted } from "../../llm/wanted.ts"
 import type { Component, Store, StoreFailure } from "../../store/Store.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
 
@@ -33,7 +34,7 @@ export const modelEndpoints = (of: Opening, clock: Clock): ReadonlyArray<Endpoin
       method: "POST",
       path: "/api/keys",
       summary: "Gives out a key for models; it is shown this once",
-      body: Keys.Wanted,
+      body: Wanted,
       reply: Schema.Struct({ id: Schema.String, key: Schema.String }).annotate({ identifier: "IssuedKey" }),
       run: ({ body }) => using(Keys.component, (store) => Keys.create(store, body, clock.wallMillis())),
     }),
