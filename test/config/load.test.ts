@@ -655,7 +655,7 @@ describe("older settings that are policies now", () => {
       "1:19 config.tracing: nobody is named who receives the traces",
     ])
     expect(await linesOf("config: {tracing: {otlpEndpoint: 'ftp://a'}}")).toEqual([
-      "1:34 config.tracing.otlpEndpoint: a receiver of traces is named by an http, https or grpc URL, not ftp://",
+      "1:34 config.tracing.otlpEndpoint: a receiver of OTLP is named by an http, https or grpc URL, not ftp://",
     ])
   })
   it("of the log become its policy", async () => {

@@ -390,7 +390,7 @@ describe("delegation", () => {
       "cycle routes/a>a backends.0.backend.group",
     )
   })
-  it("may be very deep", () => {
+  it("may be very deep", { timeout: 60_000 }, () => {
     const deep = Array.from({ length: 20_000 }, (_, i) => to(`g${i}`, `g${i + 1}`))
     const all = Array.from({ length: 20_001 }, (_, i) => ({ key: group(`g${i}`) }))
     expectFound(snapshot({ routes: table(...deep), routeGroups: table(...all) }))
