@@ -128,6 +128,13 @@ export const grantsIn = ({ clock, keys, store }: GrantParts): Grants => {
         )
       }),
 
+    release: (key, version) =>
+      inStore(({ store: open }) =>
+        Effect.asVoid(
+          open.run(sql`UPDATE mcp_grant SET claimed = NULL WHERE id = ${idOf(key)} AND version = ${version}`),
+        ),
+      ),
+
     remove: (key, version) =>
       inStore((one) => {
         const id = idOf(key)

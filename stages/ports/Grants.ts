@@ -74,6 +74,8 @@ export interface Grants {
   readonly renew: (grant: Grant, version: number) => Effect.Effect<number | undefined, string>
   /** Of all who share what is kept, one at a time may renew a version, for so long; false: somebody else is at it. */
   readonly claim: (key: GrantKey, version: number, millis: number) => Effect.Effect<boolean, string>
+  /** Whoever claimed it could not renew it after all. */
+  readonly release: (key: GrantKey, version: number) => Effect.Effect<void, string>
   /** Only that version, where one is named; what was removed comes back. */
   readonly remove: (key: GrantKey, version?: number) => Effect.Effect<Grant | undefined, string>
   readonly list: (user?: string) => Effect.Effect<ReadonlyArray<Shown>, string>
@@ -129,6 +131,11 @@ export const inMemory = (clock: Pick<Clock, "nowMillis">): Grants => {
         if (entry === undefined || entry.kept.version !== version || entry.claimedUntil > now) return false
         entry.claimedUntil = now + millis
         return true
+      }),
+    release: (key, version) =>
+      Effect.sync(() => {
+        const entry = grants.get(idOf(key))
+        if (entry?.kept.version === version) entry.claimedUntil = -Infinity
       }),
     remove: (key, version) =>
       Effect.sync(() => {

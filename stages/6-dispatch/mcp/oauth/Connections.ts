@@ -11,6 +11,7 @@ import type { Challenge } from "../../../../protocols/oauth/challenge.ts"
 import type { Grant, GrantKey, Grants, Kept } from "../../../ports/Grants.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { type Discovered, discover } from "./discover.ts"
+import { gatewayUser } from "./users.ts"
 import {
   ownFields,
   refreshFields,
@@ -232,14 +233,17 @@ export class Connections {
   private exchange(key: GrantKey, kept: Kept, oauth: McpOauth): Effect.Effect<Kept | undefined, string> {
     const { grant, version } = kept
     const fields =
-      grant.refreshToken === undefined
+      grant.refreshToken === undefined || grant.user === gatewayUser.key
         ? ownFields(grant.scopes, grant.resource)
         : refreshFields(grant.refreshToken, grant.resource)
     return Effect.matchEffect(tokens(this.parts.tokens, oauth, grant, fields), {
       onSuccess: (got) => this.keep(key, renewedGrant(grant, got, this.parts.clock), version),
       onFailure: ({ detail, why }) => {
         const told = Effect.logWarning(`a token for ${grant.target} was not renewed: ${detail}`)
-        if (why === "failed") return Effect.andThen(told, Effect.fail(`it is not renewed: ${detail}`))
+        if (why === "failed") {
+          const released = Effect.ignore(this.parts.grants.release(key, version))
+          return Effect.andThen(Effect.andThen(told, released), Effect.fail(`it is not renewed: ${detail}`))
+        }
         // What was granted is worth nothing any more; a person has to agree again.
         const forgotten = Effect.as(this.parts.grants.remove(key, version), undefined)
         const { client, issuer, redirectUri } = grant
@@ -404,7 +408,7 @@ const leftMillis = ({ expiresMillis }: Grant, clock: Clock): number =>
   expiresMillis === undefined ? Infinity : expiresMillis - clock.wallMillis()
 
 /** The gateway gets itself another token whenever it wants one. */
-const renews = ({ refreshToken, user }: Grant): boolean => refreshToken !== undefined || user === "gateway"
+const renews = ({ refreshToken, user }: Grant): boolean => refreshToken !== undefined || user === gatewayUser.key
 
 export const expiryOf = ({ expiresInMillis }: Tokens, clock: Clock): number | undefined =>
   expiresInMillis === undefined ? undefined : clock.wallMillis() + expiresInMillis

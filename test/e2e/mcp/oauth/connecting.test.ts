@@ -33,7 +33,10 @@ const start = async (
   const as = closed(await authorizationServer(auth))
   const server = closed(await resourceServer(as, { era: "modern", ...resource }))
   const gateway = closed(
-    await mcpGateway(`{targets: [{name: notes, mcp: {host: "${server.url}"}, oauth: {${more}}}]}`, { policies }),
+    await mcpGateway(`{targets: [{name: notes, mcp: {host: "${server.url}"}, oauth: {${more}}}]}`, {
+      policies,
+      options: { drain: { minMillis: 0, maxMillis: 200 } },
+    }),
   )
   return { auth: as, server, gateway }
 }
