@@ -24,5 +24,14 @@ export const McpAuthentication = Schema.TaggedStruct("McpAuthentication", {
   stepUp: Schema.Array(Schema.Struct({ condition: Expression, scopes })),
   clientId: Schema.optionalKey(Schema.NonEmptyString),
   clientSecret: Schema.optionalKey(Secret),
+  /** Present: the server knows one address, that of the gateway, which passes what comes there on to clients. */
+  relay: Schema.optionalKey(
+    Schema.Struct({
+      /** 32 bytes in hexadecimal. */
+      key: Secret,
+      /** Where clients may have codes sent beside this machine of theirs. */
+      redirectUris: Schema.Array(Schema.NonEmptyString),
+    }),
+  ),
 })
 export type McpAuthentication = typeof McpAuthentication.Type

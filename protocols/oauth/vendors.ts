@@ -52,8 +52,9 @@ export const keysUrl = (issuer: string, vendor: Vendor | undefined): string => {
         ? `${trimmed(issuer)}/.well-known/jwks.json`
         : `${originOf(issuer)}/${agentic.project}/.well-known/jwks.json`
     }
-    case "auth0":
     case "okta":
+      return segments(issuer).length === 0 ? `${trimmed(issuer)}/oauth2/v1/keys` : `${trimmed(issuer)}/v1/keys`
+    case "auth0":
     case undefined:
       return `${trimmed(issuer)}/.well-known/jwks.json`
   }

@@ -91,10 +91,33 @@ const bodyOf = ({ body }: Request): Effect.Effect<string | undefined> =>
     },
   })
 
+/** How long a person may take from the client to the login and back. */
+const RELAY_MILLIS = 10 * 60_000
+
+/** Where a code that comes back has to go. */
+interface Relayed {
+  readonly redirect: string
+  readonly state: string | null
+  readonly expires: number
+}
+
+/** Only whoever sits at that machine can listen there. */
+const isOwnMachine = (redirect: string): boolean => {
+  const url = URL.parse(redirect)
+  return (
+    url !== null &&
+    url.protocol === "http:" &&
+    url.username === "" &&
+    url.password === "" &&
+    /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+  )
+}
+
 class ResourceServer {
   private readonly policy: McpAuthentication
   private readonly ports: PolicyPorts
   private readonly ask: Ask
+  private readonly gate: Gate
   private readonly at: Credential
   private readonly tokens: TokenCheck
   private readonly metadata: RemoteDocument<Vendors.Metadata>
@@ -106,6 +129,7 @@ class ResourceServer {
     this.policy = policy
     this.ports = ports
     this.ask = ask
+    this.gate = gate
     this.at = credentialAt(policy.location, ports, layer)
     const jwks = policy.jwks ?? ({ _tag: "Remote", url: Vendors.keysUrl(issuer, provider) } as const)
     this.tokens = new TokenCheck([{ issuer, audiences, jwks, requiredClaims }], gate, ports.clock)
@@ -232,14 +256,19 @@ class ResourceServer {
     if (request.method === "OPTIONS") return answer(reply(204, []))
     const { issuer, provider } = this.policy
     if (path.endsWith("/client-registration") && provider !== undefined) return this.register(request)
+    const { relay } = this.policy
+    if (relay !== undefined && path.endsWith("/callback")) return this.relayBack(request, path)
     if (provider === "entra" && path.endsWith("/authorize")) {
       const query = new URLSearchParams(request.query ?? "")
       query.delete("resource")
+      if (relay !== undefined && !this.relayOut(query, this.callbackOf(request, path))) {
+        return error(400, "invalid_request", "the redirect URI is not one that codes are passed on to")
+      }
       const location = `${Vendors.entraEndpoint(issuer, "authorize")}?${query.toString()}`
       return answer(reply(302, ["location", location, "cache-control", "no-store"]))
     }
     if (provider === "entra" && path.endsWith("/token")) {
-      return request.method === "POST" ? this.entraToken(request) : notAllowed("POST")
+      return request.method === "POST" ? this.entraToken(request, this.callbackOf(request, path)) : notAllowed("POST")
     }
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, OPTIONS")
     const base = this.base(request)
@@ -286,13 +315,64 @@ class ResourceServer {
     })
   }
 
-  private entraToken(request: Request): Effect.Effect<Verdict> {
+  /** The one address that the server knows. */
+  private callbackOf(request: Request, path: string): string {
+    return `${this.base(request)}${SERVER_PREFIX}${path.slice(0, path.lastIndexOf("/"))}/callback`
+  }
+
+  /** Sealed for one issuer, client and address, so that nothing else opens it. */
+  private relayContext(callback: string): string {
+    return JSON.stringify(["mcp-relay", this.policy.issuer, this.policy.clientId ?? "", callback])
+  }
+
+  /** False: codes must not go there. Whoever gets one can use it, so it is this person's machine or named by us. */
+  private relayOut(query: URLSearchParams, callback: string): boolean {
+    const { gate, policy } = this
+    const redirect = query.get("redirect_uri") ?? ""
+    if (policy.relay === undefined || query.get("client_id") !== policy.clientId) return false
+    if (!isOwnMachine(redirect) && !policy.relay.redirectUris.includes(redirect)) return false
+    const sealed: Relayed = {
+      redirect,
+      state: query.get("state"),
+      expires: this.ports.clock.wallMillis() + RELAY_MILLIS,
+    }
+    query.set("redirect_uri", callback)
+    query.set("state", gate.cryptography.seal(policy.relay.key, JSON.stringify(sealed), this.relayContext(callback)))
+    return true
+  }
+
+  private relayBack(request: Request, path: string): Effect.Effect<Verdict> {
+    const { gate, policy } = this
+    if (request.method !== "GET") return notAllowed("GET")
+    const query = new URLSearchParams(request.query ?? "")
+    const state = query.get("state") ?? ""
+    const text =
+      policy.relay === undefined
+        ? undefined
+        : gate.cryptography.open(policy.relay.key, state, this.relayContext(this.callbackOf(request, path)))
+    // Whatever can be opened was sealed here, and so has the shape that it was given.
+    const relayed = text === undefined ? undefined : (JSON.parse(text) as Relayed)
+    if (relayed === undefined || relayed.expires <= this.ports.clock.wallMillis()) {
+      return error(400, "invalid_request", "this login has expired, or did not begin here")
+    }
+    const back = new URL(relayed.redirect)
+    for (const name of ["code", "error", "error_description"]) {
+      const value = query.get(name)
+      if (value !== null) back.searchParams.set(name, value)
+    }
+    if (relayed.state !== null) back.searchParams.set("state", relayed.state)
+    return answer(reply(302, ["location", back.href, "cache-control", "no-store", "referrer-policy", "no-referrer"]))
+  }
+
+  private entraToken(request: Request, callback: string): Effect.Effect<Verdict> {
     const { clientId, clientSecret, issuer } = this.policy
     const authorization = request.headers.get("authorization")
     return Effect.flatMap(bodyOf(request), (body) => {
       if (body === undefined) return error(400, "invalid_request", "the form cannot be read")
       const form = new URLSearchParams(body)
       form.delete("resource")
+      // The code was sent there, whatever the client was told.
+      if (this.policy.relay !== undefined && form.has("redirect_uri")) form.set("redirect_uri", callback)
       const isOurs =
         clientSecret !== undefined &&
         authorization === undefined &&

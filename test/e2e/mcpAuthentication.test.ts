@@ -390,6 +390,79 @@ describe("a stand-in for Entra", () => {
       `${server.url}/common/oauth2/v2.0/authorize?client_id=app&state=s`,
     ])
   })
+  describe("that relays codes", () => {
+    const key = "ab".repeat(32)
+    const relaying = (more = "") =>
+      start(
+        `clientId: app\n      clientSecret: s3cret\n      relaySigningKey: ${key}${more}`,
+        (path) => (path === "/common/oauth2/v2.0/token" ? { body: { access_token: "a" } } : undefined),
+        "entra",
+      )
+    const there = (url: string, query: Record<string, string>, name = "authorize") =>
+      fetch(`${url}/.well-known/oauth-authorization-server/mcp/${name}?${new URLSearchParams(query)}`, {
+        redirect: "manual",
+      })
+    const own = { client_id: "app", redirect_uri: "http://127.0.0.1:33418/cb?x=1", state: "theirs", resource: "r" }
+
+    it("shows the server one address, and brings the code to the client's own", async () => {
+      const { server, url } = await relaying()
+      const location = new URL((await there(url, own)).headers.get("location") ?? "")
+      const callback = `${url}/.well-known/oauth-authorization-server/mcp/callback`
+      expect(location.searchParams.get("redirect_uri")).toBe(callback)
+      expect(location.searchParams.has("resource")).toBe(false)
+      const state = location.searchParams.get("state") ?? ""
+      expect(state).not.toContain("theirs")
+      const back = await there(url, { code: "c", state, iss: "https://login.example", session_state: "s" }, "callback")
+      expect([back.status, back.headers.get("location")]).toEqual([
+        302,
+        "http://127.0.0.1:33418/cb?x=1&code=c&state=theirs",
+      ])
+      const refused = await there(url, { error: "access_denied", state }, "callback")
+      expect(refused.headers.get("location")).toBe("http://127.0.0.1:33418/cb?x=1&error=access_denied&state=theirs")
+      await fetch(`${url}/.well-known/oauth-authorization-server/mcp/token`, {
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({
+          client_id: "app",
+          grant_type: "authorization_code",
+          code: "c",
+          redirect_uri: own.redirect_uri,
+        }),
+      })
+      const form = new URLSearchParams(server.requests.at(-1)?.body.toString())
+      expect([form.get("redirect_uri"), form.get("client_secret")]).toEqual([callback, "s3cret"])
+    })
+
+    it("passes no code on to strangers, nor by a state that is not its own", async () => {
+      const { url } = await relaying("\n      relayRedirectUris: [https://app.example/cb]")
+      for (const redirect_uri of [
+        "https://evil.example/cb",
+        "https://app.example/cb2",
+        "https://app.example/cb/",
+        "http://app.example/cb",
+        "http://127.0.0.1.evil.example/cb",
+        "http://localhost@evil.example/cb",
+        "javascript:alert(1)",
+        "",
+      ]) {
+        expect((await there(url, { ...own, redirect_uri })).status, redirect_uri).toBe(400)
+      }
+      expect((await there(url, { ...own, client_id: "other" })).status).toBe(400)
+      const allowed = await there(url, { ...own, redirect_uri: "https://app.example/cb" })
+      expect(allowed.status).toBe(302)
+      const state = new URL(allowed.headers.get("location") ?? "").searchParams.get("state") ?? ""
+      for (const forged of ["", "x", `${state}x`, state.slice(0, -2)]) {
+        expect((await there(url, { code: "c", state: forged }, "callback")).status).toBe(400)
+      }
+      // Sealed for one place, it is good for no other.
+      const elsewhere = await fetch(
+        `${url}/.well-known/oauth-authorization-server/other/callback?${new URLSearchParams({ code: "c", state })}`,
+        { redirect: "manual" },
+      )
+      expect(elsewhere.status).toBe(400)
+    })
+  })
+
   it("adds the secret for its own client only", async () => {
     const { server, url } = await start(
       "clientId: app\n      clientSecret: s3cret",

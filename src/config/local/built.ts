@@ -10,7 +10,6 @@ export const notBuilt = {
   tunnels: ["hboneWaypoint", "hboneGateway"],
   policies: ["inferenceRouting"],
   fields: [
-    "mcpAuthentication.relaySigningKey",
     "tls.spiffe",
     "tls.mode: dynamicCa",
     "backendTLS.spiffe",

@@ -139,7 +139,14 @@ const mcpAuthenticationShape = Schema.Struct({
   jwtValidationOptions: validation,
   clientId: opt(Schema.NonEmptyString),
   clientSecret: opt(FileOrInline),
-  relaySigningKey: opt(FileOrInline),
+  relaySigningKey: opt(
+    FileOrInline,
+    "For `entra` with a `clientId`: one redirect URI, `…/callback` of the stand-in, for all clients. 32 bytes in hexadecimal.",
+  ),
+  relayRedirectUris: opt(
+    Texts,
+    "With `relaySigningKey`: redirect URIs of clients that are not on the person's own machine.",
+  ),
   scopes: opt(Texts, "What every token must have been granted."),
   stepUp: opt(
     Schema.Array(Schema.Struct({ condition: Cel, scopes: Texts })),

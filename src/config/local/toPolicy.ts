@@ -190,8 +190,21 @@ const jwtAuth = (policy: JwtAuth, path: Path, to: Mapping): IrJwtAuth | undefine
 
 const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): IrMcpAuthentication | undefined => {
   const provider = Object.keys(policy.provider ?? {})[0] as IrMcpAuthentication["provider"]
-  if (policy.relaySigningKey !== undefined) {
-    to.refused("fields", "mcpAuthentication.relaySigningKey", [...path, "relaySigningKey"])
+  const relayKey =
+    policy.relaySigningKey === undefined ? undefined : secret(policy.relaySigningKey, [...path, "relaySigningKey"], to)
+  if (relayKey !== undefined && !/^[0-9a-f]{64}$/i.test(Redacted.value(relayKey))) {
+    to.fail([...path, "relaySigningKey"], "expected 32 bytes in hexadecimal", "Make one with `openssl rand -hex 32`.")
+  }
+  if (policy.relaySigningKey !== undefined && (provider !== "entra" || policy.clientId === undefined)) {
+    to.fail([...path, "relaySigningKey"], "only `entra` with a `clientId` is relayed to")
+  }
+  for (const [i, uri] of (policy.relayRedirectUris ?? []).entries()) {
+    if (!uri.startsWith("https://") || locate(uri) === undefined || uri.includes("#")) {
+      to.fail([...path, "relayRedirectUris", i], "expected an https URL without user or fragment")
+    }
+  }
+  if (policy.relayRedirectUris !== undefined && policy.relaySigningKey === undefined) {
+    to.fail([...path, "relayRedirectUris"], "`relayRedirectUris` goes with `relaySigningKey`")
   }
   const issuer = locate(policy.issuer)
   if (issuer === undefined) to.fail([...path, "issuer"], "expected an http or https URL without user information")
@@ -227,6 +240,7 @@ const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): 
       provider,
       jwks: policy.jwks === undefined ? undefined : keySet(policy.jwks, [...path, "jwks"], to),
       clientId: policy.clientId,
+      relay: relayKey === undefined ? undefined : { key: relayKey, redirectUris: policy.relayRedirectUris ?? [] },
       clientSecret:
         policy.clientSecret === undefined ? undefined : secret(policy.clientSecret, [...path, "clientSecret"], to),
     }),

@@ -27,7 +27,7 @@ describe("where vendors keep things", () => {
     [
       "okta",
       "https://d.okta.com/oauth2/default",
-      "https://d.okta.com/oauth2/default/.well-known/jwks.json",
+      "https://d.okta.com/oauth2/default/v1/keys",
       "https://d.okta.com/oauth2/default/.well-known/openid-configuration",
       "https://d.okta.com/oauth2/v1/clients",
     ],

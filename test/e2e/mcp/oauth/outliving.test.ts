@@ -59,9 +59,9 @@ mcp:
       for (let i = 0; i < 8; i++) expect(textOf(await asked())).toBe("you are ann")
 
       const before = auth.asked.length
-      let fail = (_: Error): void => {}
-      auth.hold = new Promise((_, reject) => (fail = reject))
-      auth.hold.catch(() => {})
+      const held = Promise.withResolvers<never>()
+      held.promise.catch(() => {})
+      auth.hold = held.promise
       const lost = asked().then(
         () => "answered",
         () => "lost",
@@ -71,7 +71,7 @@ mcp:
       await first.ended
       expect(await lost).toBe("lost")
       // Nothing came of what was asked for, so the refresh token is still good.
-      fail(new Error("the client is gone"))
+      held.reject(new Error("the client is gone"))
       auth.hold = undefined
 
       await begin()
