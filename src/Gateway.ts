@@ -60,6 +60,7 @@ import { siblings } from "./node/siblings.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
+import { coding } from "./node/coding.ts"
 import { make as redisLedger } from "./node/redisLedger.ts"
 import { make as redisReplies } from "./node/redisReplies.ts"
 import { credentials } from "./node/credentials/credentials.ts"
@@ -286,10 +287,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         ? undefined
         : makePush(options.push, { clock, cryptography, ask: asking({ defaults, endpoints }) }),
   })
-  const llm = new LlmState(makeTokens(), options.spending ?? inMemorySpending(clock.wallMillis, randomUUID), {
+  const keptReplies = {
     memory: inMemoryReplies(bounds.replyCacheBytesMax, clock.nowMillis),
     ...(replies === undefined ? {} : { redis: replies }),
-  })
+  }
+  const spending = options.spending ?? inMemorySpending(clock.wallMillis, randomUUID)
+  const llm = new LlmState(makeTokens(), spending, keptReplies, coding)
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,

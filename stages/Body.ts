@@ -61,6 +61,15 @@ const encoder = new TextEncoder()
 
 export const text = (content: string): Body => bytes(encoder.encode(content))
 
+/** A body that came in one piece flows as any other. */
+export const flowing = (body: Flow | Bytes): Flow => {
+  if (body._tag === "Flow") return body
+  const held = new HeldFlow(body.bytes.byteLength)
+  held.write(body.bytes)
+  held.end(undefined)
+  return held
+}
+
 /** What the body declares to be its length. */
 export const lengthOf = (body: Body): number | undefined =>
   body._tag === "Empty" ? 0 : body._tag === "Bytes" ? body.bytes.byteLength : body.length

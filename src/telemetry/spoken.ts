@@ -196,8 +196,8 @@ export const payloadOf = ({ notes }: Exchange): Payload | undefined => {
   const account = notes?.llm
   if (account === undefined) return undefined
   const { body, completion, prompt, toolCalls } = account
-  const said = prompt ?? body?.["messages"] ?? body?.["input"] ?? body?.["contents"] ?? body?.["prompt"]
-  const answered = toolCalls === undefined ? completion : { completion, toolCalls }
+  const said = body?.["messages"] ?? body?.["input"] ?? body?.["contents"] ?? body?.["prompt"] ?? prompt
+  const answered = toolCalls === undefined || toolCalls.length === 0 ? completion : { completion, toolCalls }
   return said === undefined && answered === undefined ? undefined : { prompt: said, completion: answered }
 }
 

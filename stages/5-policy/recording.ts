@@ -6,7 +6,7 @@ import type { AccessLog } from "../../ir/policy/AccessLog.ts"
 import type { Exchange, Reply, Service } from "../Exchange.ts"
 import type { Ending } from "../ports/Journal.ts"
 import { record } from "./expression/capture.ts"
-import { type Expression, readsReplyBody, readsRequestBody } from "./expression/Expressions.ts"
+import { type Expression, readsPayload, readsReplyBody, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import { Facts } from "./expression/Facts.ts"
 import { lastSlot } from "./order.ts"
@@ -82,7 +82,7 @@ export const compile = (policy: AccessLog | undefined, ports: PolicyPorts): Reco
   )
   const keepsRequest = all.some(readsRequestBody)
   const keepsReply = all.some(readsReplyBody)
-  const keepsPayload = database?.llm === "full"
+  const keepsPayload = database?.llm === "full" || all.some(readsPayload)
   const keepReply = (reply: Reply): undefined => {
     if (reply.captured !== undefined || reply.tunnel !== undefined) return undefined
     reply.body = record(reply.body, ports.maxBufferBytes, (captured) => (reply.captured = captured))
@@ -103,7 +103,7 @@ export const compile = (policy: AccessLog | undefined, ports: PolicyPorts): Reco
         ? inner
         : (exchange) => {
             const { request } = exchange
-            exchange.keepsPayload = keepsPayload
+            if (keepsPayload) exchange.keepsPayload = true
             if (keepsReply) promise(exchange, lastSlot, keepReply)
             if (keepsRequest && request.upgrade === undefined && request.method !== "CONNECT") {
               request.body = record(request.body, ports.maxBufferBytes, (captured) => (exchange.recorded = captured))

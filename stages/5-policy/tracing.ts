@@ -14,6 +14,7 @@ import type { Exchange } from "../Exchange.ts"
 import { Story } from "../Inquiry.ts"
 import type { Ending } from "../ports/Journal.ts"
 import { Trace } from "../Trace.ts"
+import { readsPayload } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import { Facts } from "./expression/Facts.ts"
 import { type Field, fieldsOf } from "./recording.ts"
@@ -67,6 +68,7 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
     name,
     expression: expressions.compile(expression, "log", "logField"),
   }))
+  const hears = readsPayload(filter) || computed.some(({ expression }) => readsPayload(expression))
   const ofItself: Activation = { get: (name) => (name === "env" ? around.env : undefined) }
   const resources = policy.resources.flatMap(({ expression, name }) => {
     const value = expressions.compile(expression, "log", "logField").program.evaluate(ofItself)
@@ -84,6 +86,7 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
     const share = client(exchange)
     if (share < 1 && shareOf(remote.traceId) >= share) return
     exchange.trace = Trace.begin(clock.random, remote.traceId, remote)
+    if (hears) exchange.keepsPayload = true
     exchange.inquiry ??= new Story(clock)
   }
 
@@ -104,6 +107,7 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
         // Drawn first: an exchange that is not sampled needs no name for its trace.
         if (share <= 0 || (share < 1 && clock.random() >= share)) return
         exchange.trace = Trace.begin(clock.random, newTraceId(clock.random), undefined)
+        if (hears) exchange.keepsPayload = true
         exchange.inquiry ??= new Story(clock)
       } else follow(exchange, remote)
     },

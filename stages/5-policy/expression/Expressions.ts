@@ -79,6 +79,10 @@ export class Expression {
 export const readsRequestBody = (expression: Expression | undefined): boolean =>
   expression?.needs("requestBody", "requestBodyPrefix") === true
 
+/** What was said to a model, or by it. */
+export const readsPayload = (expression: Expression | undefined): boolean =>
+  expression?.needs("llmPrompt", "llmCompletion", "llmToolCalls") === true
+
 export const readsReplyBody = (expression: Expression | undefined): boolean =>
   expression?.needs("responseBody", "responseBodyPrefix") === true
 

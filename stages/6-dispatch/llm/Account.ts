@@ -1,5 +1,7 @@
 /** What one call of a model came to; filled in while it runs, told when it is over. */
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
+import { type Answered, type CalledTool, promptIn, type Said } from "../../../protocols/llm/said.ts"
+import type { Format } from "../../../protocols/llm/Translation.ts"
 import { later, type Usage } from "../../../protocols/llm/Usage.ts"
 import type { Checked } from "./guard/Guard.ts"
 import type { Rates } from "../../../ir/Prices.ts"
@@ -38,9 +40,14 @@ export class Account {
   priced: Lookup["status"] = "noCatalog"
   cost: Cost | undefined
   rates: Rates | undefined
-  prompt: ReadonlyArray<{ readonly role: string; readonly content: string }> | undefined
-  completion: ReadonlyArray<string> | undefined
-  toolCalls: ReadonlyArray<{ readonly id: string; readonly name: string; readonly arguments: unknown }> | undefined
+  /** In which the client speaks. */
+  format: Format | undefined
+  /** Somebody will ask what was answered, so it is kept. */
+  isHeard = false
+  /** What was answered; put together when it is first asked for. */
+  answered: (() => Answered) | undefined
+  private said: ReadonlyArray<Said> | undefined
+  private heard: Answered | undefined
   /** What guards made of it, once for every guard that was asked. */
   readonly guarded: Array<Checked> = []
   /** Whoever charges for it; each is told once. */
@@ -70,6 +77,18 @@ export class Account {
     return this.firstTokenMillis === 0 || this.endedMillis === 0 || tokens < 2
       ? undefined
       : (this.endedMillis - this.firstTokenMillis) / (tokens - 1)
+  }
+
+  get prompt(): ReadonlyArray<Said> | undefined {
+    return this.body === undefined ? undefined : (this.said ??= promptIn(this.format, this.body))
+  }
+
+  get completion(): ReadonlyArray<string> | undefined {
+    return (this.heard ??= this.answered?.())?.completion
+  }
+
+  get toolCalls(): ReadonlyArray<CalledTool> | undefined {
+    return (this.heard ??= this.answered?.())?.toolCalls
   }
 
   checked(one: Checked): void {

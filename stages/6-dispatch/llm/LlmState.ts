@@ -1,5 +1,6 @@
 /** What is known of providers beyond one configuration, and what their calls are counted with. */
 import type { Tokens } from "../../ports/Tokens.ts"
+import type { Coding } from "../../ports/Coding.ts"
 import type { Replies } from "../../ports/Replies.ts"
 import type { Spending } from "../../ports/Spending.ts"
 import { Vitals } from "../health.ts"
@@ -20,13 +21,16 @@ export class LlmState {
   readonly tokens: Tokens
   readonly spending: Spending | undefined
   readonly replies: KeptReplies
+  /** Absent: bodies that are coded are not understood. */
+  readonly coding: Coding | undefined
   private readonly known = new Map<string, Vitals>()
   private readonly meanings = new Map<string, Similar>()
 
-  constructor(tokens: Tokens, spending?: Spending, replies: KeptReplies = {}) {
+  constructor(tokens: Tokens, spending?: Spending, replies: KeptReplies = {}, coding?: Coding) {
     this.tokens = tokens
     this.spending = spending
     this.replies = replies
+    this.coding = coding
   }
 
   similar(generation: string, entriesMax: number): Similar {

@@ -178,6 +178,7 @@ export const compile = (
   const { policies, provider } = part
   const { clock } = dispatch
   const tokens = dispatch.llm?.tokens ?? guessing
+  const coding = dispatch.llm?.coding
   const traits = traitsOf(provider.vendor)
   const ai = mergeAi(route.Ai, policies.Ai)
   const shape = compileShape(ai, policyPorts)
@@ -298,7 +299,7 @@ export const compile = (
             reply,
             deliver: () => {
               const settle = (received: Received | undefined): void => settling(account, sendable, received)
-              const delivered = deliver(reply, sendable, { clock, account, idleMillis, settle })
+              const delivered = deliver(reply, sendable, { clock, account, idleMillis, coding, settle })
               return guarded(attempt, sendable, account, delivered)
             },
           },

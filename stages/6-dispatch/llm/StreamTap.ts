@@ -8,7 +8,9 @@ import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
 /** Beyond, the rest of a stream is passed on without being understood. */
 const EVENT_BYTES_MAX = 4 * 1024 * 1024
 /** How much of what the client received is kept for counting it, should the provider never say. */
-export const KEPT_BYTES_MAX = 256 * 1024
+export const KEPT_BYTES_MAX = 64 * 1024
+/** … and where somebody will ask what was said. */
+export const HEARD_BYTES_MAX = 4 * 1024 * 1024
 
 const decoder = new TextDecoder()
 
@@ -110,6 +112,7 @@ export class StreamTap {
   private isBlind = false
   private readonly kept: Array<Uint8Array> = []
   private keptBytes = 0
+  private readonly keptBytesMax: number
   private isOver = false
   /** The last piece, unread. */
   private last: Uint8Array = nothing
@@ -120,9 +123,10 @@ export class StreamTap {
    * `onEvent` says whether it learned of usage. `holdsBack`: an event that only tells of usage, which the client did not
    * ask for, is not passed on.
    */
-  constructor(onEvent: (data: JsonObject) => boolean, holdsBack: boolean) {
+  constructor(onEvent: (data: JsonObject) => boolean, holdsBack: boolean, keptBytesMax = KEPT_BYTES_MAX) {
     this.onEvent = onEvent
     this.holdsBack = holdsBack
+    this.keptBytesMax = keptBytesMax
   }
 
   /** What may be passed on now. */
@@ -175,7 +179,7 @@ export class StreamTap {
   private keep(bytes: Uint8Array): void {
     const { byteLength } = bytes
     this.passedBytes += byteLength
-    if (this.keptBytes + byteLength <= KEPT_BYTES_MAX) {
+    if (this.keptBytes + byteLength <= this.keptBytesMax) {
       this.keptBytes += byteLength
       this.kept.push(bytes)
     } else if (mentionsUsage(bytes)) this.latest = bytes

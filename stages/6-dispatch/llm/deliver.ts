@@ -8,9 +8,11 @@ import { contentTypes, eventDecoder, eventEncoder, type Framing, framingOf } fro
 import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import { readUsage } from "../../../protocols/llm/readUsage.ts"
+import { answerIn, answerInEvents } from "../../../protocols/llm/said.ts"
 import type { Format, StreamTranslator, WireEvent } from "../../../protocols/llm/Translation.ts"
 import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
+import { type Coding, encodingOf } from "../../ports/Coding.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Account } from "./Account.ts"
@@ -18,7 +20,7 @@ import { EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
 import type { Sendable } from "./prepare.ts"
 import { readingOf, usageIn } from "./reading.ts"
 import { MessageTap } from "./MessageTap.ts"
-import { StreamTap } from "./StreamTap.ts"
+import { HEARD_BYTES_MAX, KEPT_BYTES_MAX, StreamTap } from "./StreamTap.ts"
 import { errorEnd, errorReply } from "./told.ts"
 
 /** Replies that are read whole: longer ones pass unread, or cannot be translated. */
@@ -29,6 +31,7 @@ export interface Delivery {
   readonly clock: Clock
   readonly account: Account
   readonly idleMillis: number
+  readonly coding: Coding | undefined
   /** Everything is known that will be; counts what nobody said. */
   readonly settle: (received: Received | undefined) => void
 }
@@ -47,11 +50,6 @@ const isEventStream = (headers: Headers): boolean => {
 }
 const isAmazonStream = (headers: Headers): boolean =>
   /^application\/vnd\.amazon\.eventstream\b/i.test(headers.get("content-type") ?? "")
-
-const isEncoded = (headers: Headers): boolean => {
-  const encoding = headers.get("content-encoding")?.trim().toLowerCase()
-  return encoding !== undefined && encoding !== "" && encoding !== "identity"
-}
 
 /** Says whether the body tells of usage. */
 const take = (account: Account, body: JsonObject, whole?: Format): boolean => {
@@ -77,7 +75,9 @@ const parse = (chunks: ReadonlyArray<Uint8Array>): unknown => {
 const passing = (sendable: Sendable, { account, clock, settle }: Delivery, framing: Framing): EventWork => {
   const onEvent = (data: JsonObject): boolean => take(account, data)
   const isAmazon = framing === "awsEventStream"
-  const tap = isAmazon ? new MessageTap(onEvent) : new StreamTap(onEvent, sendable.holdsBackUsage)
+  const tap = isAmazon
+    ? new MessageTap(onEvent)
+    : new StreamTap(onEvent, sendable.holdsBackUsage, account.isHeard ? HEARD_BYTES_MAX : KEPT_BYTES_MAX)
   // Whoever takes such a stream takes its errors as messages of it too, whatever it was that was asked.
   const format = isAmazon ? "bedrockConverse" : sendable.client
   return {
@@ -92,6 +92,10 @@ const passing = (sendable: Sendable, { account, clock, settle }: Delivery, frami
     },
     over: (how) => {
       tap.readLatest()
+      if (account.isHeard) {
+        const { events } = tap.received()
+        account.answered = () => answerInEvents(sendable.client, events)
+      }
       // Whoever failed, or never says what was used, is counted by what came.
       const isTold = account.usage !== undefined || sendable.client === undefined
       settle(how === "ended" && isTold && !tap.isFailed ? undefined : tap.received())
@@ -100,7 +104,9 @@ const passing = (sendable: Sendable, { account, clock, settle }: Delivery, frami
 }
 
 /** Events that are kept for counting, should the stream end early. */
-const RECEIVED_MAX = 4096
+const RECEIVED_MAX = 512
+/** … and where somebody will ask what was said. */
+const HEARD_MAX = 16_384
 
 const unreadable = (reason: string): LlmError => ({
   kind: "internal",
@@ -112,11 +118,13 @@ const translating = (
   translator: StreamTranslator,
   framing: Framing,
   towards: Framing,
+  client: Format | undefined,
   { account, clock, settle }: Delivery,
 ): EventWork => {
   const encoding = eventEncoder(towards)
   let out: Array<WireEvent> = []
   const received: Array<WireEvent> = []
+  const receivedMax = account.isHeard ? HEARD_MAX : RECEIVED_MAX
   let count = 0
   const decoder = eventDecoder(framing, (event) => {
     for (const one of translator.feed(event)) out.push(one)
@@ -126,7 +134,7 @@ const translating = (
     if (events.length === 0) return []
     out = []
     count += events.length
-    for (const event of events) if (received.length < RECEIVED_MAX) received.push(event)
+    for (const event of events) if (received.length < receivedMax) received.push(event)
     if (account.firstTokenMillis === 0 && translator.seen().content) account.firstTokenMillis = clock.nowMillis()
     return [encoding.events(events)]
   }
@@ -155,6 +163,7 @@ const translating = (
       const { error, model, usage } = translator.seen()
       if (usage !== undefined) account.used(usage)
       if (model !== undefined) account.responseModel = model
+      if (account.isHeard) account.answered = () => answerInEvents(client, received.flatMap(objectIn))
       const isWhole = how === "ended" && error === undefined
       settle(isWhole ? undefined : { events: received.flatMap(objectIn), share: received.length / Math.max(1, count) })
     },
@@ -171,14 +180,17 @@ const objectIn = ({ data }: WireEvent): ReadonlyArray<JsonObject> => {
 }
 
 /** Whatever described the bytes of the upstream says nothing of ours. */
-const rewrittenHead = (reply: Reply, contentType: string): void => {
-  const { headers } = reply
+const describedAnew = ({ headers }: Reply): void => {
   headers.remove("content-length")
   headers.remove("content-encoding")
   headers.remove("content-md5")
   headers.remove("digest")
   headers.remove("etag")
-  headers.set("content-type", contentType)
+}
+
+const rewrittenHead = (reply: Reply, contentType: string): void => {
+  describedAnew(reply)
+  reply.headers.set("content-type", contentType)
 }
 
 const badGateway = (message: string): LlmError => ({ kind: "internal", status: 502, message })
@@ -250,6 +262,7 @@ const translated = (reply: Reply, sendable: Sendable, delivery: Delivery): Effec
       const { body: json, model, usage } = made.success
       if (usage !== undefined) account.used(usage)
       if (model !== undefined) account.responseModel = model
+      if (account.isHeard) account.answered = () => answerIn(client, json)
       delivery.settle(undefined)
       rewrittenHead(reply, "application/json")
       reply.body = Body.text(JSON.stringify(json))
@@ -276,13 +289,16 @@ const asItIs = (format: Format | undefined): StreamTranslator => {
   }
 }
 
-/** A reply that came in one piece flows as any other. */
-const flowing = (body: Body.Flow | Body.Bytes): Body.Flow => {
-  if (body._tag === "Flow") return body
-  const held = new Body.HeldFlow(body.bytes.byteLength)
-  held.write(body.bytes)
-  held.end(undefined)
-  return held
+/** Bytes in a coding say nothing to anybody here, and nobody asked for one. False: nobody knows it. */
+const uncoded = (reply: Reply, coding: Coding | undefined): boolean => {
+  const { body, headers } = reply
+  const encoding = encodingOf(headers)
+  if (encoding === undefined || body._tag === "Empty") return true
+  const decoded = coding?.decoded(encoding, Body.flowing(body))
+  if (decoded === undefined) return false
+  reply.body = decoded
+  describedAnew(reply)
+  return true
 }
 
 /** The reply as the client gets it; the account is settled when its last byte has passed, or nobody wants more. */
@@ -293,25 +309,30 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
     settle(undefined)
     return Effect.succeed(reply)
   }
+  const isReadable = uncoded(reply, delivery.coding)
   if (reply.status >= 400) return failed(reply, sendable, delivery)
-  const { prepared } = sendable
+  const { client, prepared } = sendable
   const { body } = reply
+  const read = (value: JsonObject): void => {
+    take(account, value, sendable.upstream)
+    if (account.isHeard) account.answered = () => answerIn(client, value)
+  }
   if (prepared === undefined) {
-    if (isEncoded(headers) || body._tag === "Empty") {
+    if (!isReadable || body._tag === "Empty") {
       settle(undefined)
       return Effect.succeed(reply)
     }
     if (isEventStream(headers) && sendable.wantsList) {
       rewrittenHead(reply, contentTypes.jsonArray)
-      const work = translating(asItIs(sendable.client), "sse", "jsonArray", delivery)
-      reply.body = new EventFlow(flowing(body), work, clock, idleMillis)
+      const work = translating(asItIs(sendable.client), "sse", "jsonArray", client, delivery)
+      reply.body = new EventFlow(Body.flowing(body), work, clock, idleMillis)
       return Effect.succeed(reply)
     }
     if (isEventStream(headers) || isAmazonStream(headers)) {
       // Events may be held back, and an end may have to be added.
       headers.remove("content-length")
       reply.body = new EventFlow(
-        flowing(body),
+        Body.flowing(body),
         passing(sendable, delivery, isAmazonStream(headers) ? "awsEventStream" : "sse"),
         clock,
         idleMillis,
@@ -320,30 +341,28 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
     }
     if (body._tag === "Bytes") {
       const value = parse([body.bytes])
-      if (isObject(value)) take(account, value, sendable.upstream)
+      if (isObject(value)) read(value)
       settle(undefined)
       return Effect.succeed(reply)
     }
     reply.body = new ReadFlow(body, REPLY_BYTES_MAX, (chunks) => {
       const value = chunks === undefined ? undefined : parse(chunks)
-      if (isObject(value)) take(account, value, sendable.upstream)
+      if (isObject(value)) read(value)
       settle(undefined)
     })
     return Effect.succeed(reply)
   }
-  if (isEncoded(headers)) {
+  if (!isReadable) {
     Body.discard(body)
     settle(undefined)
-    return Effect.succeed(
-      errorReply(sendable.client, badGateway("the provider compressed its reply although it was not asked to")),
-    )
+    return Effect.succeed(errorReply(client, badGateway("nobody here knows how the reply of the provider is coded")))
   }
   const framing = isEventStream(headers) ? "sse" : isAmazonStream(headers) ? "awsEventStream" : undefined
   if (framing !== undefined && body._tag !== "Empty") {
     const towards = sendable.wantsList ? "jsonArray" : framingOf(sendable.client)
     rewrittenHead(reply, contentTypes[towards])
-    const work = translating(prepared.stream(), framing, towards, delivery)
-    reply.body = new EventFlow(flowing(body), work, clock, idleMillis)
+    const work = translating(prepared.stream(), framing, towards, client, delivery)
+    reply.body = new EventFlow(Body.flowing(body), work, clock, idleMillis)
     return Effect.succeed(reply)
   }
   return translated(reply, sendable, delivery)

@@ -9,6 +9,7 @@ import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
 import { collectRequest } from "../../5-policy/buffer.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
+import { encodingOf } from "../../ports/Coding.ts"
 import { guess, guessing } from "../../ports/Tokens.ts"
 import { admitTokens, chargeTokens } from "../../5-policy/TokenMeter.ts"
 import { totalOf } from "../../../protocols/llm/Usage.ts"
@@ -105,6 +106,16 @@ const reading = (
   const understood = (bytes: Uint8Array): Asked =>
     read(place, request.query, request.headers.get("content-type"), bytes)
   if (request.body._tag === "Empty") return Effect.succeed(understood(new Uint8Array(0)))
+  const encoding = encodingOf(request.headers)
+  if (encoding !== undefined) {
+    const decoded = dispatch.llm?.coding?.decoded(encoding, Body.flowing(request.body))
+    if (decoded === undefined) {
+      return Effect.fail({ _tag: "InvalidRequest", detail: `nobody here knows the coding ${JSON.stringify(encoding)}` })
+    }
+    request.body = decoded
+    request.headers.remove("content-encoding")
+    exchange.request.headers.remove("content-encoding")
+  }
   if (request.body._tag === "Bytes") {
     return request.body.bytes.byteLength > bytesMax
       ? Effect.fail(tooLarge)
@@ -244,6 +255,8 @@ export const reach = (
       asked.json,
       attempt.exchange.startedMillis,
     )
+    account.format = clientFormats[asked.kind]
+    account.isHeard = attempt.exchange.keepsPayload
     const notes = (attempt.exchange.notes ??= {})
     notes.llm = account
     return account
