@@ -10,7 +10,17 @@ import type { Subtype } from "./Trace.ts"
  * A callee with a name is called by it; one without, by the authority of the request if it has any. It ends with the exchange's deadline or after so many
  * milliseconds without the head of a reply, whichever comes first; the body of the reply is the caller's to read.
  */
-export type Call = (exchange: Exchange, request: Request, timeoutMillis?: number) => Effect.Effect<Reply, Refusal>
+export type Call = (
+  exchange: Exchange,
+  request: Request,
+  timeoutMillis?: number,
+  pin?: Pin,
+) => Effect.Effect<Reply, Refusal>
+
+/** Keeps calls with the endpoint that took the first of them, as long as it is there. */
+export interface Pin {
+  endpoint: string | undefined
+}
 
 /** Where nobody is to be called. */
 export const nobody: Calls = { to: () => () => Effect.fail<Refusal>({ _tag: "BackendNotFound" }) }

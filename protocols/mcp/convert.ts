@@ -126,49 +126,6 @@ export const errorToLegacy = (method: string, error: Json): Json => {
   }
 }
 
-/** A question in the words of the client it goes to; undefined: it cannot be said there. */
-export const askToLegacy = (
-  method: string,
-  params: Json | undefined,
-  revision: Revision,
-  elicitationId: string,
-): Json | undefined => {
-  const fields = Fields.parse(params)
-  if (method !== "elicitation/create" || fields === undefined) return params
-  if (fields.string("mode") === "url") {
-    if (!atLeast(revision, "2025-11-25")) return undefined
-    return fields.has("elicitationId") ? params : fields.with("elicitationId", JSON.stringify(elicitationId)).toJson()
-  }
-  if (atLeast(revision, "2025-11-25")) return params
-  return rewriteSchema(fields.without("mode")).toJson()
-}
-
-/** Enumerations and defaults that 2025-06-18 does not have. */
-const rewriteSchema = (fields: Fields): Fields => {
-  const schema = fields.object("requestedSchema")
-  const properties = schema?.object("properties")
-  if (schema === undefined || properties === undefined) return fields
-  let next = properties
-  for (const name of properties.names) {
-    const property = properties.object(name)
-    if (property !== undefined) next = next.with(name, propertyToLegacy(property).toJson())
-  }
-  return fields.with("requestedSchema", schema.with("properties", next.toJson()).toJson())
-}
-
-const propertyToLegacy = (property: Fields): Fields => {
-  let next = property.string("type") === "boolean" ? property : property.without("default")
-  const choices = itemsOf(property.get("oneOf"))
-  if (choices !== undefined) {
-    const options = choices.map((one) => Fields.parse(one) ?? Fields.empty)
-    next = next
-      .without("oneOf")
-      .with("enum", arrayOf(options.map((one) => one.get("const") ?? '""')))
-      .with("enumNames", arrayOf(options.map((one) => one.get("title") ?? one.get("const") ?? '""')))
-  }
-  return next
-}
-
 /** A question of an older server, for a client that is asked by results. */
 export const askToModern = (method: string, params: Json | undefined, target: string | undefined): Json => {
   const fields = Fields.parse(params)

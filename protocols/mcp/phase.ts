@@ -41,7 +41,6 @@ export const guardedMethods: ReadonlyArray<string> = [
   "resources/unsubscribe",
   "completion/complete",
   "tasks/get",
-  "tasks/result",
   "tasks/update",
   "tasks/cancel",
 ]

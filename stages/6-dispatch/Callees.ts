@@ -39,7 +39,7 @@ export class Callees implements Calls {
     const resolved = resolve(this.surroundings, [], backend, policies)
     const target = makeTarget(this.dispatch, this.policies, resolved, {})
     const name = nameOf(resolved)
-    return (exchange, request, timeoutMillis = Infinity) => {
+    return (exchange, request, timeoutMillis = Infinity, pin) => {
       const now = clock.nowMillis()
       if (request.authority === "" && name !== undefined) {
         request.authority = name.authority
@@ -50,7 +50,10 @@ export class Callees implements Calls {
       shadow.identity = exchange.identity
       shadow.subtype = subtype
       shadow.notes = exchange.notes
-      return Effect.onExit(target.attempt(new Try(shadow, request)), () => {
+      const attempt = new Try(shadow, request)
+      attempt.preferred = pin?.endpoint
+      return Effect.onExit(target.attempt(attempt), () => {
+        if (pin !== undefined) pin.endpoint = attempt.member?.id
         // Waiting for a service is not the gateway's own time.
         const waitedMillis = clock.nowMillis() - now
         exchange.trail.waitedMillis += waitedMillis

@@ -12,6 +12,7 @@ import { Member } from "./federation/Member.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
 import type { McpRuntime } from "./McpRuntime.ts"
+import { TaskIndex } from "./TaskIndex.ts"
 import type { McpTarget } from "./target/McpTarget.ts"
 import type { Changed } from "./target/makeTarget.ts"
 
@@ -42,6 +43,7 @@ export class McpState {
   readonly sessionIdleMillis: number
   readonly sessions = new Map<string, DownSession>()
   readonly parked = new Map<string, ParkedCall>()
+  readonly tasks: TaskIndex
   private readonly make: MakeTarget
   private readonly members = new Map<string, ReadonlyArray<Known>>()
   private readonly endpoints = new Map<DownSession, McpEndpoint>()
@@ -54,6 +56,7 @@ export class McpState {
 
   constructor(runtime: McpRuntime, make: MakeTarget, sessionIdleMillis: number = limits.sessionIdleMillis) {
     this.runtime = runtime
+    this.tasks = new TaskIndex(runtime.clock)
     this.sessionIdleMillis = sessionIdleMillis
     this.make = make
   }

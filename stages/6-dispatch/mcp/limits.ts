@@ -24,6 +24,8 @@ export const limits = {
   /** How long further questions are waited for, once there is one. */
   gatherMillis: 25,
   roundsMax: 10,
+  /** How often a client that wants to hear of progress hears something while a question waits. */
+  tickMillis: 15 * second,
   cancelMillis: 5 * second,
 
   legacyVerdictMillis: 10 * minute,
@@ -32,6 +34,10 @@ export const limits = {
   resumptionsMax: 5,
   resumeMillis: second,
 
+  /** How long a task that says it needs input may take to say which. */
+  questionMillis: 2 * second,
+  tasksMax: 10_000,
+  tasksPerPrincipalMax: 256,
   parkedPerPrincipalMax: 16,
   parkedMax: 10_000,
   poolSessionsMax: 8,

@@ -2,10 +2,11 @@
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { encodeSse } from "../../../../protocols/http/sse.ts"
-import { askToLegacy } from "../../../../protocols/mcp/convert.ts"
-import type { Json } from "../../../../protocols/mcp/json.ts"
+import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import type { LogLevel } from "../../../../protocols/mcp/methods.ts"
+import { withMeta } from "../../../../protocols/mcp/envelope.ts"
+import { askToLegacy } from "../../../../protocols/mcp/questions.ts"
 import { atLeast, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
@@ -25,6 +26,8 @@ export interface Identity {
   readonly capabilities: Json
   readonly clientInfo: Json | undefined
 }
+
+const visitsMax = 64
 
 /** A stream of events that is kept for a while, so that a client that lost it can take it up again. */
 export class StoredStream implements Channel {
@@ -128,6 +131,8 @@ export class DownSession {
   channel: Channel | undefined = undefined
   private readonly waiting = new Map<Json, (answer: Answer) => void>()
   private readonly streams = new Map<string, StoredStream>()
+  /** Where people were sent, and by what name. */
+  private readonly visits = new Map<string, string>()
   private lastAsk = 0
   private lastStream = 0
   /** Streams for what belongs to no request. */
@@ -199,23 +204,33 @@ export class DownSession {
   }
 
   /** Asks the client. */
-  ask(delivery: Pick<Delivery, "push">, { method, params, target }: Ask): Effect.Effect<Answer> {
+  ask(
+    delivery: Pick<Delivery, "push">,
+    { method, params, target }: Ask,
+    meta?: Readonly<Record<string, Json>>,
+  ): Effect.Effect<Answer> {
     return Effect.suspend(() => {
       const { capabilities, revision } = this.identity
       const number = ++this.lastAsk
       const id = String(number)
-      const said = askToLegacy(method, params, revision, `${this.identity.uid.slice(0, 8)}-${number}`)
-      if ((params !== undefined && said === undefined) || !mayAsk(capabilitiesOf(capabilities), method, params)) {
+      const said = mayAsk(capabilitiesOf(capabilities), method, params)
+        ? askToLegacy(method, params, revision, `${this.identity.uid.slice(0, 8)}-${number}`)
+        : undefined
+      if (said === undefined) {
         return Effect.succeed<Answer>({
           _tag: "Error",
           error: JsonRpc.errorOf(JsonRpc.codes.methodNotFound, `the client cannot answer ${method} of ${target}`),
         })
       }
+      const asked = withMeta(Fields.parse(said.params) ?? Fields.empty, meta ?? {})
+      this.sentTo(Fields.parse(params), asked)
       return Effect.callback<Answer>((resume) => {
         const done = (answer: Answer): void => {
           disarm()
           this.waiting.delete(id)
-          resume(Effect.succeed(answer))
+          resume(
+            Effect.succeed(answer._tag === "Result" ? { _tag: "Result", result: said.restore(answer.result) } : answer),
+          )
         }
         const disarm = this.runtime.clock.after(this.askMillis, () =>
           done(
@@ -225,7 +240,7 @@ export class DownSession {
           ),
         )
         this.waiting.set(id, done)
-        delivery.push(JsonRpc.encodeRequest(id, method, said))
+        delivery.push(JsonRpc.encodeRequest(id, method, meta === undefined ? said.params : asked.toJson()))
         return Effect.sync(() => {
           disarm()
           if (!this.waiting.delete(id)) return
@@ -234,6 +249,23 @@ export class DownSession {
         })
       })
     })
+  }
+
+  /** Servers that ask by results have no name for where they send people; the client was given one of ours. */
+  private sentTo(asked: Fields | undefined, said: Fields): void {
+    const url = asked?.string("url")
+    const elicitationId = said.string("elicitationId")
+    if (url === undefined || elicitationId === undefined || asked?.has("elicitationId") === true) return
+    if (this.visits.size >= visitsMax) this.visits.clear()
+    this.visits.set(url, elicitationId)
+  }
+
+  /** A server no longer asks for what a person was sent to do: the client is told as it would be by an older one. */
+  completed(delivery: Pick<Delivery, "push">, url: string): void {
+    const elicitationId = this.visits.get(url)
+    if (elicitationId === undefined) return
+    this.visits.delete(url)
+    delivery.push(JsonRpc.encodeNotification("notifications/elicitation/complete", JSON.stringify({ elicitationId })))
   }
 
   /** False: nobody asked that. */

@@ -12,6 +12,7 @@ import type { Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Call, CallEvents, Outcome } from "../target/McpTarget.ts"
 import { type Delivery, HttpDelivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
+import { asTask, isAboutTasks, serveTask } from "./legacyTasks.ts"
 import { endedBy, noteError } from "./modern.ts"
 import { accepted, jsonReply } from "./replies.ts"
 
@@ -77,13 +78,13 @@ const run = (
   const call: Call = {
     caller,
     method,
-    params: params === undefined ? undefined : Envelope.stripped(params),
+    params: params === undefined ? undefined : passedOn(method, params, revision),
     wantsProgress: token !== undefined,
     logLevel: session.level ?? "info",
     paramHeaders: [],
     events,
   }
-  const outcome =
+  const asked =
     methods.get(method)?.asks === true
       ? unrolled(
           {
@@ -91,11 +92,15 @@ const run = (
             target: federation.only?.name ?? "the server",
             call: federation.call,
             ask: events.ask,
-            completed: () => {},
+            completed: (url) => session.completed(delivery, url),
           },
           call,
         )
-      : federation.call(call)
+      : isAboutTasks(session, method)
+        ? serveTask(endpoint, session, call, delivery)
+        : federation.call(call)
+  const isTask = method === "tools/call" && revision === "2025-11-25" && params?.has("task") === true
+  const outcome = isTask ? Effect.map(asked, (one) => asTask(endpoint, session, one)) : asked
   let isDone = false
   const fiber = state.runtime.run(
     Effect.onExit(outcome, (exit) =>
@@ -122,6 +127,12 @@ const run = (
     ),
   )
   if (!isDone) session.running.set(id, fiber)
+}
+
+/** Only one revision has clients that ask for tasks. */
+const passedOn = (method: string, params: Fields, revision: Revision): Fields => {
+  const stripped = Envelope.stripped(params)
+  return method === "tools/call" && revision !== "2025-11-25" ? stripped.without("task") : stripped
 }
 
 const inRevision = (

@@ -4,6 +4,7 @@ import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { negotiated, type Revision } from "../../../../protocols/mcp/revision.ts"
+import { capabilitiesToLegacy, tasksExtension } from "../../../../protocols/mcp/tasks.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import { listenAll } from "../federation/listening.ts"
@@ -67,10 +68,16 @@ const nameOf = (endpoint: McpEndpoint, session: DownSession): string => {
 const introduced = ({ capabilities, instructions, serverInfo }: Discovery, revision: Revision, version: string): Json =>
   Fields.of({
     protocolVersion: JSON.stringify(revision),
-    capabilities,
+    capabilities: inRevision(capabilities, revision),
     serverInfo: serverInfo ?? JSON.stringify({ name: "sluice", version }),
     instructions: instructions === undefined ? undefined : JSON.stringify(instructions),
   }).toJson()
+
+/** Tasks as the only revision with a handshake that has them calls them. */
+const inRevision = (capabilities: Json, revision: Revision): Json =>
+  revision === "2025-11-25" && capabilities.includes(tasksExtension)
+    ? capabilitiesToLegacy(Fields.parse(capabilities) ?? Fields.empty).toJson()
+    : capabilities
 
 /** `initialize`: a session begins, once it is known what can be promised. */
 export const initialize = (

@@ -1,6 +1,6 @@
 /** A server that asks by results, for a client that is asked by requests: ask, and call again with the answers. */
 import * as Effect from "effect/Effect"
-import { asString, Fields, type Json } from "../../../../protocols/mcp/json.ts"
+import { asNumber, asString, Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
@@ -36,15 +36,69 @@ const backoffMillis = (round: number, runtime: McpRuntime): number =>
 /** How often a server may say that it needs more time. */
 const patienceMax = 600
 
-export const unrolled = (unrolling: Unrolling, call: Call): Effect.Effect<Outcome, TargetFailure> => {
+/** One progress out of that of several calls: it only ever grows, and goes on while somebody thinks about a question. */
+class Progress {
+  private readonly runtime: McpRuntime
+  private readonly events: Call["events"]
+  private last = 0
+  private base = 0
+
+  constructor(runtime: McpRuntime, events: Call["events"]) {
+    this.runtime = runtime
+    this.events = events
+  }
+
+  readonly report = (params: Fields): void => {
+    const value = asNumber(params.get("progress"))
+    if (value === undefined) return this.events.progress(params)
+    this.last = Math.max(this.last, this.base + value)
+    this.events.progress(this.base === 0 ? params : params.with("progress", String(this.base + value)))
+  }
+
+  /** The next call begins to count anew. */
+  nextRound(): void {
+    this.base = this.last
+  }
+
+  /** Clients that hear nothing for a minute give up, however long a person may take. */
+  during<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      let disarm = (): void => {}
+      const arm = (): void => {
+        disarm = this.runtime.clock.after(limits.tickMillis, () => {
+          this.last += smallStep
+          this.events.progress(Fields.of({ progress: String(this.last), message: '"waiting for an answer"' }))
+          arm()
+        })
+      }
+      arm()
+      return Effect.ensuring(
+        effect,
+        Effect.sync(() => disarm()),
+      )
+    })
+  }
+}
+
+/** Little enough that it says nothing about how much is left. */
+const smallStep = 1 / 1024
+
+export const unrolled = (unrolling: Unrolling, sent: Call): Effect.Effect<Outcome, TargetFailure> => {
   const { ask, completed, runtime, target } = unrolling
   /** Where people were sent; they may still be busy there. */
   const visited = new Set<string>()
+  const progress = sent.wantsProgress ? new Progress(runtime, sent.events) : undefined
+  const call = progress === undefined ? sent : { ...sent, events: { ...sent.events, progress: progress.report } }
+  const waiting = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> => progress?.during(effect) ?? effect
+  const leave = (url: string): void => {
+    visited.delete(url)
+    completed(url)
+  }
 
   const next = (outcome: Outcome, round: number, waits: number): Effect.Effect<Outcome, TargetFailure> => {
     const asking = isAsking(outcome)
     if (asking === undefined) {
-      for (const url of visited) completed(url)
+      for (const url of visited) leave(url)
       return Effect.succeed(outcome)
     }
     if (round >= limits.roundsMax || waits >= patienceMax) {
@@ -56,20 +110,24 @@ export const unrolled = (unrolling: Unrolling, call: Call): Effect.Effect<Outcom
       const entry = requests.object(key) ?? Fields.empty
       return { key, method: entry.string("method") ?? "", params: entry.get("params") }
     })
+    const urls = new Set(questions.map(urlOf))
+    for (const url of visited) if (!urls.has(url)) leave(url)
     const isBusy = questions.length > 0 && questions.every((one) => visited.has(urlOf(one) ?? ""))
     if (questions.length === 0 || isBusy) {
       const responses = isBusy ? responsesOf(questions.map(({ key }) => [key, '{"action":"accept"}'])) : undefined
       return Effect.andThen(
-        Effect.sleep(backoffMillis(waits, runtime)),
+        waiting(Effect.sleep(backoffMillis(waits, runtime))),
         Effect.suspend(() => again(state, responses, round, waits + 1)),
       )
     }
     return Effect.flatMap(
-      Effect.forEach(
-        questions,
-        ({ key, method, params }) =>
-          Effect.map(ask({ method, params, target }), (answer) => ({ key, method, params, answer })),
-        { concurrency: "unbounded" },
+      waiting(
+        Effect.forEach(
+          questions,
+          ({ key, method, params }) =>
+            Effect.map(ask({ method, params, target }), (answer) => ({ key, method, params, answer })),
+          { concurrency: "unbounded" },
+        ),
       ),
       (answers) => {
         const responses: Array<readonly [string, Json]> = []
@@ -94,6 +152,7 @@ export const unrolled = (unrolling: Unrolling, call: Call): Effect.Effect<Outcom
     round: number,
     waits: number,
   ): Effect.Effect<Outcome, TargetFailure> => {
+    progress?.nextRound()
     const params = (call.params ?? Fields.empty).with("inputResponses", responses).with("requestState", state)
     return Effect.flatMap(unrolling.call({ ...call, params }), (outcome) => next(outcome, round, waits))
   }

@@ -2,16 +2,19 @@
 import * as Effect from "effect/Effect"
 import type { CelValue } from "../../../../ir/cel/CelValue.ts"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
-import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
+import { codeOf, codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { mergeCapabilities, mergeInstructions } from "../../../../protocols/mcp/merge.ts"
 import { methods } from "../../../../protocols/mcp/methods.ts"
 import { type ParamHeader, paramHeadersOf } from "../../../../protocols/mcp/paramHeaders.ts"
 import { rewriteError, rewriteResult, rewriteTold } from "../../../../protocols/mcp/rewrite.ts"
+import { declaresTasks, declaringTasks } from "../../../../protocols/mcp/tasks.ts"
 import type { Exchange } from "../../../Exchange.ts"
+import { capabilitiesOf } from "../capabilities.ts"
 import type { Answer, Ask, Call, Caller, Discovery, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import type { Judge, Kind } from "./Access.ts"
 import { Directory, type Owned } from "./Directory.ts"
 import type { FederationSettings } from "./FederationSettings.ts"
+import { followTask } from "./followTask.ts"
 import { Lists } from "./Lists.ts"
 import type { Listing, Member } from "./Member.ts"
 import { kindOf, Names } from "./Names.ts"
@@ -47,6 +50,18 @@ const hidden = (
   return Effect.succeed(outcome)
 }
 
+/** The task that a call became; undefined: it became none. */
+const startedTask = (result: Json): Fields | undefined => {
+  if (!result.includes('"taskId"')) return undefined
+  const fields = Fields.parse(result)
+  return fields?.string("resultType") === "task" ? fields : undefined
+}
+
+/** Whether a server refused because it would have to make a task of it. */
+const needsTasks = (error: Json): boolean =>
+  codeOf(error) === codes.missingCapability &&
+  declaresTasks(Fields.parse(error)?.object("data")?.object("requiredCapabilities"))
+
 const toValue = (text: Json | undefined): CelValue | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as CelValue)
 
@@ -73,10 +88,6 @@ export class Federation {
 
   uriFor(member: Member, uri: string): string {
     return this.names.uriFor(member, uri)
-  }
-
-  taskFor(member: Member, id: string): string {
-    return this.isPlain ? id : `${member.name}+${id}`
   }
 
   ownerOf(uri: string, caller: Caller): Effect.Effect<Owned | undefined> {
@@ -147,7 +158,6 @@ export class Federation {
       case "logging/setLevel":
         return this.all(call)
       case "tasks/get":
-      case "tasks/result":
       case "tasks/cancel":
       case "tasks/update":
         return this.task(call, params?.string("taskId"))
@@ -196,22 +206,8 @@ export class Federation {
       (outcome): Outcome =>
         outcome._tag === "Error"
           ? { ...outcome, error: rewriteError(outcome.error, uri) }
-          : { ...outcome, result: this.rewriteTask(member, rewriteResult(method, outcome.result, uri)) },
+          : { ...outcome, result: rewriteResult(method, outcome.result, uri) },
     )
-  }
-
-  /** Tasks are found again by whose they are. */
-  private rewriteTask(member: Member, result: Json): Json {
-    if (!result.includes('"taskId"')) return result
-    const fields = Fields.parse(result)
-    const id = fields?.string("taskId")
-    if (fields !== undefined && id !== undefined) {
-      return fields.with("taskId", JSON.stringify(this.taskFor(member, id))).toJson()
-    }
-    const task = fields?.object("task")
-    const inner = task?.string("taskId")
-    if (fields === undefined || task === undefined || inner === undefined) return result
-    return fields.with("task", task.with("taskId", JSON.stringify(this.taskFor(member, inner))).toJson()).toJson()
   }
 
   private named(call: Call, kind: Kind): Effect.Effect<Outcome, TargetFailure> {
@@ -230,9 +226,59 @@ export class Federation {
             return hidden(call, kind, owned.member, asked, unknown(kind, name))
           }
         }
-        return this.forward(owned.member, checked)
+        return kind === "tool" ? this.callTool(owned.member, checked) : this.forward(owned.member, checked)
       })
     })
+  }
+
+  /** A call that becomes a task is followed to its end for whoever cannot do that. */
+  private callTool(member: Member, call: Call): Effect.Effect<Outcome, TargetFailure> {
+    const { caller, params } = call
+    const { fields } = capabilitiesOf(caller.capabilities)
+    const wants = params?.has("task") === true
+    const takes = wants || declaresTasks(fields)
+    const able: Call = { ...call, caller: { ...caller, capabilities: declaringTasks(fields).toJson() } }
+    return Effect.flatMap(this.forward(member, wants ? able : call), (outcome) => {
+      if (outcome._tag === "Result") {
+        const task = startedTask(outcome.result)
+        const id = task?.string("taskId")
+        if (task === undefined || id === undefined) return Effect.succeed(outcome)
+        if (!takes) return this.follow(member, able, id, task)
+        const sealed = task.with("taskId", JSON.stringify(this.names.taskFor(member, id, caller)))
+        return Effect.succeed<Outcome>({ ...outcome, result: sealed.toJson() })
+      }
+      // A client of that generation is told what it would need; an older one has no way to have it.
+      return takes || caller.session === undefined || !needsTasks(outcome.error)
+        ? Effect.succeed(outcome)
+        : Effect.flatMap(this.forward(member, able), (second) => {
+            const task = second._tag === "Result" ? startedTask(second.result) : undefined
+            const id = task?.string("taskId")
+            return id === undefined ? Effect.succeed(second) : this.follow(member, able, id, task)
+          })
+    })
+  }
+
+  private follow(
+    member: Member,
+    call: Call,
+    id: string,
+    task: Fields | undefined,
+  ): Effect.Effect<Outcome, TargetFailure> {
+    const { runtime } = this.settings
+    const about = (method: string, params: Fields): Effect.Effect<Outcome, TargetFailure> =>
+      this.forward(member, { ...call, method, params, wantsProgress: false, paramHeaders: [] })
+    const { ask } = call.events
+    const asked = (one: Ask): Effect.Effect<Answer> =>
+      ask(
+        one.params === undefined || this.isPlain
+          ? one
+          : { ...one, params: rewriteTold(one.method, one.params, (uri) => this.uriFor(member, uri)) },
+      )
+    return Effect.onInterrupt(followTask({ runtime, target: member.name, call: about, ask: asked }, id, task), () =>
+      Effect.sync(() => {
+        runtime.run(Effect.ignore(about("tasks/cancel", Fields.of({ taskId: JSON.stringify(id) }))))
+      }),
+    )
   }
 
   private addressed(call: Call): Effect.Effect<Outcome, TargetFailure> {
@@ -296,23 +342,26 @@ export class Federation {
     )
   }
 
-  private task(call: Call, id: string | undefined): Effect.Effect<Outcome, TargetFailure> {
-    const { only } = this
-    if (id === undefined) return Effect.succeed(invalid("`taskId` is missing"))
-    const at = id.indexOf("+")
-    const member = only ?? (at <= 0 ? undefined : this.names.byName.get(id.slice(0, at)))
-    if (member === undefined) return Effect.succeed(invalid(`Unknown task: ${id}`))
-    const native = only === undefined ? id.slice(at + 1) : id
+  private task(call: Call, sealed: string | undefined): Effect.Effect<Outcome, TargetFailure> {
+    if (sealed === undefined) return Effect.succeed(invalid("`taskId` is missing"))
+    const task = this.names.taskOf(sealed, call.caller)
+    if (task === undefined) return Effect.succeed(unknown("task", sealed))
     if (
       !this.settings.access.isOpenTo(call.caller.exchange) &&
-      !this.judge(call.caller.exchange).permits("task", member.name, native, undefined)
+      !this.judge(call.caller.exchange).permits("task", task.member.name, task.id, undefined)
     ) {
-      return hidden(call, "task", member, native, invalid(`Unknown task: ${id}`))
+      return hidden(call, "task", task.member, task.id, unknown("task", sealed))
     }
-    return this.guarded(
-      member,
-      native === id ? call : { ...call, params: call.params?.with("taskId", JSON.stringify(native)) },
-      (checked) => this.forward(member, checked),
+    const native: Call = { ...call, params: call.params?.with("taskId", JSON.stringify(task.id)) }
+    return Effect.map(
+      this.guarded(task.member, native, (checked) => this.forward(task.member, checked)),
+      (outcome): Outcome => {
+        if (outcome._tag === "Error" || !outcome.result.includes('"taskId"')) return outcome
+        const fields = Fields.parse(outcome.result)
+        return fields?.has("taskId") === true
+          ? { ...outcome, result: fields.with("taskId", JSON.stringify(sealed)).toJson() }
+          : outcome
+      },
     )
   }
 

@@ -1,6 +1,9 @@
 /** How the things of many targets are called, so that each name leads back to one of them. */
-import type { Kind } from "./Access.ts"
 import { prefixed, prefixedUri } from "../../../../protocols/mcp/naming.ts"
+import type { Sealer } from "../../../ports/Sealer.ts"
+import { limits } from "../limits.ts"
+import type { Caller } from "../target/McpTarget.ts"
+import type { Kind } from "./Access.ts"
 import type { FederationSettings } from "./FederationSettings.ts"
 import type { Member } from "./Member.ts"
 
@@ -25,12 +28,20 @@ export const naming: Readonly<Record<string, string>> = {
   "resources/templates/list": "uriTemplate",
 }
 
+const taskPurpose = "mcp-task"
+
+export interface Task {
+  readonly member: Member
+  /** As its target calls it. */
+  readonly id: string
+}
+
 export class Names {
   /** Names as they are: there is one target, and nobody wanted prefixes. */
   readonly isPlain: boolean
   readonly hasPrefixes: boolean
   readonly byName: ReadonlyMap<string, Member>
-  private readonly digest: (text: string) => string
+  private readonly sealer: Sealer
   private readonly sole: Member | undefined
 
   constructor({ members, prefixMode, runtime }: FederationSettings) {
@@ -38,7 +49,7 @@ export class Names {
     this.hasPrefixes = prefixMode === "always" || (prefixMode === "conditional" && members.length !== 1)
     this.isPlain = members.length === 1 && !this.hasPrefixes
     this.sole = this.isPlain ? members[0] : undefined
-    this.digest = runtime.sealer.digest
+    this.sealer = runtime.sealer
   }
 
   /** The target whose names are nobody else's. */
@@ -48,7 +59,7 @@ export class Names {
 
   /** A name that clashes with nobody's. */
   prefixed(member: Member, name: string): string {
-    return prefixed(member.name, name, this.digest)
+    return prefixed(member.name, name, this.sealer.digest)
   }
 
   /** Names of a target's things as clients see them. */
@@ -58,5 +69,19 @@ export class Names {
 
   uriFor(member: Member, uri: string): string {
     return this.isPlain ? uri : prefixedUri(member.name, uri)
+  }
+
+  /** A task under a name that says whose it is, and is good for nobody but who began it. */
+  taskFor(member: Member, id: string, { principal }: Pick<Caller, "principal">): string {
+    return this.sealer.seal(JSON.stringify([member.name, id, principal]), taskPurpose)
+  }
+
+  /** Undefined: it is none of this caller's. */
+  taskOf(sealed: string, { principal }: Pick<Caller, "principal">): Task | undefined {
+    const opened = sealed.length > limits.sealedCharsMax ? undefined : this.sealer.open(sealed, taskPurpose)
+    if (opened === undefined) return undefined
+    const [target = "", id = "", owner] = JSON.parse(opened) as ReadonlyArray<string>
+    const member = owner === principal ? this.byName.get(target) : undefined
+    return member === undefined ? undefined : { member, id }
   }
 }

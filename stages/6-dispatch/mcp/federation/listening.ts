@@ -17,6 +17,8 @@ interface Share {
   readonly interest: Interest
   /** By the target's own address, the client's. */
   readonly uris: ReadonlyMap<string, string>
+  /** By the target's own name of a task, the client's. */
+  readonly tasks: ReadonlyMap<string, string>
 }
 
 const sharesOf = (federation: Federation, caller: Caller, interest: Interest): Effect.Effect<ReadonlyArray<Share>> => {
@@ -31,11 +33,12 @@ const sharesOf = (federation: Federation, caller: Caller, interest: Interest): E
         for (const { owned, uri } of found) {
           if (owned?.member === member && judge.lists("resource", member.name, owned.name)) uris.set(owned.name, uri)
         }
-        const prefix = `${member.name}+`
-        const tasks = federation.isPlain
-          ? interest.tasks
-          : interest.tasks.flatMap((id) => (id.startsWith(prefix) ? [id.slice(prefix.length)] : []))
-        return { member, uris, interest: { ...interest, updates: [...uris.keys()], tasks } }
+        const tasks = new Map<string, string>()
+        for (const sealed of interest.tasks) {
+          const task = federation.names.taskOf(sealed, caller)
+          if (task?.member === member) tasks.set(task.id, sealed)
+        }
+        return { member, uris, tasks, interest: { ...interest, updates: [...uris.keys()], tasks: [...tasks.keys()] } }
       }),
   )
 }
@@ -100,13 +103,15 @@ export const listenAll = (
           prompts: some("prompts"),
           resources: some("resources"),
           updates: uris,
-          tasks: interest.tasks.filter(() => all.some(({ tasks }) => tasks.length > 0)),
+          tasks: shares.flatMap(({ member, tasks }) =>
+            (honoured.get(member)?.tasks ?? []).flatMap((id) => tasks.get(id) ?? []),
+          ),
         })
       }
       disarm = clock.after(limits.acknowledgeMillis, acknowledge)
       if (shares.length === 0) acknowledge()
 
-      const follow = ({ interest: own, member, uris }: Share): Effect.Effect<never> => {
+      const follow = ({ interest: own, member, tasks, uris }: Share): Effect.Effect<never> => {
         const uriFor = (uri: string): string => uris.get(uri) ?? federation.uriFor(member, uri)
         let failures = 0
         const told: ListenEvents = {
@@ -129,8 +134,10 @@ export const listenAll = (
             const text = rewriteTold("notifications/resources/updated", params.toJson(), uriFor)
             events.updated(Fields.parse(text) ?? params)
           },
-          task: (method, params) =>
-            events.task(method, federation.isPlain ? params : renamed(federation, member, params)),
+          task: (method, params) => {
+            const sealed = tasks.get(params.string("taskId") ?? "")
+            if (sealed !== undefined) events.task(method, params.with("taskId", JSON.stringify(sealed)))
+          },
           notify: (method: string, params: Json | undefined) => events.notify(method, params),
           ask: (ask: Ask) => events.ask(ask),
         }
@@ -167,8 +174,3 @@ export const listenAll = (
 /** Whether a target that has not been heard yet said that it would tell. */
 const promises = (member: Member, caller: Caller, what: What): boolean =>
   Fields.parse(member.introduced(caller)?.capabilities)?.object(what)?.get("listChanged") === "true"
-
-const renamed = (federation: Federation, member: Member, params: Fields): Fields => {
-  const id = params.string("taskId")
-  return id === undefined ? params : params.with("taskId", JSON.stringify(federation.taskFor(member, id)))
-}

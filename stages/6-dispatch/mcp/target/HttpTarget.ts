@@ -34,6 +34,9 @@ const modernCodes: ReadonlySet<number | undefined> = new Set([
 /** What a server answers that does not know what it was asked for. */
 const foreign: ReadonlySet<number | undefined> = new Set([400, 404, 405, 406, 415])
 
+/** How often one call may be told that the server speaks another way after all. */
+const contradictionsMax = 3
+
 type Unreachable = Extract<TargetFailure, { readonly _tag: "Unreachable" }>
 
 /** Whether the server is there, but does not speak like that. */
@@ -126,19 +129,21 @@ export class HttpTarget implements McpTarget {
     return probing
   }
 
+  /** Endpoints of one server may differ while it is replaced, so a contradiction may come more than once. */
   private with<A>(
     caller: Caller,
     run: (target: McpTarget) => Effect.Effect<A, TargetFailure>,
   ): Effect.Effect<A, TargetFailure> {
-    const attempt = (verdict: Verdict, isLast: boolean): Effect.Effect<A, TargetFailure> =>
+    const attempt = (verdict: Verdict, left: number): Effect.Effect<A, TargetFailure> =>
       Effect.catch(run(verdict.target), (failure) => {
-        if (isLast || !isForeign(failure) || failure.began) return Effect.fail(failure)
+        if (left === 0 || !isForeign(failure) || failure.began) return Effect.fail(failure)
         if (this.verdict === verdict) this.verdict = undefined
         return Effect.flatMap(this.find(caller), (next) =>
-          next.kind === verdict.kind ? Effect.fail(failure) : attempt(next, true),
+          // The same as before: then it was one endpoint of many, or nothing of the kind.
+          attempt(next, next.kind === verdict.kind ? 0 : left - 1),
         )
       })
-    return Effect.flatMap(this.find(caller), (verdict) => attempt(verdict, false))
+    return Effect.flatMap(this.find(caller), (verdict) => attempt(verdict, contradictionsMax))
   }
 
   readonly discover = (caller: Caller): Effect.Effect<Discovery, TargetFailure> =>

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
-import { withMeta } from "../../../../protocols/mcp/envelope.ts"
+import { keys, withMeta } from "../../../../protocols/mcp/envelope.ts"
 import { atLeast, latestLegacy, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
@@ -247,12 +247,23 @@ export class LegacySession {
     return found
   }
 
+  /** The call that waits for the result of the task a question belongs to. */
+  private relatedTo(params: Json | undefined): Running | undefined {
+    if (params?.includes(keys.relatedTask) !== true) return undefined
+    const id = Fields.parse(params)?.object("_meta")?.object(keys.relatedTask)?.get("taskId")
+    for (const running of this.running.values()) {
+      const { method, params: its } = running.call
+      if (method === "tasks/result" && its?.get("taskId") === id) return running
+    }
+    return undefined
+  }
+
   private asked(message: JsonRpc.RpcRequest, own: Running | undefined): void {
     const { id, method, params } = message
     if (method === "ping") return void this.background(this.wire.send(JsonRpc.encodeResult(id, "{}"), this.exchange))
     const refuse = (): void => void this.background(this.wire.send(JsonRpc.encodeError(id, notNow), this.exchange))
     if (!mayAsk(capabilitiesOf(this.settings.capabilities), method, params)) return refuse()
-    const running = own ?? this.newest()
+    const running = own ?? this.relatedTo(params) ?? this.newest()
     const listener = this.listeners[0]
     if (running === undefined && listener === undefined) {
       if (method !== "roots/list" || this.early.length >= earlyMax) return refuse()

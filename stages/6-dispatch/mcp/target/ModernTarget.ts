@@ -102,7 +102,8 @@ export class ModernTarget implements McpTarget {
       case "tools/list":
         return this.named(Effect.tap(this.request(call, []), (outcome) => Effect.sync(() => this.learn(outcome))))
       case "tools/call":
-        return this.named(this.callTool(call, params?.string("name") ?? ""))
+        // Here it is the server that decides what becomes a task.
+        return this.named(this.callTool({ ...call, params: params?.without("task") }, params?.string("name") ?? ""))
       case "logging/setLevel":
       case "ping":
         return done

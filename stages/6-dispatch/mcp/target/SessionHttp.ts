@@ -1,10 +1,12 @@
 /** Streamable HTTP as it was up to 2025-11-25: a session, named in a header, and streams that can be taken up again. */
 import * as Effect from "effect/Effect"
 import type { SseEvent } from "../../../../protocols/http/sse.ts"
-import { Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
-import { parse, parseValid, type RpcAnswer, type RpcMessage } from "../../../../protocols/mcp/jsonrpc.ts"
+import { keys } from "../../../../protocols/mcp/envelope.ts"
+import { type Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
+import { codeOf, codes, parse, parseValid, type RpcAnswer, type RpcMessage } from "../../../../protocols/mcp/jsonrpc.ts"
 import { atLeast } from "../../../../protocols/mcp/revision.ts"
 import * as Body from "../../../Body.ts"
+import type { Pin } from "../../../Call.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { limits } from "../limits.ts"
@@ -44,6 +46,14 @@ const answerIn = (text: string, id: number, beside: (message: RpcMessage) => voi
   return found
 }
 
+/** Errors that only a server without sessions has a reason for. */
+const isFromModern = (error: Json): boolean => {
+  const code = codeOf(error)
+  if (code === codes.headerMismatch || code === codes.missingCapability || code === codes.unsupportedVersion)
+    return true
+  return code === codes.invalidParams && error.includes(keys.protocolVersion)
+}
+
 export class SessionHttp implements Wire {
   readonly attributes = true
   private readonly place: Place
@@ -52,6 +62,8 @@ export class SessionHttp implements Wire {
   private session: string | undefined = undefined
   private revision: string | undefined = undefined
   private lastUnrelated: string | undefined = undefined
+  /** The endpoint that began the session, which no other one knows. */
+  private readonly pin: Pin
 
   constructor(place: Place, clock: Clock, unrelated: (message: RpcMessage) => void, held?: Fields) {
     this.place = place
@@ -59,6 +71,7 @@ export class SessionHttp implements Wire {
     this.unrelated = unrelated
     this.session = held?.string("session")
     this.revision = held?.string("revision")
+    this.pin = { endpoint: held?.string("endpoint") }
   }
 
   agreed(revision: string): void {
@@ -66,8 +79,14 @@ export class SessionHttp implements Wire {
   }
 
   held(): Json | undefined {
-    const { revision, session } = this
-    return session === undefined || revision === undefined ? undefined : JSON.stringify({ session, revision })
+    const { pin, revision, session } = this
+    return session === undefined || revision === undefined
+      ? undefined
+      : JSON.stringify({ session, revision, endpoint: pin.endpoint })
+  }
+
+  private hand(exchange: Exchange, out: Outgoing): Effect.Effect<Reply, Broken> {
+    return send(exchange, this.place, out, this.pin)
   }
 
   private out(method: Outgoing["method"], fields: ReadonlyArray<string>, timeoutMillis: number, body?: Json): Outgoing {
@@ -81,11 +100,7 @@ export class SessionHttp implements Wire {
 
   readonly request = (request: WireRequest): Effect.Effect<RpcAnswer, Broken> => {
     const { exchange, idleMillis, isHeld, message } = request
-    const head = send(
-      exchange,
-      this.place,
-      this.out("POST", accepting, isHeld === undefined ? idleMillis : Infinity, message),
-    )
+    const head = this.hand(exchange, this.out("POST", accepting, isHeld === undefined ? idleMillis : Infinity, message))
     return Effect.flatMap(
       // Where people may be asked, it is their time that passes, and not the server's.
       isHeld === undefined || idleMillis === Infinity ? head : Effect.raceFirst(head, this.silence(idleMillis, isHeld)),
@@ -128,6 +143,14 @@ export class SessionHttp implements Wire {
     }
     return Effect.flatMap(textOf(reply), (text): Effect.Effect<RpcAnswer, Broken> => {
       const answer = answerIn(text, id, beside)
+      if (answer?.error !== undefined && status >= 400 && isFromModern(answer.error)) {
+        return Effect.fail(
+          broken("the server speaks another generation of the protocol", false, {
+            status,
+            code: codeOf(answer.error),
+          }),
+        )
+      }
       if (answer !== undefined && !this.isForgotten(status, answer)) return Effect.succeed(answer)
       if (answer !== undefined)
         return Effect.fail(broken("the server has forgotten the session", false, { status: 404 }))
@@ -182,7 +205,7 @@ export class SessionHttp implements Wire {
     progress.isFresh = false
     const fields = [...acceptingEvents, "last-event-id", lastId]
     return Effect.sleep(progress.retryMillis).pipe(
-      Effect.andThen(send(request.exchange, this.place, this.out("GET", fields, request.idleMillis))),
+      Effect.andThen(this.hand(request.exchange, this.out("GET", fields, request.idleMillis))),
       Effect.flatMap((reply) =>
         reply.status === 200 && contentOf(reply) === "events"
           ? this.read(request, progress, reply)
@@ -195,7 +218,7 @@ export class SessionHttp implements Wire {
   }
 
   readonly send = (message: Json, exchange: Exchange): Effect.Effect<void, Broken> =>
-    Effect.flatMap(send(exchange, this.place, this.out("POST", accepting, limits.handoverMillis, message)), (reply) => {
+    Effect.flatMap(this.hand(exchange, this.out("POST", accepting, limits.handoverMillis, message)), (reply) => {
       if (reply.status >= 300) return Effect.fail(unwanted(reply, this.clock))
       Body.discard(reply.body)
       return Effect.void
@@ -205,7 +228,7 @@ export class SessionHttp implements Wire {
     Effect.suspend(() => {
       const fields =
         this.lastUnrelated === undefined ? acceptingEvents : [...acceptingEvents, "last-event-id", this.lastUnrelated]
-      return send(exchange, this.place, this.out("GET", fields, limits.listMillis))
+      return this.hand(exchange, this.out("GET", fields, limits.listMillis))
     }).pipe(
       Effect.flatMap((reply) => {
         if (reply.status === 405) {
@@ -228,7 +251,7 @@ export class SessionHttp implements Wire {
   readonly close = (exchange: Exchange): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (this.session === undefined) return Effect.void
-      return Effect.matchEffect(send(exchange, this.place, this.out("DELETE", [], limits.cancelMillis)), {
+      return Effect.matchEffect(this.hand(exchange, this.out("DELETE", [], limits.cancelMillis)), {
         onFailure: () => Effect.void,
         onSuccess: (reply) => Effect.sync(() => Body.discard(reply.body)),
       })

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { SseEvent } from "../../../../protocols/http/sse.ts"
 import type { Json } from "../../../../protocols/mcp/json.ts"
-import { parse, type RpcAnswer, type RpcMessage } from "../../../../protocols/mcp/jsonrpc.ts"
+import { codeOf, codes, parse, type RpcAnswer, type RpcMessage } from "../../../../protocols/mcp/jsonrpc.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { type Broken, broken } from "./Channel.ts"
@@ -49,9 +49,25 @@ export const statelessHttp =
       },
     )
 
+/** A server with sessions will not have a request without one, and cannot even say which request that was. */
+const isForeign = (status: number, { error, id }: RpcAnswer): boolean =>
+  status >= 400 && status < 500 && id === undefined && error !== undefined && !modernCodes.has(codeOf(error))
+
+const modernCodes: ReadonlySet<number> = new Set([
+  codes.headerMismatch,
+  codes.missingCapability,
+  codes.unsupportedVersion,
+  codes.methodNotFound,
+])
+
 const whole = (reply: Reply, id: number): Effect.Effect<RpcAnswer, Broken> =>
   Effect.flatMap(textOf(reply), (text) => {
     const answer = parse(text)
+    if (answer._tag === "Answer" && isForeign(reply.status, answer)) {
+      return Effect.fail(
+        broken("the server speaks another generation of the protocol", false, { status: reply.status }),
+      )
+    }
     return answer._tag !== "Malformed" && isOurs(answer, id)
       ? Effect.succeed(answer)
       : Effect.fail(broken("the reply is no answer to what was asked", reply.status < 400, { status: reply.status }))

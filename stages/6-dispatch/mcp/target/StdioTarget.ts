@@ -14,6 +14,7 @@ import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { ChannelWire } from "./ChannelWire.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
+import { LegacyTasks } from "./LegacyTasks.ts"
 import type { Changed } from "./makeTarget.ts"
 import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
 import { ModernTarget } from "./ModernTarget.ts"
@@ -61,18 +62,21 @@ class Idle {
 }
 
 const legacy = (target: Stdio, runtime: McpRuntime, channels: StdioChannels, changed: Changed): McpTarget =>
-  new LegacyTarget({
-    name: target.name,
+  new LegacyTasks(
+    new LegacyTarget({
+      name: target.name,
+      runtime,
+      open: (exchange, unrelated) => ChannelWire.open(channels.open, exchange, runtime.clock, unrelated),
+      startMillis: limits.introductionMillis,
+      idleMillis: target.deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis,
+      isShared: target.process.shared,
+      poolMax: target.process.processesMax,
+      poolIdleMillis: target.process.idleMillis,
+      passVersion: target.passVersion,
+      changed,
+    }),
     runtime,
-    open: (exchange, unrelated) => ChannelWire.open(channels.open, exchange, runtime.clock, unrelated),
-    startMillis: limits.introductionMillis,
-    idleMillis: target.deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis,
-    isShared: target.process.shared,
-    poolMax: target.process.processesMax,
-    poolIdleMillis: target.process.idleMillis,
-    passVersion: target.passVersion,
-    changed,
-  })
+  )
 
 const modern = (target: Stdio, runtime: McpRuntime, channels: StdioChannels, changed: Changed): McpTarget => {
   const { close, wire } = statelessChannel(channels.open, runtime)

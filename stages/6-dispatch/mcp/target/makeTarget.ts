@@ -8,6 +8,7 @@ import { bearerOf, OauthTarget } from "../oauth/OauthTarget.ts"
 import { ChannelWire } from "./ChannelWire.ts"
 import { HttpTarget, type Kind } from "./HttpTarget.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
+import { LegacyTasks } from "./LegacyTasks.ts"
 import type { McpTarget, TargetFailure } from "./McpTarget.ts"
 import type { Place } from "./outgoing.ts"
 import { ModernTarget } from "./ModernTarget.ts"
@@ -41,7 +42,7 @@ const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kin
       close: () => {},
     })
   }
-  return new LegacyTarget({
+  const legacy = new LegacyTarget({
     name,
     runtime,
     open: (exchange, unrelated, held) =>
@@ -56,6 +57,7 @@ const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kin
     passVersion,
     changed,
   })
+  return new LegacyTasks(legacy, runtime)
 }
 
 export const makeHttpTarget = (target: Http, runtime: McpRuntime, changed: Changed): McpTarget => {

@@ -5,6 +5,7 @@ import { Headers } from "../../../../protocols/http/headers.ts"
 import { parseRetryAfter } from "../../../../protocols/http/retryAfter.ts"
 import type { Json } from "../../../../protocols/mcp/json.ts"
 import * as Body from "../../../Body.ts"
+import type { Pin } from "../../../Call.ts"
 import { type Exchange, type Reply, Request } from "../../../Exchange.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { message, type Refusal } from "../../../Refusal.ts"
@@ -97,6 +98,7 @@ const sendAs = (
   exchange: Exchange,
   { callee, path }: Place,
   { body, fields, method, timeoutMillis }: Outgoing,
+  pin?: Pin,
 ): Effect.Effect<Reply, Broken> => {
   const flat = passedOn(exchange)
   if (token !== undefined) flat.push("authorization", `Bearer ${token}`)
@@ -116,15 +118,18 @@ const sendAs = (
     body === undefined ? Body.empty : Body.text(body),
     undefined,
   )
-  return Effect.mapError(exchange.plan.callees.to(callee, "Mcp")(exchange, request, timeoutMillis), brokenOf)
+  return Effect.mapError(exchange.plan.callees.to(callee, "Mcp")(exchange, request, timeoutMillis, pin), brokenOf)
 }
+
+/** With these a server says that it did not begin. */
+const refusing: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 406, 413, 415, 421, 429, 503])
 
 /** A reply that is no answer: why, for whoever decides what to do about it. */
 export const unwanted = (reply: Reply, clock: Clock): Broken => {
   Body.discard(reply.body)
   const { headers, status } = reply
   const after = headers.get("retry-after")
-  return broken(`the server answered with the status ${status}`, status !== 404 && status !== 429 && status !== 503, {
+  return broken(`the server answered with the status ${status}`, !refusing.has(status), {
     status,
     challenge: headers.get("www-authenticate"),
     retryAfterMillis: after === undefined ? undefined : parseRetryAfter(after, clock.wallMillis()),

@@ -4,6 +4,7 @@ import type * as Fiber from "effect/Fiber"
 import type { Callee } from "../../../../ir/policy/Callee.ts"
 import type { SseEvent } from "../../../../protocols/http/sse.ts"
 import * as Body from "../../../Body.ts"
+import type { Pin } from "../../../Call.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
@@ -52,9 +53,11 @@ const fields = ["accept", "text/event-stream"]
 
 export const sseChannel =
   (place: Place, runtime: McpRuntime): OpenChannel =>
-  (receiver: Receiver, exchange: Exchange): Effect.Effect<Channel, Broken> =>
-    Effect.flatMap(
-      send(exchange, place, { method: "GET", fields, timeoutMillis: limits.endpointEventMillis }),
+  (receiver: Receiver, exchange: Exchange): Effect.Effect<Channel, Broken> => {
+    // Only the endpoint that has the stream knows the address to post to.
+    const pin: Pin = { endpoint: undefined }
+    return Effect.flatMap(
+      send(exchange, place, { method: "GET", fields, timeoutMillis: limits.endpointEventMillis }, pin),
       (reply): Effect.Effect<Channel, Broken> => {
         if (reply.status !== 200 || contentOf(reply) !== "events") return Effect.fail(unwanted(reply, runtime.clock))
         return Effect.callback<Channel, Broken>((resume) => {
@@ -81,7 +84,7 @@ export const sseChannel =
             }
             isOpen = true
             disarm()
-            resume(Effect.succeed(channelTo({ ...place, path }, runtime, () => fiber?.interruptUnsafe())))
+            resume(Effect.succeed(channelTo({ ...place, path }, pin, runtime, () => fiber?.interruptUnsafe())))
             return false
           }
           const reading = readEvents(reply, { clock: runtime.clock, idleMillis: Infinity, event })
@@ -107,16 +110,22 @@ export const sseChannel =
         })
       },
     )
+  }
 
-const channelTo = (place: Place, runtime: McpRuntime, close: () => void): Channel => ({
+const channelTo = (place: Place, pin: Pin, runtime: McpRuntime, close: () => void): Channel => ({
   send: (message, exchange) =>
     Effect.flatMap(
-      send(exchange, place, {
-        method: "POST",
-        fields: ["accept", "application/json, text/event-stream"],
-        body: message,
-        timeoutMillis: limits.handoverMillis,
-      }),
+      send(
+        exchange,
+        place,
+        {
+          method: "POST",
+          fields: ["accept", "application/json, text/event-stream"],
+          body: message,
+          timeoutMillis: limits.handoverMillis,
+        },
+        pin,
+      ),
       (reply) => {
         if (reply.status >= 300) return Effect.fail(unwanted(reply, runtime.clock))
         Body.discard(reply.body)
