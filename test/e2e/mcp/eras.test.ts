@@ -35,6 +35,9 @@ const before = async (backend: string): Promise<McpGateway> => {
   return gateway
 }
 
+const tokenOf = ({ params }: { readonly params?: Json }): unknown =>
+  (params?.["_meta"] as Json | undefined)?.["progressToken"]
+
 const asking = (url: string, id = "k", state?: string) => ({
   resultType: "input_required",
   inputRequests: { [id]: { method: "elicitation/create", params: { mode: "url", message: "Go there", url } } },
@@ -85,7 +88,7 @@ describe("a client with a session, at a server that asks by results", () => {
     let round = 0
     const server = await started(
       modern((turn) => {
-        const token = (turn.message.params?.["_meta"] as Json)["progressToken"]
+        const token = tokenOf(turn.message)
         const stream = turn.stream()
         const progress = (value: number) =>
           stream.send({
@@ -120,7 +123,7 @@ describe("a call that waits for answers", () => {
     const server = await started(
       legacy((turn) => {
         if (turn.message.method === undefined) return finish()
-        const token = (turn.message.params?.["_meta"] as Json)["progressToken"]
+        const token = tokenOf(turn.message)
         const stream = turn.stream()
         push = (progress) =>
           stream.send({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: token, progress } })
@@ -230,8 +233,8 @@ describe("a server that is replaced by one of another generation", () => {
       turn.result({ ...(era === "modern" ? { resultType: "complete" } : {}), content: [{ type: "text", text: era }] })
     return era === "legacy" ? legacy(script) : modern(script)
   }
-  const textOf = (said: Json | undefined) =>
-    ((said?.["content"] as ReadonlyArray<{ text: string }>)[0] as { text: string }).text
+  const textOf = (said: Json | undefined): unknown =>
+    (said?.["content"] as ReadonlyArray<{ text: string }> | undefined)?.[0]?.text
 
   it("is asked anew when it contradicts what was found, and no call is lost", async () => {
     let now = echo("modern")
