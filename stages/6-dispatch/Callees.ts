@@ -53,7 +53,7 @@ export class Callees implements Calls {
       const attempt = new Try(shadow, request)
       attempt.preferred = pin?.endpoint
       return Effect.onExit(target.attempt(attempt), () => {
-        if (pin !== undefined) pin.endpoint = attempt.member?.id
+        if (pin !== undefined) pin.endpoint = attempt.member?.id ?? pin.endpoint
         // Waiting for a service is not the gateway's own time.
         const waitedMillis = clock.nowMillis() - now
         exchange.trail.waitedMillis += waitedMillis

@@ -88,17 +88,17 @@ export const passedOn = (exchange: Exchange): Array<string> => {
   return flat
 }
 
-export const send = (exchange: Exchange, place: Place, outgoing: Outgoing): Effect.Effect<Reply, Broken> =>
+export const send = (exchange: Exchange, place: Place, outgoing: Outgoing, pin?: Pin): Effect.Effect<Reply, Broken> =>
   place.bearer === undefined
-    ? sendAs(undefined, exchange, place, outgoing)
-    : Effect.flatMap(place.bearer(exchange), (token) => sendAs(token, exchange, place, outgoing))
+    ? sendAs(undefined, exchange, place, outgoing, pin)
+    : Effect.flatMap(place.bearer(exchange), (token) => sendAs(token, exchange, place, outgoing, pin))
 
 const sendAs = (
   token: string | undefined,
   exchange: Exchange,
   { callee, path }: Place,
   { body, fields, method, timeoutMillis }: Outgoing,
-  pin?: Pin,
+  pin: Pin | undefined,
 ): Effect.Effect<Reply, Broken> => {
   const flat = passedOn(exchange)
   if (token !== undefined) flat.push("authorization", `Bearer ${token}`)
