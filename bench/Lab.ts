@@ -103,6 +103,11 @@ export class Lab {
     return this.own(new Subject(name, await told<number>(child, "port"), child))
   }
 
+  /** A process that says at which port it listens. */
+  run(name: string, file: string, words: ReadonlyArray<string>): Promise<Subject> {
+    return this.forked(name, file, words)
+  }
+
   async upstream(): Promise<Subject> {
     return (this.upstreamServer ??= await this.forked("upstream", "upstreamServer.ts", []))
   }

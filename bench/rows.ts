@@ -1,5 +1,6 @@
 /** The table, in its order. A new capability adds its rows here. */
 import type { Row } from "./Row.ts"
+import * as mcp from "./rows/mcp.ts"
 import * as memory from "./rows/memory.ts"
 import * as models from "./rows/models.ts"
 import * as proxied from "./rows/proxied.ts"
@@ -20,6 +21,12 @@ export const rows: ReadonlyArray<Row> = [
   models.chat,
   models.translatedChat,
   models.chatEvents,
+  mcp.sameEra,
+  mcp.inSession,
+  mcp.otherEra,
+  mcp.federated,
+  mcp.lists,
+  mcp.sessions,
   routes.change,
   routes.reload,
   start.startCold,
