@@ -198,7 +198,7 @@ class Unreliable {
     const whole = { jsonrpc: "2.0", id, result: { resultType: "complete", content: [{ type: "text", text }] } }
     if (this.some(40, "streams")) {
       const stranger = { jsonrpc: "2.0", id: 100_000 + random.below(9), result: { content: [] } }
-      const events = [whole]
+      const events: Array<Json> = [whole]
       if (this.some(20, "answers a stranger first")) events.unshift(stranger)
       if (this.some(20, "answers twice")) events.push(whole)
       const noise = this.some(20, "talks nonsense") ? "data: {nonsense\n\n" : ""
