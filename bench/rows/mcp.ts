@@ -47,6 +47,8 @@ const gateway = (lab: Lab, targets: ReadonlyArray<{ readonly port: number; reado
     collects,
     routes: [
       {
+        // Whatever else is asked for is refused at once, which is how it is found out whether the gateway is there.
+        matches: [{ path: { pathPrefix: path } }],
         backends: [
           {
             mcp: {
