@@ -57,6 +57,8 @@ export interface BackendSeries {
   processing: { readonly request: Histogram; readonly response: Histogram; readonly overhead: Histogram } | undefined
 }
 
+const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1)
+
 export class Counting {
   private readonly metrics: Metrics
   /** Calls of upstreams, by purpose and subtype. */
@@ -138,7 +140,10 @@ export class Counting {
   }
 
   private model(account: Account, place: PlaceFacts, more: Labels): void {
-    const { cost, priced, usage } = account
+    const { cost, guarded, priced, usage } = account
+    for (const { action, guard, phase } of guarded) {
+      this.metrics.guardrailChecks.with(capital(phase), capital(action), guard, ...place.labels, ...more).add(1)
+    }
     const series = this.modelOf(account, place, more)
     if (usage !== undefined) {
       series.tokens("input", usage.inputTokens)

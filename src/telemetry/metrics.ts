@@ -112,6 +112,10 @@ export const definitions = {
     "gen_ai_cached_replies_total",
     ["result", ...model],
     "Calls of models that a cache of replies was asked about, by what it knew: hit, similar, miss, bypass.",
+  guardrailChecks: counter(
+    "guardrail_checks_total",
+    ["phase", "action", "guard", ...route],
+    "Guards that looked at a call of a model, once for everything that each did: Allow, Mask, Reject, FailOpen, FailClosed.",
   ),
   downstreamConnections: counter("downstream_connections_total", transport, "Accepted connections."),
   downstreamRejected: counter(
@@ -214,6 +218,7 @@ export interface Metrics {
   readonly perToken: Family<Histogram>
   readonly costLookups: Family<Counter>
   readonly cachedReplies: Family<Counter>
+  readonly guardrailChecks: Family<Counter>
   readonly downstreamConnections: Family<Counter>
   readonly downstreamRejected: Family<Counter>
   readonly downstreamReceivedBytes: Family<Counter>
@@ -290,6 +295,7 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     perToken: registry.histogram(at.perToken),
     costLookups: registry.counter(at.costLookups),
     cachedReplies: registry.counter(at.cachedReplies),
+    guardrailChecks: registry.counter(at.guardrailChecks),
     downstreamConnections: registry.counter(at.downstreamConnections),
     downstreamRejected: registry.counter(at.downstreamRejected),
     downstreamReceivedBytes: registry.counter(at.downstreamReceivedBytes),

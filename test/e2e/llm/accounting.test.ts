@@ -37,7 +37,7 @@ it("usage and cost are in the log and the metrics, and follow the catalogue as i
     file,
     `config: {logging: {format: json}, modelCatalog: [{file: prices.json}]}
 frontendPolicies: {accessLog: {add: {spent: "llm.cost.output", total: "llm.totalTokens"}}}
-llm: {port: ${port}, models: [{name: "*", provider: echo}]}
+llm: {port: ${port}, models: [{name: "*", provider: echo, guardrails: {request: [{regex: {rules: [{builtin: ssn}]}}]}}]}
 `,
   )
   const gateway = new Standalone({ args: ["-f", file], cwd: directory })
@@ -72,6 +72,7 @@ llm: {port: ${port}, models: [{name: "*", provider: echo}]}
   expect(body).toMatch(/gen_ai_client_token_usage_sum\{[^}]*gen_ai_token_type="output"[^}]*\} 5/)
   expect(body).toMatch(/gen_ai_client_cost_usd_total\{[^}]*gen_ai_system="echo"[^}]*\} \d+/)
   expect(body).toMatch(/cost_catalog_lookups_total\{[^}]*="Exact"[^}]*\} 1/)
+  expect(body).toMatch(/guardrail_checks_total\{phase="Request",action="Allow",guard="regex"[^}]*\} 1/)
 
   fs.writeFileSync(prices, catalogue("3000000"))
   await gateway.says("configuration reloaded")
