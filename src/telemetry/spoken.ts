@@ -149,6 +149,7 @@ const modelFields = (account: Account): ReadonlyArray<Field> => {
   add("agw.ai.time_per_output_token", seconds(account.timePerOutputTokenMillis))
   if (account.isEstimated) add("agw.ai.usage.estimated", true)
   add("agw.ai.budget.exceeded", account.overspent?.join(","))
+  if (account.leftOut !== undefined && account.leftOut.length > 0) add("agw.ai.left_out", account.leftOut.join(", "))
   add("agw.ai.usage.cost.total", dollars(cost?.total))
   if (body === undefined) return all
   for (const { field, names } of parameters) {

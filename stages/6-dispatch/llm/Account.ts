@@ -24,6 +24,8 @@ export class Account {
   /** In whose words the client asked, and in whose the provider was asked; absent: as it came. */
   clientFormat: string | undefined
   upstreamFormat: string | undefined
+  /** What the client said and the provider's format cannot say. */
+  leftOut: ReadonlyArray<string> | undefined
   serviceTier: string | undefined
   /** What the cache of replies knew: `similar` is a hit by meaning; absent without a cache. */
   cached: "hit" | "similar" | "miss" | "bypass" | undefined

@@ -280,6 +280,7 @@ export const compile = (
     account.upstreamModel = sendable.model
     account.clientFormat = sendable.client
     account.upstreamFormat = sendable.upstream
+    account.leftOut = sendable.prepared?.dropped
     attempt.exchange.inquiry?.note({
       stage: "model",
       decision: `asks ${provider.name} (${traits.name}) for ${sendable.model ?? "what the request names"}${translationIn(sendable)}`,

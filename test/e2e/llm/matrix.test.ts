@@ -2,6 +2,7 @@
  * Every official SDK through the gateway to providers of every kind: plain, streamed, with tools, in a shape, with a
  * picture, refused, failing and breaking in the middle, and left in the middle.
  */
+import OpenAI from "openai"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { until } from "../harness.ts"
 import { anthropic } from "./clients/anthropic.ts"
@@ -57,6 +58,16 @@ const accounted = async <A>(run: () => Promise<A>) => {
   await until("the exchange was told", () => told().length > before)
   return { result, account: told()[before]?.exchange.notes?.llm }
 }
+
+it("what a provider's format cannot say is left out, and told", async () => {
+  scenario = "words"
+  const openai = new OpenAI({ baseURL: `${place.url}/v1`, apiKey: "k", maxRetries: 0 })
+  const messages = [{ role: "user" as const, content: "hi" }]
+  const asking = (model: string) =>
+    accounted(() => openai.chat.completions.create({ model, messages, seed: 7, presence_penalty: 0.5 }))
+  expect((await asking("claude-x")).account?.leftOut).toEqual(["seed", "presence_penalty"])
+  expect((await asking("chat")).account?.leftOut).toBe(undefined)
+})
 
 describe.each(clients)("%s", (_name, make) => {
   describe.each(Object.keys(providers))("to %s", (model) => {
