@@ -112,6 +112,7 @@ export const definitions = {
     "gen_ai_cached_replies_total",
     ["result", ...model],
     "Calls of models that a cache of replies was asked about, by what it knew: hit, similar, miss, bypass.",
+  ),
   guardrailChecks: counter(
     "guardrail_checks_total",
     ["phase", "action", "guard", ...route],

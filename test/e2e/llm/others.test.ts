@@ -302,7 +302,7 @@ describe("marks for the prompt cache", () => {
       ],
       tools: [{ type: "function", function: { name: "f", parameters: { type: "object", properties: {} } } }],
     })
-    const { messages, system, toolConfig } = upstream.calls[0]?.json
+    const { messages, system, toolConfig } = upstream.calls[0]?.json ?? {}
     const point = { cachePoint: { type: "default" } }
     expect(system).toEqual([{ text: "be brief and to the point" }, point])
     expect(messages.map(({ content }: { content: ReadonlyArray<unknown> }) => content.length)).toEqual([1, 2, 1])
