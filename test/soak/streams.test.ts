@@ -60,6 +60,8 @@ it.skipIf(process.platform !== "linux")(
       clearInterval(looking)
       const p99 = { floor: quantile(byFloor, 0.99), gateway: quantile(byGateway, 0.99) }
       console.log(JSON.stringify({ streams: STREAMS, millis: MILLIS, p99, resident }))
+      // On a machine that cannot keep the pace by itself, nothing could be said of the gateway.
+      expect(p99.floor, "this machine is too busy to measure anything on").toBeLessThan(2 * pace.millis)
       expect(p99.gateway - p99.floor).toBeLessThan(ADDED_MILLIS_MAX)
       // The first third fills what is kept of each stream; from there on it is flat.
       const [settled = Number.NaN] = resident.slice(Math.floor(resident.length / 3))
