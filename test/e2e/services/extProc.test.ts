@@ -319,6 +319,48 @@ describe("streamed bodies", () => {
     expect(answer.body === body.toString()).toBe(true)
   })
 
+  it("may be larger than anything that is kept on the way, however slowly one side is read", async () => {
+    const { port } = await processor((message) => returning(message))
+    const body = Buffer.alloc(10 * 1024 * 1024, "0123456789abcdef")
+    const place = await start(closing, over(port, both), {
+      upstream: (request, response) => void request.pipe(response),
+    })
+    const answer = await place.send("/", { method: "POST", body })
+    expect(answer.body.length).toBe(body.length)
+    // An upstream that answers first and listens later.
+    const talkative = await start(closing, over(port, both), {
+      upstream: (request, response) => {
+        response.end(body)
+        response.on("finish", () => request.resume())
+      },
+    })
+    expect((await talkative.send("/", { method: "POST", body })).body.length).toBe(body.length)
+  }, 60_000)
+
+  it("may be sent back all at once, when all of a long one was seen", async () => {
+    const held = new Map<Call, Array<Buffer>>()
+    const { port } = await processor((message, call) => {
+      const kind = kindOf(message)
+      if (kind === "requestHeaders") {
+        held.set(call, [])
+        return undefined
+      }
+      if (kind !== "requestBody") return undefined
+      const all = held.get(call) ?? []
+      all.push(message["requestBody"].body)
+      if (!message["requestBody"].endOfStream) return undefined
+      const streamedResponse = { body: Buffer.concat(all), endOfStream: true }
+      return [{ requestHeaders: {} }, { requestBody: { response: { bodyMutation: { streamedResponse } } } }]
+    })
+    const place = await start(
+      closing,
+      over(port, "requestBodyMode: fullDuplexStreamed, responseBodyMode: none, responseHeaderMode: skip"),
+      { upstream: (request, response) => void request.pipe(response) },
+    )
+    const body = Buffer.alloc(3 * 1024 * 1024, "0123456789abcdef")
+    expect((await place.send("/", { method: "POST", body })).body.length).toBe(body.length)
+  }, 60_000)
+
   it("may be decided about when all of them was seen", async () => {
     // The processor answers the headers only at the end, as one does that judges what is said.
     const held = new Map<Call, string>()
