@@ -58,6 +58,13 @@ mcp:
       // Each connection may be another worker's.
       for (let i = 0; i < 8; i++) expect(textOf(await asked())).toBe("you are ann")
 
+      const adminOf = ({ out }: Standalone): string => /^ +admin +(http\S+)$/m.exec(out)?.[1] ?? ""
+      const listed = async (child: Standalone): Promise<string> =>
+        (await fetch(`${adminOf(child)}/api/mcp/connections`)).text()
+      expect(JSON.parse(await listed(first))).toMatchObject({
+        connections: [{ target: "notes", server: server.url, issuer: auth.url, renews: true }],
+      })
+
       const before = auth.asked.length
       const held = Promise.withResolvers<never>()
       held.promise.catch(() => {})
@@ -74,17 +81,26 @@ mcp:
       held.reject(new Error("the client is gone"))
       auth.hold = undefined
 
-      await begin()
+      const second = await begin()
       await until(async () => textOf(await asked()) === "you are ann")
       expect(auth.authorizations.length).toBe(1)
 
+      const shown = await listed(second)
       const said = children.map(({ error, out }) => out + error).join("")
       const kept = fs
         .readdirSync(directory)
         .map((name) => fs.readFileSync(path.join(directory, name)).toString("latin1"))
       const secrets = [...auth.tokens.keys(), ...auth.refreshTokens.keys()]
       expect(secrets.length).toBeGreaterThan(10)
-      for (const text of [said, ...kept]) for (const secret of secrets) expect(text.includes(secret)).toBe(false)
+      for (const text of [said, shown, ...kept]) for (const secret of secrets) expect(text.includes(secret)).toBe(false)
+
+      // Whoever runs the gateway can take it back, for every worker.
+      const { connections } = JSON.parse(shown) as { readonly connections: ReadonlyArray<{ readonly id: string }> }
+      const gone = `${adminOf(second)}/api/mcp/connections/${connections[0]?.id}`
+      expect((await fetch(gone, { method: "DELETE" })).status).toBe(200)
+      expect((await fetch(gone, { method: "DELETE" })).status).toBe(404)
+      expect(auth.revoked.length).toBe(2)
+      await until(async () => textOf(await asked()).includes("connect your account"))
     },
   )
 })
