@@ -25,8 +25,8 @@ const open = async () =>
     ),
   )
 
-const namesIn = (result: Json | undefined): ReadonlyArray<string> =>
-  (result?.["tools"] as ReadonlyArray<{ name: string }>).map(({ name }) => name)
+const namesIn = (result: Json = {}): ReadonlyArray<string> =>
+  (result["tools"] as ReadonlyArray<{ name: string }>).map(({ name }) => name)
 
 describe("beside targets that want nothing", () => {
   it("it costs them nothing, and says what is missing and where to go", async () => {
@@ -39,10 +39,10 @@ describe("beside targets that want nothing", () => {
         { options: { drain } },
       ),
     )
-    const listed = answerOf(await ask(gateway.url, "tools/list")).result
+    const { result: listed = {} } = answerOf(await ask(gateway.url, "tools/list"))
     expect(namesIn(listed)).toEqual(["notes_connect", "time_clock"])
-    expect(listed?.["ttlMs"]).toBe(0)
-    const [missing] = (listed?.["_meta"] as Json)["dev.sluice/missing"] as ReadonlyArray<Json>
+    expect(listed["ttlMs"]).toBe(0)
+    const [missing] = (listed["_meta"] as Json)["dev.sluice/missing"] as ReadonlyArray<Json>
     expect(missing).toMatchObject({ target: "notes", stale: false, reason: "consent_required" })
     expect(textOf(await ask(gateway.url, "tools/call", { name: "time_clock", arguments: {} }))).toBe("noon")
     // Far more often than a target may fail: being unwelcome is no failure of the server.
