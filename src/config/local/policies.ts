@@ -236,7 +236,16 @@ export type Oidc = typeof Oidc.Type
 const bucket = {
   maxTokens: opt(Count),
   tokensPerFill: opt(Count),
-  fillInterval: Millis,
+  fillInterval: opt(Millis),
+  limit: opt(Count, "How many in one `unit`; short for the three above."),
+  unit: opt(
+    anyCase(["seconds", "minutes", "hours", "days"], {
+      second: "seconds",
+      minute: "minutes",
+      hour: "hours",
+      day: "days",
+    }),
+  ),
   type: opt(anyCase(["requests", "tokens"])),
   key: opt(Cel, "Whose limit it is: each value of the expression has a bucket of its own."),
   shared: opt(Schema.Boolean, "Counted together with other gateways, in the Redis that `config.redis` names."),

@@ -502,10 +502,33 @@ const csrf = (policy: NonNullable<RoutePolicies["csrf"]>, path: Path, to: Mappin
 
 type Bucket = Exclude<LocalRateLimit, { readonly conditional: unknown }>[number]
 
+const unitMillis = { seconds: 1_000, minutes: 60_000, hours: 3_600_000, days: 86_400_000 } as const
+
+/** Either so many in a unit of time, or a bucket in all its parts. */
+const filling = (
+  one: Bucket,
+  path: Path,
+  to: Mapping,
+): readonly [max: number, fill: number, intervalMillis: number] => {
+  const { fillInterval, limit, maxTokens, tokensPerFill, unit } = one
+  if (limit === undefined && unit === undefined) {
+    if (fillInterval === undefined)
+      to.fail([...path, "fillInterval"], "needed", "Say how often tokens are added: `1s`.")
+    return [maxTokens ?? 0, tokensPerFill ?? 0, fillInterval ?? 1]
+  }
+  for (const field of ["maxTokens", "tokensPerFill", "fillInterval"] as const) {
+    if (one[field] !== undefined) to.fail([...path, field], `\`${field}\` cannot be set beside \`limit\` and \`unit\``)
+  }
+  if (limit === undefined) to.fail([...path, "limit"], "needed beside `unit`")
+  if (unit === undefined)
+    to.fail([...path, "unit"], "needed beside `limit`", "Write `seconds`, `minutes`, `hours` or `days`.")
+  return [limit ?? 0, limit ?? 0, unitMillis[unit ?? "seconds"]]
+}
+
 const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
-  const { maxTokens = 0, tokensPerFill = 0 } = one
+  const [maxTokens, tokensPerFill, fillIntervalMillis] = filling(one, path, to)
   if (tokensPerFill > maxTokens) to.fail(path, "max tokens cannot be less than the refill amount")
-  if (one.fillInterval <= 0) to.fail([...path, "fillInterval"], "the interval is longer than nothing")
+  if (fillIntervalMillis <= 0) to.fail([...path, "fillInterval"], "the interval is longer than nothing")
   if (one.shared === true && !to.names.hasRedis) {
     to.fail([...path, "shared"], "no Redis is configured", "Set `config.redis.url`, or leave out `shared`.")
   }
@@ -514,7 +537,7 @@ const bucket = (one: Bucket, path: Path, to: Mapping): TokenBucket => {
   return {
     maxTokens,
     tokensPerFill,
-    fillIntervalMillis: one.fillInterval,
+    fillIntervalMillis,
     type: one.type ?? "requests",
     ...present({ key: one.key, shared: one.shared }),
   }
