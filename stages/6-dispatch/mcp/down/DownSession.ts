@@ -133,6 +133,8 @@ export class DownSession {
   private readonly streams = new Map<string, StoredStream>()
   /** Where people were sent, and by what name. */
   private readonly visits = new Map<string, string>()
+  /** Takes back what is to be done later. */
+  private readonly pending = new Set<() => void>()
   private lastAsk = 0
   private lastStream = 0
   /** Streams for what belongs to no request. */
@@ -284,9 +286,21 @@ export class DownSession {
     }
   }
 
+  /** Does something in a while, if the session is not over by then. */
+  later(millis: number, act: () => void): void {
+    if (this.isOver) return
+    const takeBack = this.runtime.clock.after(millis, () => {
+      this.pending.delete(takeBack)
+      act()
+    })
+    this.pending.add(takeBack)
+  }
+
   close(): void {
     if (this.isOver) return
     this.isOver = true
+    for (const takeBack of this.pending) takeBack()
+    this.pending.clear()
     this.listening?.interruptUnsafe()
     for (const fiber of this.running.values()) fiber.interruptUnsafe()
     for (const stream of this.streams.values()) stream.close()

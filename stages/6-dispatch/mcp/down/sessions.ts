@@ -262,7 +262,7 @@ export const serveGet = (
   const left = (stream: StoredStream) => (): void => {
     // Somebody may come back for what was sent last, but nobody is there to hear more.
     if (![...session.open].some((one) => one.isAttached)) stopListening(session)
-    endpoint.state.runtime.clock.after(limits.eventsKeptMillis, () => {
+    session.later(limits.eventsKeptMillis, () => {
       if (!stream.isAttached) session.open.delete(stream)
     })
   }

@@ -58,6 +58,9 @@ export class LegacySession {
   private listeners: ReadonlyArray<ListenEvents> = []
   private lastId = 0
   private hearing: Hearing | undefined = undefined
+  /** Takes back that the stream is closed in a while. */
+  private lingering: (() => void) | undefined = undefined
+  private isClosed = false
 
   constructor(settings: SessionSettings, exchange: Exchange) {
     this.settings = settings
@@ -184,10 +187,16 @@ export class LegacySession {
         }),
         Effect.sync(() => {
           this.listeners = this.listeners.filter((one) => one !== events)
-          if (this.listeners.length === 0) this.settings.runtime.clock.after(limits.lingerMillis, () => this.quiet())
+          if (this.listeners.length === 0) this.linger()
         }),
       )
     })
+
+  private linger(): void {
+    this.lingering?.()
+    this.lingering = undefined
+    if (!this.isClosed) this.lingering = this.settings.runtime.clock.after(limits.lingerMillis, () => this.quiet())
+  }
 
   /** Closes the stream that nobody listens to any more, unless calls may need it. */
   private quiet(): void {
@@ -287,6 +296,8 @@ export class LegacySession {
   }
 
   readonly close = (): Effect.Effect<void> => {
+    this.isClosed = true
+    this.lingering?.()
     for (const fiber of this.unowned.values()) fiber.interruptUnsafe()
     this.hearing?.stop()
     return this.wire.close(this.exchange)
