@@ -52,7 +52,7 @@ const offered: { readonly [K in BuiltIn]: { readonly description: string; readon
 const inNamespace = (namespace: string, name: string): string => `${namespace}.${name}`
 
 /** Every tool the client brought, those that came in the middle of the conversation as well. */
-const brought = (body: JsonObject): ReadonlyArray<JsonObject> => [
+export const brought = (body: JsonObject): ReadonlyArray<JsonObject> => [
   ...objectsOf(body["tools"]),
   ...(Array.isArray(body["input"])
     ? objectsOf(body["input"]).flatMap((item) => (item["type"] === "additional_tools" ? objectsOf(item["tools"]) : []))
@@ -74,11 +74,10 @@ const plainTool = (tool: JsonObject, namespace?: JsonObject): Tool | undefined =
 const nameOf = (builtIn: BuiltIn, tools: ReadonlyArray<JsonObject>): string =>
   tools.some((tool) => tool["name"] === builtIn) ? `client_${builtIn}` : builtIn
 
-const isBuiltIn = (type: unknown): type is BuiltIn => builtIns.some((one) => one === type)
+export const isBuiltIn = (type: unknown): type is BuiltIn => builtIns.some((one) => one === type)
 
-export const toolsOf = (body: JsonObject, notes: Notes): ReadonlyArray<Tool> => {
-  const all = brought(body)
-  return all.flatMap((tool, i): ReadonlyArray<Tool> => {
+export const toolsOf = (all: ReadonlyArray<JsonObject>, notes: Notes): ReadonlyArray<Tool> =>
+  all.flatMap((tool, i): ReadonlyArray<Tool> => {
     const { type } = tool
     if (isBuiltIn(type)) return [{ name: nameOf(type, all), ...offered[type] }]
     if (type === "namespace")
@@ -93,12 +92,11 @@ export const toolsOf = (body: JsonObject, notes: Notes): ReadonlyArray<Tool> => 
     notes.drop(`tools[${i}] (${textOf(type) ?? "a tool without a type"})`)
     return []
   })
-}
 
 /** The name under which the model knows what an item or a choice of the client speaks of. */
-export const calledName = (item: JsonObject, body: JsonObject): string | undefined => {
+export const calledName = (item: JsonObject, all: ReadonlyArray<JsonObject>): string | undefined => {
   const type = textOf(item["type"])?.replace(/_call$/, "")
-  if (isBuiltIn(type)) return nameOf(type, brought(body))
+  if (isBuiltIn(type)) return nameOf(type, all)
   const name = textOf(item["name"])
   const namespace = textOf(item["namespace"])
   return name === undefined || namespace === undefined ? name : inNamespace(namespace, name)

@@ -26,7 +26,7 @@ import type { Notes } from "../../Notes.ts"
 import { readSignature, unsignedId } from "../../signature.ts"
 import { citationOf } from "../openaiChat/readReply.ts"
 import { cacheMarkOf, effortOf } from "../openaiChat/readRequest.ts"
-import { builtInInput, builtInOutput, calledName, toolsOf } from "./clientTools.ts"
+import { brought, builtInInput, builtInOutput, calledName, isBuiltIn, toolsOf } from "./clientTools.ts"
 
 const known = new Set([
   "model",
@@ -172,7 +172,13 @@ const message = (item: JsonObject, path: string, turns: Turns, notes: Notes): vo
   else notes.refuse(`${path}.role`, "a role is one of user, assistant, system, developer")
 }
 
-const readItem = (item: JsonObject, path: string, body: JsonObject, turns: Turns, notes: Notes): void => {
+const readItem = (
+  item: JsonObject,
+  path: string,
+  tools: ReadonlyArray<JsonObject>,
+  turns: Turns,
+  notes: Notes,
+): void => {
   switch (item["type"]) {
     case undefined:
     case "message":
@@ -187,7 +193,7 @@ const readItem = (item: JsonObject, path: string, body: JsonObject, turns: Turns
           {
             kind: "toolCall",
             id,
-            name: calledName(item, body) ?? "",
+            name: calledName(item, tools) ?? "",
             input: textOf(item[custom ? "input" : "arguments"]) ?? "",
             custom: custom ? true : undefined,
             signature,
@@ -203,7 +209,7 @@ const readItem = (item: JsonObject, path: string, body: JsonObject, turns: Turns
     case "shell_call":
     case "apply_patch_call": {
       const { id, signature } = unsignedId(textOf(item["call_id"]) ?? textOf(item["id"]) ?? "")
-      const name = calledName(item, body) ?? ""
+      const name = calledName(item, tools) ?? ""
       return turns.add("assistant", [{ kind: "toolCall", id, name, input: builtInInput(item), signature }], true)
     }
     case "local_shell_call_output":
@@ -234,18 +240,17 @@ const readItem = (item: JsonObject, path: string, body: JsonObject, turns: Turns
   }
 }
 
-const toolChoiceOf = (choice: unknown, body: JsonObject, notes: Notes): ToolChoice | undefined => {
+const toolChoiceOf = (choice: unknown, tools: ReadonlyArray<JsonObject>, notes: Notes): ToolChoice | undefined => {
   if (choice === "auto" || choice === "none" || choice === "required") return { kind: choice }
   if (!isObject(choice)) return undefined
-  const name = calledName(choice, body)
+  const name = calledName(choice, tools)
   if (choice["type"] === "function" && name !== undefined) return { kind: "tool", name }
   if (choice["type"] === "custom" && name !== undefined) return { kind: "tool", name, custom: true }
-  if (name !== undefined && ["local_shell", "shell", "apply_patch"].some((type) => type === choice["type"]))
-    return { kind: "tool", name }
+  if (name !== undefined && isBuiltIn(choice["type"])) return { kind: "tool", name }
   if (choice["type"] === "allowed_tools")
     return {
       kind: "among",
-      names: objectsOf(choice["tools"]).flatMap((tool) => calledName(tool, body) ?? []),
+      names: objectsOf(choice["tools"]).flatMap((tool) => calledName(tool, tools) ?? []),
       required: choice["mode"] === "required",
     }
   notes.drop("tool_choice")
@@ -275,6 +280,7 @@ const refuseStored = (body: JsonObject, notes: Notes): void => {
 export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   refuseStored(body, notes)
   const turns = new Turns()
+  const tools = brought(body)
   const instructions = textOf(body["instructions"])
   if (instructions !== undefined && instructions !== "")
     turns.add("developer", [{ kind: "text", text: instructions }], false)
@@ -282,7 +288,7 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   if (typeof input === "string") turns.add("user", [{ kind: "text", text: input }], false)
   else if (Array.isArray(input))
     for (const [i, item] of input.entries())
-      if (isObject(item)) readItem(item, `input[${i}]`, body, turns, notes)
+      if (isObject(item)) readItem(item, `input[${i}]`, tools, turns, notes)
       else notes.refuse(`input[${i}]`, "an item is an object")
   else notes.refuse("input", "a request needs an input: a string or a list of items")
   const include = listOf(body["include"])
@@ -292,8 +298,8 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   return {
     model: textOf(body["model"]),
     turns: turns.all.map(({ role, parts }): Turn => ({ role, parts })),
-    tools: toolsOf(body, notes),
-    toolChoice: toolChoiceOf(body["tool_choice"], body, notes),
+    tools: toolsOf(tools, notes),
+    toolChoice: toolChoiceOf(body["tool_choice"], tools, notes),
     parallelTools: flagOf(body["parallel_tool_calls"]),
     maxTokens: numberOf(body["max_output_tokens"]),
     temperature: numberOf(body["temperature"]),
