@@ -4,6 +4,7 @@
  * what was taken of it is skipped.
  */
 import { type Fields, fieldsOf, isFields, listOf, parse, textOf } from "./Fields.ts"
+import { fromBase64Url, toBase64Url } from "../base64url.ts"
 
 export interface Cursor {
   /** Empty: the first page. */
@@ -30,21 +31,6 @@ export interface Page {
 export const PAGE_SIZE = 50
 
 const start: Cursor = { token: "", skip: 0 }
-
-const toBase64Url = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")
-}
-
-const fromBase64Url = (text: string): string | undefined => {
-  try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"))
-    return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
-  } catch {
-    return undefined
-  }
-}
 
 /** Where to go on; undefined where a token is none of ours. Lists that are new since then are not begun in the middle. */
 export const cursorsOf = (names: ReadonlyArray<string>, pageToken: string | undefined): Cursors | undefined => {

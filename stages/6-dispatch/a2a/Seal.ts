@@ -14,6 +14,7 @@ import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
 import type { Signer } from "../../ports/Cryptography.ts"
 import type { Refusal } from "../../Refusal.ts"
+import { fromBase64Url, toBase64Url } from "../../../protocols/base64url.ts"
 
 /** More than any honest rotation leaves on a card. */
 export const SIGNATURES_MAX = 8
@@ -31,21 +32,6 @@ type CardPolicy = NonNullable<A2a["card"]>
 
 const refused = (why: string): Effect.Effect<never, Refusal> =>
   Effect.fail({ _tag: "ProcessingFailed", detail: `the agent's card is not accepted: ${why}` })
-
-const toBase64Url = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")
-}
-
-const fromBase64Url = (text: string): string | undefined => {
-  try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"))
-    return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
-  } catch {
-    return undefined
-  }
-}
 
 interface Signature {
   readonly protected: string

@@ -11,6 +11,7 @@ import type { Heard } from "../../../5-policy/ask.ts"
 import type { Letter, PostboxFailure } from "../../../ports/Postbox.ts"
 import { destinationOf } from "./destination.ts"
 import { type Push, pushKeysPath } from "./Push.ts"
+import { toBase64Url } from "../../../../protocols/base64url.ts"
 
 /** How many letters are on their way at once, and how many of them to one place. */
 export const CARRIED_MAX = 64
@@ -38,12 +39,6 @@ export const backoffMillis = (attempts: number, random: number): number =>
   Math.min(BACKOFF_MILLIS_MAX, BACKOFF_MILLIS_MIN * 2 ** Math.min(attempts - 1, 30)) * (0.5 + random / 2)
 
 const refusals: ReadonlySet<number> = new Set([400, 404, 405, 406, 411, 413, 414, 415, 422])
-
-const toBase64Url = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")
-}
 
 /** What became of one try. */
 type Outcome =
