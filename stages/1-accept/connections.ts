@@ -2,7 +2,7 @@
 import { type Ip, parseIp, unmapped } from "../../ir/cel/ip.ts"
 import type { ConnectionLimit } from "../../ir/policy/ConnectionLimit.ts"
 import type { Gate } from "../5-policy/Gate.ts"
-import { identityOf } from "../5-policy/keyed.ts"
+import { identityOf, ownerOf } from "../5-policy/keyed.ts"
 import { full } from "../5-policy/Occupancy.ts"
 import type { Accepted } from "../Connection.ts"
 import { rejected } from "../Rejected.ts"
@@ -20,8 +20,6 @@ export const clientOf = (host: string): string => {
   return ip.family === 4 ? ip.text : `${(ip.bits >> 64n).toString(16)}::/64`
 }
 
-let namelessCount = 0
-
 export const compile = (
   policies: ReadonlyArray<ConnectionLimit> | undefined,
   gate: Gate | undefined,
@@ -34,7 +32,7 @@ export const compile = (
   if (gate === undefined) return () => undefined
   const { cryptography } = gate
   const limits = set.map(({ connectionsMax, connectionsPerAddressMax, id }) => {
-    const owner = id ?? `nameless ${++namelessCount}`
+    const owner = ownerOf(id)
     return {
       max: connectionsMax,
       perAddressMax: connectionsPerAddressMax,

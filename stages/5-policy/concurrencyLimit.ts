@@ -9,7 +9,7 @@ import type { Refusal } from "../Refusal.ts"
 import { readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import type { Gate } from "./Gate.ts"
-import { identityOf, keyValue } from "./keyed.ts"
+import { identityOf, keyValue, ownerOf } from "./keyed.ts"
 import { full, type Inside } from "./Occupancy.ts"
 import type { Layer } from "./order.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
@@ -47,8 +47,6 @@ export const refusalOf = ({ retryAfterMillis, status }: Concurrency): Refusal =>
   headers: ["retry-after", String(Math.ceil(retryAfterMillis / 1000))],
 })
 
-let namelessCount = 0
-
 const limitsOf = (
   { id, limits }: ConcurrencyLimit,
   gate: Gate,
@@ -57,7 +55,7 @@ const limitsOf = (
 ): ReadonlyArray<Limit> => {
   const { cryptography } = gate
   const expressions = expressionsOf(ports)
-  const owner = id ?? `nameless ${++namelessCount}`
+  const owner = ownerOf(id)
   return limits.map((shape, index) => {
     const key = shape.key === undefined ? undefined : expressions.compile(shape.key, layer, "key")
     // What is counted does not depend on how much of it is allowed: those inside still count after a change of that.

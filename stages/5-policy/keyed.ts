@@ -23,3 +23,8 @@ export const keyValue = (
 
 export const identityOf = ({ sha256 }: Cryptography, ...parts: ReadonlyArray<unknown>): bigint =>
   BigInt(`0x${sha256(JSON.stringify(parts)).slice(0, 16)}`)
+
+let namelessCount = 0
+
+/** What is counted under the name of its policy; one without a name shares with no other. */
+export const ownerOf = (id: string | undefined): string => id ?? `nameless ${++namelessCount}`

@@ -12,7 +12,7 @@ import { type Expression, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import type { Surroundings } from "./expression/Facts.ts"
 import type { Gate } from "./Gate.ts"
-import { identityOf, keyValue } from "./keyed.ts"
+import { identityOf, keyValue, ownerOf } from "./keyed.ts"
 import { type Layer, slot } from "./order.ts"
 import { broken, pass, promise, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
@@ -287,11 +287,9 @@ class Meter implements TokenMeter {
   }
 }
 
-let namelessCount = 0
-
 const step = (policy: LocalRateLimit, gate: Gate, ports: PolicyPorts, layer: Layer): Step<Subject> => {
   const { clock } = ports
-  const id = policy.id ?? `nameless ${++namelessCount}`
+  const id = ownerOf(policy.id)
   const expressions = expressionsOf(ports)
   const all = policy.limits.map((shape, i) => {
     const { key, type } = shape
