@@ -1,22 +1,7 @@
 /** What the section of models becomes, where it shares something between them. */
 import { describe, expect, it } from "vitest"
 import type { BackendKey } from "../../ir/Key.ts"
-import { decoder } from "../../src/config/local/decode.ts"
-import { read } from "../../src/config/local/read.ts"
-import { LocalConfig } from "../../src/config/local/Schema.ts"
-import { toIr } from "../../src/config/local/toIr.ts"
-
-const decode = decoder(LocalConfig)
-
-const mapped = (text: string) => {
-  const document = read(text, {})
-  const decoded = decode(document.value)
-  const ir = toIr(decoded.value ?? {}, new Map())
-  const complaints = [...document.issues, ...decoded.problems, ...ir.problems].map(
-    ({ message, path }) => `${Array.isArray(path) ? path.join(".") : path}: ${message}`,
-  )
-  return { snapshot: ir.snapshot, complaints }
-}
+import { mapped } from "./mapped.ts"
 
 const models = (guardrails: string) => `
 llm:

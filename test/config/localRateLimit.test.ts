@@ -1,23 +1,15 @@
 /** The two ways to say how much passes in which time. */
 import { describe, expect, it } from "vitest"
-import { decoder } from "../../src/config/local/decode.ts"
-import { read } from "../../src/config/local/read.ts"
-import { LocalConfig } from "../../src/config/local/Schema.ts"
-import { toIr } from "../../src/config/local/toIr.ts"
-
-const decode = decoder(LocalConfig)
+import { mapped } from "./mapped.ts"
 
 const limited = (bucket: string) => {
-  const document = read(
+  const { problems, snapshot } = mapped(
     `{routes: [{policies: {localRateLimit: [${bucket}]}, backends: [{host: "a:1"}]}], gateways: {default: {port: 1}}}`,
-    {},
   )
-  const decoded = decode(document.value)
-  const { problems, snapshot } = toIr(decoded.value ?? {}, new Map())
   const [route] = [...snapshot.routes.values()]
   const [policy] = route?.policies ?? []
   return {
-    complaints: [...document.issues, ...decoded.problems, ...problems].map(({ message }) => message),
+    complaints: problems.map(({ message }) => message),
     limits: policy?._tag === "LocalRateLimit" ? policy.limits : [],
   }
 }

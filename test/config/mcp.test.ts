@@ -1,29 +1,18 @@
 import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { mcpTargets } from "../../ir/backend/mcpTargets.ts"
 import type { BackendKey, ServiceKey } from "../../ir/Key.ts"
 import { validate } from "../../ir/validate.ts"
-import { decoder } from "../../src/config/local/decode.ts"
-import { read } from "../../src/config/local/read.ts"
-import { LocalConfig } from "../../src/config/local/Schema.ts"
-import { toIr } from "../../src/config/local/toIr.ts"
+import { mapped as whole } from "./mapped.ts"
 
 const folder = "test/golden/mcp"
-const decode = decoder(LocalConfig)
 
 const pets = "openapi: 3.0.0\npaths: {/pets: {get: {operationId: list, responses: {}}}}\n"
 
 const mapped = (text: string) => {
-  const document = read(text, {})
-  const decoded = decode(document.value)
-  const problems = [...document.issues, ...decoded.problems].map(({ message, path }) => ({ message, path }))
-  const ir = toIr(decoded.value ?? {}, new Map([["pets.yaml", Result.succeed(pets)]]))
-  const complaints = [...problems, ...ir.problems]
-    .map(({ message, path }) => `${Array.isArray(path) ? path.join(".") : path}: ${message}`)
-    .filter((line) => !line.endsWith("not built yet"))
-  return { snapshot: ir.snapshot, complaints }
+  const { complaints, snapshot } = whole(text, { "pets.yaml": pets })
+  return { snapshot, complaints: complaints.filter((line) => !line.endsWith("not built yet")) }
 }
 
 const plain = (_key: string, value: unknown): unknown =>
