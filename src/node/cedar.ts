@@ -1,6 +1,7 @@
 /** Cedar as its makers compile it for WebAssembly: loaded when the first policy needs it. */
 import { hash } from "node:crypto"
 import { createRequire } from "node:module"
+import type { AuthorizationAnswer, StatefulAuthorizationCall } from "@cedar-policy/cedar-wasm/nodejs"
 import type { Cedar, CedarRequest, CedarSet, EntityId, Judgement } from "../../stages/ports/Cedar.ts"
 
 type Engine = typeof import("@cedar-policy/cedar-wasm/nodejs")
@@ -101,6 +102,15 @@ const reachable = (all: ReadonlyMap<string, Known>, from: Iterable<string>): Rea
   return found
 }
 
+/** The engine throws at what it cannot read at all, such as values nested deeper than it goes. */
+const asked = (call: StatefulAuthorizationCall): AuthorizationAnswer | string => {
+  try {
+    return engine().statefulIsAuthorized(call)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
 const literal = /(?:[A-Za-z_]\w*::)+"(?:[^"\\]|\\.)*"/g
 
 const makeSet = (policies: string, configured: ReadonlyArray<unknown>): CedarSet => {
@@ -131,7 +141,7 @@ const makeSet = (policies: string, configured: ReadonlyArray<unknown>): CedarSet
                 ...own.flatMap(({ parents }) => parents.map(nameOf)),
               ]),
             ]
-      const answer = engine().statefulIsAuthorized({
+      const answer = asked({
         principal: request.principal,
         action: request.action,
         resource: request.resource,
@@ -139,6 +149,7 @@ const makeSet = (policies: string, configured: ReadonlyArray<unknown>): CedarSet
         preparsedPolicySetId: slotOf(key, parts),
         entities: entities as never,
       })
+      if (typeof answer === "string") return answer
       if (answer.type === "failure") return answer.errors.map(({ message }) => message).join("; ")
       const { decision, diagnostics } = answer.response
       return {

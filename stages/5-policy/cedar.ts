@@ -28,8 +28,12 @@ export interface Caller {
   readonly model?: string
 }
 
+/** Deeper than the engine reads: nobody passes whose claims go further, but not for want of a stack. */
+const DEPTH_MAX = 256
+
 /** Cedar has whole numbers, decimals of four digits, and nothing for null. */
-export const toCedar = (value: Json): CedarValue | undefined => {
+export const toCedar = (value: Json, depth = 0): CedarValue | undefined => {
+  if (depth > DEPTH_MAX) return true
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -39,15 +43,22 @@ export const toCedar = (value: Json): CedarValue | undefined => {
       return Math.abs(value) < 1e14 ? { __extn: { fn: "decimal", arg: value.toFixed(4) } } : undefined
     default: {
       if (value === null) return undefined
-      if (Array.isArray(value)) return value.flatMap((one: Json) => toCedar(one) ?? [])
-      const record: Record<string, CedarValue> = {}
+      if (Array.isArray(value)) {
+        const list: Array<CedarValue> = []
+        for (const one of value as ReadonlyArray<Json>) {
+          const converted = toCedar(one, depth + 1)
+          if (converted !== undefined) list.push(converted)
+        }
+        return list
+      }
+      const record: Array<readonly [string, CedarValue]> = []
       for (const [name, one] of Object.entries(value)) {
         // A client must not be able to write an entity or a call where it writes a claim.
         if (name === "__entity" || name === "__extn" || name === "__expr") continue
-        const converted = toCedar(one as Json)
-        if (converted !== undefined) record[name] = converted
+        const converted = toCedar(one as Json, depth + 1)
+        if (converted !== undefined) record.push([name, converted])
       }
-      return record
+      return Object.fromEntries(record)
     }
   }
 }
@@ -77,7 +88,10 @@ export const principalOf = ({ client, identity }: Caller): Entity => {
       ...namesIn(jwt["groups"]).map((id): EntityId => ({ type: "Group", id })),
       ...namesIn(jwt["roles"]).map((id): EntityId => ({ type: "Role", id })),
     ]
-    return { uid: { type: "User", id: String(jwt["sub"] ?? "") }, attrs: recordOf(jwt), parents }
+    const { sub } = jwt
+    // Anything else has no text of its own, or one that an issuer could make it have.
+    const id = typeof sub === "string" || typeof sub === "number" ? String(sub) : ""
+    return { uid: { type: "User", id }, attrs: recordOf(jwt), parents }
   }
   if (identity?.basicAuth !== undefined) {
     return { uid: { type: "User", id: identity.basicAuth.username }, attrs: {}, parents: [] }

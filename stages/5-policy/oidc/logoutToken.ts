@@ -20,7 +20,8 @@ export const endedBy = (claims: Claims, nowSeconds: number): EndedSessions | str
   if (nonce !== undefined) return "it has a nonce"
   if (typeof events !== "object" || events === null || !Object.hasOwn(events, LOGOUT_EVENT)) return "it is no logout"
   if (typeof jti !== "string" || jti === "") return "it has no jti"
-  if (typeof iat !== "number" || iat > nowSeconds + 60 || iat < nowSeconds - LOGOUT_SECONDS_MAX) return "it is not new"
+  if (typeof iat !== "number" || !(iat <= nowSeconds + 60 && iat >= nowSeconds - LOGOUT_SECONDS_MAX))
+    return "it is not new"
   const session = typeof sid === "string" && sid !== "" ? sid : undefined
   const subject = typeof sub === "string" && sub !== "" ? sub : undefined
   if (session === undefined && subject === undefined) return "it names nobody"
