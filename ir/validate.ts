@@ -691,7 +691,9 @@ function* mcp(snapshot: Snapshot, backend: McpBackend, at: (found: Found) => Iss
     for (const found of calleeReferences(target.callee, [...path, "callee"])) {
       if (found.ref._tag === "Backend" || found.ref._tag === "Service") {
         yield* ref(snapshot, found.ref, found.path, at)
-        if (found.ref._tag === "Backend") yield* reachable(snapshot, found.ref.backend, found.path, at)
+        if (found.ref._tag === "Backend") {
+          yield* reachable(snapshot, target._tag === "A2a", found.ref.backend, found.path, at)
+        }
       } else {
         yield at({
           code: "value",
@@ -704,14 +706,22 @@ function* mcp(snapshot: Snapshot, backend: McpBackend, at: (found: Found) => Iss
   }
 }
 
-function* reachable(snapshot: Snapshot, key: BackendKey, path: Path, at: (found: Found) => Issue): Iterable<Issue> {
+function* reachable(
+  snapshot: Snapshot,
+  isAgent: boolean,
+  key: BackendKey,
+  path: Path,
+  at: (found: Found) => Issue,
+): Iterable<Issue> {
   const kind = snapshot.backends.get(key)?._tag
-  if (kind === undefined || kind === "Host") return
+  if (kind === undefined || kind === "Host" || (isAgent && kind === "A2a")) return
   yield at({
     code: "value",
     path,
-    message: `an MCP target must lead to a host; ${key} is of kind ${kind}`,
-    remedy: "name a backend with `host`, or a service",
+    message: isAgent
+      ? `an agent is at a host, or one of several; ${key} is of kind ${kind}`
+      : `an MCP target must lead to a host; ${key} is of kind ${kind}`,
+    remedy: isAgent ? "name a backend with `host` or `a2a`, or a service" : "name a backend with `host`, or a service",
   })
 }
 

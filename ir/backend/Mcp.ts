@@ -112,6 +112,8 @@ const mcpTarget = Schema.TaggedUnion({
     /** Whether tools promise the form of their results. */
     outputSchema: Schema.Boolean,
   },
+  /** An agent that speaks A2A, whose skills are the tools; `path` is in front of the protocol's own paths. */
+  A2a: { ...common, callee: Callee, path: Schema.String },
 })
 export interface McpTargetSchema extends Named<typeof mcpTarget> {}
 export const McpTarget: McpTargetSchema = mcpTarget

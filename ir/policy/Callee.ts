@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../Named.ts"
 import { BackendRef } from "../BackendRef.ts"
+import { A2a } from "./A2a.ts"
 import { BackendAuth } from "./BackendAuth.ts"
 import { BackendHttp } from "./BackendHttp.ts"
 import { BackendTcp } from "./BackendTcp.ts"
@@ -19,6 +20,8 @@ const calleePolicy = Schema.Union([
   BackendHttp,
   BackendTcp,
   BackendTunnel,
+  /** Of an agent that is called. */
+  A2a,
 ]).pipe(Schema.toTaggedUnion("_tag"))
 export interface CalleePolicySchema extends Named<typeof calleePolicy> {}
 export const CalleePolicy: CalleePolicySchema = calleePolicy

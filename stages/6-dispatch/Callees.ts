@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Callee } from "../../ir/policy/Callee.ts"
 import type { Call, Calls } from "../Call.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
+import type { Notes } from "../Exchange.ts"
 import type { Setting } from "../Setting.ts"
 import type { Subtype } from "../Trace.ts"
 import { authorityOf } from "./authority.ts"
@@ -35,8 +36,9 @@ export class Callees implements Calls {
   private make({ backend, policies }: Callee, subtype: Subtype): Call {
     const { called, clock } = this.dispatch
     // A server that the client means is no service that a policy asks.
-    const purpose = subtype === "Mcp" ? "Primary" : "Policy"
-    const resolved = resolve(this.surroundings, [], backend, policies)
+    const purpose = subtype === "Mcp" || subtype === "A2a" ? "Primary" : "Policy"
+    const found = resolve(this.surroundings, [], backend, policies)
+    const resolved = subtype === "A2a" ? asAgent(found) : found
     const target = makeTarget(this.dispatch, this.policies, resolved, {})
     const name = nameOf(resolved)
     return (exchange, request, timeoutMillis = Infinity, pin) => {
@@ -49,7 +51,8 @@ export class Callees implements Calls {
       // Whoever is asked about a client may have to act in its name.
       shadow.identity = exchange.identity
       shadow.subtype = subtype
-      shadow.notes = exchange.notes
+      // What is said to an agent for a client that said something else is nothing the client said.
+      shadow.notes = subtype === "A2a" ? withoutConversation(exchange.notes) : exchange.notes
       const attempt = new Try(shadow, request)
       attempt.preferred = pin?.endpoint
       return Effect.onExit(target.attempt(attempt), () => {
@@ -62,6 +65,19 @@ export class Callees implements Calls {
       })
     }
   }
+}
+
+/** An agent that is asked by the gateway is spoken to in its own way. */
+const asAgent = (resolved: Resolved): Resolved => {
+  const { policies, where } = resolved
+  if (where._tag === "Agents" || policies.A2a?.bridge !== undefined) return resolved
+  return { ...resolved, policies: { ...policies, A2a: { ...policies.A2a, _tag: "A2a", bridge: { interfaces: [] } } } }
+}
+
+const withoutConversation = (notes: Notes | undefined): Notes | undefined => {
+  if (notes === undefined) return undefined
+  const { a2a: _, ...rest } = notes
+  return rest
 }
 
 const nameOf = ({ policies, where }: Resolved): { readonly authority: string; readonly host: string } | undefined => {

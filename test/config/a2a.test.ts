@@ -89,3 +89,41 @@ describe("a catalogue", () => {
     expect((await problemsOf(file(agents))).join("\n")).toContain(words)
   })
 })
+
+describe("an agent as a target of MCP", () => {
+  const target = (one: string): string =>
+    `gateways: {default: {port: 1}}\nroutes: [{backends: [{mcp: {targets: [{name: one, ${one}}]}}]}]`
+
+  it("is found below its root, wherever that is", async () => {
+    const result = await loaded(target('a2a: {host: "https://agents.example.com/travel/"}'))
+    if (Result.isFailure(result)) throw new Error("it does not load")
+    const [backend] = [...result.success.snapshot.backends.values()].filter(({ _tag }) => _tag === "Mcp")
+    expect(backend).toMatchObject({
+      targets: [
+        {
+          _tag: "A2a",
+          path: "",
+          callee: {
+            policies: [
+              { _tag: "BackendTls" },
+              { _tag: "A2a", bridge: { interfaces: [], cardPath: "/travel/.well-known/agent-card.json" } },
+            ],
+          },
+        },
+      ],
+    })
+  })
+
+  it("is refused where something is said that has no effect on it", async () => {
+    for (const one of [
+      'a2a: {host: "http://a:1"}, protocol: modern',
+      'a2a: {host: "http://a:1"}, passVersion: true',
+      'a2a: {host: "http://a:1"}, oauth: {}',
+      'a2a: {host: "http://a:1/x?y=z"}',
+      'a2a: {host: "a:1"}',
+      'a2a: {host: "http://a:1"}, mcp: {host: "http://a:1"}',
+    ]) {
+      expect((await problemsOf(target(one))).length, one).toBeGreaterThan(0)
+    }
+  })
+})

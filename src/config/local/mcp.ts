@@ -149,14 +149,15 @@ const McpTarget = exactlyOne(
     mcp: opt(Place, "Streamable HTTP."),
     openapi: opt(OpenApi, "Tools made from an OpenAPI document."),
     stdio: opt(Stdio, "A child process."),
+    a2a: opt(Place, "An agent that speaks A2A; its skills are the tools."),
   }).check(
     Schema.makeFilter((target) =>
       target.stdio !== undefined && target.policies !== undefined
         ? "`policies` do not apply to `stdio` targets"
         : target.protocol !== undefined && target.mcp === undefined && target.stdio === undefined
           ? "`protocol` goes with `mcp` and `stdio` targets only"
-          : target.passVersion !== undefined && target.openapi !== undefined
-            ? "`passVersion` does not apply to `openapi` targets"
+          : target.passVersion !== undefined && (target.openapi !== undefined || target.a2a !== undefined)
+            ? "`passVersion` does not apply to `openapi` and `a2a` targets"
             : target.oauth !== undefined && target.mcp === undefined && target.sse === undefined
               ? "`oauth` goes with `mcp` and `sse` targets only"
               : target.oauth !== undefined && target.policies?.backendAuth !== undefined
@@ -164,7 +165,7 @@ const McpTarget = exactlyOne(
                 : undefined,
     ),
   ),
-  ["sse", "mcp", "openapi", "stdio"],
+  ["sse", "mcp", "openapi", "stdio", "a2a"],
 ).annotate({ identifier: "McpTarget" })
 export type McpTarget = typeof McpTarget.Type
 

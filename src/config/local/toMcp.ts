@@ -113,7 +113,7 @@ const located = (
   written: CalleePolicies | undefined,
   fallback: string,
   path: Path,
-  kind: "mcp" | "sse" | "openapi",
+  kind: "mcp" | "sse" | "openapi" | "a2a",
   to: Mapping,
 ): Located | undefined => {
   const where = [...path, kind]
@@ -121,7 +121,8 @@ const located = (
     if (written !== undefined) {
       to.fail([...path, "policies"], "`policies` do not apply to a target that names a backend", "Set them there.")
     }
-    if (kind !== "openapi" && at.path === undefined) to.fail(where, "a target that names a backend needs a `path`")
+    if (kind !== "openapi" && kind !== "a2a" && at.path === undefined)
+      to.fail(where, "a target that names a backend needs a `path`")
     const called = callee({ backend: at.backend }, where, to)
     return called === undefined ? undefined : { callee: called, path: slashed(at.path, fallback) }
   }
@@ -271,6 +272,25 @@ const granted = (
   return present({ oauth: mcpOauth(one.oauth, server, connections, [...path, "oauth"], to) })
 }
 
+/** How an agent is spoken to is learned from its card, which is below the path it is given by. */
+const agent = (
+  one: McpTarget,
+  at: Place,
+  common: Pick<IrTarget, "name" | "tools" | "deadlines">,
+  path: Path,
+  to: Mapping,
+): IrTarget | undefined => {
+  const found = located(at, one.policies, "", path, "a2a", to)
+  if (found === undefined) return undefined
+  const base = found.path.replace(/\/+$/, "")
+  if (base.includes("?")) to.fail([...path, "a2a"], "the path of an agent has no query")
+  if (at.backend !== undefined) return { _tag: "A2a", ...common, callee: found.callee, path: base }
+  const cardPath = base === "" ? {} : { cardPath: `${base}/.well-known/agent-card.json` }
+  const spoken = { _tag: "A2a", bridge: { interfaces: [], ...cardPath } } as const
+  const { backend, policies } = found.callee
+  return { _tag: "A2a", ...common, callee: { backend, policies: [...policies, spoken] }, path: "" }
+}
+
 const target = (one: McpTarget, connections: IrConnections, path: Path, to: Mapping): IrTarget | undefined => {
   const common = {
     name: one.name,
@@ -297,6 +317,7 @@ const target = (one: McpTarget, connections: IrConnections, path: Path, to: Mapp
     return { _tag: "Sse", ...common, ...passing, ...found, ...granted(one, one.sse, found, connections, path, to) }
   }
   if (one.openapi !== undefined) return openapi(one, one.openapi, common, path, to)
+  if (one.a2a !== undefined) return agent(one, one.a2a, common, path, to)
   return one.stdio === undefined
     ? undefined
     : { _tag: "Stdio", ...common, ...passing, process: stdio(one.stdio, [...path, "stdio"], to), era }

@@ -50,7 +50,7 @@ const withPolicies = (target: McpTarget, more: ReadonlyArray<CalleePolicy>): Mcp
   const { callee } = target
   const own = new Set(callee.policies.map(({ _tag }) => _tag))
   // What people grant for one server takes the place of what is shown to all.
-  if (target._tag !== "OpenApi" && target.oauth !== undefined) own.add("BackendAuth")
+  if ((target._tag === "Http" || target._tag === "Sse") && target.oauth !== undefined) own.add("BackendAuth")
   const added = more.filter(({ _tag }) => !own.has(_tag))
   return added.length === 0 ? target : { ...target, callee: { ...callee, policies: [...callee.policies, ...added] } }
 }

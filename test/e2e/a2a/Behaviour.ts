@@ -6,7 +6,7 @@ import type { Artifact, Message, Part, Task } from "@a2a-js/sdk"
 import { Role, TaskState } from "@a2a-js/sdk"
 import { AgentEvent, type AgentExecutor, type ExecutionEventBus, type RequestContext } from "@a2a-js/sdk/server"
 
-const part = (content: Part["content"], more: Partial<Part> = {}): Part => ({
+export const part = (content: Part["content"], more: Partial<Part> = {}): Part => ({
   content,
   metadata: undefined,
   filename: "",
@@ -16,7 +16,7 @@ const part = (content: Part["content"], more: Partial<Part> = {}): Part => ({
 
 export const textPart = (value: string): Part => part({ $case: "text", value })
 
-const artifactOf = (artifactId: string, ...parts: Array<Part>): Artifact => ({
+export const artifactOf = (artifactId: string, ...parts: Array<Part>): Artifact => ({
   artifactId,
   name: artifactId,
   description: "",

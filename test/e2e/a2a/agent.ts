@@ -3,6 +3,7 @@ import type { AgentCard, AgentInterface } from "@a2a-js/sdk"
 import { createLegacyAwarePushNotificationSender } from "@a2a-js/sdk/compat/v0_3/server"
 import { LegacyA2AService, legacyGrpcService } from "@a2a-js/sdk/compat/v0_3/server/grpc"
 import {
+  type AgentExecutor,
   DefaultRequestHandler,
   InMemoryPushNotificationStore,
   InMemoryTaskStore,
@@ -31,6 +32,8 @@ export interface AgentWords extends BehaviourOptions {
   /** Where the agent believes it is, instead of where it is. */
   readonly at?: string
   readonly card?: Partial<AgentCard>
+  /** Does the work instead of the behaviour. */
+  readonly executor?: AgentExecutor
 }
 
 export interface Agent {
@@ -111,7 +114,7 @@ export const startAgent = async (words: AgentWords = {}): Promise<Agent> => {
   const requestHandler = new DefaultRequestHandler(
     card,
     new InMemoryTaskStore(),
-    behaviour,
+    words.executor ?? behaviour,
     undefined,
     pushStore,
     createLegacyAwarePushNotificationSender(pushStore),

@@ -5,6 +5,7 @@ import { defaults } from "../../../../ir/defaults.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { bearerOf, OauthTarget } from "../oauth/OauthTarget.ts"
+import { A2aTarget } from "./a2a/A2aTarget.ts"
 import { ChannelWire } from "./ChannelWire.ts"
 import { HttpTarget, type Kind } from "./HttpTarget.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
@@ -120,5 +121,7 @@ const plain = (described: Described, runtime: McpRuntime, changed: Changed): Mcp
       return documents === undefined
         ? unavailable(described.name, "there are no documents here")
         : new OpenApiTarget(described, runtime, documents, changed)
+    case "A2a":
+      return new A2aTarget(described, runtime, changed)
   }
 }
