@@ -69,6 +69,12 @@ export const compileAsk = (
         return Effect.flatMap(
           Effect.mapError(call(subject.exchange, request, timeoutMillis), Refusals.message),
           (reply) => check.decide(subject, reply),
+        ).pipe(
+          // The head of an answer is none as long as what is needed of its body does not come.
+          Effect.timeoutOrElse({
+            duration: timeoutMillis,
+            orElse: () => Effect.fail(`no answer within ${timeoutMillis} ms`),
+          }),
         )
       },
     }

@@ -72,6 +72,11 @@ export class Duplex<I, O> {
     return this.incoming.length > 0 ? undefined : this.status
   }
 
+  /** Whether nothing more comes from the server, taken or not. */
+  get isOver(): boolean {
+    return this.status !== undefined
+  }
+
   /** False asks to hold back until `onDrain`. */
   send(message: I): boolean {
     return this.isOpen ? this.outgoing.write(frame(this.method.encode(message))) : true

@@ -109,6 +109,10 @@ class Side {
   heldBytes = 0
   /** Why a body was broken off that the other side had begun to receive. */
   broken: string | undefined
+  /** When something of the streamed body last went either way. */
+  movedMillis = 0
+  /** Called when the streamed body is over, whichever way it ended. */
+  onOver: (() => void) | undefined
   private readonly queue: Array<Said> = []
   private waiting: ((said: Said) => void) | undefined
   private verdict: Said | undefined
@@ -149,6 +153,7 @@ class Side {
     const { stream } = this
     if (stream === undefined) return
     this.stream = undefined
+    this.onOver?.()
     this.broken =
       said._tag === "Failed" ? said.reason : said._tag === "Closed" ? "it ended in the middle of a body" : undefined
     stream.fail(Body.flowFailure("gone", "the external processor ended it"))
@@ -199,6 +204,7 @@ class Side {
 
   private finish(stream: Body.HeldFlow, trailers: Headers | undefined): void {
     this.stream = undefined
+    this.onOver?.()
     stream.end(trailers)
   }
 }
@@ -393,6 +399,7 @@ export class Conversation {
   }
 
   private give(side: Side, said: Said): boolean {
+    side.movedMillis = this.options.clock.nowMillis()
     const problem = side.give(said)
     return problem === undefined || this.fail(problem)
   }
@@ -611,12 +618,38 @@ export class Conversation {
 
   // Streamed bodies -------------------------------------------------------------------------------------------------
 
+  /**
+   * A processor that neither takes nor gives for as long as it may think is given up, unless it waits for others: for more
+   * of the body, or for whoever reads what it gives. The result stops the watch.
+   */
+  private watch(side: Side, isAskedFor: () => boolean): () => void {
+    const { clock, timeoutMillis } = this.options
+    const isHeld = (): boolean => {
+      const { request, response } = this.sides
+      return side.heldBytes > 0 || request.heldBytes > HELD_BYTES_MAX || response.heldBytes > HELD_BYTES_MAX
+    }
+    let cancel = (): void => {}
+    const look = (): void => {
+      if (this.call.isOver) return
+      if (!isAskedFor() || isHeld()) side.movedMillis = clock.nowMillis()
+      const leftMillis = side.movedMillis + timeoutMillis - clock.nowMillis()
+      if (leftMillis > 0) cancel = clock.after(leftMillis, look)
+      else this.fail(`it stood still for ${timeoutMillis} ms`)
+    }
+    side.movedMillis = clock.nowMillis()
+    look()
+    return () => cancel()
+  }
+
   /** The body goes to the processor as it comes, and what the processor sends goes on in its place. */
   private stream(side: Side, subject: Subject, send: Send): Effect.Effect<Outcome, string> {
+    const { clock } = this.options
     const sent = subject.body
     const back = new Body.HeldFlow(undefined)
     let trailers: Headers | undefined
     let wake: (() => void) | undefined
+    let isTaken = true
+    let isShown = sent._tag !== "Flow"
     const show = (): (() => void) => {
       if (sent._tag === "Bytes") {
         send(bodyMessage(side.name, sent.bytes, true))
@@ -624,25 +657,32 @@ export class Conversation {
       }
       if (sent._tag === "Empty") return () => {}
       let source: Body.Source | undefined
-      const resume = (): void => {
+      wake = () => {
         if (side.heldBytes === 0) source?.resume()
       }
-      wake = resume
+      const drained = (): void => {
+        isTaken = true
+        side.movedMillis = clock.nowMillis()
+        wake?.()
+      }
       this.showing++
-      this.draining.add(resume)
+      this.draining.add(drained)
       const over = (): void => {
-        if (this.draining.delete(resume)) this.shownOne()
+        isShown = true
+        if (this.draining.delete(drained)) this.shownOne()
       }
       source = sent.open({
         write: (chunk) => {
           if (!this.call.isOpen) return true
-          const isTaken = send(bodyMessage(side.name, chunk, false))
+          isTaken = send(bodyMessage(side.name, chunk, false))
+          side.movedMillis = clock.nowMillis()
           return isTaken && side.heldBytes === 0
         },
         end: (after) => {
           trailers = after
           if (this.call.isOpen) {
             send(after === undefined ? bodyMessage(side.name, nothing, true) : trailersMessage(side.name, after))
+            side.movedMillis = clock.nowMillis()
           }
           over()
         },
@@ -661,12 +701,14 @@ export class Conversation {
     back.source = {
       resume: () => {
         side.heldBytes = 0
+        side.movedMillis = clock.nowMillis()
         this.pump()
         wake?.()
       },
       cancel: () => {
         stop()
         side.stream = undefined
+        side.onOver?.()
         side.heldBytes = 0
         this.pump()
       },
@@ -675,7 +717,10 @@ export class Conversation {
       subject.headers.remove("content-length")
       subject.body = back
       const problem = side.begin(back, () => trailers)
-      return problem === undefined ? Effect.succeed(proceed) : Effect.fail(problem)
+      if (problem !== undefined) return Effect.fail(problem)
+      // What nobody comes to read any more ends with the exchange, and the watch with it.
+      if (side.stream !== undefined) side.onOver = this.watch(side, () => isShown || !isTaken)
+      return Effect.succeed(proceed)
     }
     if (!side.shown.headers) return proceedWith()
     return Effect.onInterrupt(
