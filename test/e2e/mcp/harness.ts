@@ -306,8 +306,17 @@ export interface Stream {
 
 export const readStream = async (url: string, init: RequestInit): Promise<Stream> => {
   const abort = new AbortController()
-  const reply = await fetch(url, { ...init, signal: abort.signal })
+  return readReply(await fetch(url, { ...init, signal: abort.signal }), () => abort.abort())
+}
+
+/** The events of a reply, as they come. */
+export const readReply = (
+  reply: globalThis.Response,
+  close: () => void,
+): Stream & { readonly endpoint: Promise<string> } => {
   const events: Array<{ readonly id: string | undefined; readonly data: Json | undefined }> = []
+  let named: (place: string) => void = () => {}
+  const endpoint = new Promise<string>((resolve) => (named = resolve))
   const closed = (async () => {
     const decoder = new TextDecoder()
     let rest = ""
@@ -319,15 +328,17 @@ export const readStream = async (url: string, init: RequestInit): Promise<Stream
           rest = rest.slice(at + 2)
           const id = lines.find((line) => line.startsWith("id: "))?.slice(4)
           const data = lines.find((line) => line.startsWith("data: "))?.slice(6)
-          if (id === undefined && data === undefined) continue
-          events.push({ id, data: data === undefined || data === "" ? undefined : (JSON.parse(data) as Json) })
+          if (lines.includes("event: endpoint")) named(data ?? "")
+          else if (id !== undefined || data !== undefined) {
+            events.push({ id, data: data === undefined || data === "" ? undefined : (JSON.parse(data) as Json) })
+          }
         }
       }
     } catch {
       // Closed from here.
     }
   })()
-  return { events, status: reply.status, close: () => abort.abort(), closed }
+  return { events, status: reply.status, close, closed, endpoint }
 }
 
 export const begin = async (
