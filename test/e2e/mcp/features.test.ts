@@ -173,7 +173,9 @@ describe.each(Object.entries(servers))("%s", (server, start) => {
       const uri = "test://watched-resource"
       const hearing = await face.hear([uri])
       const uris = () =>
-        hearing.notes.flatMap(({ method, params }) => (method === "notifications/resources/updated" ? [params["uri"]] : []))
+        hearing.notes.flatMap(({ method, params }) =>
+          method === "notifications/resources/updated" ? [params["uri"]] : [],
+        )
       // What happens before somebody listens upstream is nobody's news, so it happens until it is.
       const happening = async (name: string, isTold: () => boolean): Promise<void> => {
         for (let i = 0; i < 100 && !isTold(); i++) {

@@ -1,7 +1,7 @@
 /** A policy server of another implementation of gRPC, asked about calls and results. */
 import { afterEach, describe, expect, it } from "vitest"
 import { grpc, type GrpcServer, grpcServer, serviceOf } from "../../peers/grpc.ts"
-import { answerOf, ask, type Json, mcpGateway, modern, type Script, type Scripted, scripted } from "./harness.ts"
+import { answerOf, ask, begin, type Json, mcpGateway, modern, type Script, type Scripted, scripted } from "./harness.ts"
 
 const open: Array<{ readonly close: () => unknown }> = []
 afterEach(async () => {
@@ -163,6 +163,28 @@ describe("a guardrail", () => {
     expect(result?.["tools"]).toMatchObject([{ name: "t1_say" }])
     expect(guard.requests).toMatchObject([{ serviceNames: ["t0", "t1"], method: "tools/list" }])
     expect(guard.requests[0]?.mcpRequest ?? Buffer.alloc(0)).toHaveLength(0)
+  })
+
+  it("has the last word on a list each time, for clients of every generation", async () => {
+    let hidden = "t0_say"
+    const guard = await guardian(
+      () => ({ pass: {} }),
+      ({ mcpResponse }) => {
+        const result = JSON.parse(String(mcpResponse)) as { tools: Array<{ name: string }> }
+        return { mutated: json({ ...result, tools: result.tools.filter(({ name }) => name !== hidden) }) }
+      },
+    )
+    const { url } = await behind(guard, '{"tools/list": response}', "", 2)
+    const client = await begin(url)
+    const names = async (): Promise<ReadonlyArray<string>> => {
+      const lists = [answerOf(await client.request("tools/list")), answerOf(await ask(url, "tools/list"))]
+      return lists.flatMap(({ result }) =>
+        (result?.["tools"] as ReadonlyArray<{ name: string }>).map(({ name }) => name),
+      )
+    }
+    expect(await names()).toEqual(["t1_say", "t1_say"])
+    hidden = "t1_say"
+    expect(await names()).toEqual(["t0_say", "t0_say"])
   })
 
   it("that cannot be asked refuses, unless it is to let pass", async () => {

@@ -11,8 +11,8 @@ import { jsonReply } from "./replies.ts"
 export interface Delivery {
   /** A message that comes before the answer. */
   readonly push: (message: Json) => void
-  /** The answer; whatever comes after it is lost. `status` counts where nothing has been sent yet. */
-  readonly finish: (message: Json, status: number, more?: ReadonlyArray<string>) => void
+  /** The answer; whatever comes after it is lost. `status` counts where nothing has been sent yet; so do its bytes. */
+  readonly finish: (message: Json, status: number, more?: ReadonlyArray<string>, encoded?: Uint8Array) => void
 }
 
 /** Where the messages of a stream go before they are written. */
@@ -78,11 +78,11 @@ export class HttpDelivery implements Delivery {
     if (!this.isFinished) this.begin().message(message)
   }
 
-  finish(message: Json, status: number, more: ReadonlyArray<string> = []): void {
+  finish(message: Json, status: number, more: ReadonlyArray<string> = [], encoded?: Uint8Array): void {
     if (this.isFinished) return
     this.isFinished = true
     const { channel } = this
-    if (channel === undefined) return this.give(jsonReply(status, message, more))
+    if (channel === undefined) return this.give(jsonReply(status, encoded ?? message, more))
     channel.message(message)
     channel.end()
   }

@@ -10,6 +10,7 @@ import { askToLegacy } from "../../../../protocols/mcp/questions.ts"
 import { atLeast, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
+import { lasting } from "../lasting.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Answer, Ask, Caller } from "../target/McpTarget.ts"
@@ -147,7 +148,7 @@ export class DownSession {
     this.identity = identity
     this.runtime = runtime
     this.askMillis = askMillis
-    this.exchange = exchange
+    this.exchange = lasting(exchange)
     this.usedMillis = runtime.clock.nowMillis()
   }
 
@@ -162,7 +163,7 @@ export class DownSession {
 
   touch(exchange: Exchange): void {
     this.usedMillis = this.runtime.clock.nowMillis()
-    this.exchange = exchange
+    this.exchange = lasting(exchange)
   }
 
   /** Whether anything is under way that keeps the session alive by itself. */

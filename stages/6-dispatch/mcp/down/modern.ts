@@ -14,7 +14,7 @@ import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
-import type { Call, CallEvents, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type { Call, CallEvents, Caller, Encoded, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
 import { passOn } from "../passOn.ts"
 import { principalOf } from "./callers.ts"
@@ -275,9 +275,22 @@ const deliver = (request: ModernRequest, delivery: HttpDelivery, ended: Ended, i
         return delivery.finish(JsonRpc.encodeError(id, error), statusOf(error))
       }
       const result = outcome.era === "legacy" ? resultToModern(method, outcome.result) : outcome.result
-      return delivery.finish(JsonRpc.encodeResult(id, result), 200)
+      const encoded = outcome.encoded === undefined ? undefined : bytesOf(id, outcome.encoded)
+      return delivery.finish(JsonRpc.encodeResult(id, result), 200, [], encoded)
     }
   }
+}
+
+const encoder = new TextEncoder()
+
+/** The answer with a result that was encoded before. */
+const bytesOf = (id: Json, { after, before, bytes }: Encoded): Uint8Array => {
+  const [head, tail] = [encoder.encode(`{"jsonrpc":"2.0","id":${id},"result":${before}`), encoder.encode(`${after}}`)]
+  const whole = new Uint8Array(head.byteLength + bytes.byteLength + tail.byteLength)
+  whole.set(head)
+  whole.set(bytes, head.byteLength)
+  whole.set(tail, head.byteLength + bytes.byteLength)
+  return whole
 }
 
 export const noteError = (exchange: Exchange, error: Json): void => {

@@ -5,10 +5,11 @@ import { encodeError, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import * as Body from "../../../Body.ts"
 import type { Reply } from "../../../Exchange.ts"
 
-export const jsonReply = (status: number, text: Json, more: ReadonlyArray<string> = []): Reply => ({
+/** `text` may be encoded already. */
+export const jsonReply = (status: number, text: Json | Uint8Array, more: ReadonlyArray<string> = []): Reply => ({
   status,
   headers: new Headers(["content-type", "application/json", ...more]),
-  body: Body.text(text),
+  body: typeof text === "string" ? Body.text(text) : Body.bytes(text),
   origin: "upstream",
 })
 

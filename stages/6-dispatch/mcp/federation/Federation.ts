@@ -11,6 +11,7 @@ import { declaresTasks, declaringTasks } from "../../../../protocols/mcp/tasks.t
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import type { Answer, Ask, Call, Caller, Discovery, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import { withResult } from "../target/withResult.ts"
 import type { Judge, Kind } from "./Access.ts"
 import { Directory, type Owned } from "./Directory.ts"
 import type { FederationSettings } from "./FederationSettings.ts"
@@ -206,7 +207,7 @@ export class Federation {
       (outcome): Outcome =>
         outcome._tag === "Error"
           ? { ...outcome, error: rewriteError(outcome.error, uri) }
-          : { ...outcome, result: rewriteResult(method, outcome.result, uri) },
+          : withResult(outcome, rewriteResult(method, outcome.result, uri)),
     )
   }
 
@@ -245,7 +246,7 @@ export class Federation {
         if (task === undefined || id === undefined) return Effect.succeed(outcome)
         if (!takes) return this.follow(member, able, id, task)
         const sealed = task.with("taskId", JSON.stringify(this.names.taskFor(member, id, caller)))
-        return Effect.succeed<Outcome>({ ...outcome, result: sealed.toJson() })
+        return Effect.succeed<Outcome>(withResult(outcome, sealed.toJson()))
       }
       // A client of that generation is told what it would need; an older one has no way to have it.
       return takes || caller.session === undefined || !needsTasks(outcome.error)
@@ -359,7 +360,7 @@ export class Federation {
         if (outcome._tag === "Error" || !outcome.result.includes('"taskId"')) return outcome
         const fields = Fields.parse(outcome.result)
         return fields?.has("taskId") === true
-          ? { ...outcome, result: fields.with("taskId", JSON.stringify(sealed)).toJson() }
+          ? withResult(outcome, fields.with("taskId", JSON.stringify(sealed)).toJson())
           : outcome
       },
     )

@@ -11,6 +11,7 @@ import { capabilitiesOf } from "../capabilities.ts"
 import { limits } from "../limits.ts"
 import { type Missing, missingConsent, missingKey } from "../missing.ts"
 import type { Call, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import { withResult } from "../target/withResult.ts"
 import type { Judge, Kind } from "./Access.ts"
 import type { Owned } from "./Directory.ts"
 import type { FederationSettings } from "./FederationSettings.ts"
@@ -27,8 +28,19 @@ export interface Found {
 interface Merged {
   readonly listings: ReadonlyArray<Listing>
   readonly items: Json
+  /** The items as they are sent, once somebody was sent them. */
+  bytes: Uint8Array | undefined
   readonly conversions: Map<string, Json>
 }
+
+/** One item as its target calls it, and as it is shown where names do not clash. */
+interface Piece {
+  readonly native: string
+  readonly name: string
+  readonly text: Json
+}
+
+const encoder = new TextEncoder()
 
 /** Where each target is to go on; it is finished if it is not among them. */
 interface Cursor {
@@ -52,6 +64,8 @@ export class Lists {
   private readonly settings: FederationSettings
   private readonly names: Names
   private readonly merged = new Map<string, Merged>()
+  /** What was made of the items of one listing, as long as that is kept. */
+  private readonly pieces = new WeakMap<ReadonlyArray<Json>, ReadonlyArray<Piece>>()
   /** Names the view that cursors lead through. */
   private readonly view: string
 
@@ -89,13 +103,13 @@ export class Lists {
       const listings = listingsOf(found)
       const merged = this.merge(kind, caller, method, found, listings, registry(kind))
       const missing = missingOf(found)
-      const result = this.result(caller, field, merged.items, listings, missing)
-      return {
-        _tag: "Result",
-        result,
-        era: "modern",
-        conversions: missing.length === 0 ? merged.conversions : undefined,
-      }
+      const [before, after] = this.around(caller, field, listings, missing)
+      const result = `${before}${merged.items}${after}`
+      // What depends on who is missing today is not kept.
+      if (missing.length > 0) return { _tag: "Result", result, era: "modern" }
+      const bytes = (merged.bytes ??= encoder.encode(merged.items))
+      const { conversions } = merged
+      return { _tag: "Result", result, era: "modern", conversions, encoded: { before, bytes, after } }
     })
   }
 
@@ -122,6 +136,7 @@ export class Lists {
     const make = (): Merged => ({
       listings,
       items: arrayOf(this.rename(kind, caller, found, method, registry)),
+      bytes: undefined,
       conversions: new Map(),
     })
     if (!this.settings.access.isOpenTo(caller.exchange)) return make()
@@ -139,26 +154,26 @@ export class Lists {
     return merged
   }
 
-  private result(
+  /** What stands before the items in a result, and after them. */
+  private around(
     caller: Caller,
     field: string,
-    items: Json,
     listings: ReadonlyArray<Listing>,
     missing: ReturnType<typeof missingOf>,
     nextCursor?: string,
-  ): Json {
+  ): readonly [Json, Json] {
     const now = this.settings.runtime.clock.nowMillis()
     const left = listings.map(({ atMillis, ttlMillis }) => Math.max(0, Math.floor(ttlMillis - (now - atMillis))))
     const isPublic =
       missing.length === 0 && this.settings.access.isOpenTo(caller.exchange) && listings.every((one) => one.isPublic)
-    return Fields.of({
-      [field]: items,
+    const rest = Fields.of({
       nextCursor: nextCursor === undefined ? undefined : JSON.stringify(nextCursor),
       resultType: '"complete"',
       ttlMs: String(missing.length > 0 || left.length === 0 ? 0 : Math.min(...left)),
       cacheScope: isPublic && listings.length > 0 ? '"public"' : '"private"',
       _meta: missing.length === 0 ? undefined : JSON.stringify({ [missingKey]: missing }),
     }).toJson()
+    return [`{${JSON.stringify(field)}:`, `,${rest.slice(1)}`]
   }
 
   // One page of every target at a time --------------------------------------------------------------------------------
@@ -204,8 +219,8 @@ export class Lists {
       const nextCursor =
         Object.keys(next).length === 0 ? undefined : runtime.sealer.seal(JSON.stringify(state), purpose)
       const items = arrayOf(this.rename(kind, caller, listed, method, registry, false))
-      const result = this.result(caller, field, items, listingsOf(listed), missingOf(listed), nextCursor)
-      return { _tag: "Result", result, era: "modern" }
+      const [before, after] = this.around(caller, field, listingsOf(listed), missingOf(listed), nextCursor)
+      return { _tag: "Result", result: `${before}${items}${after}`, era: "modern" }
     })
   }
 
@@ -233,7 +248,7 @@ export class Lists {
     outcome: Outcome,
   ): Outcome {
     if (outcome._tag === "Error") return outcome
-    const listing = only.listingOf(method, outcome)
+    const listing = only.listingOf(method, outcome, only.known(method, caller))
     const fields = Fields.parse(outcome.result)
     const isWhole = params?.has("cursor") !== true && fields?.has("nextCursor") !== true
     if (isWhole) only.keep(method, caller, listing)
@@ -246,7 +261,7 @@ export class Lists {
     )
     let next = fields.with(field, arrayOf(items))
     if (judge !== undefined && next.has("cacheScope")) next = next.with("cacheScope", '"private"')
-    return { ...outcome, result: next.toJson() }
+    return withResult(outcome, next.toJson())
   }
 
   private judge({ exchange }: Caller): Judge | undefined {
@@ -264,38 +279,52 @@ export class Lists {
     isWhole = true,
   ): ReadonlyArray<Json> {
     const judge = this.judge(caller)
-    const field = naming[method] as string
-    const isNamed = field === "name"
+    const isNamed = naming[method] === "name"
     const there = found.flatMap(({ listed, member }) =>
-      listed._tag === "Missing" ? [] : [{ member, listing: listed.listing }],
+      listed._tag === "Missing" ? [] : [{ member, pieces: this.piecesOf(method, member, listed.listing.items) }],
     )
-    const clashing = isNamed && !this.names.hasPrefixes ? clashes(there, field) : undefined
+    const clashing = isNamed && !this.names.hasPrefixes ? clashes(there) : undefined
     if (isNamed && isWhole) registry.clear()
     const items: Array<Json> = []
     const seen = new Set<string>()
-    for (const { listing, member } of there) {
-      for (const item of listing.items) {
-        const fields = Fields.parse(item)
-        const native = fields?.string(field)
-        if (fields === undefined || native === undefined) continue
+    for (const { member, pieces } of there) {
+      for (const piece of pieces) {
+        const { native } = piece
         if (judge !== undefined && !judge.lists(kind, member.name, native)) continue
         const isClashing = clashing?.has(native) === true
         if (isClashing && this.settings.prefixMode === "never") continue
-        const name = !isNamed
-          ? prefixedUri(member.name, native)
-          : isClashing
-            ? this.names.prefixed(member, native)
-            : this.names.nameFor(member, native)
+        const name = isClashing ? this.names.prefixed(member, native) : piece.name
         if (seen.has(name)) continue
         seen.add(name)
         if (isNamed) registry.set(name, { member, name: native })
-        const renamed = name === native ? item : fields.with(field, JSON.stringify(name)).toJson()
-        items.push(isNamed ? rewriteItem(method, renamed, (uri) => prefixedUri(member.name, uri)) : renamed)
+        items.push(isClashing ? renamed(piece.text, name) : piece.text)
       }
     }
     return items
   }
+
+  /** Every item is looked into once, however often its list is shown. */
+  private piecesOf(method: string, member: Member, items: ReadonlyArray<Json>): ReadonlyArray<Piece> {
+    const known = this.pieces.get(items)
+    if (known !== undefined) return known
+    const field = naming[method] as string
+    const isNamed = field === "name"
+    const uri = (one: string): string => prefixedUri(member.name, one)
+    const pieces = items.flatMap((item): ReadonlyArray<Piece> => {
+      const fields = Fields.parse(item)
+      const native = fields?.string(field)
+      if (fields === undefined || native === undefined) return []
+      const name = isNamed ? this.names.nameFor(member, native) : uri(native)
+      const text = name === native ? item : fields.with(field, JSON.stringify(name)).toJson()
+      return [{ native, name, text: isNamed ? rewriteItem(method, text, uri) : text }]
+    })
+    this.pieces.set(items, pieces)
+    return pieces
+  }
 }
+
+const renamed = (item: Json, name: string): Json =>
+  Fields.parse(item)?.with("name", JSON.stringify(name)).toJson() ?? item
 
 const listingsOf = (found: ReadonlyArray<Found>): ReadonlyArray<Listing> =>
   found.flatMap(({ listed }) => (listed._tag === "Missing" ? [] : [listed.listing]))
@@ -310,18 +339,15 @@ const missingOf = (found: ReadonlyArray<Found>) =>
   })
 
 const clashes = (
-  there: ReadonlyArray<{ readonly member: Member; readonly listing: Listing }>,
-  field: string,
+  there: ReadonlyArray<{ readonly member: Member; readonly pieces: ReadonlyArray<Piece> }>,
 ): ReadonlySet<string> => {
   const owners = new Map<string, Member>()
   const clashing = new Set<string>()
-  for (const { listing, member } of there) {
-    for (const item of listing.items) {
-      const name = Fields.parse(item)?.string(field)
-      if (name === undefined) continue
-      const owner = owners.get(name)
-      if (owner === undefined) owners.set(name, member)
-      else if (owner !== member) clashing.add(name)
+  for (const { member, pieces } of there) {
+    for (const { native } of pieces) {
+      const owner = owners.get(native)
+      if (owner === undefined) owners.set(native, member)
+      else if (owner !== member) clashing.add(native)
     }
   }
   return clashing

@@ -25,9 +25,13 @@ export interface Listing {
   readonly items: ReadonlyArray<Json>
   readonly era: Era
   readonly atMillis: number
-  /** How long it was good for when it came. */
+  /** How long it is good for from then on. */
   readonly ttlMillis: number
+  /** How long it was to be good for when it came, whatever was heard of changes since. */
+  readonly offeredMillis: number
   readonly isPublic: boolean
+  /** The one page it was read from; absent: there were several. */
+  readonly page?: Json | undefined
   /** Present: there will be more once the caller has connected an account. */
   readonly consent?: Consent | undefined
 }
@@ -295,7 +299,7 @@ export class Member {
       events: silent,
     }
     return Effect.flatMap(this.target.call(within(call, caller, traceparent)), (outcome) => {
-      const listing = this.listingOf(method, outcome)
+      const listing = this.listingOf(method, outcome, cursor === undefined ? this.known(method, caller) : undefined)
       if (outcome._tag === "Result") {
         const next = Fields.parse(outcome.result)?.get("nextCursor")
         return Effect.succeed({ _tag: "Page", listing, next: next === "null" ? undefined : next })
@@ -331,18 +335,27 @@ export class Member {
     })
   }
 
-  /** One page as a listing. */
-  listingOf(method: string, outcome: Outcome): Listing {
-    const fields = outcome._tag === "Result" ? Fields.parse(outcome.result) : undefined
+  /** One page as a listing. What is the same as before need not be looked at again. */
+  listingOf(method: string, outcome: Outcome, before?: Listing): Listing {
+    const page = outcome._tag === "Result" ? outcome.result : undefined
+    const consent = outcome._tag === "Result" ? outcome.consent : undefined
+    const atMillis = this.runtime.clock.nowMillis()
+    if (before !== undefined && page !== undefined && before.page === page && before.era === outcome.era) {
+      return { ...before, ttlMillis: before.offeredMillis, atMillis, consent }
+    }
+    const fields = Fields.parse(page)
+    const offeredMillis = Math.min(asNumber(fields?.get("ttlMs")) ?? 0, 24 * 3_600_000)
     const items = itemsOf(fields?.get(methods.get(method)?.lists ?? "")) ?? []
     return {
       // A tool whose schema asks for headers that cannot be made cannot be called.
       items: method === "tools/list" && outcome.era === "modern" ? items.filter(isCallable) : items,
       era: outcome.era,
-      atMillis: this.runtime.clock.nowMillis(),
-      ttlMillis: Math.min(asNumber(fields?.get("ttlMs")) ?? 0, 24 * 3_600_000),
+      atMillis,
+      ttlMillis: offeredMillis,
+      offeredMillis,
       isPublic: asString(fields?.get("cacheScope")) === "public",
-      ...(outcome._tag === "Result" && outcome.consent !== undefined ? { consent: outcome.consent } : {}),
+      page,
+      consent,
     }
   }
 
@@ -358,6 +371,7 @@ const joined = (pages: ReadonlyArray<Listing>): Listing => {
   if (first !== undefined && pages.length === 1) return first
   return {
     ...(first as Listing),
+    page: undefined,
     items: pages.flatMap(({ items }) => items).slice(0, limits.itemsMax),
     ttlMillis: Math.min(...pages.map(({ ttlMillis }) => ttlMillis)),
     isPublic: pages.every(({ isPublic }) => isPublic),

@@ -15,6 +15,7 @@ import { expressionsOf } from "../../../5-policy/expression/expressionsOf.ts"
 import { Facts, type Surroundings } from "../../../5-policy/expression/Facts.ts"
 import type { PolicyPorts } from "../../../5-policy/steps.ts"
 import type { Exchange } from "../../../Exchange.ts"
+import { withResult } from "../target/withResult.ts"
 import type { Call, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { make as expressionGuard } from "./expressions.ts"
 
@@ -209,7 +210,7 @@ export class Guard {
               return Effect.succeed(rejected(decision.error))
             case "Mutated":
               if (isObject(decision.message) && isJson(decision.message)) {
-                return from(index + 1, { ...current, result: decision.message })
+                return from(index + 1, withResult(current, decision.message))
               }
               return processor.failOpen ? from(index + 1, current) : Effect.succeed(rejected(unusable))
           }

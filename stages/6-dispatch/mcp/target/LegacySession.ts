@@ -10,6 +10,7 @@ import { keys, withMeta } from "../../../../protocols/mcp/envelope.ts"
 import { atLeast, latestLegacy, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
+import { lasting } from "../lasting.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { type Broken, broken } from "./Channel.ts"
@@ -64,7 +65,7 @@ export class LegacySession {
 
   constructor(settings: SessionSettings, exchange: Exchange) {
     this.settings = settings
-    this.exchange = exchange
+    this.exchange = lasting(exchange)
   }
 
   get capabilities(): Fields {

@@ -70,6 +70,13 @@ export interface Consent {
   readonly url: string | undefined
 }
 
+/** A text in three pieces, the long one of them in bytes. */
+export interface Encoded {
+  readonly before: Json
+  readonly bytes: Uint8Array
+  readonly after: Json
+}
+
 /** What the server made of a call. `era` says in whose words: those who pass it on convert only where eras differ. */
 export type Outcome =
   | {
@@ -78,6 +85,8 @@ export type Outcome =
       readonly era: Era
       /** What was made of this very result before, by revision; absent: it is nobody else's. */
       readonly conversions?: Map<string, Json> | undefined
+      /** The same result as it is sent, most of it encoded once for all; absent: nobody did that. */
+      readonly encoded?: Encoded | undefined
       /** It lists next to nothing, because the caller has to connect an account first. */
       readonly consent?: Consent | undefined
     }

@@ -34,6 +34,8 @@ export class ModernTarget implements McpTarget {
   private readonly settings: ModernSettings
   private readonly headers = new Map<string, ReadonlyArray<ParamHeader>>()
   private lastId = 0
+  /** The page of the list of tools that was looked at last. */
+  private learned: Json | undefined = undefined
 
   constructor(settings: ModernSettings) {
     this.name = settings.name
@@ -166,7 +168,9 @@ export class ModernTarget implements McpTarget {
   }
 
   private learn(outcome: Outcome): void {
-    if (outcome._tag !== "Result") return
+    // A page that says what it said before teaches nothing.
+    if (outcome._tag !== "Result" || outcome.result === this.learned) return
+    this.learned = outcome.result
     for (const item of itemsOf(Fields.parse(outcome.result)?.get("tools")) ?? []) {
       const tool = Fields.parse(item)
       const name = tool?.string("name")

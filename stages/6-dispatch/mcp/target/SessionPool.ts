@@ -5,12 +5,12 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { latestLegacy } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf } from "../capabilities.ts"
+import { lasting } from "../lasting.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { type Broken, broken } from "./Channel.ts"
@@ -50,7 +50,6 @@ export class Slot {
   isExclusive = false
   isGone = false
   usedMillis = 0
-  starting: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** How many listeners want to know of each resource. */
   readonly watched = new Map<string, number>()
 
@@ -114,7 +113,7 @@ export class SessionPool {
     const pool = this.pools.get(key)
     if (pool === undefined) this.pools.set(key, [slot])
     else pool.push(slot)
-    slot.starting = runtime.run(
+    runtime.run(
       Effect.onExit(this.start(slot, held, before), (exit) =>
         Effect.sync(() => {
           if (Exit.isFailure(exit)) this.forget(slot)
@@ -230,7 +229,7 @@ export class SessionPool {
     if (slot === undefined) return undefined
     slot.uses++
     slot.isExclusive = exclusive && !isPaired
-    slot.session.exchange = caller.exchange
+    slot.session.exchange = lasting(caller.exchange)
     return slot
   }
 

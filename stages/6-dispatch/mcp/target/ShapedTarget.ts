@@ -9,6 +9,7 @@ import { type SetArgument, settle, shapeTool, ToolNames } from "../../../../prot
 import type { Expression, Expressions } from "../../../5-policy/expression/Expressions.ts"
 import { Facts } from "../../../5-policy/expression/Facts.ts"
 import type { Call, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
+import { withResult } from "./withResult.ts"
 
 interface Argument {
   readonly name: string
@@ -58,7 +59,7 @@ export const shaped = (target: McpTarget, shaping: ToolShaping, expressions: Exp
           : shapeTool(tool, found.shape, found.args satisfies ReadonlyArray<SetArgument>).toJson(),
       ]
     })
-    return { ...outcome, result: fields.with("tools", arrayOf(shown)).toJson() }
+    return withResult(outcome, fields.with("tools", arrayOf(shown)).toJson())
   }
 
   const call = (request: Call): Effect.Effect<Outcome, TargetFailure> => {

@@ -1,0 +1,11 @@
+/** An outcome that says something else now: whatever was made of its former words is left behind. */
+import type { Json } from "../../../../protocols/mcp/json.ts"
+import type { Outcome } from "./McpTarget.ts"
+
+type Given = Extract<Outcome, { readonly _tag: "Result" }>
+
+export const withResult = (given: Given, result: Json): Given => {
+  if (result === given.result) return given
+  const { consent, era } = given
+  return { _tag: "Result", era, result, ...(consent === undefined ? {} : { consent }) }
+}
