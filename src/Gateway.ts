@@ -397,6 +397,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* Effect.sleep(drain.minMillis)
       publisher.stop()
       for (const { connection } of http) connection.drain()
+      mcp.drain()
       const beganAt = clock.nowMillis()
       const giveUpAt = clock.nowMillis() + drain.maxMillis
       const isEmpty = (): boolean => connectionCount === 0

@@ -50,6 +50,8 @@ export class McpState {
   private readonly byPrincipal = new Map<string, number>()
   private readonly listens = new Map<string, number>()
   private readonly watchers = new Map<string, Set<() => void>>()
+  /** Ends streams that only wait. */
+  private readonly ending = new Set<() => void>()
   private readonly ended = new Set<string>()
   private described: ReadonlyMap<string, ReadonlyArray<Described>> = new Map()
   private sweeping: (() => void) | undefined = undefined
@@ -152,14 +154,17 @@ export class McpState {
 
   // Streams -----------------------------------------------------------------------------------------------------------
 
-  enterListen(principal: string): boolean {
+  /** `end` is called when the gateway is about to end. */
+  enterListen(principal: string, end: () => void): boolean {
     const open = this.listens.get(principal) ?? 0
     if (open >= listensMaxOf(principal)) return false
     this.listens.set(principal, open + 1)
+    this.ending.add(end)
     return true
   }
 
-  leaveListen(principal: string): void {
+  leaveListen(principal: string, end: () => void): void {
+    this.ending.delete(end)
     const left = (this.listens.get(principal) ?? 1) - 1
     if (left > 0) this.listens.set(principal, left)
     else this.listens.delete(principal)
@@ -198,6 +203,12 @@ export class McpState {
       for (const session of this.sessions.values()) if (session.identity.key === key) session.changed()
     }
     this.described = described
+  }
+
+  /** The gateway is about to end: whoever only waits is sent elsewhere. */
+  readonly drain = (): void => {
+    for (const end of Array.from(this.ending)) end()
+    for (const session of this.sessions.values()) session.drain()
   }
 
   close(): void {

@@ -101,9 +101,9 @@ export class StoredStream implements Channel {
     return streamReply(stream)
   }
 
-  /** Asks the client to come back for the rest. */
+  /** Asks the client to come back, where its revision lets it be asked. */
   hangUp(retryMillis: number): void {
-    this.attached?.write(`retry: ${retryMillis}\n\n`)
+    if (this.isPrimed) this.attached?.write(`retry: ${retryMillis}\n\n`)
     this.attached?.end()
     this.attached = undefined
   }
@@ -285,6 +285,12 @@ export class DownSession {
     for (const what of ["tools", "prompts", "resources"]) {
       this.push(JsonRpc.encodeNotification(`notifications/${what}/list_changed`, undefined))
     }
+  }
+
+  /** The gateway is about to end: streams that only wait are ended, so that clients go elsewhere; calls go on to theirs. */
+  drain(): void {
+    for (const stream of this.open) stream.hangUp(limits.resumeMillis)
+    if (this.running.size === 0) this.channel?.end()
   }
 
   /** Does something in a while, if the session is not over by then. */

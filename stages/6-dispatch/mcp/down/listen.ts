@@ -30,17 +30,23 @@ export const serveListen = (
     if (interest.updates.length > limits.updatesPerListenMax) {
       return errorReply(200, id, JsonRpc.codes.invalidParams, `at most ${limits.updatesPerListenMax} resources`)
     }
-    if (!state.enterListen(caller.principal)) {
-      return errorReply(429, id, JsonRpc.codes.internal, "too many streams are open")
-    }
     let fiber: Fiber.Fiber<unknown, unknown> | undefined
     let isOver = false
     const over = (): void => {
       if (isOver) return
       isOver = true
       unwatch()
-      state.leaveListen(caller.principal)
+      state.leaveListen(caller.principal, end)
       fiber?.interruptUnsafe()
+    }
+    /** As a server ends it that has nothing more to tell: the client may listen again, wherever it is led. */
+    const end = (): void => {
+      channel.message(JsonRpc.encodeResult(id, tag(Fields.of({ resultType: '"complete"' }))))
+      channel.end()
+      over()
+    }
+    if (!state.enterListen(caller.principal, end)) {
+      return errorReply(429, id, JsonRpc.codes.internal, "too many streams are open")
     }
     const channel = plainChannel(state.runtime.clock, over)
     const tag = (text: Fields): Json => Envelope.withMeta(text, { [Envelope.keys.subscriptionId]: id }).toJson()
@@ -57,9 +63,7 @@ export const serveListen = (
     /** The configuration has changed: what is to be listed now may be something else, and so may be who tells. */
     const unwatch = state.watch(endpoint.key, () => {
       for (const what of ["tools", "prompts", "resources"] as const) if (interest[what]) events.changed(what)
-      channel.message(JsonRpc.encodeResult(id, tag(Fields.of({ resultType: '"complete"' }))))
-      channel.end()
-      over()
+      end()
     })
     fiber = state.runtime.run(listenAll(federation, caller, interest, events))
     return channel.reply()

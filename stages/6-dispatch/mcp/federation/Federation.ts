@@ -18,7 +18,7 @@ import type { FederationSettings } from "./FederationSettings.ts"
 import { followTask } from "./followTask.ts"
 import { Lists } from "./Lists.ts"
 import type { Listing, Member } from "./Member.ts"
-import { kindOf, Names } from "./Names.ts"
+import { kindOf, Names, type Task } from "./Names.ts"
 import { note } from "./note.ts"
 
 const nouns: Readonly<Record<Kind, string>> = { tool: "tool", prompt: "prompt", resource: "resource", task: "task" }
@@ -353,7 +353,11 @@ export class Federation {
     ) {
       return hidden(call, "task", task.member, task.id, unknown("task", sealed))
     }
-    const native: Call = { ...call, params: call.params?.with("taskId", JSON.stringify(task.id)) }
+    const native: Call = {
+      ...call,
+      caller: this.whoBegan(task, call.caller),
+      params: call.params?.with("taskId", JSON.stringify(task.id)),
+    }
     return Effect.map(
       this.guarded(task.member, native, (checked) => this.forward(task.member, checked)),
       (outcome): Outcome => {
@@ -364,6 +368,19 @@ export class Federation {
           : outcome
       },
     )
+  }
+
+  /** The caller in the session that a task was begun in, which is taken up again where it is not known any more. */
+  private whoBegan({ held, member, session }: Task, caller: Caller): Caller {
+    if (session === undefined || held === undefined || caller.session !== undefined) return caller
+    const { target } = member
+    const known = target.held(session)
+    // Another one may have been begun under the same name since.
+    const name =
+      known === undefined || known === held ? session : `${session} ${this.settings.runtime.sealer.digest(held)}`
+    const inSession = { ...caller, session: name }
+    if (target.held(name) === undefined) target.restore(inSession, held)
+    return inSession
   }
 
   /** Which arguments of a tool are to be mirrored in headers; undefined: nobody knows. */

@@ -1,7 +1,9 @@
 /** How the things of many targets are called, so that each name leads back to one of them. */
+import type { Json } from "../../../../protocols/mcp/json.ts"
 import { prefixed, prefixedUri } from "../../../../protocols/mcp/naming.ts"
 import type { Sealer } from "../../../ports/Sealer.ts"
 import { limits } from "../limits.ts"
+import { taskSession } from "../target/LegacyTasks.ts"
 import type { Caller } from "../target/McpTarget.ts"
 import type { Kind } from "./Access.ts"
 import type { FederationSettings } from "./FederationSettings.ts"
@@ -34,7 +36,14 @@ export interface Task {
   readonly member: Member
   /** As its target calls it. */
   readonly id: string
+  /** The session it was begun in where that is the gateway's own, and what its server knows that by. */
+  readonly session: string | undefined
+  readonly held: Json | undefined
 }
+
+type SealedTask =
+  | readonly [target: string, id: string, principal: string]
+  | readonly [target: string, id: string, principal: string, session: string, held: Json]
 
 export class Names {
   /** Names as they are: there is one target, and nobody wanted prefixes. */
@@ -72,16 +81,20 @@ export class Names {
   }
 
   /** A task under a name that says whose it is, and is good for nobody but who began it. */
-  taskFor(member: Member, id: string, { principal }: Pick<Caller, "principal">): string {
-    return this.sealer.seal(JSON.stringify([member.name, id, principal]), taskPurpose)
+  taskFor(member: Member, id: string, caller: Caller): string {
+    const session = caller.session === undefined ? taskSession(caller) : undefined
+    const held = session === undefined ? undefined : member.target.held(session)
+    const own = [member.name, id, caller.principal] as const
+    const sealed: SealedTask = session === undefined || held === undefined ? own : [...own, session, held]
+    return this.sealer.seal(JSON.stringify(sealed), taskPurpose)
   }
 
   /** Undefined: it is none of this caller's. */
   taskOf(sealed: string, { principal }: Pick<Caller, "principal">): Task | undefined {
     const opened = sealed.length > limits.sealedCharsMax ? undefined : this.sealer.open(sealed, taskPurpose)
     if (opened === undefined) return undefined
-    const [target = "", id = "", owner] = JSON.parse(opened) as ReadonlyArray<string>
+    const [target, id, owner, session, held] = JSON.parse(opened) as SealedTask
     const member = owner === principal ? this.byName.get(target) : undefined
-    return member === undefined ? undefined : { member, id }
+    return member === undefined ? undefined : { member, id, session, held }
   }
 }

@@ -296,11 +296,16 @@ export class LegacySession {
     if (!isDone) asking.set(id, fiber)
   }
 
-  readonly close = (): Effect.Effect<void> => {
+  /** Lets go of everything here; the server is not told. */
+  leave(): void {
     this.isClosed = true
     this.lingering?.()
     for (const fiber of this.unowned.values()) fiber.interruptUnsafe()
     this.hearing?.stop()
+  }
+
+  readonly close = (): Effect.Effect<void> => {
+    this.leave()
     return this.wire.close(this.exchange)
   }
 }

@@ -85,6 +85,12 @@ class Job {
 
 const done: Outcome = { _tag: "Result", result: '{"resultType":"complete"}', era: "modern" }
 
+/** Only in the session that began a task it can be asked after, so callers without a session have one for their tasks. */
+export const taskSession = ({ capabilities, principal, session }: Caller): string =>
+  session ?? `tasks ${principal} ${capabilitiesOf(capabilities).fingerprint}`
+
+const inSession = (caller: Caller): Caller => ({ ...caller, session: taskSession(caller) })
+
 export class LegacyTasks implements McpTarget {
   readonly name: string
   private readonly inner: McpTarget
@@ -154,15 +160,8 @@ export class LegacyTasks implements McpTarget {
     })
   }
 
-  /** Only in the session that began a task it can be asked after, so callers without a session have one for their tasks. */
-  private inSession(caller: Caller): Caller {
-    if (caller.session !== undefined) return caller
-    const { fingerprint } = capabilitiesOf(caller.capabilities)
-    return { ...caller, session: `tasks ${caller.principal} ${fingerprint}` }
-  }
-
   private begin(call: Call): Effect.Effect<Outcome, TargetFailure> {
-    const caller = this.inSession(call.caller)
+    const caller = inSession(call.caller)
     const params = (call.params ?? Fields.empty).with("task", call.params?.get("task") ?? "{}")
     return Effect.map(this.inner.call({ ...call, caller, params }), (outcome): Outcome => {
       if (outcome._tag === "Error") return outcome
@@ -181,7 +180,7 @@ export class LegacyTasks implements McpTarget {
   private jobOf(caller: Caller, id: string): Job {
     const known = this.jobs.get(id)
     // Begun elsewhere, or before this gateway was.
-    return known ?? new Job(this.inSession(caller))
+    return known ?? new Job(inSession(caller))
   }
 
   private asking(job: Job, call: Call, method: string, id: string): Call {

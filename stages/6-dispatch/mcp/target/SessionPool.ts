@@ -69,6 +69,10 @@ const unrelayed = ["tasks"]
 const ours = ["session watch ", "session tasks "]
 const isOurs = (key: string): boolean => ours.some((one) => key.startsWith(one))
 
+/** A session with tasks is left to its server: it is named in the names of its tasks, and taken up again by those. */
+const isLeft = ({ key, session }: Slot): boolean =>
+  key.startsWith("session tasks ") && session.wire?.held() !== undefined
+
 export class SessionPool {
   private readonly settings: PoolSettings
   private readonly pools = new Map<string, Array<Slot>>()
@@ -357,7 +361,10 @@ export class SessionPool {
     return Effect.ignore(
       Effect.andThen(
         Effect.exit(Deferred.await(slot.started)),
-        Effect.suspend(() => (slot.session.wire === undefined ? Effect.void : slot.session.close())),
+        Effect.suspend(() => {
+          if (slot.session.wire === undefined) return Effect.void
+          return isLeft(slot) ? Effect.sync(() => slot.session.leave()) : slot.session.close()
+        }),
       ),
     )
   }
