@@ -179,7 +179,7 @@ describe("a guardrail", () => {
     const names = async (): Promise<ReadonlyArray<string>> => {
       const lists = [answerOf(await client.request("tools/list")), answerOf(await ask(url, "tools/list"))]
       return lists.flatMap(({ result }) =>
-        (result?.["tools"] as ReadonlyArray<{ name: string }>).map(({ name }) => name),
+        ((result?.["tools"] ?? []) as ReadonlyArray<{ name: string }>).map(({ name }) => name),
       )
     }
     expect(await names()).toEqual(["t1_say", "t1_say"])
