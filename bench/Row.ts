@@ -14,7 +14,7 @@ export interface Bar {
   /** The figure it is about; `ratio` for ours against the floor. */
   readonly of: string
   readonly max: number
-  readonly unit: "×" | "ms" | "MB" | "kB" | "requests"
+  readonly unit: "×" | "ms" | "ns" | "MB" | "kB" | "requests"
 }
 
 export interface Result {

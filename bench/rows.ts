@@ -1,5 +1,6 @@
 /** The table, in its order. A new capability adds its rows here. */
 import type { Row } from "./Row.ts"
+import * as expressions from "./rows/expressions.ts"
 import * as mcp from "./rows/mcp.ts"
 import * as memory from "./rows/memory.ts"
 import * as models from "./rows/models.ts"
@@ -14,6 +15,7 @@ export const rows: ReadonlyArray<Row> = [
   proxied.traced,
   proxied.keyed,
   proxied.signed,
+  expressions.rule,
   routes.thousandRoutes,
   routes.tenThousandRoutes,
   proxied.bodies,

@@ -32,7 +32,6 @@ import { LocalRateLimit } from "./policy/LocalRateLimit.ts"
 import { McpAuthentication } from "./policy/McpAuthentication.ts"
 import { McpAuthorization } from "./policy/McpAuthorization.ts"
 import { McpGuardrails } from "./policy/McpGuardrails.ts"
-import { Metrics } from "./policy/Metrics.ts"
 import { NetworkAuthorization } from "./policy/NetworkAuthorization.ts"
 import { NetworkExtAuthz } from "./policy/NetworkExtAuthz.ts"
 import { Oidc } from "./policy/Oidc.ts"
@@ -63,7 +62,6 @@ const frontendPolicy = Schema.Union([
   Connect,
   AccessLog,
   Tracing,
-  Metrics,
 ]).pipe(Schema.toTaggedUnion("_tag"))
 export interface FrontendPolicySchema extends Named<typeof frontendPolicy> {}
 export const FrontendPolicy: FrontendPolicySchema = frontendPolicy

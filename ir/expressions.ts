@@ -268,9 +268,6 @@ const frontend = (policy: FrontendPolicy, emit: Emit): void => {
         if (sampling?._tag === "Computed") emit(sampling.expression, "sampling", "gateway", field)
       }
       return
-    case "Metrics":
-      policy.add.forEach(({ expression }, i) => emit(expression, "metricLabel", "log", "add", i))
-      return
     default:
   }
 }

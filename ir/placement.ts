@@ -51,7 +51,6 @@ export const placement: { readonly [K in PolicyKind]: Placement } = {
   Connect: row("connect", { frontend: "connection" }),
   AccessLog: row("accessLog", { frontend: "request", aliases: ["logging"] }),
   Tracing: row("tracing", { frontend: "request" }),
-  Metrics: row("metrics", { frontend: "request" }),
 
   Cors: row("cors", { phases: both, conditional: wireOnly }),
   Oidc: row("oidc", { phases: both }),

@@ -27,7 +27,7 @@ const index = `Sluice admin
 
 GET  /config_dump            the configuration that serves, without secrets
 POST /logging                the log level: ?level=<level>, ?level=<target>=<level>,…, ?reset
-POST /api/cel                evaluate {"expression": "…", "data": {…}}
+POST /api/cel                evaluate {"expression": "…", "data": {…}, "place": "…"}
 POST /keys/create            a key for models: {"name": "…", "models": ["…"], "tools": ["…"], "metadata": {…}, "budgets": […]}
 POST /keys/list              the keys that were given out
 POST /keys/renew?id=<id>     another key for the same holder; the one before is good for graceMillis more

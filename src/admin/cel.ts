@@ -1,6 +1,6 @@
 /** Evaluates an expression that somebody sends, with the variables they send along. */
 import type { CustomFunctions } from "../../ir/cel/customFunctions.ts"
-import { tryOut } from "../cel/tryOut.ts"
+import { isPlace, places, tryOut } from "../cel/tryOut.ts"
 import { type Answer, json, text } from "./serve.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -16,9 +16,13 @@ export const answer = (body: string, functions: CustomFunctions | undefined): An
     return malformed("the body is not JSON")
   }
   if (!isObject(asked) || typeof asked["expression"] !== "string") {
-    return malformed('expected {"expression": "…", "data": {…}}')
+    return malformed('expected {"expression": "…", "data": {…}, "place": "…"}')
   }
-  const outcome = tryOut({ expression: asked["expression"], data: asked["data"], functions })
+  const { data, expression, place } = asked
+  if (place !== undefined && !(typeof place === "string" && isPlace(place))) {
+    return malformed(`there is no such place; there are ${places.join(", ")}`)
+  }
+  const outcome = tryOut({ expression, data, functions, ...(place === undefined ? {} : { place }) })
   switch (outcome._tag) {
     case "Invalid":
       return malformed(

@@ -131,6 +131,25 @@ describe("the evaluation of the admin interface", () => {
     ])
   })
 
+  it("says of which type it is and what it needs, with the variables that came along", () => {
+    const data = { request: { method: "GET", body: btoa("{}") }, jwt: { sub: "ann" } }
+    const [status, said] = asked({ expression: 'jwt.sub == "ann" && size(request.body) > 1', data, place: "route" })
+    expect([status, JSON.parse(said as string)]).toEqual([
+      200,
+      { result: true, error: null, type: "bool", needs: ["jwt", "request", "requestBody"] },
+    ])
+  })
+
+  it("says where something is wrong, also for a place where it would be wrong", () => {
+    expect(asked({ expression: "true &&\n  nope" })).toEqual([400, expect.stringMatching(/^2:3: .*nope/)])
+    expect(asked({ expression: "response.code == 200", place: "route" })).toEqual([
+      400,
+      expect.stringMatching(/^1:1: .*response/),
+    ])
+    expect(asked({ expression: "1", place: "nowhere" })).toEqual([400, expect.stringContaining("networkAuthorization")])
+    expect(asked({ expression: "1", place: 7 })[0]).toBe(400)
+  })
+
   it("answers with 400 to what it cannot understand", () => {
     for (const body of ["{", "[]", { data: {} }, { expression: "1 +" }, { expression: "1", data: { nope: 1 } }]) {
       expect(asked(body)[0]).toBe(400)

@@ -131,6 +131,26 @@ describe("validate", () => {
   })
 })
 
+describe("cel", () => {
+  it("evaluates with the variables of a file, and tells the type and what it needs", async () => {
+    const context = file("context.yaml", "request: {method: GET, headers: {x-team: [a, b]}}\njwt: {role: admin}\n")
+    const [good, fails, wrong, misplaced] = await Promise.all([
+      command(["cel", 'jwt.role == "admin" && "a" in request.headers.raw()["x-team"]', "--context", context]),
+      command(["cel", "jwt.nothing", "--context", context]),
+      command(["cel", "true &&\n  nope"]),
+      command(["cel", "response.code == 200", "--place", "route"]),
+    ])
+    expect(good).toEqual({ code: 0, out: "value: true\ntype:  bool\nneeds: jwt, request\n", error: "" })
+    expect(fails).toMatchObject({ code: 1, out: expect.stringContaining("error: no such key: nothing") })
+    expect(wrong).toMatchObject({
+      code: 1,
+      out: "",
+      error: expect.stringMatching(/^2:3: .*nope.*\n {4}nope\n {4}\^\n$/),
+    })
+    expect(misplaced).toMatchObject({ code: 1, error: expect.stringMatching(/^1:1: .*response/) })
+  })
+})
+
 describe("explain and init", () => {
   it("explain answers from a file, and refuses a request that is none", async () => {
     const name = file("explained.yaml", answering(4999, "x"))

@@ -139,10 +139,25 @@ const toMessage = (json: unknown): CelValue => {
       return double(number(value))
     case "BytesValue":
       return base64(value)
+    case "ListValue":
+    case "Struct":
+    case "Value":
+      return jsonValue(value)
     default:
       throw new NeedsProtobuf(String(at(json, "@type")))
   }
 }
+
+/** As JSON is read by the language: every number is a double. */
+const jsonValue = (json: unknown): CelValue => {
+  if (typeof json === "number") return double(json)
+  if (Array.isArray(json)) return json.map(jsonValue)
+  if (typeof json !== "object" || json === null) return json as CelValue
+  return new MapValue(new Map(Object.entries(json).map(([name, one]) => [name, jsonValue(one)])))
+}
+
+/** Messages that stand for plain values, and are such values wherever they are bound. */
+const plain = /^google\.protobuf\.(?:(?:Bool|Bytes|Double|Float|U?Int32|U?Int64|String|List)Value|Struct|Value)$/
 
 const primitives: Readonly<Record<string, T.Type>> = {
   BOOL: T.bool,
@@ -174,6 +189,7 @@ const toType = (json: unknown): T.Type => {
   const message = at(json, "messageType")
   if (message === "google.protobuf.Timestamp") return T.timestamp
   if (message === "google.protobuf.Duration") return T.duration
+  if (plain.test(String(message))) return T.dyn
   throw new NeedsProtobuf(JSON.stringify(json))
 }
 
