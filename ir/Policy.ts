@@ -27,6 +27,7 @@ import { ExtProc } from "./policy/ExtProc.ts"
 import { Health } from "./policy/Health.ts"
 import { Http } from "./policy/Http.ts"
 import { InferenceRouting } from "./policy/InferenceRouting.ts"
+import { IpAccessControl } from "./policy/IpAccessControl.ts"
 import { JwtAuth } from "./policy/JwtAuth.ts"
 import { LocalRateLimit } from "./policy/LocalRateLimit.ts"
 import { McpAuthentication } from "./policy/McpAuthentication.ts"
@@ -127,6 +128,7 @@ const trafficPolicy = Schema.Union([
   Authorization,
   ConcurrencyLimit,
   BodyLimit,
+  IpAccessControl,
   Timeout,
   Retry,
   RequestMirror,

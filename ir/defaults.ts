@@ -84,6 +84,12 @@ export const defaults = {
   retryAttempts: 1,
   retryReplayBytesMax: 65_536,
   evictionMillis: 3 * second,
+  forwardedChainMax: 30,
+  injectionThreshold: 0.5,
+  probePath: "/health",
+  probeIntervalMillis: 10 * second,
+  probeTimeoutMillis: 3 * second,
+  probeUnhealthyThreshold: 3,
 
   // backend authentication
   cloudLookupTimeoutMillis: 5 * second,

@@ -51,6 +51,7 @@ const trafficRules: { readonly [K in TrafficKind]?: Rule } = {
   Authorization: "accumulate",
   ConcurrencyLimit: "accumulate",
   BodyLimit: "accumulate",
+  IpAccessControl: "accumulate",
   Buffer: "first",
 }
 const backendRules: { readonly [K in BackendKind]?: Rule } = {
@@ -80,6 +81,7 @@ type Accumulated =
   | "NetworkAuthorization"
   | "ConcurrencyLimit"
   | "BodyLimit"
+  | "IpAccessControl"
   | "ConnectionLimit"
 
 export type TrafficPolicies = {

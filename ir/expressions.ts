@@ -171,9 +171,13 @@ const traffic = (policy: TrafficPolicy, context: Context, emit: Emit): void => {
       emit(policy.condition, "retry", "attempt", "condition")
       return
     case "ConcurrencyLimit":
-      return policy.limits.forEach(({ key }, i) => emit(key, "key", context, "limits", i, "key"))
+      return policy.limits.forEach(({ condition, key }, i) => {
+        emit(condition, "condition", context, "limits", i, "condition")
+        emit(key, "key", context, "limits", i, "key")
+      })
     case "Oidc":
     case "BodyLimit":
+    case "IpAccessControl":
     case "Timeout":
     case "RequestMirror":
       return

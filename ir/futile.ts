@@ -72,6 +72,13 @@ const spelled = (kind: BackendKind): string => placement[kind].spelling
 
 /** Why a policy changes nothing about requests to such a destination; undefined: it does. */
 export const futileAt = (policy: BackendPolicy, destination: Destination | undefined): Futile | undefined => {
+  const isProbed = policy._tag === "Health" && policy.active !== undefined
+  if (isProbed && destination !== undefined && destination !== "Llm" && destination !== "Models") {
+    return {
+      message: "health.active asks providers of models, and this is none",
+      remedy: "leave out active, or move it to a backend with models",
+    }
+  }
   const wanted = needs[policy._tag]
   if (destination === undefined || wanted === undefined || wanted.destinations.includes(destination)) return undefined
   const { remedy, severity, where } = wanted

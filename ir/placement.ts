@@ -66,6 +66,7 @@ export const placement: { readonly [K in PolicyKind]: Placement } = {
   RemoteRateLimit: row("remoteRateLimit", { phases: route, conditional: everywhere }),
   ConcurrencyLimit: row("concurrencyLimit", { phases: route }),
   BodyLimit: row("bodyLimit", { phases: route }),
+  IpAccessControl: row("ipAccessControl", { phases: both }),
   Csrf: row("csrf", { phases: route, conditional: wireOnly }),
   Buffer: row("buffer", { phases: route, conditional: wireOnly }),
   Timeout: row("timeout", { phases: route }),

@@ -86,6 +86,7 @@ const ofGuard = ({ kind }: RequestGuard | ResponseGuard, path: Path): ReadonlyAr
   switch (kind._tag) {
     case "Regex":
     case "Keywords":
+    case "PromptInjection":
       return []
     case "Webhook":
       return [{ path: [...path, "target"], ref: kind.target }]

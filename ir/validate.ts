@@ -363,7 +363,12 @@ function* calls(
 }
 
 /** Kinds of which several on one route all hold. */
-const everyOneCounts: ReadonlySet<string> = new Set(["Authorization", "ConcurrencyLimit", "BodyLimit"])
+const everyOneCounts: ReadonlySet<string> = new Set([
+  "Authorization",
+  "ConcurrencyLimit",
+  "BodyLimit",
+  "IpAccessControl",
+])
 
 /** A reference to what is not there is told elsewhere. */
 function* proxy(snapshot: Snapshot, ref: BackendRef, path: Path, at: (found: Found) => Issue): Iterable<Issue> {

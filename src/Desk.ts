@@ -24,6 +24,8 @@ export interface TargetState {
   readonly failures?: number
   /** Left out of the choice for so long; absent: it takes part. */
   readonly evictedMillis?: number
+  /** Left out for as long as it says that it is not well. */
+  readonly isDown?: boolean
 }
 
 export interface SessionState {
@@ -89,13 +91,14 @@ const targetText = (target: HostTarget): string =>
     : `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`
 
 const stateOf = (
-  { evictedUntilMillis, failures, health, latencySeconds, pending }: Member["vitals"],
+  { evictedUntilMillis, failures, health, isDown, latencySeconds, pending }: Member["vitals"],
   nowMillis: number,
 ): Omit<TargetState, "target" | "kind"> => ({
   health,
   latencyMillis: latencySeconds * 1000,
   pending,
   failures,
+  ...(isDown ? { isDown } : {}),
   ...(evictedUntilMillis > nowMillis ? { evictedMillis: evictedUntilMillis - nowMillis } : {}),
 })
 

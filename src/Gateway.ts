@@ -27,6 +27,8 @@ import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
+import { probesOf } from "../stages/6-dispatch/llm/probes.ts"
+import { Watched } from "../stages/6-dispatch/llm/Watched.ts"
 import { servePassed } from "../stages/6-dispatch/mcp/passed.ts"
 import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
 import { Connections } from "../stages/6-dispatch/mcp/oauth/Connections.ts"
@@ -323,6 +325,8 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     expressions,
     limits,
   }
+  const probing = yield* FiberSet.make<void>()
+  const watched = new Watched(llm, clock, yield* FiberSet.runtime(probing)())
   const live: Live = { current: yield* compile(compilePorts, empty, undefined) }
   others?.receive((passed) => servePassed(mcp, passed, live.current, clock.nowMillis()))
   const connections = yield* FiberSet.make<void>()
@@ -382,6 +386,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         retired.add(before)
         before.use.retire(() => retired.delete(before))
         mcp.reconcile(after.snapshot)
+        const { attachments, services } = after.heritage ?? {}
+        if (attachments !== undefined && services !== undefined) {
+          watched.update(
+            probesOf(compilePorts.dispatch, { snapshot: after.snapshot, attachments, services }, after.snapshot),
+          )
+        }
         for (const { bound, connection } of http) {
           if (isStale(bound, before, after)) connection.drain()
         }
@@ -411,6 +421,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       mcp.close()
       yield* processes.stopAll
       yield* options.beforeClose ?? Effect.void
+      yield* FiberSet.clear(probing)
       endpoints.close()
     }).pipe(Effect.uninterruptible),
   )

@@ -34,6 +34,13 @@ export const PromptCaching = Schema.Struct({
 })
 export type PromptCaching = typeof PromptCaching.Type
 
+export const ListedModel = Schema.Struct({
+  id: Schema.NonEmptyString,
+  ownedBy: Schema.optionalKey(Schema.NonEmptyString),
+  createdSeconds: Schema.optionalKey(Schema.Natural),
+})
+export type ListedModel = typeof ListedModel.Type
+
 export const Ai = Schema.TaggedStruct("Ai", {
   promptGuard: Schema.optionalKey(PromptGuard),
   /** Fields of the body used where the client gave none. */
@@ -50,5 +57,7 @@ export const Ai = Schema.TaggedStruct("Ai", {
   responseCache: Schema.optionalKey(ResponseCache),
   /** The end of a path to the kind of call it is; `*` for the rest. */
   routes: Schema.optionalKey(Schema.Record(Schema.String, ModelRouteType)),
+  /** What clients are told that ask which models there are; the provider is asked unless set. */
+  models: Schema.optionalKey(Schema.Array(ListedModel)),
 })
 export type Ai = typeof Ai.Type

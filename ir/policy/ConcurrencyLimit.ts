@@ -4,6 +4,8 @@ import { Expression } from "../Expression.ts"
 import { Millis } from "../Millis.ts"
 
 export const Concurrency = Schema.Struct({
+  /** Which exchanges it is for. Absent: all of them. */
+  condition: Schema.optionalKey(Expression),
   maxConcurrent: Schema.Natural,
   /** Whose limit it is: each value is counted for itself. Absent: all together. */
   key: Schema.optionalKey(Expression),
@@ -19,5 +21,7 @@ export const ConcurrencyLimit = Schema.TaggedStruct("ConcurrencyLimit", {
   /** Tells apart limits that say the same; one of the same id goes on counting those who are inside. */
   id: Schema.optionalKey(Schema.NonEmptyString),
   limits: Schema.Array(Concurrency),
+  /** Whether only the first limit whose condition holds counts, instead of every one. */
+  onlyFirst: Schema.optionalKey(Schema.Boolean),
 })
 export type ConcurrencyLimit = typeof ConcurrencyLimit.Type

@@ -37,10 +37,18 @@ export const GuardKind = Schema.TaggedUnion({
   Regex: { action, rules: Schema.Array(GuardRule) },
   /** Whole words and phrases, whatever their case. */
   Keywords: { action, words: Schema.NonEmptyArray(Schema.NonEmptyString) },
+  /** Texts that look as if they would take the model over; requests only. */
+  PromptInjection: { action, threshold: Schema.Finite },
   Webhook: {
     target: BackendRef,
     headers: Schema.Array(NamedExpression),
     forwardHeaderMatches: Schema.Array(HeaderMatch),
+    /** Absent: `/request` and `/response`. */
+    path: Schema.optionalKey(Schema.NonEmptyString),
+    /** Messages that are shorter, as JSON, are not sent. */
+    bytesMin: Schema.Natural,
+    /** Whether it gets the messages as they are, and gives them back changed, instead of judging their words. */
+    isRaw: Schema.Boolean,
     failureMode,
   },
   /** Requests only. */

@@ -52,6 +52,7 @@ const everyLevelCounts = new Set([
   "NetworkAuthorization",
   "ConcurrencyLimit",
   "BodyLimit",
+  "IpAccessControl",
   "ConnectionLimit",
 ])
 

@@ -94,6 +94,8 @@ const named = (value: unknown, index: number): string =>
     ? JSON.stringify(value["kid"].slice(0, 64))
     : `number ${index + 1}`
 
+export const withoutKeys = "it has no keys"
+
 /** A text says why it is no key set that could be used. */
 export const parse = (text: string): KeySet | string => {
   let document: unknown
@@ -113,5 +115,5 @@ export const parse = (text: string): KeySet | string => {
     else keys.push(key)
   }
   if (keys.length > 0) return { keys, ignored }
-  return ignored.length === 0 ? "it has no keys" : `none of its keys can be used (${ignored.join("; ")})`
+  return ignored.length === 0 ? withoutKeys : `none of its keys can be used (${ignored.join("; ")})`
 }

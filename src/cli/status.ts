@@ -31,13 +31,14 @@ const lasting = (millis: number): string => {
   return named.slice(from < 0 ? 3 : from, (from < 0 ? 3 : from) + 2).join(" ")
 }
 
-const targetLine = ({ evictedMillis, health, latencyMillis, pending, service, target }: TargetState): string =>
+const targetLine = ({ evictedMillis, health, isDown, latencyMillis, pending, service, target }: TargetState): string =>
   [
     `  ${target}`,
     service === undefined ? undefined : `of ${service}`,
     health === undefined ? undefined : `health ${Math.round(health * 100)} %`,
     latencyMillis === undefined || latencyMillis === 0 ? undefined : `${Math.round(latencyMillis)} ms`,
     pending === undefined || pending === 0 ? undefined : `${pending} under way`,
+    isDown === true ? "says that it is not well" : undefined,
     evictedMillis === undefined ? undefined : `left out for ${lasting(evictedMillis)} more`,
   ]
     .filter((part) => part !== undefined)

@@ -136,9 +136,9 @@ const watchGateway = (metrics: Metrics, gateway: Gateway["Service"]): void => {
     endpoints.set(open.endpoints)
     metrics.targetEvicted.clear()
     metrics.targetHealth.clear()
-    for (const { evictedMillis, health, kind, service, target } of gateway.desk.targets()) {
+    for (const { evictedMillis, health, isDown, kind, service, target } of gateway.desk.targets()) {
       if (kind === "endpoint") continue
-      metrics.targetEvicted.with(kind, target, service).set(evictedMillis === undefined ? 0 : 1)
+      metrics.targetEvicted.with(kind, target, service).set(evictedMillis === undefined && isDown !== true ? 0 : 1)
       if (health !== undefined) metrics.targetHealth.with(kind, target, service).set(health)
     }
     for (const [queue, size] of Object.entries(gateway.queues())) metrics.queueSize.with(queue).set(size)

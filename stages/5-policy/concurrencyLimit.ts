@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Concurrency, ConcurrencyLimit } from "../../ir/policy/ConcurrencyLimit.ts"
 import { type Subject, whenOver } from "../Exchange.ts"
 import type { Refusal } from "../Refusal.ts"
+import { type Condition, conditionOf } from "./condition.ts"
 import { readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import type { Gate } from "./Gate.ts"
@@ -21,7 +22,11 @@ interface Limit {
   readonly turnstile: (subject: Subject) => Turnstile
   readonly refused: Effect.Effect<Verdict, Refusal>
   readonly readsBody: boolean
+  readonly condition: Condition | undefined
 }
+
+/** Several of which only the first whose condition holds counts, or none. */
+type Choice = ReadonlyArray<Limit>
 
 /** Where one exchange has gone in. */
 class Stay {
@@ -61,14 +66,18 @@ const limitsOf = (
     // What is counted does not depend on how much of it is allowed: those inside still count after a change of that.
     const name = ["concurrency", owner, index, shape.key ?? null]
     const refused: Effect.Effect<Verdict, Refusal> = Effect.fail(refusalOf(shape))
+    const when = shape.condition === undefined ? undefined : expressions.compile(shape.condition, layer, "condition")
+    const condition = when === undefined ? undefined : conditionOf(when, expressions.around)
+    const readsBody = readsRequestBody(key) || readsRequestBody(when)
     if (key === undefined) {
       const identity = identityOf(cryptography, ...name)
-      return { shape, refused, readsBody: false, turnstile: () => gate.turnstiles().at(identity) }
+      return { shape, refused, readsBody, condition, turnstile: () => gate.turnstiles().at(identity) }
     }
     return {
       shape,
       refused,
-      readsBody: readsRequestBody(key),
+      readsBody,
+      condition,
       turnstile: (subject) => {
         const value = keyValue(key, expressions.around, subject, cryptography)
         return gate.turnstiles().at(identityOf(cryptography, ...name, value))
@@ -86,14 +95,21 @@ export const compile = (
   const { gate } = ports
   if (policies.every(({ limits }) => limits.length === 0)) return undefined
   if (gate === undefined) return broken("ConcurrencyLimit", "nothing here counts requests")
-  const limits = policies.flatMap((policy) => limitsOf(policy, gate, ports, layer))
+  const choices = policies.flatMap((policy): ReadonlyArray<Choice> => {
+    const limits = limitsOf(policy, gate, ports, layer)
+    return policy.onlyFirst === true ? [limits] : limits.map((limit) => [limit])
+  })
+  const chosen = (choice: Choice, subject: Subject): Limit | undefined =>
+    choice.find(({ condition }) => condition === undefined || condition(subject))
 
   const note = (subject: Subject, decision: string, { maxConcurrent }: Concurrency): void =>
     subject.exchange.inquiry?.note({ stage: "ConcurrencyLimit", decision, detail: { of: maxConcurrent } })
 
   const from = (first: number, subject: Subject, stay: Stay): Effect.Effect<Verdict, Refusal> => {
-    for (let i = first; i < limits.length; i++) {
-      const { refused, shape, turnstile: turnstileOf } = limits[i] as Limit
+    for (let i = first; i < choices.length; i++) {
+      const limit = chosen(choices[i] as Choice, subject)
+      if (limit === undefined) continue
+      const { refused, shape, turnstile: turnstileOf } = limit
       const { maxConcurrent, queue } = shape
       const turnstile = turnstileOf(subject)
       const inside = turnstile.enter(maxConcurrent)
@@ -119,7 +135,7 @@ export const compile = (
 
   return {
     kind: "ConcurrencyLimit",
-    readsBody: limits.some(({ readsBody }) => readsBody),
+    readsBody: choices.flat().some(({ readsBody }) => readsBody),
     run: (subject) => {
       const stay = new Stay()
       whenOver(subject.exchange, stay.leave)

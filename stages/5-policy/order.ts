@@ -19,6 +19,7 @@ const dispatch = <const K extends PolicyKind>(kind: K, why: string): Line<K> => 
 
 const gateway: ReadonlyArray<Line<TrafficKind>> = [
   step("Cors", "a preflight carries no credentials, so it is answered before any are asked for"),
+  step("IpAccessControl", "who may not come at all costs no proof of who it is; browsers still read the refusal"),
   step("Oidc", "a browser session becomes an identity before identities are looked at"),
   step("JwtAuth", "the strongest proof of identity first"),
   step("BasicAuth", "after tokens, because one header can hold only one of them"),
@@ -39,6 +40,7 @@ const route: ReadonlyArray<Line<TrafficKind>> = [
     "promised before anybody can answer or refuse, so that it holds for those replies too",
   ),
   step("Cors", "a preflight carries no credentials, so it is answered before any are asked for"),
+  step("IpAccessControl", "who may not come at all costs no proof of who it is; browsers still read the refusal"),
   step("BodyLimit", "before anybody reads a body, and after what a refusal of it must say to browsers"),
   step("Oidc", "a browser session becomes an identity before identities are looked at"),
   step("JwtAuth", "the strongest proof of identity first"),

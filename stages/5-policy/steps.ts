@@ -22,6 +22,7 @@ import * as extAuthz from "./extAuthz.ts"
 import * as extProc from "./extProc.ts"
 import * as directResponse from "./directResponse.ts"
 import type { Gate } from "./Gate.ts"
+import * as ipAccessControl from "./ipAccessControl.ts"
 import * as jwtAuth from "./jwtAuth.ts"
 import * as localRateLimit from "./localRateLimit.ts"
 import { type Layer, requestOrder } from "./order.ts"
@@ -163,6 +164,8 @@ const compileAll = (
   if (rules !== undefined) return authorization.compile(rules, ports, layer)
   const concurrency = allOf(policies, "ConcurrencyLimit")
   if (concurrency !== undefined) return concurrencyLimit.compile(concurrency, ports, layer)
+  const addresses = allOf(policies, "IpAccessControl")
+  if (addresses !== undefined) return ipAccessControl.compile(addresses)
   const lengths = allOf(policies, "BodyLimit")
   return lengths === undefined ? broken(kind, "it is not built") : bodyLimit.compile(lengths, layer)
 }

@@ -26,11 +26,14 @@ export class Vitals {
   evictions = 0
   /** 0 while it is not evicted. */
   evictedUntilMillis = 0
+  /** Whoever asks it how it is finds it down: it stays away until that has changed. */
+  isDown = false
   private isMeasured = false
   private restoreHealth: number | undefined = undefined
 
   /** Whether it takes part in the ordinary choice; one whose time is over comes back here. */
   isActive(nowMillis: number): boolean {
+    if (this.isDown) return false
     if (this.evictedUntilMillis === 0) return true
     if (nowMillis < this.evictedUntilMillis) return false
     this.evictedUntilMillis = 0
@@ -55,6 +58,16 @@ export class Vitals {
     this.failures = 0
     this.evictions = 0
     this.evictedUntilMillis = 0
+    this.isDown = false
+  }
+
+  /** It was down and is not any more; what requests made of it is as it was when its time away is over. */
+  returned(): void {
+    this.isDown = false
+    this.failures = 0
+    this.evictions = 0
+    this.evictedUntilMillis = 0
+    this.health = this.restoreHealth ?? 1
   }
 
   succeeded(): void {

@@ -96,14 +96,10 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       return { _tag: "Backend", backend: key }
     },
     backend: (name, path) => {
-      if (names.backends.has(name)) return { _tag: "Backend", backend: name as BackendKey }
-      return fail(
-        path,
-        `unknown backend \`${name}\``,
-        names.backends.has(`/${name}`)
-          ? `Write \`/${name}\`.`
-          : chooseFrom(name, [...names.backends]) || "Add it to `backends`.",
-      )
+      for (const key of [name, `/${name}`]) {
+        if (names.backends.has(key)) return { _tag: "Backend", backend: key as BackendKey }
+      }
+      return fail(path, `unknown backend \`${name}\``, chooseFrom(name, [...names.backends]) || "Add it to `backends`.")
     },
     service: (name, port, path) => {
       const ports = names.services.get(name)

@@ -2,6 +2,7 @@
 import type { Named } from "../../../ir/Named.ts"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
 import { HostTarget } from "../../../ir/Backend.ts"
 import { type Parsed, refuse } from "../Complaint.ts"
 import * as TargetText from "../target.ts"
@@ -23,8 +24,18 @@ import {
 } from "./grammar.ts"
 import { BackendTls } from "./tls.ts"
 
+const ServiceName = Schema.Union([
+  Schema.NonEmptyString,
+  Schema.Struct({ namespace: Schema.NonEmptyString, hostname: Schema.NonEmptyString }),
+]).pipe(
+  Schema.decodeTo(Schema.NonEmptyString, {
+    decode: SchemaGetter.transform((name) => (typeof name === "string" ? name : `${name.namespace}/${name.hostname}`)),
+    encode: SchemaGetter.transform((name): string | { namespace: string; hostname: string } => name),
+  }),
+)
+
 export const ServiceRef = Schema.Struct({
-  name: req(Schema.NonEmptyString, "`namespace/hostname` of an entry of `services`."),
+  name: req(ServiceName, "`namespace/hostname` of an entry of `services`."),
   port: Port,
 })
 
@@ -215,6 +226,10 @@ const ownAuth = {
     }),
   ),
   credentials: opt(Schema.Array(Schema.Struct({ location: Location, key: FileOrInline }))),
+  headers: opt(
+    Schema.Array(Schema.Struct({ name: Schema.NonEmptyString, value: FileOrInline, prefix: opt(Schema.String) })),
+    "An older way to say `credentials` that go into headers.",
+  ),
 }
 
 const ownKinds = ["passthrough", "key", "gcp", "aws", "azure", "copilot", "jwtSign"]
@@ -248,7 +263,7 @@ export const refFields = {
   host: opt(HostOrUrl, "`host:port` or a URL without a path."),
   backend: opt(Schema.NonEmptyString, "Key of an entry of `backends`: `/name`."),
   service: opt(ServiceRef),
-  name: opt(Schema.NonEmptyString, "`namespace/hostname` of an entry of `services`; needs `port`."),
+  name: opt(ServiceName, "`namespace/hostname` of an entry of `services`; needs `port`."),
   port: opt(Port),
 }
 
@@ -276,8 +291,7 @@ const tokenEndpoint = {
 const subjectToken = Schema.Struct({ source: opt(Location), tokenType: opt(Schema.NonEmptyString) })
 const tokenCache = Schema.Struct({ maxEntries: opt(Count), defaultTtl: opt(Millis) })
 
-const oauthTokenExchangeShape = Schema.Struct({
-  ...tokenEndpoint,
+const exchange = {
   grantType: opt(anyCase(["tokenExchange", "jwtBearer"])),
   subjectToken: opt(subjectToken),
   actorToken: opt(
@@ -290,17 +304,28 @@ const oauthTokenExchangeShape = Schema.Struct({
   additionalParams: opt(CelMap),
   authorizationLocation: opt(Location),
   cache: opt(tokenCache),
-}).annotate({ identifier: "OauthTokenExchange" })
+}
+const oauthTokenExchangeShape = Schema.Struct({ ...tokenEndpoint, ...exchange }).annotate({
+  identifier: "OauthTokenExchange",
+})
 export interface OauthTokenExchangeSchema extends Named<typeof oauthTokenExchangeShape> {}
 export const OauthTokenExchange: OauthTokenExchangeSchema = oauthTokenExchangeShape
 export type OauthTokenExchange = typeof OauthTokenExchange.Type
 
+/** The same, with the endpoint in a field of its own. */
+const oauthShape = Schema.Struct({
+  tokenEndpoint: Schema.Struct(refFields),
+  tokenEndpointPath: opt(Schema.NonEmptyString),
+  policies: opt(tokenEndpointPolicies),
+  clientAuth: opt(clientAuth),
+  ...exchange,
+})
+export type Oauth = typeof oauthShape.Type
+
 const TokenEndpoint = Schema.Struct(tokenEndpoint)
 export type TokenEndpoint = typeof TokenEndpoint.Type
 
-const crossAppAccessShape = Schema.Struct({
-  identityProvider: TokenEndpoint,
-  resourceAuthorizationServer: TokenEndpoint,
+const crossApp = {
   audience: Schema.NonEmptyString,
   resources: opt(Texts),
   scopes: opt(Texts),
@@ -308,10 +333,18 @@ const crossAppAccessShape = Schema.Struct({
   subjectToken: opt(subjectToken),
   authorizationLocation: opt(Location),
   cache: opt(tokenCache),
+}
+const crossAppAccessShape = Schema.Struct({
+  identityProvider: TokenEndpoint,
+  resourceAuthorizationServer: TokenEndpoint,
+  ...crossApp,
 }).annotate({ identifier: "CrossAppAccess" })
 export interface CrossAppAccessSchema extends Named<typeof crossAppAccessShape> {}
 export const CrossAppAccess: CrossAppAccessSchema = crossAppAccessShape
 export type CrossAppAccess = typeof CrossAppAccess.Type
+
+const xaaShape = Schema.Struct({ idp: TokenEndpoint, resourceAs: TokenEndpoint, ...crossApp })
+export type Xaa = typeof xaaShape.Type
 
 const oauthClientCredentialsShape = Schema.Struct({
   ...tokenEndpoint,
@@ -331,10 +364,12 @@ const backendAuthShape = Schema.Union([
     Schema.Struct({
       ...ownAuth,
       oauthTokenExchange: opt(OauthTokenExchange),
+      oauth: opt(oauthShape, "Another way to say `oauthTokenExchange`."),
       crossAppAccess: opt(CrossAppAccess),
+      xaa: opt(xaaShape, "An older way to say `crossAppAccess`."),
       oauthClientCredentials: opt(OauthClientCredentials, "A token for the gateway itself."),
     }),
-    [...ownKinds, "oauthTokenExchange", "crossAppAccess", "oauthClientCredentials"],
+    [...ownKinds, "oauthTokenExchange", "oauth", "crossAppAccess", "xaa", "oauthClientCredentials"],
   ),
 ]).annotate({ identifier: "BackendAuth", description: "How the gateway shows a backend who is calling." })
 export interface BackendAuthSchema extends Named<typeof backendAuthShape> {}

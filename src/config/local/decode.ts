@@ -5,6 +5,7 @@ import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { formatPath, type Path } from "../ConfigIssue.ts"
 import { chooseFrom } from "../suggest.ts"
+import { movedFields } from "./movedFields.ts"
 import { error, type Problem, warning, within } from "./Problem.ts"
 
 const kindOf = (value: unknown): string => {
@@ -103,7 +104,8 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
     case "UnexpectedKey": {
       const key = String(path.at(-1))
       const known = fieldsOf(issue.ast)
-      return [{ ...error(path, `unknown field \`${key}\``, chooseFrom(key, known, 40)), at: "key" }]
+      const remedy = Object.hasOwn(movedFields, key) ? movedFields[key] : chooseFrom(key, known, 40)
+      return [{ ...error(path, `unknown field \`${key}\``, remedy), at: "key" }]
     }
     case "InvalidType":
       return [message === undefined ? wrongType(issue.ast, issue.input, path) : error(path, message)]

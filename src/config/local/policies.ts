@@ -261,21 +261,25 @@ export interface LocalRateLimitSchema extends Named<typeof localRateLimitShape> 
 export const LocalRateLimit: LocalRateLimitSchema = localRateLimitShape
 export type LocalRateLimit = typeof LocalRateLimit.Type
 
-const concurrencyLimitShape = Schema.Array(
+const concurrency = {
+  maxConcurrent: req(Count, "How many exchanges may be under way at once."),
+  key: opt(Cel, "Whose limit it is: each value of the expression is counted for itself."),
+  queue: opt(
+    Schema.Struct({
+      maxWaiting: req(Count, "How many may wait for their turn."),
+      timeout: opt(Millis, "How long each may wait; 5s unless set."),
+    }),
+    "Absent: whoever finds no room is refused at once.",
+  ),
+  status: opt(Schema.Literals([429, 503]), "503 unless set."),
+  retryAfter: opt(Millis, "What is said in `Retry-After`; 1s unless set."),
+}
+const concurrencyLimitShape = Schema.Union([
+  Schema.Array(Schema.Struct(concurrency)),
   Schema.Struct({
-    maxConcurrent: req(Count, "How many exchanges may be under way at once."),
-    key: opt(Cel, "Whose limit it is: each value of the expression is counted for itself."),
-    queue: opt(
-      Schema.Struct({
-        maxWaiting: req(Count, "How many may wait for their turn."),
-        timeout: opt(Millis, "How long each may wait; 5s unless set."),
-      }),
-      "Absent: whoever finds no room is refused at once.",
-    ),
-    status: opt(Schema.Literals([429, 503]), "503 unless set."),
-    retryAfter: opt(Millis, "What is said in `Retry-After`; 1s unless set."),
+    conditional: Schema.NonEmptyArray(Schema.Struct({ ...concurrency, condition: opt(Cel) })).check(entryOrder),
   }),
-).annotate({ identifier: "ConcurrencyLimit" })
+]).annotate({ identifier: "ConcurrencyLimit" })
 export interface ConcurrencyLimitSchema extends Named<typeof concurrencyLimitShape> {}
 export const ConcurrencyLimit: ConcurrencyLimitSchema = concurrencyLimitShape
 export type ConcurrencyLimit = typeof ConcurrencyLimit.Type
@@ -283,6 +287,18 @@ export type ConcurrencyLimit = typeof ConcurrencyLimit.Type
 const longest = opt(Schema.Struct({ maxBytes: Count }))
 const BodyLimit = Schema.Struct({ request: longest, response: longest }).annotate({ identifier: "BodyLimit" })
 export type BodyLimit = typeof BodyLimit.Type
+
+const ipAccessControlShape = Schema.Struct({
+  allow: opt(Texts, "Ranges such as `10.0.0.0/8`; any address unless set."),
+  deny: opt(Texts, "Ranges that may not pass, whatever `allow` says."),
+  xffNumTrustedHops: opt(Count, "How many proxies in front write `X-Forwarded-For`; the connection counts unless set."),
+  skipPrivateIps: opt(Schema.Boolean, "Lets addresses pass that are not public."),
+  enforceFullChain: opt(Schema.Boolean, "Judges every address of `X-Forwarded-For`, and that of the connection."),
+  maxXffLength: opt(Count, "More addresses in `X-Forwarded-For` are refused; 30 unless set."),
+}).annotate({ identifier: "IpAccessControl", description: "Which addresses may pass." })
+export interface IpAccessControlSchema extends Named<typeof ipAccessControlShape> {}
+export const IpAccessControl: IpAccessControlSchema = ipAccessControlShape
+export type IpAccessControl = typeof IpAccessControl.Type
 
 const ConnectionLimit = Schema.Struct({
   maxConnections: opt(Count, "Open at once, in all."),
@@ -307,25 +323,29 @@ export interface RemoteRateLimitSchema extends Named<typeof remoteRateLimitShape
 export const RemoteRateLimit: RemoteRateLimitSchema = remoteRateLimitShape
 export type RemoteRateLimit = typeof RemoteRateLimit.Type
 
-const httpCheck = Schema.Struct({
+const ofHttp = {
   path: opt(Cel),
   redirect: opt(Cel),
   body: opt(Cel),
   includeResponseHeaders: opt(Texts),
   addRequestHeaders: opt(CelMap),
   metadata: opt(CelMap),
-})
+}
+const ofGrpc = { context: opt(TextMap), metadata: opt(CelMap) }
 const extAuthz = {
   ...calleeFields,
   protocol: opt(
-    exactlyOne(
-      Schema.Struct({
-        grpc: opt(Schema.Struct({ context: opt(TextMap), metadata: opt(CelMap) })),
-        http: opt(httpCheck),
-      }),
-      ["grpc", "http"],
-    ),
+    Schema.Union([
+      exactlyOne(Schema.Struct({ grpc: opt(Schema.Struct(ofGrpc)), http: opt(Schema.Struct(ofHttp)) }), [
+        "grpc",
+        "http",
+      ]),
+      anyCase(["grpc", "http"]),
+    ]),
+    "`{grpc: …}` or `{http: …}`; or, in an older way, one of the words, with the settings beside it.",
   ),
+  ...ofGrpc,
+  ...ofHttp,
   failureMode: opt(Schema.Union([anyCase(["allow", "deny"]), Schema.Struct({ denyWithStatus: Status })])),
   includeRequestHeaders: opt(Texts),
   includeRequestBody: opt(
@@ -425,9 +445,19 @@ const RequestMirror = Schema.Struct({
 }).annotate({ identifier: "RequestMirror" })
 export type RequestMirror = typeof RequestMirror.Type
 
+const utf8 = new TextDecoder("utf-8", { fatal: false })
+
+/** A text, or the list of its bytes. */
+const TextOrBytes = Schema.Union([Schema.String, Schema.Array(Count)]).pipe(
+  Schema.decodeTo(Schema.String, {
+    decode: SchemaGetter.transform((text) => (typeof text === "string" ? text : utf8.decode(Uint8Array.from(text)))),
+    encode: SchemaGetter.transform((text): string | ReadonlyArray<number> => text),
+  }),
+)
+
 const directResponse = {
   status: Status,
-  body: opt(Schema.String),
+  body: opt(TextOrBytes),
   bodyExpression: opt(Cel),
   headers: opt(CelMap),
 }
@@ -490,7 +520,13 @@ const guardKinds = {
       target: SimpleRef,
       headers: opt(CelMap),
       forwardHeaderMatches: opt(Schema.Array(HeaderMatch)),
-      failureMode: opt(failureMode),
+      messageFormat: opt(
+        anyCase(["guardrail", "raw"]),
+        "`raw`: the messages as the client sent them, to be given back changed; `guardrail` unless set.",
+      ),
+      path: opt(Schema.NonEmptyString, "`/request` or `/response` unless set."),
+      minSizeBytes: opt(Count, "Messages that are shorter, as JSON, are not sent."),
+      failureMode: opt(failureMode, "`failClosed` unless set; for `raw`, `failOpen` unless set."),
     }),
   ),
   bedrockGuardrails: opt(
@@ -513,6 +549,7 @@ const guardKinds = {
     Schema.Struct({
       endpoint: Schema.NonEmptyString,
       ...asked,
+      severityThreshold: opt(Count, "An older way to say `analyzeText.severityThreshold`."),
       analyzeText: opt(
         Schema.Struct({
           severityThreshold: opt(Count),
@@ -529,11 +566,18 @@ const kindNames = ["regex", "keywords", "webhook", "bedrockGuardrails", "googleM
 const RequestGuard = exactlyOne(
   Schema.Struct({
     ...guardKinds,
+    promptInjection: opt(
+      Schema.Struct({
+        threshold: opt(Fraction, "How sure the signs must be, 0 to 1; 0.5 unless set."),
+        action: opt(anyCase(["mask", "reject"]), "`reject` unless set."),
+      }),
+      "Signs that a text tries to take the model over.",
+    ),
     openAIModeration: opt(Schema.Struct({ model: opt(Schema.String), ...asked })),
     rejection,
     scope: opt(Schema.NonEmptyArray(anyCase(["systemPrompt", "messages", "toolOutput", "toolInput"]))),
   }),
-  [...kindNames, "openAIModeration"],
+  [...kindNames, "promptInjection", "openAIModeration"],
 )
 const ResponseGuard = exactlyOne(Schema.Struct({ ...guardKinds, rejection }), kindNames)
 const promptGuardShape = Schema.Struct({
@@ -609,6 +653,16 @@ const aiShape = Schema.Struct({
   budgets: opt(Budgets),
   responseCache: opt(ResponseCache),
   routes: opt(Schema.Record(Schema.String, modelRoutes)),
+  models: opt(
+    Schema.Array(
+      Schema.Struct({
+        id: Schema.NonEmptyString,
+        ownedBy: opt(Schema.NonEmptyString),
+        created: opt(Count, "Seconds since 1970."),
+      }),
+    ),
+    "What is told to clients that ask which models there are.",
+  ),
 }).annotate({ identifier: "AiPolicy" })
 export interface AiSchema extends Named<typeof aiShape> {}
 export const Ai: AiSchema = aiShape
@@ -623,6 +677,17 @@ export const Health = Schema.Struct({
       consecutiveFailures: opt(Count),
       healthThreshold: opt(Fraction),
     }),
+  ),
+  active: opt(
+    Schema.Struct({
+      path: opt(Schema.NonEmptyString, "`/health` unless set."),
+      interval: opt(Millis, "10s unless set."),
+      timeout: opt(Millis, "3s unless set."),
+      unhealthyThreshold: opt(Count, "Bad answers in a row that put it aside; 3 unless set."),
+      healthyThreshold: opt(Count, "Good answers in a row that bring it back; 1 unless set."),
+      expectedStatuses: opt(Schema.Array(Status), "Any 2xx unless set."),
+    }),
+    "Asks providers of models how they are.",
   ),
 }).annotate({ identifier: "Health" })
 export type Health = typeof Health.Type
@@ -698,6 +763,7 @@ const A2a = Schema.Struct({
 
 /** Those that run before the route is chosen. */
 export const gatewayPolicies = {
+  ipAccessControl: opt(IpAccessControl),
   oidc: opt(Oidc),
   jwtAuth: opt(JwtAuth),
   authorization: opt(Authorization),
@@ -786,6 +852,7 @@ const accessLogShape = Schema.Struct({
   filter: opt(Cel),
   add: opt(CelMap),
   remove: opt(Texts),
+  fields: opt(LogFields, "An older place of `add` and `remove`."),
   otlp: opt(
     Schema.Struct({
       ...calleeFields,
@@ -817,12 +884,10 @@ export interface TracingSchema extends Named<typeof tracingShape> {}
 export const Tracing: TracingSchema = tracingShape
 export type Tracing = typeof Tracing.Type
 
-const decoder = new TextDecoder("utf-8", { fatal: false })
-
 /** A protocol name, or the list of its bytes. */
 const Alpn = Schema.Union([Schema.NonEmptyString, Schema.NonEmptyArray(Count)]).pipe(
   Schema.decodeTo(Schema.NonEmptyString, {
-    decode: SchemaGetter.transform((name) => (typeof name === "string" ? name : decoder.decode(Uint8Array.from(name)))),
+    decode: SchemaGetter.transform((name) => (typeof name === "string" ? name : utf8.decode(Uint8Array.from(name)))),
     encode: SchemaGetter.transform((name): string | readonly [number, ...Array<number>] => name),
   }),
 )

@@ -442,11 +442,19 @@ const ownKind = (auth: OwnAuth, path: Path, to: Mapping): IrOwnAuth | undefined 
 const extraCredentials = (auth: OwnAuth, path: Path, to: Mapping) =>
   typeof auth === "string"
     ? []
-    : (auth.credentials ?? []).flatMap((one, i) => {
-        const value = secret(one.key, [...path, "credentials", i, "key"], to)
-        const at = insertable(one.location, [...path, "credentials", i, "location"], to)
-        return value === undefined ? [] : [{ location: at, value }]
-      })
+    : [
+        ...(auth.credentials ?? []).flatMap((one, i) => {
+          const value = secret(one.key, [...path, "credentials", i, "key"], to)
+          const at = insertable(one.location, [...path, "credentials", i, "location"], to)
+          return value === undefined ? [] : [{ location: at, value }]
+        }),
+        ...(auth.headers ?? []).flatMap(({ name, prefix, value: source }, i) => {
+          const value = secret(source, [...path, "headers", i, "value"], to)
+          const header = { name, ...present({ prefix }) }
+          const at = insertable({ header }, [...path, "headers", i], to)
+          return value === undefined ? [] : [{ location: at, value }]
+        }),
+      ]
 
 const clientAuth = (
   auth: NonNullable<TokenEndpoint["clientAuth"]>,
@@ -558,7 +566,7 @@ const reservedParameters = new Set([
 
 const isTokenType = (text: string): boolean => URL.canParse(text) && !text.includes("#")
 
-const checkExchange = (one: OauthTokenExchange, path: Path, to: Mapping): void => {
+const checkExchange = (one: Omit<OauthTokenExchange, keyof TokenEndpoint>, path: Path, to: Mapping): void => {
   for (const name of Object.keys(one.additionalParams ?? {})) {
     if (reservedParameters.has(name)) to.fail([...path, "additionalParams", name], `\`${name}\` is set by the gateway`)
   }
@@ -575,8 +583,12 @@ const checkExchange = (one: OauthTokenExchange, path: Path, to: Mapping): void =
   }
 }
 
-const tokenExchange = (one: OauthTokenExchange, path: Path, to: Mapping): IrOauthTokenExchange | undefined => {
-  const endpoint = tokenEndpoint(one, path, to)
+const tokenExchange = (
+  one: Omit<OauthTokenExchange, keyof TokenEndpoint>,
+  endpoint: ReturnType<typeof tokenEndpoint>,
+  path: Path,
+  to: Mapping,
+): IrOauthTokenExchange | undefined => {
   checkExchange(one, path, to)
   const grantType = one.grantType ?? "tokenExchange"
   if (grantType === "jwtBearer") {
@@ -614,9 +626,13 @@ const tokenExchange = (one: OauthTokenExchange, path: Path, to: Mapping): IrOaut
       }
 }
 
-const crossApp = (one: CrossAppAccess, path: Path, to: Mapping): IrCrossAppAccess | undefined => {
-  const identityProvider = tokenEndpoint(one.identityProvider, [...path, "identityProvider"], to)
-  const server = tokenEndpoint(one.resourceAuthorizationServer, [...path, "resourceAuthorizationServer"], to)
+const crossApp = (
+  one: Omit<CrossAppAccess, "identityProvider" | "resourceAuthorizationServer">,
+  identityProvider: ReturnType<typeof tokenEndpoint>,
+  server: ReturnType<typeof tokenEndpoint>,
+  path: Path,
+  to: Mapping,
+): IrCrossAppAccess | undefined => {
   return identityProvider === undefined || server === undefined
     ? undefined
     : {
@@ -659,9 +675,24 @@ export const backendAuth = (auth: BackendAuth, path: Path, to: Mapping): IrBacke
   const before = to.problems.length
   let kind: BackendAuthKind | undefined
   if (typeof auth === "object" && auth.oauthTokenExchange !== undefined) {
-    kind = tokenExchange(auth.oauthTokenExchange, [...path, "oauthTokenExchange"], to)
+    const at = [...path, "oauthTokenExchange"]
+    kind = tokenExchange(auth.oauthTokenExchange, tokenEndpoint(auth.oauthTokenExchange, at, to), at, to)
+  } else if (typeof auth === "object" && auth.oauth !== undefined) {
+    const at = [...path, "oauth"]
+    const { clientAuth, policies, tokenEndpoint: place, tokenEndpointPath } = auth.oauth
+    const endpoint = { ...place, ...present({ clientAuth, policies, tokenEndpointPath }) }
+    kind = tokenExchange(auth.oauth, tokenEndpoint(endpoint, at, to), at, to)
   } else if (typeof auth === "object" && auth.crossAppAccess !== undefined) {
-    kind = crossApp(auth.crossAppAccess, [...path, "crossAppAccess"], to)
+    const at = [...path, "crossAppAccess"]
+    const { identityProvider, resourceAuthorizationServer } = auth.crossAppAccess
+    const provider = tokenEndpoint(identityProvider, [...at, "identityProvider"], to)
+    const server = tokenEndpoint(resourceAuthorizationServer, [...at, "resourceAuthorizationServer"], to)
+    kind = crossApp(auth.crossAppAccess, provider, server, at, to)
+  } else if (typeof auth === "object" && auth.xaa !== undefined) {
+    const at = [...path, "xaa"]
+    const provider = tokenEndpoint(auth.xaa.idp, [...at, "idp"], to)
+    const server = tokenEndpoint(auth.xaa.resourceAs, [...at, "resourceAs"], to)
+    kind = crossApp(auth.xaa, provider, server, at, to)
   } else if (typeof auth === "object" && auth.oauthClientCredentials !== undefined) {
     kind = clientCredentials(auth.oauthClientCredentials, [...path, "oauthClientCredentials"], to)
   } else kind = ownKind(auth, path, to)

@@ -1,4 +1,5 @@
 /** MCP backends to the snapshot's. */
+import * as Result from "effect/Result"
 import * as Redacted from "effect/Redacted"
 import { type Choice, toolsOf } from "../../../protocols/openapi/document.ts"
 import { parseDocument } from "../../node/openapiDocument.ts"
@@ -90,7 +91,10 @@ interface Located {
 
 const byUrl = (text: string, path: Path, to: Mapping) => {
   if (!text.includes("://")) {
-    return to.fail(path, "`host` alone is a URL", "Write `http://host:port/path`, or add `port` and `path`.")
+    const target = TargetText.parse(text)
+    return Result.isSuccess(target) && target.success._tag === "Host"
+      ? { target: target.success, tls: false, path: undefined }
+      : to.fail(path, "`host` alone is a URL", "Write `http://host:port/path`, or add `port` and `path`.")
   }
   const url = URL.parse(text)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {

@@ -15,7 +15,7 @@ import type { BasicAuth as IrBasicAuth } from "../../../ir/policy/BasicAuth.ts"
 import type { BodyLimit as IrBodyLimit } from "../../../ir/policy/BodyLimit.ts"
 import type { BodyBuffer, Buffer as IrBuffer } from "../../../ir/policy/Buffer.ts"
 import type { Cedar as IrCedar } from "../../../ir/policy/Cedar.ts"
-import type { ConcurrencyLimit as IrConcurrencyLimit } from "../../../ir/policy/ConcurrencyLimit.ts"
+import type { Concurrency, ConcurrencyLimit as IrConcurrencyLimit } from "../../../ir/policy/ConcurrencyLimit.ts"
 import type { ConnectionLimit as IrConnectionLimit } from "../../../ir/policy/ConnectionLimit.ts"
 import type { Cors as IrCors } from "../../../ir/policy/Cors.ts"
 import type { Csrf as IrCsrf } from "../../../ir/policy/Csrf.ts"
@@ -24,7 +24,7 @@ import type { DirectResponse as IrDirectResponse } from "../../../ir/policy/Dire
 import type { Document } from "../../../ir/policy/Document.ts"
 import type { ExtAuthz as IrExtAuthz } from "../../../ir/policy/ExtAuthz.ts"
 import type { ExtProc as IrExtProc } from "../../../ir/policy/ExtProc.ts"
-import type { Health as IrHealth } from "../../../ir/policy/Health.ts"
+import type { ActiveHealth, Health as IrHealth } from "../../../ir/policy/Health.ts"
 import type { Http as IrHttp } from "../../../ir/policy/Http.ts"
 import type { InferenceRouting as IrInferenceRouting } from "../../../ir/policy/InferenceRouting.ts"
 import type { JwtAuth as IrJwtAuth, JwtProvider } from "../../../ir/policy/JwtAuth.ts"
@@ -33,6 +33,8 @@ import type { McpAuthentication as IrMcpAuthentication } from "../../../ir/polic
 import type { McpGuardrails as IrMcpGuardrails, McpProcessor } from "../../../ir/policy/McpGuardrails.ts"
 import type { NetworkExtAuthz as IrNetworkExtAuthz } from "../../../ir/policy/NetworkExtAuthz.ts"
 import type { Oidc as IrOidc, OidcProvider } from "../../../ir/policy/Oidc.ts"
+import { Cidr, parseCidr } from "../../../ir/cel/ip.ts"
+import type { IpAccessControl as IrIpAccessControl } from "../../../ir/policy/IpAccessControl.ts"
 import { compileProgram } from "../../../stages/4-route/Regex.ts"
 import type { GuardKind, PromptGuard as IrPromptGuard, Rejection } from "../../../ir/policy/PromptGuard.ts"
 import type { RemoteRateLimit as IrRemoteRateLimit } from "../../../ir/policy/RemoteRateLimit.ts"
@@ -46,7 +48,7 @@ import type { Sampling, Tracing as IrTracing } from "../../../ir/policy/Tracing.
 import type { AuthorityRewrite, UrlRewrite as IrUrlRewrite } from "../../../ir/policy/UrlRewrite.ts"
 import type { Secret } from "../../../ir/Secret.ts"
 import type { Path } from "../ConfigIssue.ts"
-import { parse as parseKeys } from "../../../protocols/jose/jwks.ts"
+import { parse as parseKeys, withoutKeys } from "../../../protocols/jose/jwks.ts"
 import { locate } from "../../../protocols/http/locate.ts"
 import { parse as htpasswd } from "../../../protocols/http/htpasswd.ts"
 import * as Duration from "../duration.ts"
@@ -66,6 +68,7 @@ import type {
   BodyLimit,
   Buffer,
   ConcurrencyLimit,
+  IpAccessControl,
   Cors,
   Delay,
   DirectResponse,
@@ -150,6 +153,10 @@ const keySet = (source: FileInlineOrRemote, path: Path, to: Mapping): Document |
     }
   } else if (found !== undefined) {
     const keys = parseKeys(found.text)
+    if (keys === withoutKeys) {
+      to.warn(path, "there are no keys, so no token is good", "Put keys in, or say where they are: `{url: …}`.")
+      return found
+    }
     if (typeof keys === "string") return to.fail(path, `this is no key set: ${keys}`)
     for (const why of keys.ignored) to.warn(path, `${why}; it is not used`)
     for (const [i, { jwk, kid }] of keys.keys.entries()) {
@@ -552,27 +559,66 @@ const localRateLimit = (policy: LocalRateLimit, path: Path, to: Mapping, owner: 
       }))
     : { _tag: "LocalRateLimit", id: owner, limits: policy.map((one, i) => bucket(one, [...path, i], to)) }
 
-const concurrencyLimit = (policy: ConcurrencyLimit, path: Path, to: Mapping, owner: string): IrConcurrencyLimit => ({
-  _tag: "ConcurrencyLimit",
-  id: owner,
-  limits: policy.map(({ key, maxConcurrent, queue, retryAfter, status }, i) => {
-    if (maxConcurrent === 0) to.warn([...path, i, "maxConcurrent"], "no request ever passes")
-    if (queue?.timeout === 0) to.fail([...path, i, "queue", "timeout"], "whoever waits gives up at once")
-    if (queue?.maxWaiting === 0) to.warn([...path, i, "queue", "maxWaiting"], "nobody can wait", "Leave out `queue`.")
-    return {
-      maxConcurrent,
-      status: status ?? defaults.concurrencyStatus,
-      retryAfterMillis: retryAfter ?? defaults.retryAfterMillis,
-      ...present({
-        key,
-        queue:
-          queue === undefined
-            ? undefined
-            : { maxWaiting: queue.maxWaiting, timeoutMillis: queue.timeout ?? defaults.queueTimeoutMillis },
-      }),
+type ConcurrencyEntry = Extract<ConcurrencyLimit, { readonly conditional: unknown }>["conditional"][number]
+
+const concurrency = (one: ConcurrencyEntry, path: Path, to: Mapping): Concurrency => {
+  const { condition, key, maxConcurrent, queue, retryAfter, status } = one
+  if (maxConcurrent === 0) to.warn([...path, "maxConcurrent"], "no request ever passes")
+  if (queue?.timeout === 0) to.fail([...path, "queue", "timeout"], "whoever waits gives up at once")
+  if (queue?.maxWaiting === 0) to.warn([...path, "queue", "maxWaiting"], "nobody can wait", "Leave out `queue`.")
+  return {
+    maxConcurrent,
+    status: status ?? defaults.concurrencyStatus,
+    retryAfterMillis: retryAfter ?? defaults.retryAfterMillis,
+    ...present({
+      condition,
+      key,
+      queue:
+        queue === undefined
+          ? undefined
+          : { maxWaiting: queue.maxWaiting, timeoutMillis: queue.timeout ?? defaults.queueTimeoutMillis },
+    }),
+  }
+}
+
+const concurrencyLimit = (policy: ConcurrencyLimit, path: Path, to: Mapping, owner: string): IrConcurrencyLimit =>
+  "conditional" in policy
+    ? {
+        _tag: "ConcurrencyLimit",
+        id: owner,
+        limits: policy.conditional.map((one, i) => concurrency(one, [...path, "conditional", i], to)),
+        onlyFirst: true,
+      }
+    : {
+        _tag: "ConcurrencyLimit",
+        id: owner,
+        limits: policy.map((one, i) => concurrency(one, [...path, i], to)),
+      }
+
+const ipAccessControl = (policy: IpAccessControl, path: Path, to: Mapping): IrIpAccessControl => {
+  const { allow = [], deny = [], enforceFullChain = false, maxXffLength, xffNumTrustedHops } = policy
+  for (const [name, list] of Object.entries({ allow, deny })) {
+    for (const [i, one] of list.entries()) {
+      const range = one.includes("/") ? parseCidr(one) : undefined
+      if (!(range instanceof Cidr)) {
+        to.fail([...path, name, i], `${JSON.stringify(one)} is no range`, "Write `10.0.0.0/8`, or `10.1.2.3/32`.")
+      }
     }
-  }),
-})
+  }
+  if (allow.length + deny.length === 0) to.warn(path, "every address passes", "Set `allow` or `deny`.")
+  if (enforceFullChain && xffNumTrustedHops !== undefined) {
+    to.warn([...path, "xffNumTrustedHops"], "the whole chain is judged anyway", "Leave out one of the two.")
+  }
+  return {
+    _tag: "IpAccessControl",
+    allow,
+    deny,
+    ...present({ trustedHops: xffNumTrustedHops }),
+    skipsPrivate: policy.skipPrivateIps ?? false,
+    isWholeChain: enforceFullChain,
+    chainLengthMax: maxXffLength ?? defaults.forwardedChainMax,
+  }
+}
 
 const bodyLimit = (policy: BodyLimit, path: Path, to: Mapping): IrBodyLimit => {
   if (policy.request === undefined && policy.response === undefined) {
@@ -627,7 +673,7 @@ const remoteRateLimit = (one: PlainRemoteRateLimit, path: Path, to: Mapping): Ir
       }
 }
 
-const extAuthzCommon = (one: PlainExtAuthz, path: Path, to: Mapping) => {
+const extAuthzCommon = (one: Omit<PlainExtAuthz, "protocol">, path: Path, to: Mapping) => {
   const called = callee(one, path, to)
   if (called === undefined) return undefined
   const { cache, failureMode, includeRequestBody: body } = one
@@ -666,7 +712,40 @@ const extAuthzCommon = (one: PlainExtAuthz, path: Path, to: Mapping) => {
   }
 }
 
-const overHttp = (http: NonNullable<NonNullable<PlainExtAuthz["protocol"]>["http"]>, path: Path, to: Mapping) => ({
+type Protocol = Exclude<NonNullable<PlainExtAuthz["protocol"]>, string>
+type OverHttp = NonNullable<Protocol["http"]>
+
+const httpFields = ["path", "redirect", "body", "includeResponseHeaders", "addRequestHeaders", "metadata"] as const
+const grpcFields = ["context", "metadata"] as const
+
+/** The protocol in its own field, wherever its settings were written. */
+const withProtocol = (
+  one: PlainExtAuthz,
+  path: Path,
+  to: Mapping,
+): Omit<PlainExtAuthz, "protocol"> & { readonly protocol?: Protocol } => {
+  const { protocol } = one
+  const fields: ReadonlyArray<keyof PlainExtAuthz> =
+    protocol === "http" ? httpFields : protocol === "grpc" ? grpcFields : []
+  for (const name of [...httpFields, ...grpcFields]) {
+    if (one[name] !== undefined && !fields.includes(name)) {
+      to.fail([...path, name], `\`${name}\` has no effect here`, "Write it in `protocol.http` or `protocol.grpc`.")
+    }
+  }
+  if (protocol === "http") return { ...one, protocol: { http: pick(one, httpFields) } }
+  if (protocol === "grpc") return { ...one, protocol: { grpc: pick(one, grpcFields) } }
+  return { ...one, ...present({ protocol }) } as Omit<PlainExtAuthz, "protocol"> & { readonly protocol?: Protocol }
+}
+
+const pick = <A extends object, K extends keyof A>(from: A, names: ReadonlyArray<K>): Pick<A, K> => {
+  const found: Partial<Pick<A, K>> = {}
+  for (const name of names) if (from[name] !== undefined) found[name] = from[name]
+  return found as Pick<A, K>
+}
+
+type Check = ReturnType<typeof withProtocol>
+
+const overHttp = (http: OverHttp, path: Path, to: Mapping) => ({
   _tag: "Http" as const,
   ...present({ path: http.path, redirect: http.redirect, body: http.body }),
   includeResponseHeaders: headerNames(http.includeResponseHeaders, [...path, "includeResponseHeaders"], to),
@@ -675,7 +754,7 @@ const overHttp = (http: NonNullable<NonNullable<PlainExtAuthz["protocol"]>["http
 })
 
 /** What is written but would change nothing. */
-const idleParts = ({ cache, includeRequestBody: body, protocol }: PlainExtAuthz, path: Path, to: Mapping): void => {
+const idleParts = ({ cache, includeRequestBody: body, protocol }: Check, path: Path, to: Mapping): void => {
   if (cache !== undefined && cache.key.length === 0) {
     to.warn([...path, "cache", "key"], "nothing is kept without a key", "Name what decisions depend on.")
   }
@@ -688,7 +767,8 @@ const idleParts = ({ cache, includeRequestBody: body, protocol }: PlainExtAuthz,
   }
 }
 
-const extAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrExtAuthz | undefined => {
+const extAuthz = (written: PlainExtAuthz, path: Path, to: Mapping): IrExtAuthz | undefined => {
+  const one = withProtocol(written, path, to)
   idleParts(one, path, to)
   const common = extAuthzCommon(one, path, to)
   if (common === undefined) return undefined
@@ -707,7 +787,8 @@ const extAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrExtAuthz | und
   }
 }
 
-const networkExtAuthz = (one: PlainExtAuthz, path: Path, to: Mapping): IrNetworkExtAuthz | undefined => {
+const networkExtAuthz = (written: PlainExtAuthz, path: Path, to: Mapping): IrNetworkExtAuthz | undefined => {
+  const one = withProtocol(written, path, to)
   const http = one.protocol?.http
   if (http === undefined) return to.fail(path, "networkExtAuthz must use protocol.http")
   const idle = (of: object, names: ReadonlyArray<string>, at: Path): void => {
@@ -898,7 +979,15 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
   if (guard.keywords !== undefined) {
     return { _tag: "Keywords", action: guard.keywords.action ?? "mask", words: guard.keywords.words }
   }
+  if ("promptInjection" in guard && guard.promptInjection !== undefined) {
+    const { action = "reject", threshold = defaults.injectionThreshold } = guard.promptInjection
+    if (threshold === 0) to.fail([...path, "promptInjection", "threshold"], "everything would be one", "Set 0.5.")
+    return { _tag: "PromptInjection", action, threshold }
+  }
   if (guard.webhook !== undefined) {
+    const { minSizeBytes, path: at } = guard.webhook
+    if (at !== undefined && !at.startsWith("/")) to.fail([...path, "webhook", "path"], "a path begins with `/`")
+    const isRaw = guard.webhook.messageFormat === "raw"
     const target = simpleRef(guard.webhook.target, [...path, "webhook", "target"], to)
     return target === undefined
       ? undefined
@@ -910,7 +999,11 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
             name: match.name.toLowerCase(),
             value: valueMatch(match.value),
           })),
-          failureMode: guard.webhook.failureMode ?? defaults.failureMode,
+          ...present({ path: at }),
+          bytesMin: minSizeBytes ?? 0,
+          isRaw,
+          // Whoever shortens what is said guards nothing: without it the call is dearer, not more dangerous.
+          failureMode: guard.webhook.failureMode ?? (isRaw ? "failOpen" : defaults.failureMode),
         }
   }
   if ("openAIModeration" in guard && guard.openAIModeration !== undefined) {
@@ -942,7 +1035,12 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
     }
   }
   if (guard.azureContentSafety === undefined) return undefined
-  const { analyzeText, detectJailbreak, endpoint } = guard.azureContentSafety
+  const { analyzeText: asked, detectJailbreak, endpoint, severityThreshold } = guard.azureContentSafety
+  if (severityThreshold !== undefined && asked?.severityThreshold !== undefined) {
+    to.fail([...path, "azureContentSafety", "severityThreshold"], "`analyzeText.severityThreshold` is set too")
+  }
+  const analyzeText =
+    asked === undefined && severityThreshold === undefined ? undefined : { ...present({ severityThreshold }), ...asked }
   return {
     _tag: "AzureContentSafety",
     endpoint,
@@ -955,23 +1053,36 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
   }
 }
 
+/** Where what was not written by whoever runs the application comes in. */
+const foreignScope = ["messages", "toolOutput"] as const
+
 export const promptGuard = (guards: PromptGuard, path: Path, to: Mapping): IrPromptGuard => ({
   // Whoever guards replies means all of them.
   streaming: guards.streaming !== "Disabled",
   request: (guards.request ?? []).flatMap((guard, i) => {
     const at = [...path, "request", i]
     const kind = guardKind(guard, at, to)
-    const scope = guard.scope ?? defaults.guardScope
+    const scope = guard.scope ?? (guard.promptInjection === undefined ? defaults.guardScope : foreignScope)
     const takesScope =
-      guard.regex !== undefined || guard.keywords !== undefined || guard.bedrockGuardrails !== undefined
+      guard.promptInjection !== undefined ||
+      guard.regex !== undefined ||
+      guard.keywords !== undefined ||
+      guard.bedrockGuardrails !== undefined
+    if (guard.rejection !== undefined && guard.webhook?.messageFormat === "raw") {
+      to.warn([...at, "rejection"], "what shortens messages rejects none", "Leave it out.")
+    }
     if (guard.scope !== undefined && !takesScope) {
       const usual = guard.scope.every((one) => one === "systemPrompt" || one === "messages") && guard.scope.length === 2
-      if (!usual) to.fail([...at, "scope"], "only `regex`, `keywords` and `bedrockGuardrails` take a scope")
+      if (!usual)
+        to.fail([...at, "scope"], "only `regex`, `keywords`, `promptInjection` and `bedrockGuardrails` take a scope")
     }
     return kind === undefined ? [] : [{ kind, scope, ...rejection(guard, at, to) }]
   }),
   response: (guards.response ?? []).flatMap((guard, i) => {
     const at = [...path, "response", i]
+    if (guard.webhook?.messageFormat === "raw") {
+      to.fail([...at, "webhook", "messageFormat"], "`raw` is for requests only", "Use `guardrail` for replies.")
+    }
     const kind = guardKind(guard, at, to)
     return kind === undefined ? [] : [{ kind, ...rejection(guard, at, to) }]
   }),
@@ -1042,14 +1153,41 @@ const ai = (policy: Ai, path: Path, to: Mapping): IrAi => ({
         ? undefined
         : responseCache(policy.responseCache, [...path, "responseCache"], to),
     routes: policy.routes,
+    models: policy.models?.map(({ created, id, ownedBy }) => ({
+      id,
+      ...present({ ownedBy, createdSeconds: created }),
+    })),
   }),
 })
 
-const health = (policy: Health): IrHealth => {
-  const { eviction, unhealthyExpression } = policy
+const activeHealth = (one: NonNullable<Health["active"]>, path: Path, to: Mapping): ActiveHealth => {
+  const active: ActiveHealth = {
+    path: one.path ?? defaults.probePath,
+    intervalMillis: one.interval ?? defaults.probeIntervalMillis,
+    timeoutMillis: one.timeout ?? defaults.probeTimeoutMillis,
+    unhealthyThreshold: one.unhealthyThreshold ?? defaults.probeUnhealthyThreshold,
+    healthyThreshold: one.healthyThreshold ?? 1,
+    expectedStatuses: one.expectedStatuses ?? [],
+  }
+  if (!active.path.startsWith("/")) to.fail([...path, "path"], "a path begins with `/`")
+  if (active.intervalMillis < probeIntervalMillisMin) {
+    to.fail([...path, "interval"], "that is no pause", "Ask every tenth of a second at most.")
+  }
+  if (active.timeoutMillis === 0) to.fail([...path, "timeout"], "nobody answers in no time")
+  for (const field of ["unhealthyThreshold", "healthyThreshold"] as const) {
+    if (active[field] === 0) to.fail([...path, field], "one answer is needed at least")
+  }
+  return active
+}
+
+const probeIntervalMillisMin = 100
+
+const health = (policy: Health, path: Path, to: Mapping): IrHealth => {
+  const { active, eviction, unhealthyExpression } = policy
   return {
     _tag: "Health",
     ...present({
+      active: active === undefined ? undefined : activeHealth(active, [...path, "active"], to),
       unhealthyExpression,
       eviction:
         eviction === undefined
@@ -1157,6 +1295,7 @@ type TrafficSource = Omit<
 >
 
 const traffic: Mapped<TrafficSource, TrafficPolicy> = {
+  ipAccessControl,
   oidc,
   jwtAuth,
   authorization: (policy, path, to) => authorized("Authorization", policy, path, to),
@@ -1311,9 +1450,13 @@ export const isTrafficPolicy = (key: string): boolean => Object.hasOwn(traffic, 
 const accessLog = (policy: AccessLog, path: Path, to: Mapping): IrAccessLog => {
   const { database, otlp } = policy
   const called = otlp === undefined ? undefined : callee(otlp, [...path, "otlp"], to)
+  if (policy.fields !== undefined && (policy.add ?? policy.remove) !== undefined) {
+    to.fail([...path, "fields"], "`fields` is an older place of `add` and `remove`; use one of the two")
+  }
+  const { add, remove } = policy.fields ?? policy
   return {
     _tag: "AccessLog",
-    fields: { add: expressions(policy.add), remove: policy.remove ?? [] },
+    fields: { add: expressions(add), remove: remove ?? [] },
     ...present({
       filter: policy.filter,
       otlp:

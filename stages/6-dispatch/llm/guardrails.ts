@@ -29,8 +29,9 @@ import { REPLY_BYTES_MAX } from "./deliver.ts"
 import type { Checked, Guard, Side } from "./guard/Guard.ts"
 import { GuardedFlow } from "./guard/GuardedFlow.ts"
 import { ask, askNow, type Refused, type Words } from "./guard/judge.ts"
-import { local } from "./guard/local.ts"
+import { isLocal, local } from "./guard/local.ts"
 import { remote } from "./guard/remote.ts"
+import { compile as compileRewrite } from "./guard/rewrite.ts"
 import { errorReply } from "./told.ts"
 
 /** No secret is longer that a pattern can find in a stream. */
@@ -67,6 +68,7 @@ const isChat = (format: Format | undefined): format is ChatFormat => chatFormats
 const names: Readonly<Record<GuardKind["_tag"], string>> = {
   Regex: "regex",
   Keywords: "keywords",
+  PromptInjection: "promptInjection",
   Webhook: "webhook",
   OpenAiModeration: "openAIModeration",
   BedrockGuardrails: "bedrockGuardrails",
@@ -79,12 +81,14 @@ const guardOf = (one: RequestGuard | ResponseGuard, ports: PolicyPorts): Guard =
   const fields = rejection?.headers === undefined ? undefined : compileFields(rejection.headers, () => false)
   return {
     name: names[kind._tag],
-    judge: kind._tag === "Regex" || kind._tag === "Keywords" ? local(kind) : remote(kind, ports),
+    judge: isLocal(kind) ? local(kind) : remote(kind, ports),
     rejection,
     rejectionHeaders: typeof fields === "string" ? undefined : fields,
     scope: new Set<Scope>("scope" in one ? one.scope : scopes),
   }
 }
+
+const isRaw = ({ kind }: RequestGuard): boolean => kind._tag === "Webhook" && kind.isRaw
 
 const wordsOf = (spots: ReadonlyArray<Spot>): ReadonlyMap<Spot, Words> =>
   new Map(
@@ -99,6 +103,9 @@ const withMasks = (json: JsonObject, words: ReadonlyMap<Spot, Words>): JsonObjec
   for (const [spot, { masked }] of words) if (masked.isMasked) changed.set(spot, masked.text)
   return changed.size === 0 ? json : withTexts(json, changed)
 }
+
+/** Stands where a guard is named that does not judge. */
+const nobody: Guard["judge"] = { _tag: "Local", action: "reject", find: () => [], textLengthMax: 0 }
 
 const statusOf = (rejection: Rejection | undefined, { judgement }: Refused): number =>
   judgement.kind === "unclear" ? 503 : (judgement.status ?? rejection?.status ?? REJECTED_STATUS)
@@ -197,10 +204,17 @@ export const compile = (policy: PromptGuard | undefined, ports: PolicyPorts): Gu
 const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
   /** What passed for an exchange, by the texts that it was asked about. */
   const passed = new WeakMap<Exchange, { readonly texts: string; readonly masked: ReadonlyArray<string> }>()
-  const requests = policy.request.map((one) => guardOf(one, ports))
+  const requests = policy.request.filter((one) => !isRaw(one)).map((one) => guardOf(one, ports))
+  const rewriters = policy.request.flatMap(({ kind }) =>
+    kind._tag === "Webhook" && kind.isRaw
+      ? [{ rewrite: compileRewrite(kind, ports), failsOpen: kind.failureMode === "failOpen" }]
+      : [],
+  )
+  /** What became of messages, so that each is sent away once however many providers are asked. */
+  const rewritten = new WeakMap<Exchange, Map<string, JsonObject>>()
   const responses = policy.response.map((one) => guardOf(one, ports))
-  const isLocal = responses.every(({ judge }) => judge._tag === "Local")
-  const limits = { tailChars: TAIL_CHARS, batchChars: isLocal ? 1 : BATCH_CHARS, heldCharsMax: HELD_CHARS_MAX }
+  const areLocal = responses.every(({ judge }) => judge._tag === "Local")
+  const limits = { tailChars: TAIL_CHARS, batchChars: areLocal ? 1 : BATCH_CHARS, heldCharsMax: HELD_CHARS_MAX }
 
   const telling = (account: Account) => (checked: Checked) => account.checked(checked)
   const asking = (attempt: Try, side: Side, account: Account, replyHeaders?: Headers) => ({
@@ -232,7 +246,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
             role: "assistant",
             group,
           }))
-          if (isLocal) {
+          if (areLocal) {
             decided(end(askNow(responses, words, telling(account), "response")))
             return undefined
           }
@@ -293,9 +307,47 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
     })
   }
 
+  const unusable: Refused = {
+    guard: { name: names.Webhook, judge: nobody, rejection: undefined, rejectionHeaders: undefined, scope: new Set() },
+    judgement: { kind: "unclear", detail: "its messages cannot be used" },
+  }
+
+  /** After every guard: what is shortened was judged whole. */
+  const rewrite = (attempt: Try, format: ChatFormat, json: JsonObject, account: Account): Effect.Effect<Passed> => {
+    if (rewriters.length === 0) return Effect.succeed({ _tag: "Passed", json })
+    const key = JSON.stringify(json)
+    const known = rewritten.get(attempt.exchange) ?? new Map<string, JsonObject>()
+    rewritten.set(attempt.exchange, known)
+    const before = known.get(key)
+    if (before !== undefined) return Effect.succeed({ _tag: "Passed", json: before })
+    const told = (action: Checked["action"]): void =>
+      account.checked({ phase: "request", guard: names.Webhook, action })
+    const next = (i: number, current: JsonObject): Effect.Effect<Passed> => {
+      const one = rewriters[i]
+      if (one === undefined) {
+        known.set(key, current)
+        return Effect.succeed({ _tag: "Passed", json: current })
+      }
+      return Effect.matchEffect(one.rewrite(attempt, format, current, account.requestModel), {
+        onSuccess: (changed) => {
+          told(changed === current ? "allow" : "mask")
+          return next(i + 1, changed)
+        },
+        onFailure: () => {
+          told(one.failsOpen ? "failOpen" : "failClosed")
+          return one.failsOpen
+            ? next(i + 1, current)
+            : Effect.succeed<Passed>({ _tag: "Stopped", reply: declining(attempt, "request", format, unusable) })
+        },
+      })
+    }
+    return next(0, json)
+  }
+
   return {
     request: (attempt, format, json, account) => {
-      if (requests.length === 0 || !isChat(format)) return Effect.succeed({ _tag: "Passed", json })
+      if (!isChat(format)) return Effect.succeed({ _tag: "Passed", json })
+      if (requests.length === 0) return rewrite(attempt, format, json, account)
       const words = wordsOf(requestSpots(format, json))
       const all = [...words.values()]
       const texts = JSON.stringify(all.map(({ masked, role, scope }) => [role, scope, masked.original]))
@@ -303,12 +355,14 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
       const before = passed.get(exchange)
       if (before?.texts === texts) {
         for (const [i, { masked }] of all.entries()) masked.become(before.masked[i] ?? masked.original)
-        return Effect.succeed({ _tag: "Passed", json: withMasks(json, words) })
+        return rewrite(attempt, format, withMasks(json, words), account)
       }
-      return Effect.map(ask(requests, all, asking(attempt, "request", account)), (refused): Passed => {
-        if (refused !== undefined) return { _tag: "Stopped", reply: declining(attempt, "request", format, refused) }
+      return Effect.flatMap(ask(requests, all, asking(attempt, "request", account)), (refused) => {
+        if (refused !== undefined) {
+          return Effect.succeed<Passed>({ _tag: "Stopped", reply: declining(attempt, "request", format, refused) })
+        }
         passed.set(exchange, { texts, masked: all.map(({ masked }) => masked.text) })
-        return { _tag: "Passed", json: withMasks(json, words) }
+        return rewrite(attempt, format, withMasks(json, words), account)
       })
     },
     reply: (attempt, format, reply, account, isList) => {

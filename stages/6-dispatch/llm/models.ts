@@ -16,9 +16,8 @@ import * as Regex from "../../4-route/Regex.ts"
 import type { Try } from "../Target.ts"
 import type { Asked } from "./Asked.ts"
 import { type Candidate, type Candidates, candidates } from "./failover.ts"
-import { list, listingPath, mayUse, one, visible, wantsNative } from "./listing.ts"
+import { list, listingPath, mayUse, missing, one, visible, wantsNative } from "./listing.ts"
 import type { Part } from "./Part.ts"
-import { errorReply } from "./told.ts"
 
 type ModelsBackend = Extract<Backend, { readonly _tag: "Models" }>
 
@@ -246,12 +245,7 @@ export const modelsOf = (
       if (id === undefined) return list(isNative, [...names], createdSeconds)
       return [...names].some((name) => coversModel(name, id)) && mayUse(allowed, id)
         ? one(isNative, id, createdSeconds)
-        : errorReply(isNative ? "gemini" : undefined, {
-            status: 404,
-            kind: "notFound",
-            message: `the model ${JSON.stringify(id)} does not exist`,
-            code: "model_not_found",
-          })
+        : missing(isNative, id)
     },
     find: (attempt, asked) => {
       const { model } = asked

@@ -22,6 +22,7 @@ import { type Asked, read } from "./Asked.ts"
 import { compile as compileBudgets, type Estimate, freely, outputMax } from "./budgets.ts"
 import { ask, type Candidate, type Candidates, candidates, type FailoverSettings } from "./failover.ts"
 import { asKind, clientFormats, kindsBy, type Place, placesBy, usualRoutes } from "./kinds.ts"
+import { declared } from "./listing.ts"
 import { LlmState } from "./LlmState.ts"
 import type { Part } from "./Part.ts"
 import { type Cached, compile as compileCache } from "./cache/responseCache.ts"
@@ -172,6 +173,8 @@ export const reach = (
   const placeOf = placesBy(
     kindsBy(ai?.routes ?? usualRoutes, backend._tag === "Models" ? "passthrough" : "completions"),
   )
+  const told = mergeAi(route.Ai, parts.find(({ policies }) => policies.Ai?.models !== undefined)?.policies.Ai)?.models
+  const createdSeconds = Math.floor(clock.wallMillis() / 1000)
   const tokenizes = parts.some(({ provider }) => provider.tokenize)
 
   const asking = (attempt: Try, place: Place): Effect.Effect<Asked, Refusal> => {
@@ -276,6 +279,11 @@ export const reach = (
     const all = candidates(parts.map((part) => candidate(part)))
     return (attempt) => {
       const { method, path } = attempt.request
+      const listed =
+        told === undefined
+          ? undefined
+          : declared(told, attempt.request, attempt.exchange.identity?.apiKey?.allowedModels, createdSeconds)
+      if (listed !== undefined) return Effect.succeed(listed)
       const found = placeOf(path)
       const place = method === "GET" && attempt.request.upgrade === undefined ? asKind(found, "passthrough") : found
       if (place.kind === "models") return Effect.succeed(notImplemented())

@@ -4,6 +4,7 @@ import { RE2JS } from "re2js"
 import type { GuardKind, GuardRule } from "../../../../ir/policy/PromptGuard.ts"
 import type { Span } from "../../../../protocols/llm/guard/MaskedText.ts"
 import { MaskedText } from "../../../../protocols/llm/guard/MaskedText.ts"
+import { suspect } from "../../../../protocols/llm/guard/injection.ts"
 import { keywords, recognise } from "../../../../protocols/llm/guard/recognise.ts"
 import { compileProgram, textBound } from "../../../4-route/Regex.ts"
 import type { LocalGuard } from "./Guard.ts"
@@ -58,10 +59,29 @@ const inTurn = (finders: ReadonlyArray<Finder>): Finder => ({
   },
 })
 
-export const local = (kind: Extract<GuardKind, { readonly _tag: "Regex" | "Keywords" }>): LocalGuard => ({
-  _tag: "Local",
-  action: kind.action,
-  ...(kind._tag === "Regex"
-    ? inTurn(kind.rules.map(ruleFinder))
-    : { find: keywords(kind.words), textLengthMax: LOOK_CHARS_MAX }),
-})
+/** Guards that need nobody. */
+export type LocalKind = Extract<GuardKind, { readonly _tag: "Regex" | "Keywords" | "PromptInjection" }>
+
+const nothing: ReadonlyArray<Span> = []
+
+const finderOf = (kind: LocalKind): Finder => {
+  switch (kind._tag) {
+    case "Regex":
+      return inTurn(kind.rules.map(ruleFinder))
+    case "Keywords":
+      return { find: keywords(kind.words), textLengthMax: LOOK_CHARS_MAX }
+    case "PromptInjection":
+      return {
+        find: (text) => {
+          const { score, spans } = suspect(text)
+          return score < kind.threshold ? nothing : spans
+        },
+        textLengthMax: LOOK_CHARS_MAX,
+      }
+  }
+}
+
+export const isLocal = (kind: GuardKind): kind is LocalKind =>
+  kind._tag === "Regex" || kind._tag === "Keywords" || kind._tag === "PromptInjection"
+
+export const local = (kind: LocalKind): LocalGuard => ({ _tag: "Local", action: kind.action, ...finderOf(kind) })

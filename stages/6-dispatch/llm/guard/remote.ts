@@ -32,7 +32,8 @@ import type { Try } from "../../Target.ts"
 import { usualTls } from "../implicit.ts"
 import * as Regex from "../../../4-route/Regex.ts"
 import type { ValueMatch } from "../../../../ir/Match.ts"
-import type { RemoteGuard } from "./Guard.ts"
+import type { RemoteGuard, Side } from "./Guard.ts"
+import type { LocalKind } from "./local.ts"
 
 export const GUARD_TIMEOUT_MILLIS = 10_000
 /** No verdict is longer. */
@@ -239,7 +240,8 @@ const headerText = (value: CelValue): string | undefined => {
 /** Fields of a message that are no headers. */
 const pseudo = new Set([":path", ":method", ":authority"])
 
-const webhook = (kind: Of<"Webhook">, ports: PolicyPorts): RemoteGuard["ask"] => {
+/** How a webhook is asked: with which headers, at which path. */
+export const posting = (kind: Of<"Webhook">, ports: PolicyPorts) => {
   const expressions = expressionsOf(ports)
   const to: Asking = { callee: { backend: kind.target, policies: [] }, origin: undefined }
   const fields = kind.headers.map(({ name, expression }) => ({
@@ -247,7 +249,7 @@ const webhook = (kind: Of<"Webhook">, ports: PolicyPorts): RemoteGuard["ask"] =>
     expression: expressions.compile(expression, "llm", "header"),
   }))
   const forwarded = kind.forwardHeaderMatches.map(({ name, value }) => ({ name, test: matching(value) }))
-  return (attempt, side, messages, replyHeaders) => {
+  return (attempt: Try, side: Side, body: JsonObject, replyHeaders: Headers | undefined) => {
     const headers = new Headers()
     const source = side === "request" ? attempt.exchange.request.headers : replyHeaders
     for (const { name, test } of forwarded) {
@@ -267,33 +269,39 @@ const webhook = (kind: Of<"Webhook">, ports: PolicyPorts): RemoteGuard["ask"] =>
     const path = special.get(":path")
     const method = special.get(":method")
     const authority = special.get(":authority")
-    return judged(
-      post(attempt, to, {
-        path: path ?? `/${side}`,
-        body: webhookRequest(messages, side),
-        headers,
-        ...(method === undefined ? {} : { method }),
-        ...(authority === undefined ? {} : { authority }),
-      }),
-      (reply) => webhookJudgement(reply, messages.length),
+    return post(attempt, to, {
+      path: path ?? kind.path ?? `/${side}`,
+      body,
+      headers,
+      ...(method === undefined ? {} : { method }),
+      ...(authority === undefined ? {} : { authority }),
+    })
+  }
+}
+
+const encoder = new TextEncoder()
+const passed: Judgement = { kind: "pass" }
+
+const webhook = (kind: Of<"Webhook">, ports: PolicyPorts): RemoteGuard["ask"] => {
+  const asked = posting(kind, ports)
+  return (attempt, side, messages, replyHeaders) => {
+    if (kind.bytesMin > 0 && encoder.encode(JSON.stringify(messages)).byteLength < kind.bytesMin) {
+      return Effect.succeed(passed)
+    }
+    return judged(asked(attempt, side, webhookRequest(messages, side), replyHeaders), (reply) =>
+      webhookJudgement(reply, messages.length),
     )
   }
 }
 
-export const remote = (
-  kind: Exclude<GuardKind, { readonly _tag: "Regex" | "Keywords" }>,
-  ports: PolicyPorts,
-): RemoteGuard => ({
+export const remote = (kind: Exclude<GuardKind, LocalKind>, ports: PolicyPorts): RemoteGuard => ({
   _tag: "Remote",
   failsOpen: kind.failureMode === "failOpen",
   wants: kind._tag === "Webhook" ? "messages" : "texts",
   ask: askOf(kind, ports),
 })
 
-const askOf = (
-  kind: Exclude<GuardKind, { readonly _tag: "Regex" | "Keywords" }>,
-  ports: PolicyPorts,
-): RemoteGuard["ask"] => {
+const askOf = (kind: Exclude<GuardKind, LocalKind>, ports: PolicyPorts): RemoteGuard["ask"] => {
   switch (kind._tag) {
     case "OpenAiModeration":
       return moderation(kind)
