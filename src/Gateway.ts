@@ -65,6 +65,7 @@ import { cedar } from "./node/cedar.ts"
 import { coding } from "./node/coding.ts"
 import { make as redisLedger } from "./node/redisLedger.ts"
 import { make as redisReplies } from "./node/redisReplies.ts"
+import { scoped as redisSpending } from "./llm/redisSpending.ts"
 import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
@@ -293,8 +294,11 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     memory: inMemoryReplies(bounds.replyCacheBytesMax, clock.nowMillis),
     ...(replies === undefined ? {} : { redis: replies }),
   }
-  const spending = options.spending ?? inMemorySpending(clock.wallMillis, randomUUID)
-  const llm = new LlmState(makeTokens(), spending, keptReplies, coding)
+  const spendings = {
+    own: options.spending ?? inMemorySpending(clock.wallMillis, randomUUID),
+    ...(options.redisUrl === undefined ? {} : { redis: yield* redisSpending(Redacted.value(options.redisUrl), clock) }),
+  }
+  const llm = new LlmState(makeTokens(), spendings, keptReplies, coding)
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,

@@ -14,5 +14,7 @@ export const Budget = Schema.Struct({
   windowMillis: Millis,
   /** Whether who has spent it is refused, or only marked. */
   hard: Schema.Boolean,
+  /** In the storage of the gateway unless set. */
+  store: Schema.optionalKey(Schema.Literals(["redis"])),
 })
 export type Budget = typeof Budget.Type

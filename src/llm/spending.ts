@@ -5,6 +5,7 @@ import type { Account, Booked, Spending, SpendingFailure } from "../../stages/po
 import type { Clock } from "../../stages/ports/Timer.ts"
 import { type Statement, sql } from "../store/Statement.ts"
 import { type Component, number, type Store, type StoreFailure, text } from "../store/Store.ts"
+import { untilWritten } from "./untilWritten.ts"
 
 export const component: Component = {
   name: "llm_budget",
@@ -42,9 +43,6 @@ export const list = (store: Store, max: number) =>
       amount: number(row, "amount"),
     }),
   )
-
-const SETTLE_TRIES_MAX = 6
-const SETTLE_PAUSE_MILLIS = 500
 
 const failed = ({ message }: StoreFailure): SpendingFailure => ({ _tag: "SpendingFailure", message })
 
@@ -99,15 +97,8 @@ export const make = ({ clock, run, store }: LedgerParts): Spending => {
     )
   }
 
-  const settleFrom = (account: Account, id: string | undefined, amount: number, tries: number): Effect.Effect<void> =>
-    Effect.catch(settled(account, id, amount), ({ message }) =>
-      tries >= SETTLE_TRIES_MAX
-        ? Effect.logError(`What a call cost could not be written down: ${message}`, { budget: account.budget, amount })
-        : Effect.delay(
-            Effect.suspend(() => settleFrom(account, id, amount, tries + 1)),
-            SETTLE_PAUSE_MILLIS * 2 ** tries,
-          ),
-    )
-
-  return { book, settle: (account, id, amount) => run(settleFrom(account, id, amount, 0)) }
+  return {
+    book,
+    settle: (account, id, amount) => run(untilWritten(settled(account, id, amount), account, amount)),
+  }
 }

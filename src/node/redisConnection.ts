@@ -14,7 +14,7 @@ export interface RedisConnection {
   readonly close: () => void
 }
 
-export const make = (url: string, nowMillis: () => number): RedisConnection => {
+export const make = (url: string, nowMillis: () => number, millisMax = REDIS_MILLIS_MAX): RedisConnection => {
   let client: Promise<RedisClientType> | undefined
   let opened: RedisClientType | undefined
   let restUntilMillis = -Infinity
@@ -23,7 +23,7 @@ export const make = (url: string, nowMillis: () => number): RedisConnection => {
       const made: RedisClientType = createClient({
         url,
         disableOfflineQueue: true,
-        socket: { connectTimeout: REDIS_MILLIS_MAX, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 2_000) },
+        socket: { connectTimeout: millisMax, reconnectStrategy: (tries) => Math.min(50 * 2 ** tries, 2_000) },
       })
       // Whoever asks is told; a connection that breaks while nobody asks is made again by the library.
       made.on("error", () => {})
@@ -38,8 +38,8 @@ export const make = (url: string, nowMillis: () => number): RedisConnection => {
         if (nowMillis() < restUntilMillis) return Effect.fail("Redis has failed just now")
         return Effect.tryPromise({ try: async () => question(await connect()), catch: String }).pipe(
           Effect.timeoutOrElse({
-            duration: REDIS_MILLIS_MAX,
-            orElse: () => Effect.fail(`no answer from Redis within ${REDIS_MILLIS_MAX} ms`),
+            duration: millisMax,
+            orElse: () => Effect.fail(`no answer from Redis within ${millisMax} ms`),
           }),
           Effect.tapError(() =>
             Effect.sync(() => {

@@ -1,14 +1,14 @@
 /** Token buckets in Redis. The library is loaded, and a connection begun, at once, so that nobody has to wait for them. */
-import { createHash } from "node:crypto"
 import type { RedisClientType } from "redis"
 import type { Account, Claim, Ledger } from "../../stages/ports/Ledger.ts"
 import { make as makeConnection } from "./redisConnection.ts"
+import { scriptOf } from "./redisScript.ts"
 
 /**
  * One round trip, atomic. A bucket is a hash of what was spent and up to which turn of the interval it was filled; it is
  * gone when it is full again. The clock is that of the server, so gateways need not agree about the time.
  */
-const script = `
+const script = scriptOf(`
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local what, spent, lacking = ARGV[1], {}, -1
@@ -37,8 +37,7 @@ end
 local reply = { lacking, now }
 for i = 1, #KEYS do reply[i + 2] = math.max(0, math.floor(tonumber(ARGV[4 * i - 2]) - spent[i])) end
 return reply
-`
-const sha = createHash("sha1").update(script).digest("hex")
+`)
 
 const accountOf = (reply: unknown): Account => {
   if (!Array.isArray(reply)) throw new Error("Redis answered something else than was asked")
@@ -63,14 +62,7 @@ export const make = (url: string, nowMillis: () => number): RedisLedger => {
         ),
       ],
     }
-    try {
-      return accountOf(await redis.evalSha(sha, words))
-    } catch (error) {
-      // A server that has been started anew does not know the script.
-      if (error instanceof Error && error.message.startsWith("NOSCRIPT"))
-        return accountOf(await redis.eval(script, words))
-      throw error
-    }
+    return accountOf(await script(redis, words))
   }
   return {
     account: (what, claims) => connection.ask((redis) => ask(redis, what, claims)),

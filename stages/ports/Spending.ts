@@ -7,6 +7,8 @@ export interface Account {
   readonly subject: string
   /** When the window began, by the wall clock. */
   readonly windowMillis: number
+  /** … and when it is over. */
+  readonly endMillis: number
 }
 
 export interface Booking {
@@ -34,6 +36,13 @@ export interface Spending {
   readonly book: (booking: Booking) => Effect.Effect<Booked, SpendingFailure>
   /** Takes the booking off and the amount on; never waits, never fails, and is not forgotten. */
   readonly settle: (account: Account, id: string | undefined, amount: number) => void
+}
+
+/** Where budgets are kept; one that is configured for a place that is not there cannot be looked up. */
+export interface Spendings {
+  /** In the storage of the gateway. */
+  readonly own?: Spending
+  readonly redis?: Spending
 }
 
 /** Of one process, for as long as it lives. */

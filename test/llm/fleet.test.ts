@@ -65,7 +65,12 @@ const start = async (location: Location): Promise<Process> => {
 
 const book = ({ spending }: Process, subject: string, amount: number, limit: number) =>
   Effect.runPromise(
-    spending.book({ account: { budget: "b", subject, windowMillis: 0 }, amount, limit, expiresMillis: 1_000_000 }),
+    spending.book({
+      account: { budget: "b", subject, windowMillis: 0, endMillis: 3_600_000 },
+      amount,
+      limit,
+      expiresMillis: 1_000_000,
+    }),
   )
 
 describe.each(Object.keys(places))("a budget in %s", (name) => {
@@ -83,7 +88,7 @@ describe.each(Object.keys(places))("a budget in %s", (name) => {
   it("is not forgotten at the end of a process", { timeout: 60_000 }, async () => {
     const before = await start(location())
     const { id } = await book(before, "later", 10, 50)
-    before.spending.settle({ budget: "b", subject: "later", windowMillis: 0 }, id, 30)
+    before.spending.settle({ budget: "b", subject: "later", windowMillis: 0, endMillis: 3_600_000 }, id, 30)
     // One that is still running when the process ends stays booked until it would be over.
     await book(before, "later", 15, 50)
     await before.end()

@@ -178,6 +178,7 @@ export const Budgets = Schema.Array(
     tokens: opt(Count),
     window: req(Millis, "Windows begin at multiples of it since 1970: `1h`, `24h`."),
     onExceeded: opt(anyCase(["reject", "warn"]), "`reject` unless set."),
+    store: opt(anyCase(["database", "redis"]), "Where it is kept: `config.database` unless set, or `config.redis`."),
   }).annotate({ identifier: "Budget" }),
 )
 export type Budgets = typeof Budgets.Type

@@ -28,7 +28,10 @@ const staticSectionShape = Schema.Struct({
     Schema.Array(exactlyOne(Schema.Struct({ file: opt(Text), inline: opt(Schema.Json) }), ["file", "inline"])),
   ),
   database: opt(Database),
-  redis: opt(Schema.Struct({ url: Text }), "Where rate limits are kept that gateways share: `redis://host:6379`."),
+  redis: opt(
+    Schema.Struct({ url: Text }),
+    "Where limits, budgets and replies are kept that gateways share: `redis://host:6379`.",
+  ),
   storage: opt(Schema.Struct({ mode: opt(anyCase(["file", "hybrid", "readOnly"])) })),
   caAddress: opt(Text),
   caAuthToken: opt(Text),

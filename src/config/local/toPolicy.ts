@@ -312,11 +312,15 @@ const budgets = (all: Budgets, path: Path, to: Mapping): ReadonlyArray<IrBudget>
     names.add(one.name)
     if (one.usd === undefined && one.tokens === undefined) to.fail(at, "a budget limits `usd`, `tokens` or both")
     if (one.window <= 0) to.fail([...at, "window"], "the window is longer than nothing")
+    if (one.store === "redis" && !to.names.hasRedis) {
+      to.fail([...at, "store"], "no Redis is configured", "Set `config.redis.url`, or leave out `store`.")
+    }
     return {
       name: one.name,
       ...present({ key: one.key, usd: one.usd, tokens: one.tokens }),
       windowMillis: Math.max(1, one.window),
       hard: one.onExceeded !== "warn",
+      ...(one.store === "redis" ? { store: "redis" as const } : {}),
     }
   })
 }

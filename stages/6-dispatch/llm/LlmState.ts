@@ -2,7 +2,7 @@
 import type { Tokens } from "../../ports/Tokens.ts"
 import type { Coding } from "../../ports/Coding.ts"
 import type { Replies } from "../../ports/Replies.ts"
-import type { Spending } from "../../ports/Spending.ts"
+import type { Spendings } from "../../ports/Spending.ts"
 import { Vitals } from "../health.ts"
 import { Similar } from "./cache/Similar.ts"
 
@@ -19,16 +19,16 @@ export interface KeptReplies {
 
 export class LlmState {
   readonly tokens: Tokens
-  readonly spending: Spending | undefined
+  readonly spendings: Spendings
   readonly replies: KeptReplies
   /** Absent: bodies that are coded are not understood. */
   readonly coding: Coding | undefined
   private readonly known = new Map<string, Vitals>()
   private readonly meanings = new Map<string, Similar>()
 
-  constructor(tokens: Tokens, spending?: Spending, replies: KeptReplies = {}, coding?: Coding) {
+  constructor(tokens: Tokens, spendings: Spendings = {}, replies: KeptReplies = {}, coding?: Coding) {
     this.tokens = tokens
-    this.spending = spending
+    this.spendings = spendings
     this.replies = replies
     this.coding = coding
   }

@@ -12,7 +12,7 @@ import { totalOf } from "../../../protocols/llm/Usage.ts"
 import { expressionsOf } from "../../5-policy/expression/expressionsOf.ts"
 import { Facts } from "../../5-policy/expression/Facts.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
-import type { Account as LedgerAccount, Booked, Spending } from "../../ports/Spending.ts"
+import type { Account as LedgerAccount, Booked, Spending, Spendings } from "../../ports/Spending.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { Try } from "../Target.ts"
 import type { Account } from "./Account.ts"
@@ -113,10 +113,10 @@ const ofHolder = (attempt: Try): ReadonlyArray<Share> => {
 export const compile = (
   budgets: ReadonlyArray<Budget>,
   ports: PolicyPorts,
-  spending: Spending | undefined,
+  spendings: Spendings,
   clock: Clock,
 ): Budgets | undefined => {
-  if (spending === undefined) return undefined
+  if (spendings.own === undefined && spendings.redis === undefined) return undefined
   const expressions = expressionsOf(ports)
   const configured = budgets.flatMap((budget) => {
     const key = budget.key === undefined ? undefined : expressions.compile(budget.key, "route", "key")
@@ -125,11 +125,13 @@ export const compile = (
     )
   })
 
+  const spendingOf = ({ budget }: Share): Spending | undefined => spendings[budget.store ?? "own"]
+
   const settle = (open: ReadonlyArray<Open>, account: Account | undefined): void => {
     for (const { account: page, id, share } of open) {
       const usage = account?.usage
       const amount = share.unit === "usd" ? (account?.cost?.total ?? 0) : usage === undefined ? 0 : totalOf(usage)
-      if (id !== undefined || amount > 0) spending.settle(page, id, amount)
+      if (id !== undefined || amount > 0) spendingOf(share)?.settle(page, id, amount)
     }
   }
 
@@ -147,7 +149,8 @@ export const compile = (
     const subject = share.subjectOf(attempt) ?? ""
     const now = clock.wallMillis()
     const windowMillis = Math.floor(now / budget.windowMillis) * budget.windowMillis
-    const account: LedgerAccount = { budget: share.id, subject, windowMillis }
+    const endMillis = windowMillis + budget.windowMillis
+    const account: LedgerAccount = { budget: share.id, subject, windowMillis, endMillis }
     const next = (id: string | undefined): Effect.Effect<Admission> => {
       open.push({ share, account, id })
       return admitFrom(shares, at + 1, attempt, estimate, open)
@@ -155,7 +158,7 @@ export const compile = (
     const booked = ({ id, spent }: Booked): Effect.Effect<Admission> => {
       if (id === undefined && budget.hard) {
         settle(open, undefined)
-        return Effect.succeed({ refusal: exhausted(share, windowMillis + budget.windowMillis - now) })
+        return Effect.succeed({ refusal: exhausted(share, endMillis - now) })
       }
       if (!budget.hard && spent >= limit) {
         const llm = attempt.exchange.notes?.llm
@@ -163,22 +166,18 @@ export const compile = (
       }
       return next(id)
     }
-    return Effect.matchEffect(
-      spending.book({
-        account,
-        amount: estimate[unit],
-        limit: budget.hard ? limit : undefined,
-        expiresMillis: now + BOOKING_MILLIS,
-      }),
-      {
-        onFailure: () => {
-          if (!budget.hard) return next(undefined)
-          settle(open, undefined)
-          return Effect.succeed({ refusal: unavailable(share) })
-        },
-        onSuccess: booked,
-      },
-    )
+    const asked = spendingOf(share)?.book({
+      account,
+      amount: estimate[unit],
+      limit: budget.hard ? limit : undefined,
+      expiresMillis: now + BOOKING_MILLIS,
+    })
+    const failed = (): Effect.Effect<Admission> => {
+      if (!budget.hard) return next(undefined)
+      settle(open, undefined)
+      return Effect.succeed({ refusal: unavailable(share) })
+    }
+    return asked === undefined ? failed() : Effect.matchEffect(asked, { onFailure: failed, onSuccess: booked })
   }
 
   return {

@@ -190,7 +190,7 @@ export const reach = (
       ? promptTokens(clientFormats[kind], json, (text) => tokens.count(model, text) ?? guess(text))
       : undefined
 
-  const budgets = compileBudgets(budgetsOf(route, parts), ports, own.spending, clock)
+  const budgets = compileBudgets(budgetsOf(route, parts), ports, own.spendings, clock)
 
   /** What it may come to, as far as that can be told before; by the dearest of those who may be asked. */
   const estimated = (account: Account, asked: Asked, all: Candidates): Estimate => {

@@ -1,64 +1,19 @@
 /** Limits that gateways share, with a real Redis where one is installed. */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { createClient } from "redis"
 import { afterEach, describe, expect, it } from "vitest"
 import { make } from "../../../src/node/redisLedger.ts"
 import { linesOf } from "../../config/memoryIo.ts"
+import { isRedisThere, Redis } from "../../peers/redis.ts"
 import { freePort, httpUpstream, sleep, startGateway } from "../harness.ts"
 import { ask, type Closing, snapshotOf } from "./place.ts"
 
-const isThere = spawnSync("redis-server", ["--version"], { stdio: "ignore" }).error === undefined
-if (!isThere) console.warn("redis-server is not installed: limits shared through Redis are NOT TESTED")
+if (!isRedisThere) console.warn("redis-server is not installed: limits shared through Redis are NOT TESTED")
 
 const closing: Closing = []
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
 })
-
-class Redis {
-  readonly port: number
-  private child: ChildProcess | undefined
-
-  constructor(port: number) {
-    this.port = port
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${this.port}`
-  }
-
-  async start(): Promise<void> {
-    const words = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    const child = spawn("redis-server", words, { stdio: ["ignore", "pipe", "ignore"] })
-    this.child = child
-    await new Promise<void>((resolve, reject) => {
-      child.once("exit", () => reject(new Error("redis-server ended")))
-      child.stdout?.on("data", (text: Buffer) => {
-        if (text.toString().includes("Ready to accept connections")) resolve()
-      })
-    })
-  }
-
-  async stop(): Promise<void> {
-    const { child } = this
-    if (child === undefined) return
-    this.child = undefined
-    const gone = new Promise((resolve) => child.once("exit", resolve))
-    child.kill("SIGKILL")
-    await gone
-  }
-
-  async command(...words: ReadonlyArray<string>): Promise<string> {
-    const client = await createClient({ url: this.url }).connect()
-    try {
-      return String(await client.sendCommand(words))
-    } finally {
-      client.destroy()
-    }
-  }
-}
 
 const started = async (): Promise<Redis> => {
   const redis = new Redis(await freePort())
@@ -102,7 +57,7 @@ it("a limit cannot be shared where no Redis is named", async () => {
   ).toEqual(["2:98 routes[0].policies.localRateLimit[0].shared: no Redis is configured"])
 })
 
-describe.skipIf(!isThere)("limits kept in Redis", () => {
+describe.skipIf(!isRedisThere)("limits kept in Redis", () => {
   it("hold for several gateways together, each key by itself, at one round trip a request", async () => {
     const redis = await started()
     const [a, b] = [await gateway(redis, byUser), await gateway(redis, byUser)]
