@@ -110,6 +110,21 @@ class Call implements Incoming, Sink {
     else this.listener = listener
   }
 
+  /**
+   * Writes something that changes nothing, for the answer of a host that no longer has the connection: an interim reply,
+   * or, where chunks are sent, a leading zero of the next one's size (RFC 9112 §7.1). A reply of known length has no such
+   * place.
+   */
+  nudge(): void {
+    const { response } = this
+    if (!response.headersSent) return this.inform(102, [])
+    if (!response.chunkedEncoding || response.writableEnded || response.destroyed) return
+    const { socket } = response
+    if (socket === null || !socket.writable) return
+    response.flushHeaders()
+    socket.write("0")
+  }
+
   readonly inform = (status: number, flat: Array<string>): void => {
     const { response } = this
     // 100 is between us and the client, 101 is no interim reply, and HTTP/1.0 knows neither.
@@ -565,8 +580,8 @@ class Connection implements HttpConnection {
   }
 
   private probe(): void {
-    this.current?.inform(102, [])
-    setTimeout(() => this.current?.inform(102, []), PROBE_MILLIS).unref()
+    this.current?.nudge()
+    setTimeout(() => this.current?.nudge(), PROBE_MILLIS).unref()
   }
 
   drain(): void {

@@ -505,6 +505,54 @@ describe("clients that leave", () => {
     expect(gateway.gateway.open()).toMatchObject({ exchanges: 0 })
   })
 
+  it("while chunks of any kind do not come end the upstream reply long before silence would", async () => {
+    const upstream = ends(
+      await httpUpstream((request, response) => {
+        // Where the length is known there is no place to find out, so that one is left to the silence.
+        response.writeHead(200, request.url === "/known" ? { "content-length": "100" } : {})
+        response.write("some")
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const [known, chunked] = [await connect(gateway.port), await connect(gateway.port)]
+    known.write(get("/known"))
+    chunked.write(get("/chunked"))
+    await Promise.all([known.take("some"), chunked.take("some")])
+    known.close()
+    chunked.close()
+    await until("both upstream replies to end", () => upstream.aborted.length === 2, 4 * HALF_CLOSED_SILENCE_MILLIS)
+    expect(upstream.aborted.map(({ url }) => url)).toEqual(["/chunked", "/known"])
+  })
+
+  it("only with their own half can read the chunks that come later", async () => {
+    const upstream = ends(
+      await httpUpstream((_request, response) => {
+        response.write("first")
+        setTimeout(() => response.write("second"), 300)
+        setTimeout(() => response.end(), 500)
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const client = await connect(gateway.port)
+    client.write(get())
+    await client.take("first")
+    client.halfClose()
+    await client.gone()
+    // Zeros that find out whether it is there stand in front of the size of a chunk, where they change nothing.
+    expect(client.text).toMatch(/^\r\n0{0,2}6\r\nsecond\r\n0{1,3}\r\n\r\n$/)
+    const parsed = await new Promise<string>((resolve, reject) => {
+      const request = http.get({ host: "127.0.0.1", port: gateway.port, agent: false }, (response) => {
+        let text = ""
+        response.once("data", () => request.socket?.end())
+        response.on("data", (chunk: Buffer) => (text += chunk.toString()))
+        response.on("end", () => resolve(text))
+        response.on("error", reject)
+      })
+      request.on("error", reject)
+    })
+    expect(parsed).toBe("firstsecond")
+  })
+
   it("only with their own half still get the reply, however late", async () => {
     const upstream = ends(await httpUpstream((_request, response) => void setTimeout(() => response.end("late"), 400)))
     const gateway = ends(await startGateway(plain(upstream.port)))
