@@ -93,8 +93,17 @@ export const registrationUrl = (issuer: string, vendor: Vendor | undefined): str
   }
 }
 
-/** Entra takes no resource indicators, so what goes there passes through the gateway. */
-export const entraEndpoint = (issuer: string, name: "authorize" | "token"): string => {
+/** Those whose logins can pass through the gateway. */
+export type Relayable = Extract<Vendor, "entra" | "keycloak">
+
+export const isRelayable = (vendor: Vendor | undefined): vendor is Relayable =>
+  vendor === "entra" || vendor === "keycloak"
+
+/** Where what passes through the gateway goes on to. */
+export const endpointOf = (issuer: string, vendor: Relayable, name: "authorize" | "token"): string => {
+  if (vendor === "keycloak") {
+    return `${trimmed(issuer)}/protocol/openid-connect/${name === "authorize" ? "auth" : "token"}`
+  }
   const { host, tenant } = entraOf(issuer)
   return `${host}/${tenant}/oauth2/v2.0/${name}`
 }
@@ -106,6 +115,8 @@ export interface Facade {
   readonly here: string
   readonly issuer: string
   readonly audience: string | undefined
+  /** Whether clients log in through the gateway, with the client that it has there. */
+  readonly relays: boolean
 }
 
 const withAudience = (endpoint: unknown, audience: string | undefined): unknown => {
@@ -120,7 +131,7 @@ const withAudience = (endpoint: unknown, audience: string | undefined): unknown 
 export const adapt = (
   metadata: Metadata,
   vendor: Vendor | undefined,
-  { audience, here, issuer }: Facade,
+  { audience, here, issuer, relays }: Facade,
 ): Metadata | string => {
   if (vendor === undefined) return metadata
   const registration = `${here}/client-registration`
@@ -136,6 +147,14 @@ export const adapt = (
         registration_endpoint: registration,
       }
     case "keycloak":
+      if (relays) {
+        return {
+          ...common,
+          authorization_endpoint: `${here}/authorize`,
+          token_endpoint: `${here}/token`,
+          registration_endpoint: registration,
+        }
+      }
       return metadata["registration_endpoint"] === undefined
         ? "the server does not register clients"
         : { ...common, registration_endpoint: registration }

@@ -256,19 +256,26 @@ class ResourceServer {
     if (request.method === "OPTIONS") return answer(reply(204, []))
     const { issuer, provider } = this.policy
     if (path.endsWith("/client-registration") && provider !== undefined) return this.register(request)
-    const { relay } = this.policy
+    const { clientSecret, relay } = this.policy
     if (relay !== undefined && path.endsWith("/callback")) return this.relayBack(request, path)
-    if (provider === "entra" && path.endsWith("/authorize")) {
+    // Entra takes no resource indicators, so whatever goes there passes through here.
+    const through =
+      provider === "entra" || (provider === "keycloak" && (relay !== undefined || clientSecret !== undefined))
+        ? provider
+        : undefined
+    if (through !== undefined && path.endsWith("/authorize")) {
       const query = new URLSearchParams(request.query ?? "")
-      query.delete("resource")
+      if (through === "entra") query.delete("resource")
       if (relay !== undefined && !this.relayOut(query, this.callbackOf(request, path))) {
         return error(400, "invalid_request", "the redirect URI is not one that codes are passed on to")
       }
-      const location = `${Vendors.entraEndpoint(issuer, "authorize")}?${query.toString()}`
+      const location = `${Vendors.endpointOf(issuer, through, "authorize")}?${query.toString()}`
       return answer(reply(302, ["location", location, "cache-control", "no-store"]))
     }
-    if (provider === "entra" && path.endsWith("/token")) {
-      return request.method === "POST" ? this.entraToken(request, this.callbackOf(request, path)) : notAllowed("POST")
+    if (through !== undefined && path.endsWith("/token")) {
+      return request.method === "POST"
+        ? this.token(request, through, this.callbackOf(request, path))
+        : notAllowed("POST")
     }
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, OPTIONS")
     const base = this.base(request)
@@ -276,6 +283,7 @@ class ResourceServer {
       here: `${base}${SERVER_PREFIX}${path}`,
       issuer: `${base}${path}`,
       audience: this.policy.audiences[0],
+      relays: through !== undefined,
     }
     const waits = this.metadata.touch(subject.exchange.deadlineMillis)
     const answered = Effect.suspend(() => {
@@ -364,13 +372,13 @@ class ResourceServer {
     return answer(reply(302, ["location", back.href, "cache-control", "no-store", "referrer-policy", "no-referrer"]))
   }
 
-  private entraToken(request: Request, callback: string): Effect.Effect<Verdict> {
+  private token(request: Request, vendor: Vendors.Relayable, callback: string): Effect.Effect<Verdict> {
     const { clientId, clientSecret, issuer } = this.policy
     const authorization = request.headers.get("authorization")
     return Effect.flatMap(bodyOf(request), (body) => {
       if (body === undefined) return error(400, "invalid_request", "the form cannot be read")
       const form = new URLSearchParams(body)
-      form.delete("resource")
+      if (vendor === "entra") form.delete("resource")
       // The code was sent there, whatever the client was told.
       if (this.policy.relay !== undefined && form.has("redirect_uri")) form.set("redirect_uri", callback)
       const isOurs =
@@ -381,7 +389,7 @@ class ResourceServer {
         ["authorization_code", "refresh_token"].includes(form.get("grant_type") ?? "")
       if (isOurs) form.set("client_secret", Redacted.value(clientSecret))
       return this.relayed({
-        url: Vendors.entraEndpoint(issuer, "token"),
+        url: Vendors.endpointOf(issuer, vendor, "token"),
         headers: [
           "content-type",
           "application/x-www-form-urlencoded",

@@ -65,6 +65,21 @@ const shapes: ReadonlyArray<Shape> = [
       backends: [{mcp: {${stdio}}}]`),
   ],
   [
+    "an authorization server that knows one client, by the gateway",
+    bind(`
+    - matches: [{path: {exact: /mcp}}, {path: {pathPrefix: /.well-known}}]
+      policies:
+        mcpAuthentication:
+          issuer: http://localhost:7080/realms/mcp
+          audiences: [mcp_proxy]
+          provider: {keycloak: {}}
+          clientId: mcp-gateway
+          clientSecret: s3cret
+          relaySigningKey: ${"ab".repeat(32)}
+          resourceMetadata: {resource: 'http://localhost:3000/mcp'}
+      backends: [{mcp: {${stdio}}}]`),
+  ],
+  [
     "several kinds of MCP targets in the shorthand",
     `mcp:
   port: 3000
@@ -503,6 +518,21 @@ describe("older spellings", () => {
       name: "bytes for a text",
       older: routed("{directResponse: {status: 200, body: [104, 105]}}"),
       newer: routed("{directResponse: {status: 200, body: hi}}"),
+    },
+    {
+      name: "an expression inside a map",
+      older: routed("{apiKey: {keys: [{key: k}], location: {expression: {expression: 'request.headers[\"x-k\"]'}}}}"),
+      newer: routed("{apiKey: {keys: [{key: k}], location: {expression: 'request.headers[\"x-k\"]'}}}"),
+    },
+    {
+      name: "a duration in its parts",
+      older: routed("{tcp: {keepalives: {enabled: true}, connectTimeout: {secs: 1, nanos: 500000000}}}"),
+      newer: routed("{tcp: {keepalives: {enabled: true}, connectTimeout: 1500ms}}"),
+    },
+    {
+      name: "bytes of a rejection",
+      older: guarded("{regex: {rules: [{builtin: email}]}, rejection: {body: [110, 111]}}"),
+      newer: guarded("{regex: {rules: [{builtin: email}]}, rejection: {body: 'no'}}"),
     },
     {
       name: "an address of an MCP server without a scheme",

@@ -377,6 +377,54 @@ describe("a stand-in for an authorization server", () => {
   })
 })
 
+describe("a stand-in for Keycloak with a client of its own", () => {
+  const key = "cd".repeat(32)
+  const place = (more: string) =>
+    start(
+      `clientId: app\n      ${more}`,
+      (path) => (path === "/protocol/openid-connect/token" ? { body: { access_token: "a" } } : undefined),
+      "keycloak",
+    )
+  const prefix = "/.well-known/oauth-authorization-server/mcp"
+
+  it("leads logins through itself, and shows the server one address and its own secret", async () => {
+    const { server, url } = await place(`clientSecret: s3cret\n      relaySigningKey: ${key}`)
+    const metadata = (await (await fetch(`${url}${prefix}`)).json()) as Record<string, unknown>
+    expect(metadata).toMatchObject({
+      issuer: `${url}/mcp`,
+      authorization_endpoint: `${url}${prefix}/authorize`,
+      token_endpoint: `${url}${prefix}/token`,
+    })
+    const query = { client_id: "app", redirect_uri: "http://127.0.0.1:33418/cb", state: "theirs", resource: "r" }
+    const out = await fetch(`${url}${prefix}/authorize?${new URLSearchParams(query)}`, { redirect: "manual" })
+    const location = new URL(out.headers.get("location") ?? "")
+    expect(location.href.startsWith(`${server.url}/protocol/openid-connect/auth?`)).toBe(true)
+    expect(location.searchParams.get("redirect_uri")).toBe(`${url}${prefix}/callback`)
+    expect(location.searchParams.get("resource")).toBe("r")
+    const state = location.searchParams.get("state") ?? ""
+    const back = await fetch(`${url}${prefix}/callback?${new URLSearchParams({ code: "c", state })}`, {
+      redirect: "manual",
+    })
+    expect(back.headers.get("location")).toBe("http://127.0.0.1:33418/cb?code=c&state=theirs")
+    const token = await fetch(`${url}${prefix}/token`, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ ...query, grant_type: "authorization_code", code: "c" }),
+    })
+    expect(await token.json()).toMatchObject({ access_token: "a" })
+    const form = new URLSearchParams(server.requests.at(-1)?.body.toString())
+    expect(server.requests.at(-1)?.url).toBe("/protocol/openid-connect/token")
+    expect([form.get("redirect_uri"), form.get("client_secret")]).toEqual([`${url}${prefix}/callback`, "s3cret"])
+  })
+
+  it("leads them to the server itself where clients are public and need no relay", async () => {
+    const { server, url } = await place("")
+    const metadata = (await (await fetch(`${url}${prefix}`)).json()) as Record<string, unknown>
+    expect(metadata).toMatchObject({ authorization_endpoint: `${server.url}/authorize` })
+    expect((await fetch(`${url}${prefix}/token`, { method: "POST" })).status).toBe(405)
+  })
+})
+
 describe("a stand-in for Entra", () => {
   const entra = (more = "") => start(`clientId: app\n      clientSecret: s3cret\n      ${more}`, undefined, "entra")
   it("sends browsers on without the resource", async () => {

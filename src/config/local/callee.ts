@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import { HostTarget } from "../../../ir/Backend.ts"
+import type { Expression } from "../../../ir/Expression.ts"
 import { type Parsed, refuse } from "../Complaint.ts"
 import * as TargetText from "../target.ts"
 import {
@@ -76,7 +77,15 @@ const locationShape = exactlyOne(
     header: opt(Schema.Struct({ name: Schema.NonEmptyString, prefix: opt(Schema.String) })),
     queryParameter: opt(Schema.Struct({ name: Schema.NonEmptyString })),
     cookie: opt(Schema.Struct({ name: Schema.NonEmptyString })),
-    expression: opt(Cel, "Where the credential can only be read."),
+    expression: opt(
+      Schema.Union([Cel, Schema.Struct({ expression: Cel })]).pipe(
+        Schema.decodeTo(Cel, {
+          decode: SchemaGetter.transform((one) => (typeof one === "string" ? one : one.expression)),
+          encode: SchemaGetter.transform((one): Expression | { readonly expression: Expression } => one as Expression),
+        }),
+      ),
+      "Where the credential can only be read.",
+    ),
   }),
   ["header", "queryParameter", "cookie", "expression"],
 ).annotate({ identifier: "CredentialLocation" })
@@ -122,7 +131,15 @@ export const BackendHttp = Schema.Struct({
   requestTimeout: opt(Millis, "Time for one attempt until the head of the reply."),
 }).annotate({ identifier: "BackendHttp" })
 
-export const BackendTcp = Schema.Struct({ keepalives: opt(Keepalive), connectTimeout: opt(Millis) }).annotate({
+/** A duration, or the seconds and nanoseconds that one is made of. */
+const Parts = Schema.Union([Millis, Schema.Struct({ secs: Count, nanos: Count })]).pipe(
+  Schema.decodeTo(Schema.Finite, {
+    decode: SchemaGetter.transform((one) => (typeof one === "number" ? one : one.secs * 1_000 + one.nanos / 1_000_000)),
+    encode: SchemaGetter.transform((one): number | { readonly secs: number; readonly nanos: number } => one),
+  }),
+)
+
+export const BackendTcp = Schema.Struct({ keepalives: opt(Keepalive), connectTimeout: opt(Parts) }).annotate({
   identifier: "BackendTcp",
 })
 

@@ -141,7 +141,7 @@ const mcpAuthenticationShape = Schema.Struct({
   clientSecret: opt(FileOrInline),
   relaySigningKey: opt(
     FileOrInline,
-    "For `entra` with a `clientId`: one redirect URI, `…/callback` of the stand-in, for all clients. 32 bytes in hexadecimal.",
+    "For `entra` or `keycloak` with a `clientId`: one redirect URI, `…/callback` of the stand-in, for all clients. 32 bytes in hexadecimal.",
   ),
   relayRedirectUris: opt(
     Texts,
@@ -486,7 +486,7 @@ const Delay = conditional({
 }).annotate({ identifier: "Delay" })
 export type Delay = typeof Delay.Type
 
-const rejection = opt(Schema.Struct({ body: opt(Schema.String), status: opt(Status), headers: opt(HeaderEdits) }))
+const rejection = opt(Schema.Struct({ body: opt(TextOrBytes), status: opt(Status), headers: opt(HeaderEdits) }))
 const guardRules = Schema.Array(
   exactlyOne(
     Schema.Struct({

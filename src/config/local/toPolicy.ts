@@ -202,8 +202,9 @@ const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): 
   if (relayKey !== undefined && !/^[0-9a-f]{64}$/i.test(Redacted.value(relayKey))) {
     to.fail([...path, "relaySigningKey"], "expected 32 bytes in hexadecimal", "Make one with `openssl rand -hex 32`.")
   }
-  if (policy.relaySigningKey !== undefined && (provider !== "entra" || policy.clientId === undefined)) {
-    to.fail([...path, "relaySigningKey"], "only `entra` with a `clientId` is relayed to")
+  const hasClient = (provider === "entra" || provider === "keycloak") && policy.clientId !== undefined
+  if (policy.relaySigningKey !== undefined && !hasClient) {
+    to.fail([...path, "relaySigningKey"], "only `entra` and `keycloak` with a `clientId` are relayed to")
   }
   for (const [i, uri] of (policy.relayRedirectUris ?? []).entries()) {
     if (!uri.startsWith("https://") || locate(uri) === undefined || uri.includes("#")) {
@@ -218,8 +219,8 @@ const mcpAuthentication = (policy: McpAuthentication, path: Path, to: Mapping): 
   if (policy.audiences.length === 0) {
     to.warn([...path, "audiences"], "tokens for any other service of the issuer are accepted", "Name the gateway.")
   }
-  if (policy.clientSecret !== undefined && (provider !== "entra" || policy.clientId === undefined)) {
-    to.fail([...path, "clientSecret"], "only `entra` with a `clientId` takes a client secret")
+  if (policy.clientSecret !== undefined && !hasClient) {
+    to.fail([...path, "clientSecret"], "only `entra` and `keycloak` with a `clientId` take a client secret")
   }
   if (provider === "authentik" && policy.clientId === undefined) {
     to.fail([...path, "clientId"], "authentik registers no clients", "Register one there, and name it here.")

@@ -135,7 +135,12 @@ const here = "https://tools.example.com/.well-known/oauth-authorization-server/m
 const issuer = "https://tools.example.com/mcp"
 
 describe.each(Object.entries(published) as ReadonlyArray<readonly [Vendor, Json]>)("%s", (vendor, document) => {
-  const adapted = adapt(document, vendor, { here, issuer, audience: "https://tools.example.com/mcp" })
+  const adapted = adapt(document, vendor, {
+    here,
+    issuer,
+    audience: "https://tools.example.com/mcp",
+    relays: vendor === "entra",
+  })
   if (typeof adapted === "string") throw new Error(adapted)
 
   it("is read by clients as the gateway, with everything they need to get a token", () => {

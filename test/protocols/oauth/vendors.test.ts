@@ -78,7 +78,7 @@ describe("where vendors keep things", () => {
 
 describe("metadata in the gateway's name", () => {
   const here = "https://gw.example/.well-known/oauth-authorization-server/mcp"
-  const facade = { here, issuer: "https://gw.example/mcp", audience: "api" }
+  const facade = { here, issuer: "https://gw.example/mcp", audience: "api", relays: false }
   const of = (vendor: Vendor | undefined, more: Record<string, unknown> = {}) =>
     adapt(
       {
@@ -92,6 +92,16 @@ describe("metadata in the gateway's name", () => {
       vendor,
       facade,
     )
+
+  it("of Keycloak leads through the gateway where that has a client of its own", () => {
+    const metadata = { authorization_endpoint: "https://as.example/a", token_endpoint: "https://as.example/t" }
+    assert.strictEqual(adapt(metadata, "keycloak", facade), "the server does not register clients")
+    assert.deepInclude(adapt(metadata, "keycloak", { ...facade, relays: true }), {
+      authorization_endpoint: `${here}/authorize`,
+      token_endpoint: `${here}/token`,
+      registration_endpoint: `${here}/client-registration`,
+    })
+  })
 
   it("is untouched without a vendor", () => assert.propertyVal(of(undefined), "issuer", "https://as.example"))
   it("keeps what nobody knows, and names the gateway", () => {
