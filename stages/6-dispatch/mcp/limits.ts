@@ -41,6 +41,8 @@ export const limits = {
   parkedPerPrincipalMax: 16,
   parkedMax: 10_000,
   poolSessionsMax: 8,
+  /** How often in a row a session may be forgotten before its call is done with. */
+  healsMax: 4,
   poolIdleMillis: 5 * minute,
   poolsMax: 1_024,
   sessionsPerPrincipalMax: 1_000,

@@ -55,7 +55,11 @@ export const serveListen = (
       acknowledged: (honoured) =>
         say("notifications/subscriptions/acknowledged", Fields.of({ notifications: filterOf(honoured).toJson() })),
       changed: (what) => say(`notifications/${what}/list_changed`, Fields.empty),
-      updated: (updated) => say("notifications/resources/updated", updated),
+      updated: (updated) => {
+        // Others of the same principal may listen to the same server for more; what is told may be a part of what was meant.
+        const uri = updated.string("uri") ?? ""
+        if (interest.updates.some((one) => uri.startsWith(one))) say("notifications/resources/updated", updated)
+      },
       task: (method, task) => say(method, task),
       notify: () => {},
       ask: silent.ask,

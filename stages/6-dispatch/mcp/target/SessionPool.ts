@@ -303,12 +303,12 @@ export class SessionPool {
     caller: Caller,
     exclusive: boolean,
     run: (slot: Slot) => Effect.Effect<A, Broken>,
-    healed = false,
+    heals = 0,
   ): Effect.Effect<A, Broken> {
     return Effect.suspend(() => {
       const slot = this.claim(caller, exclusive)
       if (slot === undefined) {
-        return Effect.andThen(this.freed(this.keyOf(caller)), this.use(caller, exclusive, run, healed))
+        return Effect.andThen(this.freed(this.keyOf(caller)), this.use(caller, exclusive, run, heals))
       }
       return Effect.catch(
         Effect.onExit(
@@ -321,8 +321,8 @@ export class SessionPool {
         (failure) => {
           const isForgotten = failure.status === 404 && !failure.sent
           if (isForgotten || isClosed(slot.session.wire)) this.replace(slot, caller)
-          return !healed && (isForgotten || (isClosed(slot.session.wire) && !failure.sent))
-            ? this.use(caller, exclusive, run, true)
+          return heals < limits.healsMax && (isForgotten || (isClosed(slot.session.wire) && !failure.sent))
+            ? this.use(caller, exclusive, run, heals + 1)
             : Effect.fail(failure)
         },
       )
