@@ -17,7 +17,7 @@ const sessionOf = () => {
     { principal: "", revision: "2025-11-25", uid: "u", capabilities: undefined } as unknown as Identity,
     { clock } as unknown as McpRuntime,
     1,
-    {} as Exchange,
+    { request: {} } as Exchange,
   )
   return { due, session }
 }

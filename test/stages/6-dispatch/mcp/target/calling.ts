@@ -1,5 +1,6 @@
 /** Callers and a runtime for tests of single targets, without a gateway around them. */
 import * as Effect from "effect/Effect"
+import { Headers } from "../../../../../protocols/http/headers.ts"
 import { Fields } from "../../../../../protocols/mcp/json.ts"
 import type { Exchange } from "../../../../../stages/Exchange.ts"
 import type { McpRuntime } from "../../../../../stages/6-dispatch/mcp/McpRuntime.ts"
@@ -15,14 +16,16 @@ export const runtimeOf = (clock: Clock): McpRuntime => ({
   version: "0.0.0",
 })
 
+/** Pipes have no use for it, and keep it all the same. */
+const nobodys = { request: { headers: new Headers([]) } } as unknown as Exchange
+
 export const callerOf = (more: Partial<Caller> = {}): Caller => ({
   principal: "somebody",
   session: undefined,
   revision: "2026-07-28",
   capabilities: "{}",
   clientInfo: undefined,
-  // Pipes have no use for it.
-  exchange: undefined as unknown as Exchange,
+  exchange: nobodys,
   ...more,
 })
 
