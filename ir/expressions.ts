@@ -1,4 +1,5 @@
 /** Every expression of a snapshot, where it stands, and what it is evaluated with. */
+import type { LlmProvider } from "./backend/Llm.ts"
 import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
 import type { Expression } from "./Expression.ts"
@@ -321,6 +322,23 @@ export const inMcp = (backend: Backend): ReadonlyArray<Found> => {
   }
   return found
 }
+
+/** What providers are told of each request. */
+export const inProvider = ({ vendor }: LlmProvider): ReadonlyArray<Found> =>
+  vendor._tag === "Bedrock"
+    ? (vendor.requestMetadata ?? []).flatMap(({ value }, i): ReadonlyArray<Found> =>
+        value._tag === "Fixed"
+          ? []
+          : [
+              {
+                path: ["vendor", "requestMetadata", i],
+                expression: value.expression,
+                context: "backend",
+                use: "awsTag",
+              },
+            ],
+      )
+    : []
 
 /** What chooses among models, and who may use them. */
 export const inModels = (backend: Extract<Backend, { readonly _tag: "Models" }>): ReadonlyArray<Found> => {

@@ -8,6 +8,7 @@ import type { Named } from "../Named.ts"
 import { BackendPolicy } from "../Policy.ts"
 import { ModelRouteType } from "../policy/Ai.ts"
 import { Cedar } from "../policy/Cedar.ts"
+import { Text } from "../policy/CloudAuth.ts"
 import { RuleSet } from "../policy/RuleSet.ts"
 
 export const ModerationMode = Schema.Literals(["score", "block"])
@@ -34,6 +35,8 @@ export const Vendor = Schema.TaggedUnion({
     region: Schema.NonEmptyString,
     guardrailIdentifier: Schema.optionalKey(Schema.NonEmptyString),
     guardrailVersion: Schema.optionalKey(Schema.NonEmptyString),
+    /** Kept by AWS in its log of calls; a request of which it cannot be computed is not sent. */
+    requestMetadata: Schema.optionalKey(Schema.Array(Schema.Struct({ key: Schema.NonEmptyString, value: Text }))),
   },
   Azure: {
     resourceName: Schema.NonEmptyString,

@@ -8,7 +8,11 @@ import { CredentialLocation } from "./CredentialLocation.ts"
 export const SigningAlgorithm = Schema.Literals(["RS256", "RS384", "RS512", "PS256", "ES256", "ES384"])
 export type SigningAlgorithm = typeof SigningAlgorithm.Type
 
-const Text = Schema.TaggedUnion({ Fixed: { value: Schema.NonEmptyString }, Computed: { expression: Expression } })
+/** As it is written, or computed for each request. */
+export const Text = Schema.TaggedUnion({
+  Fixed: { value: Schema.NonEmptyString },
+  Computed: { expression: Expression },
+})
 
 export const AwsRole = Schema.Struct({
   roleArn: Schema.NonEmptyString,

@@ -1,7 +1,7 @@
 /** Every expression of a snapshot that cannot be used where it stands. */
 import type { Issue } from "../../ir/cel/Expr.ts"
 import type { Context } from "../../ir/cel/variables.ts"
-import { type Found, inMcp, inModels, inPolicy, inTarget } from "../../ir/expressions.ts"
+import { type Found, inMcp, inModels, inPolicy, inProvider, inTarget } from "../../ir/expressions.ts"
 import type { BackendPolicy } from "../../ir/Policy.ts"
 import type { Path } from "../../ir/references.ts"
 import type { WeightedBackend } from "../../ir/Route.ts"
@@ -63,7 +63,10 @@ export class ExpressionChecker {
       inBackendPolicies(backend.policies, [], report)
       if (backend._tag === "Llm") {
         for (const [i, group] of backend.groups.entries()) {
-          for (const [j, { policies }] of group.entries()) inBackendPolicies(policies, ["groups", i, j], report)
+          for (const [j, provider] of group.entries()) {
+            report(["groups", i, j], inProvider(provider))
+            inBackendPolicies(provider.policies, ["groups", i, j], report)
+          }
         }
       } else if (backend._tag === "A2a") {
         for (const [i, { policies }] of backend.agents.entries()) {

@@ -277,7 +277,7 @@ backends: [{name: issuer, host: 'login.example.com:443', policies: {backendTLS: 
       backends:
       - ai:
           name: bedrock
-          provider: {bedrock: {region: us-east-1, model: 'amazon.nova-micro-v1:0'}}
+          provider: {bedrock: {region: us-east-1, model: 'amazon.nova-micro-v1:0', requestMetadata: [{key: user, expression: jwt.sub}, {key: environment, value: prod}]}}
           policies:
             backendAuth:
               aws:

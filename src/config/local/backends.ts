@@ -1,7 +1,7 @@
 /** Named backends, and the kinds of backend that routes share with them. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { exactlyOne, Millis, opt, req, Target } from "./grammar.ts"
+import { exactlyOne, Millis, opt, req, Target, Cel } from "./grammar.ts"
 import { McpBackend } from "./mcp.ts"
 import { BackendPolicies } from "./policies.ts"
 import { CustomProvider } from "./llmProvider.ts"
@@ -32,6 +32,15 @@ const provider = {
       region: Schema.NonEmptyString,
       guardrailIdentifier: opt(Schema.NonEmptyString),
       guardrailVersion: opt(Schema.NonEmptyString),
+      requestMetadata: opt(
+        Schema.Array(
+          exactlyOne(
+            Schema.Struct({ key: Schema.NonEmptyString, value: opt(Schema.NonEmptyString), expression: opt(Cel) }),
+            ["value", "expression"],
+          ),
+        ),
+        "Kept by AWS in its log of calls, for each call.",
+      ),
     }),
   ),
   azure: opt(

@@ -12,8 +12,6 @@ export const movedFields: Readonly<Record<string, string>> = {
   oauth2: "Use `oidc`.",
   pat: "Use `apiKey`, with `virtual: true` for keys that the gateway gives out.",
   pricing: "Use `config.modelCatalog`.",
-  requestMetadata:
-    "Set it in `policies.ai.finalTransformations.requestMetadata`, as an expression that gives a map of texts.",
   serverTools:
     "Tools that a client expects a provider to run are not run by the gateway: give the client the MCP server itself.",
   security_guards: "Use `mcpGuardrails`.",

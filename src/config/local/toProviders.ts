@@ -1,4 +1,5 @@
 /** Backends of kind `ai` to the snapshot's. */
+import { isMetadata } from "../../../protocols/llm/bedrockMetadata.ts"
 import type { LlmProvider, ProviderFormat, Vendor } from "../../../ir/backend/Llm.ts"
 import type { Backend } from "../../../ir/Backend.ts"
 import type { BackendKey } from "../../../ir/Key.ts"
@@ -72,11 +73,30 @@ const vendorOf = (
     return { vendor: { _tag: "Vertex", projectId, ...present({ region }) }, model }
   }
   if (bedrock !== undefined) {
-    const { guardrailIdentifier, guardrailVersion, model, region } = bedrock
+    const { guardrailIdentifier, guardrailVersion, model, region, requestMetadata } = bedrock
+    const metadata = requestMetadata?.map(({ expression, key, value }) => ({
+      key,
+      value:
+        expression === undefined
+          ? ({ _tag: "Fixed", value: value ?? "" } as const)
+          : ({ _tag: "Computed", expression } as const),
+    }))
+    for (const [i, { key, value }] of (metadata ?? []).entries()) {
+      for (const one of [key, ...(value._tag === "Fixed" ? [value.value] : [])]) {
+        if (!isMetadata(one)) to.fail([...path, "bedrock", "requestMetadata", i], "AWS takes other characters only")
+      }
+    }
     if ((guardrailIdentifier === undefined) !== (guardrailVersion === undefined)) {
       to.fail([...path, "bedrock"], "`guardrailIdentifier` and `guardrailVersion` go together", "Set both.")
     }
-    return { vendor: { _tag: "Bedrock", region, ...present({ guardrailIdentifier, guardrailVersion }) }, model }
+    return {
+      vendor: {
+        _tag: "Bedrock",
+        region,
+        ...present({ guardrailIdentifier, guardrailVersion, requestMetadata: metadata }),
+      },
+      model,
+    }
   }
   if (azure !== undefined) {
     const { apiVersion, model, projectName, resourceName, resourceType } = azure

@@ -79,7 +79,7 @@ const asText = (value: CelValue): string | undefined =>
 
 type Text = NonNullable<AwsRole["sessionName"]>
 
-const textOf = (text: Text, ports: PolicyPorts, isValid: (text: string) => boolean): Computed<string> => {
+export const textOf = (text: Text, ports: PolicyPorts, isValid: (text: string) => boolean): Computed<string> => {
   if (text._tag === "Fixed") return () => text.value
   const expressions = expressionsOf(ports)
   const expression: Expression = expressions.compile(text.expression, "backend", "awsTag")

@@ -4,11 +4,14 @@ import * as Result from "effect/Result"
 import { defaults } from "../../../ir/defaults.ts"
 import { type BackendPolicies, mergeAi, type TrafficPolicies } from "../../../ir/effective.ts"
 import type { HostTarget } from "../../../ir/HostTarget.ts"
+import { isMetadata } from "../../../protocols/llm/bedrockMetadata.ts"
 import { hostOf } from "../../../protocols/http/authority.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import type { CallOptions, Format } from "../../../protocols/llm/Translation.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
+import { textOf } from "../../5-policy/credentials/aws.ts"
+import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import { layer } from "../../5-policy/layer.ts"
 import { backendSteps, type PolicyPorts } from "../../5-policy/steps.ts"
 import { guessing } from "../../ports/Tokens.ts"
@@ -103,6 +106,24 @@ const optionsOf = ({ provider }: Part, traits: VendorTraits, ai: BackendPolicies
   return Object.keys(options).length === 0 ? undefined : options
 }
 
+/** What Bedrock is told of each request; undefined: nothing, or what cannot be computed. */
+const metadataOf = (
+  { vendor }: Part["provider"],
+  ports: PolicyPorts,
+): ((attempt: Try) => JsonObject | undefined) | undefined => {
+  if (vendor._tag !== "Bedrock" || vendor.requestMetadata === undefined) return undefined
+  const texts = vendor.requestMetadata.map(({ key, value }) => ({ key, of: textOf(value, ports, isMetadata) }))
+  return (attempt) => {
+    const told: Record<string, string> = {}
+    for (const { key, of } of texts) {
+      const text = of(attempt)
+      if (text === undefined) return undefined
+      told[key] = text
+    }
+    return told
+  }
+}
+
 /** Vendors whose clients put no model into the path, so that a path of the client's own can be kept. */
 const keepsPath: ReadonlySet<string> = new Set(["OpenAi", "Anthropic", "Copilot"])
 
@@ -182,7 +203,7 @@ export const compile = (
   const traits = traitsOf(provider.vendor)
   const ai = mergeAi(route.Ai, policies.Ai)
   const shape = compileShape(ai, policyPorts)
-  const prepare = preparing(provider, traits, shape, optionsOf(part, traits, ai))
+  const prepare = preparing(provider, traits, shape, optionsOf(part, traits, ai), metadataOf(provider, policyPorts))
   const guards = compileGuards(ai?.promptGuard, policyPorts)
   const setPath = routed(part, traits)
   const relocate = relocating(traits, policies.BackendAuth)

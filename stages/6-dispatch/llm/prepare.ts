@@ -111,11 +111,14 @@ const withMaxCompletionTokens = (shaped: Shaped): Shaped => {
   ])
 }
 
+const withoutMetadata = invalid("what AWS is to be told of this request cannot be computed", "missing_metadata")
+
 export const preparing = (
   provider: LlmProvider,
   traits: VendorTraits,
   shape: Shape,
   options: CallOptions | undefined,
+  metadata?: (attempt: Try) => JsonObject | undefined,
 ): Preparing => {
   const opaque: Preparing = (_attempt, asked, pinned) => {
     const model = pinned ?? provider.model
@@ -174,6 +177,11 @@ export const preparing = (
         }
         const adjusted = traits.body?.(shaped.json, { format: upstream, model, streaming, prefix: undefined })
         if (adjusted !== undefined && adjusted !== shaped.json) shaped = difference(shaped, adjusted)
+        if (metadata !== undefined && upstream === "bedrockConverse") {
+          const told = metadata(attempt)
+          if (told === undefined) return Result.fail(withoutMetadata)
+          shaped = edited(shaped, [["requestMetadata", told]])
+        }
         shaped = shape.after(attempt, shaped)
         return Result.succeed({
           ...base,
@@ -198,7 +206,12 @@ export const preparing = (
       }
       const { body } = prepared.success
       const adjusted = traits.body?.(body, { format: upstream, model, streaming, prefix: undefined }) ?? body
-      const { json: final } = shape.after(attempt, unchanged(adjusted))
+      const told = metadata !== undefined && upstream === "bedrockConverse" ? metadata(attempt) : undefined
+      if (metadata !== undefined && upstream === "bedrockConverse" && told === undefined) {
+        return Result.fail(withoutMetadata)
+      }
+      const labelled = told === undefined ? adjusted : { ...adjusted, requestMetadata: told }
+      const { json: final } = shape.after(attempt, unchanged(labelled))
       return Result.succeed({
         ...base,
         streaming,

@@ -78,6 +78,74 @@ describe("a list of models that is written down", () => {
   })
 })
 
+describe("what Bedrock is told of each request", () => {
+  const bedrock = async (requestMetadata: unknown) => {
+    const upstream = await provider((_, response) =>
+      sendJson(response, 200, {
+        output: { message: { role: "assistant", content: [{ text: "hello" }] } },
+        stopReason: "end_turn",
+        usage: { inputTokens: 1, outputTokens: 1, totalTokens: 2 },
+      }),
+    )
+    const made = await place({
+      gateways: { default: { port: 1 } },
+      routes: [
+        {
+          backends: [
+            {
+              ai: {
+                name: "p",
+                provider: { bedrock: { region: "us-east-1", model: "amazon.nova-micro-v1:0", requestMetadata } },
+                hostOverride: `127.0.0.1:${upstream.port}`,
+                policies: { backendAuth: { key: "k" } },
+              },
+            },
+          ],
+        },
+      ],
+    })
+    return { made, upstream }
+  }
+  const metadata = [
+    { key: "team", expression: 'request.headers["x-team"]' },
+    { key: "environment", value: "prod" },
+  ]
+  const chat = (url: string, headers: Record<string, string>) =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify({ ...say("hi"), requestMetadata: { team: "forged" } }),
+    })
+
+  it("is computed, whatever the client says of itself", async () => {
+    const { made, upstream } = await bedrock(metadata)
+    expect((await chat(made.url, { "x-team": "red" })).status).toBe(200)
+    expect(upstream.calls[0]?.json.requestMetadata).toEqual({ team: "red", environment: "prod" })
+  })
+
+  it("in its own format as well", async () => {
+    const { made, upstream } = await bedrock(metadata)
+    const reply = await fetch(`${made.url}/model/amazon.nova-micro-v1:0/converse`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-team": "blue" },
+      body: JSON.stringify({
+        messages: [{ role: "user", content: [{ text: "hi" }] }],
+        requestMetadata: { team: "no" },
+      }),
+    })
+    expect(reply.status).toBe(200)
+    expect(upstream.calls[0]?.json.requestMetadata).toEqual({ team: "blue", environment: "prod" })
+  })
+
+  it.each(["", "no<such>thing"])("keeps a request back of which it cannot be computed (%j)", async (team) => {
+    const { made, upstream } = await bedrock(metadata)
+    const reply = await chat(made.url, team === "" ? {} : { "x-team": team })
+    expect(reply.status).toBe(400)
+    expect(await reply.text()).toContain("missing_metadata")
+    expect(upstream.calls).toEqual([])
+  })
+})
+
 describe("a provider that is asked how it is", () => {
   const active = {
     path: "/health?deep=1",
