@@ -10,44 +10,14 @@ import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
 import { asNumber, asString, Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
 import { codeOf, codes } from "../../../../protocols/mcp/jsonrpc.ts"
 import { methods } from "../../../../protocols/mcp/methods.ts"
-import { paramHeadersOf } from "../../../../protocols/mcp/paramHeaders.ts"
-import type { Era } from "../../../../protocols/mcp/revision.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Changed } from "../target/makeTarget.ts"
-import type { Call, Caller, Consent, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type { Call, Caller, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
+import { isCallable, joined, type Listed, type Listing, type Page } from "./Listing.ts"
 import { problemOf, type Question, watched, within } from "./watched.ts"
-
-export interface Listing {
-  /** In the target's own words. */
-  readonly items: ReadonlyArray<Json>
-  readonly era: Era
-  readonly atMillis: number
-  /** How long it is good for from then on. */
-  readonly ttlMillis: number
-  /** How long it was to be good for when it came, whatever was heard of changes since. */
-  readonly offeredMillis: number
-  readonly isPublic: boolean
-  /** The one page it was read from; absent: there were several. */
-  readonly page?: Json | undefined
-  /** Present: there will be more once the caller has connected an account. */
-  readonly consent?: Consent | undefined
-}
-
-/** One page, and where the next one begins. */
-export type Page =
-  | { readonly _tag: "Page"; readonly listing: Listing; readonly next: Json | undefined }
-  /** The server does not know the cursor. */
-  | { readonly _tag: "Refused"; readonly failure: TargetFailure }
-  | { readonly _tag: "Missing"; readonly failure: TargetFailure }
-
-export type Listed =
-  | { readonly _tag: "Fresh"; readonly listing: Listing }
-  /** What it said before; `failure` is what it says now. */
-  | { readonly _tag: "Stale"; readonly listing: Listing; readonly failure: TargetFailure }
-  | { readonly _tag: "Missing"; readonly failure: TargetFailure }
 
 const listingsMax = 4_096
 
@@ -365,27 +335,11 @@ export class Member {
   }
 }
 
-/** Pages as one: good for as long as the shortest-lived, and public if all are. */
-const joined = (pages: ReadonlyArray<Listing>): Listing => {
-  const [first] = pages
-  if (first !== undefined && pages.length === 1) return first
-  return {
-    ...(first as Listing),
-    page: undefined,
-    items: pages.flatMap(({ items }) => items).slice(0, limits.itemsMax),
-    ttlMillis: Math.min(...pages.map(({ ttlMillis }) => ttlMillis)),
-    isPublic: pages.every(({ isPublic }) => isPublic),
-  }
-}
-
 /** Who may not go in says nothing of whether the server works. */
 const isUnwelcome = (exit: Exit.Failure<unknown, TargetFailure>): boolean => {
   const failure = Cause.findErrorOption(exit.cause)
   return failure._tag === "Some" && failure.value._tag === "Unauthorized"
 }
-
-const isCallable = (tool: Json): boolean =>
-  !tool.includes("x-mcp-header") || paramHeadersOf(Fields.parse(tool)?.get("inputSchema")) !== undefined
 
 /** A timer of our own costs less than a race, and every call has one. */
 const bounded = <A>(
