@@ -251,6 +251,8 @@ export class Buckets {
 
 /** Takes from all of them or from none; the one that has too little, if one has. */
 export const takeFromAll = (buckets: ReadonlyArray<Bucket>, tokens: number, wallMillis: number): Bucket | undefined => {
+  const [only] = buckets
+  if (only !== undefined && buckets.length === 1) return only.take(tokens, wallMillis) ? undefined : only
   for (const bucket of buckets) if (bucket.level(wallMillis).remaining < tokens) return bucket
   for (let i = 0; i < buckets.length; i++) {
     const bucket = buckets[i] as Bucket

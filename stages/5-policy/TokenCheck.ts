@@ -16,6 +16,9 @@ import type { RemoteDocument } from "./RemoteDocument.ts"
 
 /** How many verified tokens are remembered. */
 export const TOKENS_MAX = 4096
+/** Of how many of these the digest is at hand as well, and how long they may be. */
+export const DIGESTS_MAX = 1024
+const DIGESTED_CHARS_MAX = 4096
 /** A token that fits more keys than that is refused after so many. */
 export const KEYS_TRIED_MAX = 4
 
@@ -111,6 +114,8 @@ export class TokenCheck {
   private readonly clock: Clock
   private readonly proofs = new Proofs<Identity>(TOKENS_MAX)
   private readonly checks = new Proofs<boolean>(0)
+  /** By the token itself, only of those that were good: digesting one costs more than all else that is done for it. */
+  private readonly digests = new Map<string, string>()
   /** Of all documents together; what was verified with other keys counts no longer. */
   private version = 0
 
@@ -127,11 +132,22 @@ export class TokenCheck {
   readonly check = (token: string, deadlineMillis: number): Identity | Effect.Effect<Identity, Refusal> => {
     if (token.length > Jwt.TOKEN_CHARS_MAX) return malformed
     if (this.documents.length > 0) this.refresh()
-    const digest = this.gate.cryptography.sha256(token)
+    const atHand = this.digests.get(token)
+    const digest = atHand ?? this.gate.cryptography.sha256(token)
     const known = this.proofs.get(digest, this.clock.wallMillis())
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      if (atHand === undefined) this.keepDigest(token, digest)
+      return known
+    }
+    if (atHand !== undefined) this.digests.delete(token)
     const unverified = Jwt.parse(token)
     return unverified === undefined ? malformed : this.judge(deadlineMillis, token, digest, unverified, true)
+  }
+
+  private keepDigest(token: string, digest: string): void {
+    if (token.length > DIGESTED_CHARS_MAX) return
+    if (this.digests.size >= DIGESTS_MAX) this.digests.clear()
+    this.digests.set(token, digest)
   }
 
   private refresh(): void {

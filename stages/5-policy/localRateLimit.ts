@@ -12,7 +12,7 @@ import { type Expression, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import type { Surroundings } from "./expression/Facts.ts"
 import type { Gate } from "./Gate.ts"
-import { identityOf, keyValue, ownerOf } from "./keyed.ts"
+import { identityOf, Keyed, keyValue, ownerOf } from "./keyed.ts"
 import { type Layer, slot } from "./order.ts"
 import { broken, pass, promise, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
@@ -77,20 +77,14 @@ const limitOf = (
     const identity = identityOf(gate.cryptography, id, index, shape)
     return { shape, claim, bucket: (_, wallMillis) => (bucket ??= table.open(identity, shape, wallMillis)) }
   }
-  const atHand = new Map<string, Bucket>()
+  const atHand = new Keyed<Bucket>(key, around, gate.cryptography, KEYS_AT_HAND_MAX)
   return {
     shape,
     claim,
-    bucket: (subject, wallMillis) => {
-      const value = valueOf(subject)
-      let bucket = atHand.get(value)
-      if (bucket === undefined) {
-        bucket = table.open(identityOf(gate.cryptography, id, index, shape, value), shape, wallMillis, false)
-        if (atHand.size >= KEYS_AT_HAND_MAX) atHand.clear()
-        atHand.set(value, bucket)
-      }
-      return bucket
-    },
+    bucket: (subject, wallMillis) =>
+      atHand.get(subject, (value) =>
+        table.open(identityOf(gate.cryptography, id, index, shape, value), shape, wallMillis, false),
+      ),
   }
 }
 

@@ -184,6 +184,12 @@ describe("a browser", () => {
       provider.sign({ ...usual, sid: "s1", jti: undefined }),
       provider.sign({ ...usual, sid: "s1", iat: now - 3600 }),
       provider.sign({ ...usual, sid: "s1", exp: now - 3600 }),
+      provider.sign({ ...usual, sid: "s1", nbf: now + 3600 }),
+      provider.sign({ ...usual, sid: "s1" }).slice(0, -5),
+      unsigned({ alg: "none", kid: "op-1" }, { ...usual, sid: "s1" }, "AA"),
+      hmac("public", { alg: "HS256", kid: "op-1" }, { ...usual, sid: "s1" }),
+      "\u0442oken.\u0442oken.\u0442oken",
+      "a".repeat(50_000),
       provider.sign(usual),
     ]) {
       expect(await end(token)).toEqual(refused)
@@ -407,6 +413,28 @@ describe("a provider", () => {
     expect((await login()).status).toBe(500)
     expect(provider.tokenForms.length).toBe(0)
     expect(browser.jar.size).toBe(0)
+  })
+  it("whose keys stand beside those nobody here can use lets in whom it signs for", async () => {
+    const odd = [
+      { kty: "oct", kid: "s", k: "AAAA", use: "sig" },
+      { kty: "AKP", alg: "ML-DSA-65", kid: "pq", pub: "AAAA" },
+      { kty: "EC", crv: "secp256k1", kid: "k", x: "AA", y: "AA" },
+    ]
+    const { browser, login } = await start({ keys: (keys) => ({ body: { keys: [...odd, ...keys] } }) })
+    expect((await login()).status).toBe(302)
+    expect((await browser.get("/a")).status).toBe(200)
+  })
+  it("whose keys are not to be had lets nobody in, and that is no fault of theirs", async () => {
+    const { backend, browser, login } = await start({ keys: () => ({ status: 500, body: {} }) })
+    expect((await login()).status).toBe(503)
+    expect(browser.jar.size).toBe(0)
+    expect(backend.requests.length).toBe(0)
+  })
+  it("that goes away later leaves those inside who are", async () => {
+    const { browser, login, provider } = await start()
+    await login()
+    await provider.close()
+    expect((await browser.get("/a")).status).toBe(200)
   })
   it("that is down lets nobody in, and says so", async () => {
     const { browser, provider } = await start()

@@ -13,6 +13,8 @@ export interface Misbehaviour {
   /** Signs with a key that is not published. */
   signer?: Signer
   token?: (asked: Asked) => Said | undefined
+  /** What it publishes in place of its keys, told with them. */
+  keys?: (keys: ReadonlyArray<Record<string, unknown>>) => Said
   metadata?: (metadata: Record<string, unknown>) => Record<string, unknown>
   lifetimeSeconds?: number
   refresh?: boolean
@@ -110,7 +112,7 @@ export const openIdProvider = async (does: Misbehaviour = {}): Promise<Provider>
         return { body: does.metadata?.(metadata) ?? metadata }
       }
       case "/jwks":
-        return { text: jwks(key), type: "application/json" }
+        return does.keys?.([key.jwk]) ?? { text: jwks(key), type: "application/json" }
       case "/token":
         return token(asked)
       default:

@@ -40,7 +40,44 @@ describe("what providers publish", () => {
       assert.propertyVal(await judged({ iss: `${issuer}x` }), "_tag", "Failure")
       assert.propertyVal(await judged({ aud: "other" }), "_tag", "Failure")
     })
+
+    it(`${name}: its tokens are good by keys that say neither their algorithm nor their use`, async () => {
+      const bare = keys.keys.filter(({ use }) => use !== "enc").map(({ alg: _a, use: _u, ...key }) => key)
+      const clock = new FakeClock()
+      const document = { _tag: "Inline" as const, text: JSON.stringify({ keys: bare }) }
+      const check = new TokenCheck(
+        [{ issuer, audiences: [], jwks: document, requiredClaims: ["exp"] }],
+        gateOf(),
+        clock,
+      )
+      const usual = { iss: issuer, aud: "gateway", sub: "ann", exp: clock.wallMillis() / 1000 + 600 }
+      const judged = async (made: string) => {
+        const result = check.check(made, Infinity)
+        return Effect.isEffect(result) ? (await Effect.runPromise(Effect.result(result)))._tag : "Success"
+      }
+      assert.strictEqual(await judged(signed(signer, algorithm, { ...usual, ...claims }, header)), "Success")
+      assert.strictEqual(await judged(signed(signer, algorithm, usual, { ...header, alg: "HS256" })), "Failure")
+    })
   }
+
+  it("of Cognito leaves access tokens without an audience, which nobody who asks for one takes", async () => {
+    const cognito = published()[4]
+    if (cognito?.name !== "Cognito") throw new Error("there is no Cognito")
+    const clock = new FakeClock()
+    const exp = clock.wallMillis() / 1000 + 600
+    const access = { iss: cognito.issuer, sub: "ann", client_id: "gateway", token_use: "access", scope: "a/b", exp }
+    const token = signed(cognito.signer, "RS256", access)
+    const jwks = { _tag: "Inline" as const, text: JSON.stringify(cognito.keys) }
+    for (const [audiences, expected] of [
+      [[], "Success"],
+      [["gateway"], "Failure"],
+    ] as const) {
+      const provider = { issuer: cognito.issuer, audiences, jwks, requiredClaims: ["exp"] }
+      const found = new TokenCheck([provider], gateOf(), clock).check(token, Infinity)
+      const result = Effect.isEffect(found) ? await Effect.runPromise(Effect.result(found)) : undefined
+      assert.strictEqual(result?._tag, expected)
+    }
+  })
 
   it("of every tenant at once is not what any tenant's tokens say", () => {
     const entra = published()[2]
