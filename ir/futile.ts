@@ -68,6 +68,12 @@ const needs: { readonly [K in BackendKind]?: Needs } = {
   },
 }
 
+const published: Needs = {
+  destinations: ["Llm", "Models", "Mcp"],
+  where: "with `publish` makes an agent of models or MCP servers",
+  remedy: "move it to a backend with `ai` or `mcp`, or remove `publish`",
+}
+
 const spelled = (kind: BackendKind): string => placement[kind].spelling
 
 /** Why a policy changes nothing about requests to such a destination; undefined: it does. */
@@ -79,7 +85,7 @@ export const futileAt = (policy: BackendPolicy, destination: Destination | undef
       remedy: "leave out active, or move it to a backend with models",
     }
   }
-  const wanted = needs[policy._tag]
+  const wanted = policy._tag === "A2a" && policy.publish !== undefined ? published : needs[policy._tag]
   if (destination === undefined || wanted === undefined || wanted.destinations.includes(destination)) return undefined
   const { remedy, severity, where } = wanted
   return {

@@ -670,11 +670,13 @@ function* agents(snapshot: Snapshot, backend: AgentsBackend, at: (found: Found) 
     yield* refPolicies(snapshot, agent.backend, agent.policies, [...path, "policies"], at)
     const kind = agent.backend._tag === "Backend" ? snapshot.backends.get(agent.backend.backend)?._tag : undefined
     if (agent.backend._tag === "Service" || kind === undefined || kind === "Host" || kind === "AgentCore") continue
+    const isPublished = agent.policies.some((policy) => policy._tag === "A2a" && policy.publish !== undefined)
+    if (isPublished && (kind === "Llm" || kind === "Models" || kind === "Mcp")) continue
     yield at({
       code: "value",
       path: [...path, "backend"],
       message: `an agent must be at a host or a service, not at a backend of kind ${kind}`,
-      remedy: "name a backend with `host`, or a service",
+      remedy: "name a backend with `host`, or a service, or say what is published with `policies.a2a.publish`",
     })
   }
 }

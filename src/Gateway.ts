@@ -50,6 +50,7 @@ import type { Keyring } from "../stages/ports/Keyring.ts"
 import { inMemory as inMemoryReplies } from "../stages/ports/Replies.ts"
 import { inMemory as inMemorySpending, type Spending } from "../stages/ports/Spending.ts"
 import type { Places } from "../stages/ports/Places.ts"
+import type { Tasks } from "../stages/ports/Tasks.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
@@ -132,6 +133,8 @@ export interface GatewayOptions {
   readonly push?: PushOptions
   /** Where the tasks of agents live; remembered by this process alone unless given. */
   readonly places?: Places
+  /** The tasks of agents that the gateway plays; remembered by this process alone unless given. */
+  readonly tasks?: Tasks
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -285,6 +288,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const mirrors = yield* Mirrors.make
   const agents = yield* Agents.make(clock, {
     places: options.places,
+    tasks: options.tasks,
     push:
       options.push === undefined
         ? undefined

@@ -26,10 +26,34 @@ export const A2aCard = Schema.Struct({
 })
 export type A2aCard = typeof A2aCard.Type
 
+/** Models or MCP servers as an agent. */
+export const A2aPublished = Schema.Struct({
+  name: Schema.NonEmptyString,
+  description: Schema.optionalKey(Schema.NonEmptyString),
+  version: Schema.optionalKey(Schema.NonEmptyString),
+  /** The model that is asked; absent: the one that the backend has. */
+  model: Schema.optionalKey(Schema.NonEmptyString),
+  /** What a model is told before anything else. */
+  instructions: Schema.optionalKey(Schema.NonEmptyString),
+  /** What a model is said to be good at; those of servers are their tools. */
+  skills: Schema.Array(
+    Schema.Struct({
+      id: Schema.NonEmptyString,
+      name: Schema.optionalKey(Schema.NonEmptyString),
+      description: Schema.optionalKey(Schema.NonEmptyString),
+      tags: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+      examples: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+    }),
+  ),
+})
+export type A2aPublished = typeof A2aPublished.Type
+
 export const A2a = Schema.TaggedStruct("A2a", {
   /** The name of the agent, where it is one of several behind one endpoint. */
   agent: Schema.optionalKey(Schema.NonEmptyString),
   card: Schema.optionalKey(A2aCard),
+  /** Present: what is behind it is no agent, and the gateway makes it one. */
+  publish: Schema.optionalKey(A2aPublished),
   /** Present: clients may speak any binding and version, whatever the agent speaks. */
   bridge: Schema.optionalKey(
     Schema.Struct({

@@ -5,13 +5,15 @@ import type { GatewayOptions } from "../Gateway.ts"
 import { Storage } from "../store/Storage.ts"
 import * as Places from "./places.ts"
 import * as Postbox from "./postbox.ts"
+import * as Tasks from "./tasks.ts"
 
 export const fromStorage = ({
   push,
   sessionKey,
-}: Static): Effect.Effect<Pick<GatewayOptions, "places" | "push">, never, Storage> =>
+}: Static): Effect.Effect<Pick<GatewayOptions, "places" | "push" | "tasks">, never, Storage> =>
   Effect.map(Storage, (storage) => ({
     places: Places.make(storage.of(Places.component)),
+    tasks: Tasks.make(storage.of(Tasks.component)),
     ...(push === undefined
       ? {}
       : { push: { ...push, kept: Postbox.make({ store: storage.of(Postbox.component), key: sessionKey }) } }),

@@ -1,5 +1,6 @@
 /** A backend as a route uses it: its policies, its endpoints, and how one attempt at it is made. */
 import type * as Effect from "effect/Effect"
+import type { Fields } from "../../protocols/a2a/Fields.ts"
 import type { Attempt, BackendType, Reply, Request, Routed, Seal } from "../Exchange.ts"
 import type { UpstreamFailure } from "../ports/Upstream.ts"
 import type { Refusal } from "../Refusal.ts"
@@ -11,6 +12,8 @@ export interface Target {
   readonly type: BackendType
   /** Leaves the request of the exchange as it is, so that the next attempt starts clean. */
   readonly attempt: (attempt: Try) => Effect.Effect<Reply, Refusal>
+  /** Of what is published as an agent: its card, for whoever asks. */
+  readonly card?: (attempt: Try) => Effect.Effect<Fields, Refusal>
 }
 
 /** What is done for one attempt. */

@@ -29,6 +29,7 @@ import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
 import { catalogue } from "./a2a/catalogue.ts"
 import { listen } from "./a2a/listen.ts"
 import { memberOf } from "./a2a/memberOf.ts"
+import { published } from "./a2a/publish/published.ts"
 import { speak } from "./a2a/speak.ts"
 import { Whereabouts } from "./a2a/Whereabouts.ts"
 import { send } from "./http.ts"
@@ -140,6 +141,9 @@ export const makeTarget = (
   route: TrafficPolicies,
 ): Target => {
   const { mirrors, name, where } = resolved
+  if (resolved.policies.A2a?.publish !== undefined && (where._tag === "Llm" || where._tag === "Mcp")) {
+    return publishedTarget(ports, policyPorts, resolved, where._tag, route)
+  }
   if (where._tag === "Llm") return llmTarget(ports, policyPorts, resolved, where, route)
   if (where._tag === "Agents") return agentsTarget(ports, policyPorts, resolved, where, route)
   const policies = where._tag === "Mcp" ? ownPolicies(resolved.policies) : resolved.policies
@@ -176,6 +180,40 @@ export const makeTarget = (
   return {
     name,
     type,
+    attempt: (attempt) => {
+      attempt.request = attempt.request.copy()
+      return layered(attempt)
+    },
+  }
+}
+
+/** Rules see what is asked of the agent; what stands behind it has its own policies. */
+const publishedTarget = (
+  ports: DispatchPorts,
+  policyPorts: PolicyPorts,
+  resolved: Resolved,
+  kind: "Llm" | "Mcp",
+  route: TrafficPolicies,
+): Target => {
+  const { A2a: policy, Authorization: rules, ...rest } = resolved.policies
+  const inner = makeTarget(ports, policyPorts, { ...resolved, policies: rest }, route)
+  const agent = published(
+    ports,
+    policyPorts,
+    resolved.name,
+    kind === "Llm" ? "models" : "servers",
+    policy ?? { _tag: "A2a" },
+    inner.attempt,
+  )
+  const steps = [
+    listen(policyPorts, rules !== undefined, policy?.agent),
+    ...backendSteps(policyPorts, rules === undefined ? {} : { Authorization: rules }),
+  ]
+  const layered = layer<Try>(steps, agent.attempt)
+  return {
+    name: resolved.name,
+    type: types.Agents,
+    card: ({ exchange, request }) => agent.card(exchange, request),
     attempt: (attempt) => {
       attempt.request = attempt.request.copy()
       return layered(attempt)

@@ -127,3 +127,19 @@ describe("an agent as a target of MCP", () => {
     }
   })
 })
+
+describe("what is published as an agent", () => {
+  it("is a backend with models or MCP servers, and nothing else", async () => {
+    const at = (backend: string, a2a = "{publish: {name: X}}"): string =>
+      `gateways: {default: {port: 1}}\nroutes: [{backends: [{${backend}, policies: {a2a: ${a2a}}}]}]`
+    expect(await problemsOf(at("ai: {name: m, provider: {echo: {model: m}}}"))).toEqual([])
+    expect(await problemsOf(at('mcp: {targets: [{name: one, mcp: {host: "http://a:1"}}]}'))).toEqual([])
+    expect((await problemsOf(at("host: 'a:1'")))[0]).toMatch(/makes an agent of models or MCP servers/)
+    expect((await problemsOf(at("ai: {name: m, provider: {echo: {model: m}}}", "{bridge: {}}"))).length).toBe(1)
+    expect(
+      (
+        await problemsOf(at("ai: {name: m, provider: {echo: {model: m}}}", "{bridge: {card: /x}, publish: {name: X}}"))
+      )[0],
+    ).toMatch(/no card or interfaces/)
+  })
+})

@@ -760,6 +760,28 @@ const A2a = Schema.Struct({
     }),
     "Lets clients speak any binding and version, whatever the agent speaks.",
   ),
+  publish: opt(
+    Schema.Struct({
+      name: req(Schema.NonEmptyString, "What the agent is called."),
+      description: opt(Schema.NonEmptyString),
+      version: opt(Schema.NonEmptyString, "1.0.0 unless set."),
+      model: opt(Schema.NonEmptyString, "The model that is asked; the backend's own unless set."),
+      instructions: opt(Schema.NonEmptyString, "What the model is told before anything else."),
+      skills: opt(
+        Schema.NonEmptyArray(
+          Schema.Struct({
+            id: Schema.NonEmptyString,
+            name: opt(Schema.NonEmptyString),
+            description: opt(Schema.NonEmptyString),
+            tags: opt(Schema.Array(Schema.NonEmptyString)),
+            examples: opt(Schema.Array(Schema.NonEmptyString)),
+          }),
+        ),
+        "What a model is said to be good at; the skills of MCP servers are their tools.",
+      ),
+    }),
+    "Makes an agent of the models or MCP servers of the backend.",
+  ),
 }).annotate({ identifier: "A2a" })
 
 /** Those that run before the route is chosen. */

@@ -1357,7 +1357,30 @@ const a2aCard = (
 
 const a2a = (policy: NonNullable<BackendPolicies["a2a"]>, path: Path, to: Mapping): BackendPolicy => {
   const { bridge } = policy
-  const card = policy.card === undefined ? {} : { card: a2aCard(policy.card, [...path, "card"], to) }
+  const own = policy.card === undefined ? {} : { card: a2aCard(policy.card, [...path, "card"], to) }
+  const { publish } = policy
+  const card =
+    publish === undefined
+      ? own
+      : {
+          ...own,
+          publish: {
+            name: publish.name,
+            ...present({
+              description: publish.description,
+              version: publish.version,
+              model: publish.model,
+              instructions: publish.instructions,
+            }),
+            skills: (publish.skills ?? []).map(({ id, ...skill }) => ({ id, ...present(skill) })),
+          },
+        }
+  if (publish !== undefined && (bridge?.interfaces !== undefined || bridge?.card !== undefined)) {
+    to.fail([...path, "bridge"], "what the gateway publishes itself has no card or interfaces of its own")
+  }
+  if (publish !== undefined && policy.card?.verify !== undefined) {
+    to.fail([...path, "card", "verify"], "the card of what the gateway publishes is its own")
+  }
   if (bridge === undefined) return { _tag: "A2a", ...card }
   const interfaces = (bridge.interfaces ?? []).flatMap(({ target, ...one }, i): ReadonlyArray<A2aInterface> => {
     const at = [...path, "bridge", "interfaces", i]

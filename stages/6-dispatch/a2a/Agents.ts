@@ -9,6 +9,10 @@ import type { Places } from "../../ports/Places.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import { courier } from "./push/courier.ts"
 import type { Push } from "./push/Push.ts"
+import { Jobs } from "./publish/Jobs.ts"
+import { memoryTasks } from "./publish/memoryTasks.ts"
+import { tell } from "./push/receive.ts"
+import type { Tasks } from "../../ports/Tasks.ts"
 import type { Run } from "./stream.ts"
 import { Whereabouts } from "./Whereabouts.ts"
 
@@ -30,6 +34,8 @@ export interface AgentParts {
   readonly push?: Push | undefined
   /** Absent: where tasks live is forgotten with the process. */
   readonly places?: Places | undefined
+  /** Absent: tasks of agents that the gateway plays are those of this process. */
+  readonly tasks?: Tasks | undefined
 }
 
 export type FetchCard = () => Effect.Effect<Fetched, string>
@@ -38,17 +44,25 @@ export class Agents {
   readonly whereabouts: Whereabouts
   /** Absent: notifications are between agents and whoever asked for them. */
   readonly push: Push | undefined
+  /** The tasks of agents that the gateway plays. */
+  readonly jobs: Jobs
   /** Runs what nobody waits for. */
   readonly run: Run
   private readonly clock: Clock
   private readonly cards = new Map<string, RemoteDocument<Fields>>()
   private readonly fetches = new Map<string, FetchCard>()
 
-  constructor(clock: Clock, run: Run, { places, push }: AgentParts = {}) {
+  constructor(clock: Clock, run: Run, { places, push, tasks }: AgentParts = {}) {
     this.clock = clock
     this.whereabouts = new Whereabouts(places === undefined ? undefined : { places, clock })
     this.run = run
     this.push = push
+    this.jobs = new Jobs({
+      clock,
+      run,
+      store: tasks ?? memoryTasks(),
+      notify: (registration, event) => (push === undefined ? Effect.void : tell(push, registration, event)),
+    })
   }
 
   /** The card at an address; it is fetched as whoever asked last says. */

@@ -28,7 +28,7 @@ import type { Exchange, Reply, Request } from "../../Exchange.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { Refusal } from "../../Refusal.ts"
 import { type Attempting, Try } from "../Target.ts"
-import { type Agent, chooseLine, type Line } from "./Agent.ts"
+import { chooseLine, type Line } from "./Agent.ts"
 import type { Conversation } from "./Conversation.ts"
 import { grpcEar, jsonRpcEar, MESSAGE_BYTES_MAX, restEar } from "./ears.ts"
 import { hold } from "./hold.ts"
@@ -41,6 +41,12 @@ import { interpret, type Resumption, type Run } from "./stream.ts"
 import { conditional } from "./validators.ts"
 import { watch } from "./watch.ts"
 
+/** What is known of an agent: its card as 1.0 has it, and how it is spoken to. */
+export interface Spoken {
+  readonly card: (deadlineMillis: number, attempt: Try) => Effect.Effect<Fields, Refusal>
+  readonly linesFor: (deadlineMillis: number, attempt: Try) => Effect.Effect<ReadonlyArray<Line>, Refusal>
+}
+
 export interface BridgePorts {
   /** The endpoints of an agent that has several; each knows its own tasks only. */
   readonly replicas: () => ReadonlyArray<Replica>
@@ -51,7 +57,7 @@ export interface BridgePorts {
   /** Tells clients apart. */
   readonly ownerOf: (exchange: Exchange) => string
   readonly clock: Clock
-  readonly agent: Agent
+  readonly agent: Spoken
   /** What the card offers; undefined: what a client can reach at the address it asked. */
   readonly offers: ReadonlyArray<Binding> | undefined
   /** Undefined: cards are believed as they are, and not signed. */
@@ -580,7 +586,7 @@ export const bridge = ({
     }
     const { version } = judged
     conversation.version = version
-    return Effect.flatMap(agent.linesFor(exchange.deadlineMillis), (lines) => {
+    return Effect.flatMap(agent.linesFor(exchange.deadlineMillis, attempt), (lines) => {
       const asked: Dialed = { binding: bindingOf(seen), version }
       const line = chooseLine(lines, asked, conversation.operation)
       const passes =
@@ -614,7 +620,9 @@ export const bridge = ({
     const suffix = request.path.slice(base.length)
     const outer = outside.endsWith(suffix) ? outside.slice(0, -suffix.length) : base
     const offer = offerFor(attempt, outer)
-    const card = Effect.flatMap(agent.card(exchange.deadlineMillis), (known) => signed(offered(known, offer), offer))
+    const card = Effect.flatMap(agent.card(exchange.deadlineMillis, attempt), (known) =>
+      signed(offered(known, offer), offer),
+    )
     return Effect.map(card, (made) => {
       const shown =
         asked._tag === "Unsaid"

@@ -37,7 +37,7 @@ export const memberOf = (
   const template = templateOf(backend)
   const { gate } = policyPorts
   const agent =
-    typeof template === "string"
+    typeof template === "string" || target.card !== undefined
       ? undefined
       : new Agent(policy?.bridge ?? { interfaces: [] }, {
           home: undefined,
@@ -53,10 +53,12 @@ export const memberOf = (
       attempt.exchange.trail.backend = target.name
       return target.attempt(attempt)
     },
-    card: ({ exchange }) =>
-      agent === undefined
+    card: (attempt) => {
+      const card = target.card?.(attempt) ?? agent?.card(attempt.exchange.deadlineMillis)
+      return card === undefined
         ? Effect.undefined
-        : Effect.match(agent.card(exchange.deadlineMillis), { onFailure: () => undefined, onSuccess: (card) => card }),
+        : Effect.match(card, { onFailure: () => undefined, onSuccess: (found) => found })
+    },
     isVisible: (attempt: Try) => {
       if (step === undefined) return visible
       const notes = (attempt.exchange.notes ??= {})

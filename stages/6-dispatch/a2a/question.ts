@@ -68,6 +68,8 @@ const queryVersion = (query: string | undefined): string | undefined => {
 export interface Question {
   readonly voice: Voice
   readonly call: Read<Call>
+  /** What a JSON-RPC answer has to carry. */
+  readonly id: jsonRpc.Id
 }
 
 const checked = (call: Read<Call>): Read<Call> => {
@@ -137,25 +139,32 @@ export const ask = (
       case "Rpc": {
         const wrong = wrongType(request)
         const value = wrong === undefined ? parse(decoder.decode(bytes)) : undefined
-        const voice = jsonRpcVoice(version, jsonRpc.idOf(value?.value))
-        if (value === undefined) return Effect.succeed({ voice, call: unreadable(wrong ?? fault("ParseError")) })
+        const id = jsonRpc.idOf(value?.value)
+        const voice = jsonRpcVoice(version, id)
+        if (value === undefined) return Effect.succeed({ voice, id, call: unreadable(wrong ?? fault("ParseError")) })
         const asked = jsonRpc.readRequest(value.value)
         return Effect.succeed({
           voice,
+          id,
           call: asked._tag === "Unreadable" ? asked : checked(jsonRpc.readCall(asked.value, version)),
         })
       }
       case "Rest": {
         const plain = restVoice({ version, isProse: false })
         const wrong = bytes.byteLength === 0 ? undefined : wrongType(request)
-        if (wrong !== undefined) return Effect.succeed({ voice: plain, call: unreadable(wrong) })
+        if (wrong !== undefined) return Effect.succeed({ voice: plain, id: null, call: unreadable(wrong) })
         const asked = rest.readCall(seen.resource, version, request.query, decoder.decode(bytes))
-        if (asked._tag === "Unreadable") return Effect.succeed({ voice: plain, call: asked })
-        return Effect.succeed({ voice: restVoice(asked.value.spelling), call: checked(read(asked.value.call)) })
+        if (asked._tag === "Unreadable") return Effect.succeed({ voice: plain, id: null, call: asked })
+        return Effect.succeed({
+          voice: restVoice(asked.value.spelling),
+          id: null,
+          call: checked(read(asked.value.call)),
+        })
       }
       case "Grpc":
         return Effect.map(grpcCodec, (codec) => ({
           voice: grpcVoice(codec, version),
+          id: null,
           call: checked(readGrpc(codec, seen, version, bytes)),
         }))
     }

@@ -3,6 +3,7 @@
  * agent may write is the token it was given when it was told where to.
  */
 import * as Effect from "effect/Effect"
+import type { Fields } from "../../../../protocols/a2a/Fields.ts"
 import { type Notice, readNotice, tokenHeader } from "../../../../protocols/a2a/notice.ts"
 import { Headers } from "../../../../protocols/http/headers.ts"
 import { collectRequest } from "../../../5-policy/buffer.ts"
@@ -59,6 +60,17 @@ const accept = (push: Push, registration: Registration, notice: Notice): Effect.
     },
   )
 }
+
+/** From an agent that is the gateway itself, and needs to prove nothing. */
+export const tell = (push: Push, id: string, event: Fields): Effect.Effect<void> =>
+  Effect.catch(
+    Effect.flatMap(push.ports.postbox.find(id), (registration): Effect.Effect<void, PostboxFailure> => {
+      if (registration === undefined) return Effect.void
+      const notice = readNotice(JSON.stringify(event), registration.agentVersion)
+      return notice._tag === "Unreadable" ? Effect.void : Effect.asVoid(accept(push, registration, notice.value))
+    }),
+    (failure) => Effect.asVoid(unavailable(failure)),
+  )
 
 const take = (push: Push, { request }: Exchange, id: string): Effect.Effect<Reply, Refusal> => {
   const { clock, postbox } = push.ports

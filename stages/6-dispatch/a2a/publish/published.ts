@@ -1,0 +1,104 @@
+/** What stands behind a backend, published as an agent: every client reaches it as it would any other. */
+import * as Effect from "effect/Effect"
+import type { A2a } from "../../../../ir/policy/A2a.ts"
+import type { Fields } from "../../../../protocols/a2a/Fields.ts"
+import type { PolicyPorts } from "../../../5-policy/steps.ts"
+import type { Routed, Request } from "../../../Exchange.ts"
+import type { Refusal } from "../../../Refusal.ts"
+import { principalOf } from "../../mcp/down/callers.ts"
+import type { DispatchPorts } from "../../ports.ts"
+import type { Attempting } from "../../Target.ts"
+import { withinHops } from "../affinity.ts"
+import { bridge } from "../bridge.ts"
+import { Desk } from "../push/Desk.ts"
+import { pushPath } from "../push/Push.ts"
+import { Seal } from "../Seal.ts"
+import { Host } from "./Host.ts"
+import { modelWork } from "./models.ts"
+import { serverWork } from "./servers.ts"
+
+export interface Published {
+  readonly attempt: Attempting
+  readonly card: (exchange: Routed, request: Request) => Effect.Effect<Fields, Refusal>
+}
+
+const unpublished = (detail: string): Published => {
+  const refusal: Refusal = { _tag: "FilterFailed", detail }
+  return { attempt: () => Effect.fail(refusal), card: () => Effect.fail(refusal) }
+}
+
+/** `inner` makes attempts at the backend itself; `name` tells its tasks from those of other agents. */
+export const published = (
+  ports: DispatchPorts,
+  { gate }: PolicyPorts,
+  name: string,
+  kind: "models" | "servers",
+  { bridge: spoken, card, publish }: A2a,
+  inner: Attempting,
+): Published => {
+  const { agents, clock } = ports
+  if (agents === undefined || gate === undefined || publish === undefined) {
+    return unpublished("nothing can be published as an agent here")
+  }
+  const { cryptography } = gate
+  const ownerOf = (exchange: Parameters<typeof principalOf>[0]): string =>
+    principalOf(exchange, { digest: (text) => cryptography.sha256(text) })
+  const { push } = agents
+  const seal = card === undefined ? undefined : new Seal(card, gate)
+  const about = { name: publish.name, description: publish.description, version: publish.version }
+  const pushes = push !== undefined
+  const work =
+    kind === "models"
+      ? modelWork(
+          {
+            ...about,
+            pushes,
+            model: publish.model,
+            instructions: publish.instructions,
+            skills: publish.skills,
+          },
+          { attempt: inner, clock },
+        )
+      : serverWork({ ...about, pushes, gateway: "sluice" }, { attempt: inner, clock })
+  const callback = push === undefined ? undefined : `${push.callback}${pushPath}`
+  const host = new Host({
+    name,
+    jobs: agents.jobs,
+    work,
+    ownerOf,
+    secret: () => cryptography.random(18),
+    registrationOf:
+      callback === undefined ? undefined : (url) => (url.startsWith(callback) ? url.slice(callback.length) : undefined),
+  })
+  const cardOf = (exchange: Routed, request: Request): Effect.Effect<Fields, Refusal> =>
+    Effect.mapError(host.card(exchange, request), (why): Refusal => ({
+      _tag: "UpstreamFailed",
+      detail: `the card of the agent cannot be made: ${why}`,
+    }))
+  const lines = Effect.succeed([
+    {
+      dialed: { binding: "JSONRPC", version: "1.0" } as const,
+      place: { base: "", tenant: undefined },
+      reach: host.attempt,
+    },
+  ])
+  return {
+    card: cardOf,
+    attempt: withinHops(
+      bridge({
+        agent: {
+          card: (_, { exchange, request }) => cardOf(exchange, request),
+          linesFor: () => lines,
+        },
+        clock,
+        inner: () => Effect.fail({ _tag: "RouteNotFound" }),
+        offers: spoken?.offers,
+        seal,
+        desk: push === undefined ? undefined : new Desk(push, name),
+        run: agents.run,
+        replicas: () => [],
+        ownerOf,
+      }),
+    ),
+  }
+}
