@@ -120,7 +120,6 @@ describe("an agent as a target of MCP", () => {
       'a2a: {host: "http://a:1"}, passVersion: true',
       'a2a: {host: "http://a:1"}, oauth: {}',
       'a2a: {host: "http://a:1/x?y=z"}',
-      'a2a: {host: "a:1"}',
       'a2a: {host: "http://a:1"}, mcp: {host: "http://a:1"}',
     ]) {
       expect((await problemsOf(target(one))).length, one).toBeGreaterThan(0)
