@@ -279,6 +279,21 @@ export const shapes = {
     responseTrailerMode: headMode,
     allowModeOverride: fc.boolean(),
   }),
+  IpAccessControl: fc.array(
+    fc.record(
+      {
+        _tag: fc.constant("IpAccessControl"),
+        allow: fc.constantFrom([], ["127.0.0.0/8"], ["10.0.0.0/8", "::1/128"], ["no range"]),
+        deny: fc.constantFrom([], ["127.0.0.1/32"], ["::/0"]),
+        trustedHops: fc.nat(3),
+        skipsPrivate: fc.boolean(),
+        isWholeChain: fc.boolean(),
+        chainLengthMax: fc.nat(4),
+      },
+      { requiredKeys: ["_tag", "allow", "deny", "skipsPrivate", "isWholeChain", "chainLengthMax"] },
+    ),
+    { maxLength: 2 },
+  ),
   Transformations: fc.record({
     _tag: fc.constant("Transformations"),
     request: transformation,
