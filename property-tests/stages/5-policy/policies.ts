@@ -301,21 +301,6 @@ export const shapes = {
   }),
   Timeout: fc.record({ _tag: fc.constant("Timeout"), requestMillis: fc.nat(10) }),
   ResponseHeaderModifier: headerEdits.map((one) => ({ _tag: "ResponseHeaderModifier", ...one })),
-  IpAccessControl: fc.array(
-    fc.record(
-      {
-        _tag: fc.constant("IpAccessControl"),
-        allow: fc.array(fc.constantFrom("10.0.0.0/8", "0.0.0.0/0", "::/0", "nonsense"), { maxLength: 2 }),
-        deny: fc.array(fc.constantFrom("192.0.2.0/24", "2001:db8::/32"), { maxLength: 2 }),
-        trustedHops: fc.nat(2),
-        skipsPrivate: fc.boolean(),
-        isWholeChain: fc.boolean(),
-        chainLengthMax: fc.nat(2),
-      },
-      { requiredKeys: ["_tag", "allow", "deny", "skipsPrivate", "isWholeChain", "chainLengthMax"] },
-    ),
-    { maxLength: 2 },
-  ),
   BodyLimit: fc.array(
     fc.record({ _tag: fc.constant("BodyLimit"), requestBytesMax: fc.nat(9), responseBytesMax: fc.nat(9) }),
     { maxLength: 2 },
