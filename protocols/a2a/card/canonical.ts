@@ -5,18 +5,11 @@
 import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf"
 import { AgentCardSchema } from "../../grpc/generated/a2a_pb.ts"
 import { type Fields, fieldsOf, isFields } from "../Fields.ts"
+import { canonical as canonicalText } from "../../lock/canonical.ts"
 import { isModern } from "./legacy.ts"
 
-/** The JSON Canonicalization Scheme: members in the order of their UTF-16 code units, numbers as ECMAScript has them. */
-export const jcs = (value: unknown): string => {
-  if (Array.isArray(value)) return `[${value.map((one) => jcs(one ?? null)).join(",")}]`
-  if (!isFields(value)) return JSON.stringify(value) ?? "null"
-  const members = Object.keys(value)
-    .filter((name) => value[name] !== undefined)
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${jcs(value[name])}`)
-  return `{${members.join(",")}}`
-}
+/** The JSON Canonicalization Scheme. */
+export const jcs = (value: unknown): string => canonicalText(JSON.stringify(value ?? null)).text
 
 const unsigned = (card: Fields): Fields => {
   const { signatures: _, ...rest } = card
