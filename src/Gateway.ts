@@ -29,6 +29,7 @@ import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
 import { probesOf } from "../stages/6-dispatch/llm/probes.ts"
 import { Watched } from "../stages/6-dispatch/llm/Watched.ts"
+import type { LockParts } from "../stages/6-dispatch/lock/ServerLock.ts"
 import { servePassed } from "../stages/6-dispatch/mcp/passed.ts"
 import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
 import { Connections } from "../stages/6-dispatch/mcp/oauth/Connections.ts"
@@ -45,6 +46,7 @@ import type { Live, Plan } from "../stages/Plan.ts"
 import type { Credentials } from "../stages/ports/Credentials.ts"
 import { type Grants, inMemory as inMemoryGrants } from "../stages/ports/Grants.ts"
 import { Journal } from "../stages/ports/Journal.ts"
+import { inMemory as inMemoryLocks, type Locks } from "../stages/ports/Locks.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
 import type { Keyring } from "../stages/ports/Keyring.ts"
 import { inMemory as inMemoryReplies } from "../stages/ports/Replies.ts"
@@ -127,6 +129,8 @@ export interface GatewayOptions {
   readonly spending?: Spending
   /** What people granted it at MCP servers; in memory unless given. */
   readonly grants?: Grants
+  /** What was approved of servers; in memory unless given. */
+  readonly locks?: Locks
   /** Keys that the gateway gave out itself; none unless given. */
   readonly keyring?: Keyring
   /** How notifications of agents are passed on; absent: they are between agents and clients. */
@@ -262,9 +266,17 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       credentials: options.credentials ?? credentials,
     },
   })
+  const lock: LockParts = {
+    locks: options.locks ?? inMemoryLocks(clock, mcpSealer.digest),
+    clock,
+    digest: mcpSealer.digest,
+    run: runMcp,
+    alarm: journal.alarm,
+  }
   const mcp = new McpState(
     {
       clock,
+      lock,
       run: runMcp,
       sealer: mcpSealer,
       processes,

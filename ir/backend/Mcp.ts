@@ -8,6 +8,7 @@ import { Document } from "../policy/Document.ts"
 import { Secret } from "../Secret.ts"
 import { McpOauth } from "./McpOauth.ts"
 import { mcpTargetName } from "./mcpTargetName.ts"
+import { ToolLock } from "./ToolLock.ts"
 
 const TargetName = Schema.String.check(Schema.isPattern(mcpTargetName))
 
@@ -83,7 +84,13 @@ export const OperationFilter = Schema.Struct({
 })
 export type OperationFilter = typeof OperationFilter.Type
 
-const common = { name: TargetName, tools: ToolShaping, deadlines: McpDeadlines }
+const common = {
+  name: TargetName,
+  tools: ToolShaping,
+  deadlines: McpDeadlines,
+  /** Absent: whatever the server says of itself is passed on. */
+  lock: Schema.optionalKey(ToolLock),
+}
 
 /** Introduces clients with a session in their own revision, for servers that behave differently to older ones. */
 const passVersion = Schema.optionalKey(Schema.Boolean)
@@ -131,6 +138,7 @@ export const McpSelector = Schema.Struct({
   policies: Callee.fields.policies,
   tools: ToolShaping,
   deadlines: McpDeadlines,
+  lock: Schema.optionalKey(ToolLock),
 })
 export type McpSelector = typeof McpSelector.Type
 

@@ -50,12 +50,13 @@ export const mcpTargets = (
       if (name === undefined) continue
       selected.add(place)
       taken.add(name)
-      const { deadlines, era, path, policies, tools, transport } = selector
+      const { deadlines, era, lock, path, policies, tools, transport } = selector
       const callee = { backend: { _tag: "Service", service: service.key, port } as const, policies }
+      const common = { name, tools, deadlines, ...(lock === undefined ? {} : { lock }) }
       targets.push(
         transport === "Http"
-          ? { _tag: "Http", name, tools, deadlines, callee, path, era }
-          : { _tag: "Sse", name, tools, deadlines, callee, path },
+          ? { _tag: "Http", ...common, callee, path, era }
+          : { _tag: "Sse", ...common, callee, path },
       )
     }
   }

@@ -7,7 +7,7 @@
 /** Any character of which it takes a second look to say whether it is hidden; most texts have none. */
 // oxlint-disable-next-line no-control-regex, no-misleading-character-class -- they are what is looked for, one by one
 const candidates =
-  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\p{Cf}\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}\u115f\u1160\u3164\uffa0\u2800\u2028\u2029\u{34f}]/u
+  /[\u034f\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\p{Cf}\u{fe00}-\u{fe0f}\u{e0100}-\u{e01ef}\u115f\u1160\u3164\uffa0\u2800\u2028\u2029]/u
 const candidatesAll = new RegExp(candidates.source, "gu")
 
 /** Sequences of a terminal: colours, movements, links, titles. */

@@ -5,6 +5,7 @@ import type { Accepted, Address } from "../Connection.ts"
 import type { Exchange, Reply } from "../Exchange.ts"
 import type { Inquiry } from "../Inquiry.ts"
 import type { Purpose, Subtype } from "../Trace.ts"
+import type { Alarm } from "../6-dispatch/lock/ServerLock.ts"
 import type { Delivered, TlsFacts } from "./Network.ts"
 
 /** How an exchange ended; exactly one of these is told for each. */
@@ -44,6 +45,8 @@ export class Journal extends Context.Service<
     readonly inquire?: () => Inquiry | undefined
     /** A server behind an MCP backend was asked, for an exchange that goes on. */
     readonly target?: (exchange: Exchange, call: TargetCall) => void
+    /** A server says something of itself that nobody has approved. */
+    readonly alarm?: (alarm: Alarm) => void
     /** A call beside those of clients has the head of its reply, or has failed. */
     readonly called?: (purpose: Purpose, subtype: Subtype, millis: number) => void
     readonly relay: (accepted: Accepted, ending: RelayEnding) => void

@@ -8,6 +8,7 @@ import type { Siblings } from "../../ports/Siblings.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { DocumentPorts } from "../../5-policy/RemoteDocument.ts"
 import type { Expressions } from "../../5-policy/expression/Expressions.ts"
+import type { LockParts } from "../lock/ServerLock.ts"
 import type { Connections } from "./oauth/Connections.ts"
 
 export interface McpRuntime {
@@ -26,6 +27,8 @@ export interface McpRuntime {
   readonly documents?: Documents
   /** Absent: targets whose servers want tokens of people cannot be had. */
   readonly connections?: Connections
+  /** Absent: targets under a tool lock cannot be had. */
+  readonly lock?: LockParts
   /** Absent: tools are shown as their servers list them. */
   readonly expressions?: Expressions
   /** Told of every question to a target; absent: nobody counts them. */

@@ -8,6 +8,7 @@ import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { DownSession } from "./down/DownSession.ts"
 import type { ParkedCall } from "./down/ParkedCall.ts"
 import { listenFor, release } from "./down/sessions.ts"
+import type { Neighbours } from "../lock/ServerLock.ts"
 import { Member } from "./federation/Member.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
@@ -17,7 +18,12 @@ import type { McpTarget } from "./target/McpTarget.ts"
 import type { Changed } from "./target/makeTarget.ts"
 
 /** Makes what stands behind a target; where it cannot be made, the text says why. */
-export type MakeTarget = (described: Described, runtime: McpRuntime, changed: Changed) => McpTarget
+export type MakeTarget = (
+  described: Described,
+  runtime: McpRuntime,
+  changed: Changed,
+  neighbours: () => Neighbours,
+) => McpTarget
 
 interface Known {
   /** As the configuration has it, and with what holds for the whole backend at its place. */
@@ -69,9 +75,23 @@ export class McpState {
     const siblings = this.members.get(key) ?? []
     const known = siblings.find((one) => one.described === described || Equal.equals(one.described, described))
     if (known !== undefined) return known.member
-    const member = new Member(described, this.runtime, (changed) => this.make(described, this.runtime, changed))
+    const member = new Member(described, this.runtime, (changed) =>
+      this.make(described, this.runtime, changed, () => this.beside(backend, described.name)),
+    )
     this.members.set(key, [...siblings, { raw, described, member }])
     return member
+  }
+
+  /** The other targets of a backend, and the tools they were seen to offer. */
+  private beside(backend: string, name: string): Neighbours {
+    const servers: Array<string> = []
+    const tools: Array<string> = []
+    for (const { backend: other, member } of this.known()) {
+      if (other !== backend || member.name === name) continue
+      servers.push(member.name)
+      tools.push(...member.toolNames())
+    }
+    return { servers, tools }
   }
 
   /** Every target that somebody has asked for. */

@@ -206,6 +206,17 @@ export class Member {
     return this.listings.get(`${method} public`) ?? this.listings.get(`${method} ${this.keyOf(caller)}`)
   }
 
+  /** Tools that it listed to anybody. */
+  *toolNames(): Generator<string> {
+    for (const [key, { items }] of this.listings) {
+      if (!key.startsWith("tools/list ")) continue
+      for (const item of items) {
+        const name = Fields.parse(item)?.string("name")
+        if (name !== undefined) yield name
+      }
+    }
+  }
+
   /** Everything there is, page after page. */
   readonly list = (method: string, caller: Caller): Effect.Effect<Listed> =>
     Effect.suspend(() => {

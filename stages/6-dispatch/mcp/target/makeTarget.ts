@@ -4,6 +4,8 @@ import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
 import { defaults } from "../../../../ir/defaults.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
+import type { Neighbours } from "../../lock/ServerLock.ts"
+import { LockedTarget } from "../lock/LockedTarget.ts"
 import { bearerOf, OauthTarget } from "../oauth/OauthTarget.ts"
 import { A2aTarget } from "./a2a/A2aTarget.ts"
 import { ChannelWire } from "./ChannelWire.ts"
@@ -89,8 +91,13 @@ const unavailable = (name: string, message: string): McpTarget => {
 }
 
 /** What stands behind a target. */
-export const makeMcpTarget = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
-  const target = asShown(described, runtime, changed)
+export const makeMcpTarget = (
+  described: Described,
+  runtime: McpRuntime,
+  changed: Changed,
+  neighbours: () => Neighbours = alone,
+): McpTarget => {
+  const target = asShown(described, runtime, changed, neighbours)
   const oauth = described._tag === "Http" || described._tag === "Sse" ? described.oauth : undefined
   if (oauth === undefined) return target
   return runtime.connections === undefined
@@ -98,8 +105,32 @@ export const makeMcpTarget = (described: Described, runtime: McpRuntime, changed
     : new OauthTarget(target, oauth, runtime.connections, runtime, changed)
 }
 
-const asShown = (described: Described, runtime: McpRuntime, changed: Changed): McpTarget => {
-  const target = plain(described, runtime, changed)
+const nobody: Neighbours = { servers: [], tools: [] }
+const alone = (): Neighbours => nobody
+
+/** What is approved is what the server itself says, whatever is made of it for clients. */
+const underLock = (
+  described: Described,
+  runtime: McpRuntime,
+  changed: Changed,
+  neighbours: () => Neighbours,
+): McpTarget => {
+  const { lock, name } = described
+  if (lock === undefined) return plain(described, runtime, changed)
+  return runtime.lock === undefined
+    ? unavailable(name, "nothing can be approved here")
+    : new LockedTarget({ server: name, lock, parts: runtime.lock, neighbours, changed }, (heard) =>
+        plain(described, runtime, heard),
+      )
+}
+
+const asShown = (
+  described: Described,
+  runtime: McpRuntime,
+  changed: Changed,
+  neighbours: () => Neighbours,
+): McpTarget => {
+  const target = underLock(described, runtime, changed, neighbours)
   const { expressions } = runtime
   if (!isShaped(described.tools)) return target
   return expressions === undefined
