@@ -121,6 +121,7 @@ export const defaults = {
   // MCP
   mcpPrefixMode: "conditional",
   mcpFailureMode: "failOpen",
+  toolLockRecheckMillis: 30_000,
   mcpListTimeoutMillis: 5 * second,
   mcpIdleTimeoutMillis: minute,
   mcpCallTimeoutMillis: 30 * minute,

@@ -22,6 +22,7 @@ import { freshKey } from "./node/sealer.ts"
 import { fromStorage as agentsFromStorage } from "./a2a/fromStorage.ts"
 import { fromStorage } from "./llm/fromStorage.ts"
 import * as Keys from "./llm/keys.ts"
+import { locksFromStorage } from "./lock/locks.ts"
 import { grantsFromStorage } from "./mcp/fromStorage.ts"
 import * as World from "./node/world.ts"
 import { describe as describeStorage } from "./store/Location.ts"
@@ -125,6 +126,7 @@ const withWorkers = Effect.fnUntraced(function* (
     ...(yield* fromStorage),
     ...(yield* grantsFromStorage(settings)),
     ...(yield* agentsFromStorage(settings)),
+    ...(yield* locksFromStorage),
     config: source,
     counters,
     occupied: { ...occupied, thread: 0 },

@@ -139,17 +139,24 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
   const { job } = options
   const startedMillis = clock.wallMillis()
   const v1 = async (): Promise<Answering> => {
-    const [{ make }, { connectionEndpoints }] = await Promise.all([
+    const [{ make }, { connectionEndpoints }, { lockEndpoints }, { locksOf }, { component }] = await Promise.all([
       import("./v1/index.ts"),
       import("./v1/connections.ts"),
+      import("./v1/locks.ts"),
+      import("../lock/locks.ts"),
+      import("../lock/storedLocks.ts"),
     ])
+    const { storage } = options
     return make({
       guard,
       clock,
       version: options.version,
       storage: options.storage,
       sensitiveHeaders: settings.sensitiveHeaders,
-      more: connectionEndpoints(gateway.connected),
+      more: [
+        ...connectionEndpoints(gateway.connected),
+        ...(storage === undefined ? [] : lockEndpoints(locksOf({ store: storage(component), clock }), clock)),
+      ],
       config:
         job === undefined
           ? undefined

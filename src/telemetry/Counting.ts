@@ -2,6 +2,7 @@
  * What exchanges are counted by. The series of each place are found once; from then on an exchange costs a few look-ups
  * and some additions.
  */
+import type { Alarm } from "../../stages/6-dispatch/lock/ServerLock.ts"
 import type { Account } from "../../stages/6-dispatch/llm/Account.ts"
 import { operationOf } from "../../stages/6-dispatch/llm/genAi.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
@@ -73,6 +74,10 @@ export class Counting {
 
   called(purpose: Purpose, subtype: Subtype, millis: number): void {
     this.callsOf(purpose, subtype).observe(toSeconds(millis))
+  }
+
+  alarm({ action, grade, kind, server }: Alarm): void {
+    this.metrics.toolLock.with(server, kind, grade, action).add(1)
   }
 
   target(exchange: Exchange, place: PlaceFacts, { method, millis, target }: TargetCall, endedMillis: number): void {

@@ -4,6 +4,7 @@
  */
 import type { BindKey, ListenerKey, TcpRouteKey } from "../../ir/Key.ts"
 import { findHost } from "../../stages/4-route/host.ts"
+import type { Alarm } from "../../stages/6-dispatch/lock/ServerLock.ts"
 import type { Accepted, Address } from "../../stages/Connection.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import type { Inquiry } from "../../stages/Inquiry.ts"
@@ -73,12 +74,27 @@ export class TelemetryJournal {
     inquire: () => this.parts.inquire?.(),
     target: (exchange, call) =>
       this.counting.target(exchange, this.places.of(exchange), call, this.parts.clock.nowMillis()),
+    alarm: (alarm) => this.alarm(alarm),
     called: (purpose, subtype, millis) => this.counting.called(purpose, subtype, millis),
     relay: (accepted, ending) => this.relay(accepted, ending),
     accepted: (bind) => this.accepted(bind),
     handshake: (bind, millis, tls) => this.handshake(bind, millis, tls),
     rejected: (bind, peer, stage, reason) => this.rejected(bind, peer, stage, reason),
     malformed: (bind, peer, status, message) => this.malformed(bind, peer, status, message),
+  }
+
+  private alarm(alarm: Alarm): void {
+    this.counting.alarm(alarm)
+    const { action, difference, grade, hash, kind, name, reasons, server } = alarm
+    const what = kind === "instructions" || kind === "card" ? `the ${kind}` : `the ${kind} ${JSON.stringify(name)}`
+    const fate = action === "hidden" ? "clients do not see it until somebody approves it" : "clients see it"
+    if (!this.parts.levels.enabled("lock", "warn")) return
+    this.parts.log("warn", "lock", `${what} of ${server} is not what was approved; ${fate}`, {
+      grade,
+      hash,
+      reasons: reasons.join("; "),
+      difference,
+    })
   }
 
   private exchange(exchange: Exchange, ending: Ending): void {

@@ -73,6 +73,11 @@ export const definitions = {
     requestSeconds,
     "How long a message of MCP waited for the servers behind the gateway.",
   ),
+  toolLock: counter(
+    "tool_lock_findings_total",
+    ["server", "kind", "grade", "action"],
+    "Definitions of servers that are not what was approved: cosmetic, suspicious or another identity; passed on or hidden.",
+  ),
   mcpConnections: counter(
     "mcp_connections_total",
     ["event", ...route],
@@ -211,6 +216,7 @@ export interface Metrics {
   readonly retries: Family<Counter>
   readonly mcpRequests: Family<Counter>
   readonly mcpTarget: Family<Histogram>
+  readonly toolLock: Family<Counter>
   readonly mcpConnections: Family<Counter>
   readonly tokenUsage: Family<Histogram>
   readonly tokenCost: Family<Counter>
@@ -288,6 +294,7 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     retries: registry.counter(at.retries),
     mcpRequests: registry.counter(at.mcpRequests),
     mcpTarget: registry.histogram(at.mcpTarget),
+    toolLock: registry.counter(at.toolLock),
     mcpConnections: registry.counter(at.mcpConnections),
     tokenUsage: registry.histogram(at.tokenUsage),
     tokenCost: registry.counter(at.tokenCost),

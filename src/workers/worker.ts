@@ -11,6 +11,7 @@ import { Gateway, layer } from "../Gateway.ts"
 import { gatewayOptions } from "../gatewayOptions.ts"
 import { fromStorage as agentsFromStorage } from "../a2a/fromStorage.ts"
 import { fromStorage } from "../llm/fromStorage.ts"
+import { locksFromStorage } from "../lock/locks.ts"
 import { grantsFromStorage } from "../mcp/fromStorage.ts"
 import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
@@ -116,13 +117,20 @@ await Effect.runPromise(
       program,
       Layer.unwrap(
         Effect.map(
-          Effect.all([Telemetry.Telemetry, fromStorage, grantsFromStorage(settings), agentsFromStorage(settings)]),
-          ([{ flush }, kept, granted, agents]) =>
+          Effect.all([
+            Telemetry.Telemetry,
+            fromStorage,
+            grantsFromStorage(settings),
+            agentsFromStorage(settings),
+            locksFromStorage,
+          ]),
+          ([{ flush }, kept, granted, agents, locks]) =>
             layer({
               ...gatewayOptions(settings),
               ...kept,
               ...granted,
               ...agents,
+              ...locks,
               counters,
               occupied: { ...occupied, thread: number },
               endedSessions,

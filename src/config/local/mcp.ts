@@ -133,6 +133,18 @@ const OpenApi = placed(
 )
 export type OpenApi = typeof OpenApi.Type
 
+const toolLockShape = Schema.Struct({
+  mode: opt(
+    anyCase(["off", "observe", "tofu", "locked"]),
+    "`observe` tells of changes, `tofu` trusts what a server says first and judges what it changes, `locked` serves nothing but what was approved; `tofu` unless set.",
+  ),
+  file: opt(FileName, "Where what was approved is written down; the gateway's database unless set."),
+  recheck: opt(Millis, "No definition is used that was looked at longer ago; 30s unless set."),
+}).annotate({ identifier: "McpToolLock", description: "How far what servers say of themselves is taken on trust." })
+export interface ToolLockSchema extends Named<typeof toolLockShape> {}
+export const ToolLock: ToolLockSchema = toolLockShape
+export type ToolLock = typeof ToolLock.Type
+
 const McpTarget = exactlyOne(
   Schema.Struct({
     name: targetName,
@@ -144,6 +156,7 @@ const McpTarget = exactlyOne(
     ),
     timeouts: opt(Timeouts),
     tools: opt(ToolShaping),
+    toolLock: opt(ToolLock, "In place of what the backend says, member by member."),
     oauth: opt(McpOauth),
     sse: opt(Place, "Legacy HTTP and SSE."),
     mcp: opt(Place, "Streamable HTTP."),
@@ -194,6 +207,7 @@ export type McpBundle = typeof McpBundle.Type
 const fields = {
   targets: opt(Schema.Array(McpTarget)),
   selectors: opt(Schema.Array(McpSelector), "Targets found among the services."),
+  toolLock: opt(ToolLock, "For every target that says nothing else."),
   bundles: opt(Schema.Array(McpBundle), "What some callers see of everything behind the endpoint."),
   statefulMode: opt(anyCase(["stateful", "stateless"])),
   prefixMode: opt(anyCase(["conditional", "always", "never", "onConflict"], { "on-conflict": "onConflict" })),

@@ -18,6 +18,7 @@ import type {
 } from "../../../ir/backend/Mcp.ts"
 import type { McpConnections as IrConnections, McpOauth as IrOauth } from "../../../ir/backend/McpOauth.ts"
 import type { Backend } from "../../../ir/Backend.ts"
+import type { ToolLock as IrLock } from "../../../ir/backend/ToolLock.ts"
 import type { BackendKey } from "../../../ir/Key.ts"
 import type { Callee as IrCallee } from "../../../ir/policy/Callee.ts"
 import type { BackendPolicy } from "../../../ir/Policy.ts"
@@ -35,6 +36,7 @@ import type {
   Place,
   Stdio,
   Timeouts,
+  ToolLock,
   ToolShaping,
 } from "./mcp.ts"
 import { present } from "./present.ts"
@@ -49,6 +51,21 @@ const patterns = (texts: ReadonlyArray<string> = [], path: Path, to: Mapping): R
 
 const deadlines = (one: Timeouts = {}): McpDeadlines =>
   present({ listMillis: one.list, idleMillis: one.idle, callMillis: one.call, askMillis: one.ask })
+
+/** What a target says goes before what its backend says. */
+const toolLock = (own: ToolLock | undefined, all: ToolLock | undefined): { readonly lock?: IrLock } => {
+  if (own === undefined && all === undefined) return {}
+  const { file, mode = "tofu", recheck } = { ...all, ...own }
+  return mode === "off"
+    ? {}
+    : {
+        lock: {
+          mode,
+          book: file === undefined ? { _tag: "Storage" } : { _tag: "File", path: file },
+          recheckMillis: recheck ?? Defaults.defaults.toolLockRecheckMillis,
+        },
+      }
+}
 
 type Override = NonNullable<ToolShaping["override"]>[string]
 
@@ -194,7 +211,7 @@ const operations = (one: Operations = {}, path: Path, to: Mapping): OperationFil
 const openapi = (
   one: McpTarget,
   at: OpenApi,
-  common: Pick<IrTarget, "name" | "tools" | "deadlines">,
+  common: Pick<IrTarget, "name" | "tools" | "deadlines" | "lock">,
   path: Path,
   to: Mapping,
 ): IrTarget | undefined => {
@@ -280,7 +297,7 @@ const granted = (
 const agent = (
   one: McpTarget,
   at: Place,
-  common: Pick<IrTarget, "name" | "tools" | "deadlines">,
+  common: Pick<IrTarget, "name" | "tools" | "deadlines" | "lock">,
   path: Path,
   to: Mapping,
 ): IrTarget | undefined => {
@@ -295,9 +312,16 @@ const agent = (
   return { _tag: "A2a", ...common, callee: { backend, policies: [...policies, spoken] }, path: "" }
 }
 
-const target = (one: McpTarget, connections: IrConnections, path: Path, to: Mapping): IrTarget | undefined => {
+const target = (
+  one: McpTarget,
+  connections: IrConnections,
+  lock: ToolLock | undefined,
+  path: Path,
+  to: Mapping,
+): IrTarget | undefined => {
   const common = {
     name: one.name,
+    ...toolLock(one.toolLock, lock),
     tools: shaping(one.tools, [...path, "tools"], to),
     deadlines: deadlines(one.timeouts),
   }
@@ -327,7 +351,7 @@ const target = (one: McpTarget, connections: IrConnections, path: Path, to: Mapp
     : { _tag: "Stdio", ...common, ...passing, process: stdio(one.stdio, [...path, "stdio"], to), era }
 }
 
-const selector = (one: McpSelector, path: Path, to: Mapping): IrSelector => {
+const selector = (one: McpSelector, lock: ToolLock | undefined, path: Path, to: Mapping): IrSelector => {
   if (Object.keys(one.labels).length === 0) to.fail([...path, "labels"], "no labels would select every service")
   if (one.transport === "sse" && one.protocol !== undefined) {
     to.fail([...path, "protocol"], "`protocol` goes with the `mcp` transport only")
@@ -341,6 +365,7 @@ const selector = (one: McpSelector, path: Path, to: Mapping): IrSelector => {
     policies: calleePolicies(one.policies ?? {}, [...path, "policies"], to),
     tools: shaping(one.tools, [...path, "tools"], to),
     deadlines: deadlines(one.timeouts),
+    ...toolLock(undefined, lock),
   }
 }
 
@@ -370,8 +395,8 @@ export const mcpBackend = (
     _tag: "Mcp",
     key,
     policies,
-    targets: targets.flatMap((each, i) => target(each, connections, [...path, "targets", i], to) ?? []),
-    selectors: selectors.map((each, i) => selector(each, [...path, "selectors", i], to)),
+    targets: targets.flatMap((each, i) => target(each, connections, one.toolLock, [...path, "targets", i], to) ?? []),
+    selectors: selectors.map((each, i) => selector(each, one.toolLock, [...path, "selectors", i], to)),
     bundles: bundles.map((bundle, i) => {
       const at = [...path, "bundles", i]
       return {

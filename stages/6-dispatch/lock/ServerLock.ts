@@ -193,7 +193,8 @@ export class ServerLock {
         onSuccess: (ready) => Effect.succeed(ready),
         onFailure: (failure): Effect.Effect<Ready, LocksFailure> => {
           const isRecent = this.parts.clock.nowMillis() - this.readMillis < staleMillis
-          if (failure.reason === "unavailable" && isRecent && this.ready !== undefined) return Effect.succeed(this.ready)
+          if (failure.reason === "unavailable" && isRecent && this.ready !== undefined)
+            return Effect.succeed(this.ready)
           // Whoever only watches keeps nothing from anybody.
           return this.mode === "observe" ? Effect.succeed({ page: blank, approved: new Map() }) : Effect.fail(failure)
         },
@@ -217,7 +218,10 @@ export class ServerLock {
         const item = this.pinned(pin)
         if (item === undefined) {
           return Effect.fail(
-            locksFailure("unusable", `the lock of ${this.place.server} is broken: ${pin.kind} ${pin.name} is not what its hash says`),
+            locksFailure(
+              "unusable",
+              `the lock of ${this.place.server} is broken: ${pin.kind} ${pin.name} is not what its hash says`,
+            ),
           )
         }
         const ofKind = approved.get(pin.kind) ?? new Map<string, Item>()
@@ -516,4 +520,3 @@ export class ServerLock {
 
 /** A text as a definition, such as the instructions of a server. */
 export const asDefinition = (text: string): string => JSON.stringify(text)
-

@@ -84,7 +84,8 @@ const findingOf = (
     const found = all.filter((one) => samePlace(one, about) && isAbout(one, about))
     const chosen = hash === undefined ? found : found.filter((one) => one.hash === hash)
     const [one] = chosen
-    if (one === undefined) return hash === undefined ? "nothing is to be decided about it" : "it does not say that any more"
+    if (one === undefined)
+      return hash === undefined ? "nothing is to be decided about it" : "it does not say that any more"
     if (chosen.length > 1) {
       return `it was seen to say different things; name the hash: ${chosen.map((each) => each.hash).join(", ")}`
     }
@@ -92,40 +93,37 @@ const findingOf = (
   })
 
 /** What the server says now is approved from here on; what it does not say any more is forgotten. */
-export const approve: (
-  by: Deciding,
-  about: About,
-  hash: string | undefined,
-) => Effect.Effect<Decided, LocksFailure> = Effect.fnUntraced(function* (by, about, hash) {
-  const finding = yield* findingOf(by, about, hash)
-  if (typeof finding === "string") return finding
-  const { actor, clock, locks } = by
-  const isGone = finding.hash === ""
-  const pin: Pin | undefined = isGone
-    ? undefined
-    : {
-        kind: about.kind,
-        name: about.name,
-        hash: finding.hash,
-        text: canonical(finding.text).text,
-        by: actor,
-        at: new Date(clock.wallMillis()).toISOString(),
+export const approve: (by: Deciding, about: About, hash: string | undefined) => Effect.Effect<Decided, LocksFailure> =
+  Effect.fnUntraced(function* (by, about, hash) {
+    const finding = yield* findingOf(by, about, hash)
+    if (typeof finding === "string") return finding
+    const { actor, clock, locks } = by
+    const isGone = finding.hash === ""
+    const pin: Pin | undefined = isGone
+      ? undefined
+      : {
+          kind: about.kind,
+          name: about.name,
+          hash: finding.hash,
+          text: canonical(finding.text).text,
+          by: actor,
+          at: new Date(clock.wallMillis()).toISOString(),
+        }
+    let before: Pin | undefined
+    const page = yield* rewrite(locks, about, ({ met, pins }) => {
+      before = pins.find((one) => isAbout(one, about))
+      const others = pins.filter((one) => !isAbout(one, about))
+      return {
+        pins: pin === undefined ? others : [...others, pin],
+        met: met.includes(about.kind) ? met : [...met, about.kind],
       }
-  let before: Pin | undefined
-  const page = yield* rewrite(locks, about, ({ met, pins }) => {
-    before = pins.find((one) => isAbout(one, about))
-    const others = pins.filter((one) => !isAbout(one, about))
-    return {
-      pins: pin === undefined ? others : [...others, pin],
-      met: met.includes(about.kind) ? met : [...met, about.kind],
-    }
+    })
+    if (before !== undefined) yield* locks.keepFormer(about, before)
+    yield* locks.settle(about, { kind: about.kind, name: about.name })
+    const action = isGone ? "forgot" : "approved"
+    yield* locks.audit(deed(by, about, action, before?.hash ?? "", finding.hash, finding.reasons.join("; ")))
+    return { page }
   })
-  if (before !== undefined) yield* locks.keepFormer(about, before)
-  yield* locks.settle(about, { kind: about.kind, name: about.name })
-  const action = isGone ? "forgot" : "approved"
-  yield* locks.audit(deed(by, about, action, before?.hash ?? "", finding.hash, finding.reasons.join("; ")))
-  return { page }
-})
 
 /** What the server says now may be used for a while; the lock stays as it is. */
 export const passOnce: (

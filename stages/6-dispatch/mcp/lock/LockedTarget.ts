@@ -11,7 +11,16 @@ import type { LocksFailure } from "../../../ports/Locks.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import { mayMatch } from "../federation/Directory.ts"
 import { limits } from "../limits.ts"
-import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import type {
+  Call,
+  Caller,
+  Discovery,
+  Interest,
+  ListenEvents,
+  McpTarget,
+  Outcome,
+  TargetFailure,
+} from "../target/McpTarget.ts"
 import type { Changed } from "../target/makeTarget.ts"
 import { silent } from "../target/silent.ts"
 
@@ -158,7 +167,12 @@ export class LockedTarget implements McpTarget {
   // Judging -----------------------------------------------------------------------------------------------------------
 
   private unreadable({ message }: LocksFailure): TargetFailure {
-    return { _tag: "Unreachable", target: this.name, message: `its tool lock cannot be relied upon: ${message}`, began: false }
+    return {
+      _tag: "Unreachable",
+      target: this.name,
+      message: `its tool lock cannot be relied upon: ${message}`,
+      began: false,
+    }
   }
 
   private keyOf(kind: Kind, { capabilities, principal }: Caller): string {
@@ -170,7 +184,11 @@ export class LockedTarget implements McpTarget {
   }
 
   /** Every page of a list, as the server says it; undefined: it has no such list. */
-  private everything(method: string, field: string, caller: Caller): Effect.Effect<ReadonlyArray<Json> | undefined, TargetFailure> {
+  private everything(
+    method: string,
+    field: string,
+    caller: Caller,
+  ): Effect.Effect<ReadonlyArray<Json> | undefined, TargetFailure> {
     const found: Array<Json> = []
     let pages = 0
     const from = (cursor: Json | undefined): Effect.Effect<ReadonlyArray<Json> | undefined, TargetFailure> => {
@@ -283,7 +301,8 @@ export class LockedTarget implements McpTarget {
     const key = this.clientOf(caller)
     let client = this.clients.get(key)
     if (client === undefined) {
-      if (this.clients.size >= clientsMax) for (const oldest of [...this.clients.keys()].slice(0, clientsMax / 10)) this.clients.delete(oldest)
+      if (this.clients.size >= clientsMax)
+        for (const oldest of [...this.clients.keys()].slice(0, clientsMax / 10)) this.clients.delete(oldest)
       this.clients.set(key, (client = new Map()))
     }
     if (isFirst) for (const one of client.keys()) if (one.startsWith(`${kind} `)) client.delete(one)

@@ -1,0 +1,76 @@
+/** The tool lock: what servers say that nobody approved, and what is decided about it. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { kinds } from "../../../protocols/lock/hash.ts"
+import { approve, type Decided, passOnce, rollBack } from "../../../stages/6-dispatch/lock/decisions.ts"
+import { bookName, type Locks, type LocksFailure } from "../../../stages/ports/Locks.ts"
+import type { Clock } from "../../../stages/ports/Timer.ts"
+import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+
+const about = {
+  file: Schema.optionalKey(Schema.NonEmptyString),
+  server: Schema.NonEmptyString,
+  kind: Schema.Literals(kinds),
+  name: Schema.optionalKey(Schema.String),
+}
+const About = Schema.Struct(about)
+const Judged = Schema.Struct({ ...about, hash: Schema.optionalKey(Schema.NonEmptyString) })
+
+const onceMillis = 3_600_000
+const auditedMax = 1_000
+
+const answered = <A>(effect: Effect.Effect<A, LocksFailure>, answer: (value: A) => unknown): Promise<unknown> =>
+  Effect.runPromise(
+    Effect.match(effect, {
+      onFailure: ({ message }): unknown => refused(503, message),
+      onSuccess: answer,
+    }),
+  )
+
+const placeOf = ({ file, kind, name = "", server }: typeof About.Type) => ({
+  book: file === undefined ? ({ _tag: "Storage" } as const) : ({ _tag: "File", path: file } as const),
+  server,
+  kind,
+  name,
+})
+
+const decided = (effect: Effect.Effect<Decided, LocksFailure>): Promise<unknown> =>
+  answered(effect, (one) => (typeof one === "string" ? refused(409, one) : { revision: one.page.revision }))
+
+export const lockEndpoints = (locks: Locks, clock: Pick<Clock, "wallMillis">): ReadonlyArray<Endpoint> => {
+  const by = { locks, clock, actor: "admin" }
+  return [
+    endpoint({
+      method: "GET",
+      path: "/api/tool-lock",
+      isGuarded: true,
+      summary: "What servers say that nobody has approved, and the latest records of the audit",
+      run: () =>
+        answered(Effect.all([locks.findings, locks.audited(auditedMax)]), ([findings, audit]) => ({
+          findings: findings.map(({ book, ...one }) => ({ ...one, file: bookName(book) })),
+          audit,
+        })),
+    }),
+    endpoint({
+      method: "POST",
+      path: "/api/tool-lock/approve",
+      summary: "Approves what a server says now, or forgets what it says no more",
+      body: Judged,
+      run: ({ body }) => decided(approve(by, placeOf(body), body.hash)),
+    }),
+    endpoint({
+      method: "POST",
+      path: "/api/tool-lock/pass",
+      summary: "Lets what a server says now pass for an hour; the lock stays as it is",
+      body: Judged,
+      run: ({ body }) => decided(passOnce(by, placeOf(body), body.hash, onceMillis)),
+    }),
+    endpoint({
+      method: "POST",
+      path: "/api/tool-lock/rollback",
+      summary: "Approves again what was approved before",
+      body: About,
+      run: ({ body }) => decided(rollBack(by, placeOf(body))),
+    }),
+  ]
+}
