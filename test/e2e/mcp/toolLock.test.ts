@@ -65,11 +65,14 @@ const ask = async (url: string, method: string, params: Json = {}) => {
   return messages[0]
 }
 
-const names = async (url: string): Promise<ReadonlyArray<unknown>> =>
-  (((await ask(url, "tools/list"))?.result as Json)["tools"] as ReadonlyArray<Json>).map((one) => one["name"])
+const listed = async (url: string, member: string): Promise<ReadonlyArray<unknown>> => {
+  const result = (await ask(url, "tools/list"))?.result
+  const tools = (result?.["tools"] ?? []) as ReadonlyArray<Json>
+  return tools.map((one) => one[member])
+}
 
-const describing = async (url: string): Promise<ReadonlyArray<unknown>> =>
-  (((await ask(url, "tools/list"))?.result as Json)["tools"] as ReadonlyArray<Json>).map((one) => one["description"])
+const names = (url: string): Promise<ReadonlyArray<unknown>> => listed(url, "name")
+const describing = (url: string): Promise<ReadonlyArray<unknown>> => listed(url, "description")
 
 const backendOf = (url: string, lock: string): string =>
   `{toolLock: ${lock}, targets: [{name: files, mcp: {host: "${url}"}, protocol: modern}]}`
