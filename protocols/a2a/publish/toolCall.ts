@@ -65,7 +65,7 @@ export const callOf = (
   }
 }
 
-const partOf = (content: Fields): Fields | undefined => {
+const partOf = (content: Fields): Fields => {
   const mediaType = textOf(content["mimeType"])
   switch (content["type"]) {
     case "text":
@@ -95,10 +95,7 @@ const sameJson = (text: unknown, value: unknown): boolean => {
 /** What a tool gave back as parts; a text that only repeats the structured content is left out. */
 export const partsOfResult = (result: Fields): ReadonlyArray<Fields> => {
   const { content, structuredContent } = result
-  const parts = listOf(content).flatMap((one): ReadonlyArray<Fields> => {
-    const part = partOf(fieldsOf(one))
-    return part === undefined ? [] : [part]
-  })
+  const parts = listOf(content).map((one) => partOf(fieldsOf(one)))
   if (structuredContent === undefined) return parts
   return [...parts.filter(({ text }) => !sameJson(text, structuredContent)), { data: structuredContent }]
 }
@@ -140,15 +137,16 @@ const onlyField = (request: unknown): string | undefined => {
 }
 
 /** What the client answered, for every question alike: its data, or its text where a form has one field. */
-export const responsesOf = (message: Fields, inputRequests: Fields): Fields =>
-  Object.fromEntries(
+export const responsesOf = (message: Fields, inputRequests: Fields): Fields => {
+  const data = dataIn(message)
+  const text = textIn(message)
+  return Object.fromEntries(
     Object.entries(inputRequests).map(([key, request]) => {
-      const data = dataIn(message)
       const isUrl = fieldsOf(fieldsOf(request)["params"])["mode"] === "url"
       if (isUrl) return [key, { action: "accept" }]
       const field = onlyField(request)
-      const text = textIn(message)
       const content = data ?? (field !== undefined && text !== "" ? { [field]: text } : undefined)
       return [key, content === undefined ? { action: "decline" } : { action: "accept", content }]
     }),
   )
+}

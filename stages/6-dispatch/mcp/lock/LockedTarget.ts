@@ -55,7 +55,7 @@ const clientsMax = 20_000
 /** A target that nobody has used for so long is not looked at either. */
 const idleMillis = 5 * 60_000
 
-const unknown: Readonly<Record<string, (name: string) => Outcome>> = {
+const unknown: Readonly<Record<"tool" | "prompt" | "template", (name: string) => Outcome>> = {
   tool: (name) => refused(`Unknown tool: ${name}`),
   prompt: (name) => refused(`Unknown prompt: ${name}`),
   template: (name) => refused(`Resource not found: ${name}`, { uri: name }),
@@ -319,13 +319,13 @@ export class LockedTarget implements McpTarget {
       if (shown === undefined) {
         return this.lock.mode === "observe" && !view.hidden.has(name)
           ? this.inner.call(call)
-          : Effect.succeed((unknown[kind] as (name: string) => Outcome)(name))
+          : Effect.succeed(unknown[kind](name))
       }
       const before = this.clients.get(this.clientOf(call.caller))?.get(`${kind} ${name}`)
       if (this.lock.mode !== "observe" && before !== undefined && !this.lock.isAsShown(before, shown.item)) {
         // Whoever decided to call it decided about something else.
         this.parts.changed(listed.what)
-        return Effect.succeed((unknown[kind] as (name: string) => Outcome)(name))
+        return Effect.succeed(unknown[kind](name))
       }
       return this.inner.call(call)
     })
@@ -338,18 +338,16 @@ export class LockedTarget implements McpTarget {
     if (uri === undefined || view === undefined || view.hidden.size === 0) return this.inner.call(call)
     const leads = (templates: Iterable<string>): boolean => [...templates].some((one) => mayMatch(one, uri))
     return leads(view.hidden) && !leads(view.shown.keys())
-      ? Effect.succeed((unknown["template"] as (name: string) => Outcome)(uri))
+      ? Effect.succeed(unknown.template(uri))
       : this.inner.call(call)
   }
 
   private complete(call: Call): Effect.Effect<Outcome, TargetFailure> {
     const ref = call.params?.object("ref")
-    const kind: Kind = ref?.string("type") === "ref/resource" ? "template" : "prompt"
+    const kind = ref?.string("type") === "ref/resource" ? "template" : "prompt"
     const name = ref?.string(kind === "template" ? "uri" : "name")
     return Effect.flatMap(this.view(byKind.get(kind) as Listed, call.caller), (view) =>
-      name !== undefined && view.hidden.has(name)
-        ? Effect.succeed((unknown[kind] as (name: string) => Outcome)(name))
-        : this.inner.call(call),
+      name !== undefined && view.hidden.has(name) ? Effect.succeed(unknown[kind](name)) : this.inner.call(call),
     )
   }
 
