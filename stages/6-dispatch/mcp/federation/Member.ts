@@ -15,7 +15,7 @@ import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Changed } from "../target/makeTarget.ts"
 import type { Call, Caller, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
-import { silent } from "../target/silent.ts"
+import { pageCall } from "../target/pageCall.ts"
 import { isCallable, joined, type Listed, type Listing, type Page } from "./Listing.ts"
 import { problemOf, type Question, watched, within } from "./watched.ts"
 
@@ -270,15 +270,7 @@ export class Member {
     cursor: Json | undefined,
     traceparent: string | undefined,
   ): Effect.Effect<Extract<Page, { readonly _tag: "Page" }>, TargetFailure> {
-    const call: Call = {
-      caller,
-      method,
-      params: cursor === undefined ? undefined : Fields.of({ cursor }),
-      wantsProgress: false,
-      logLevel: undefined,
-      paramHeaders: [],
-      events: silent,
-    }
+    const call = pageCall(method, caller, cursor)
     return Effect.flatMap(this.target.call(within(call, caller, traceparent)), (outcome) => {
       const listing = this.listingOf(method, outcome, cursor === undefined ? this.known(method, caller) : undefined)
       if (outcome._tag === "Result") {

@@ -22,7 +22,7 @@ import type {
   TargetFailure,
 } from "../target/McpTarget.ts"
 import type { Changed } from "../target/makeTarget.ts"
-import { silent } from "../target/silent.ts"
+import { pageCall } from "../target/pageCall.ts"
 
 type What = Parameters<Changed>[0]
 
@@ -192,15 +192,7 @@ export class LockedTarget implements McpTarget {
     const found: Array<Json> = []
     let pages = 0
     const from = (cursor: Json | undefined): Effect.Effect<ReadonlyArray<Json> | undefined, TargetFailure> => {
-      const call: Call = {
-        caller,
-        method,
-        params: cursor === undefined ? undefined : Fields.of({ cursor }),
-        wantsProgress: false,
-        logLevel: undefined,
-        paramHeaders: [],
-        events: silent,
-      }
+      const call = pageCall(method, caller, cursor)
       return Effect.flatMap(this.inner.call(call), (outcome) => {
         if (outcome._tag === "Error") return Effect.succeed(undefined)
         const fields = Fields.parse(outcome.result)
