@@ -2,9 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import type { Member } from "../stages/6-dispatch/balance.ts"
-import type { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
-import type { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
-import type { Agents } from "../stages/6-dispatch/a2a/Agents.ts"
+import type { Remembered } from "./Spoken.ts"
 import type { HostTarget } from "../ir/Backend.ts"
 import type { Clock } from "../stages/ports/Timer.ts"
 import type { EndpointSpec, Upstream } from "../stages/ports/Upstream.ts"
@@ -73,9 +71,8 @@ export interface DeskParts {
   readonly clock: Clock
   readonly endpoints: Endpoints
   readonly open: Upstream["Service"]["open"]
-  readonly mcp: McpState
-  readonly llm: LlmState
-  readonly agents: Agents
+  /** Of models, tools and agents, as far as there are any. */
+  readonly remembered: Remembered
   /** The endpoints of services that somebody has asked for. */
   readonly members: () => Iterable<{ readonly member: Member; readonly service: string }>
   readonly digest: (text: string) => string
@@ -104,7 +101,10 @@ const stateOf = (
 
 const parsed = (json: string | undefined): unknown => (json === undefined ? undefined : (JSON.parse(json) as unknown))
 
-export const makeDesk = ({ agents, clock, digest, endpoints, llm, mcp, members, open }: DeskParts): Desk => {
+export const makeDesk = ({ clock, digest, endpoints, members, open, remembered }: DeskParts): Desk => {
+  const mcpMembers = () => remembered.mcp?.known() ?? []
+  const models = () => remembered.llm?.all() ?? []
+  const mcpSessions = () => remembered.mcp?.sessions.values() ?? []
   const idOf = (uid: string): string => digest(`session ${uid}`).slice(0, 16)
 
   const probeOne = (spec: EndpointSpec): Effect.Effect<Probed> =>
@@ -142,12 +142,16 @@ export const makeDesk = ({ agents, clock, digest, endpoints, llm, mcp, members, 
   }> = [
     {
       name: "mcp-lists",
-      entries: () => [...mcp.known()].reduce((sum, { member }) => sum + member.kept, 0),
+      entries: () => [...mcpMembers()].reduce((sum, { member }) => sum + member.kept, 0),
       clear: () => {
-        for (const { member } of mcp.known()) member.forget()
+        for (const { member } of mcpMembers()) member.forget()
       },
     },
-    { name: "agent-cards", entries: () => agents.cardCount, clear: () => agents.forgetCards() },
+    {
+      name: "agent-cards",
+      entries: () => remembered.agents?.cardCount ?? 0,
+      clear: () => remembered.agents?.forgetCards(),
+    },
   ]
 
   return {
@@ -165,19 +169,19 @@ export const makeDesk = ({ agents, clock, digest, endpoints, llm, mcp, members, 
           service,
           ...stateOf(member.vitals, now),
         })),
-        ...Array.from(mcp.known(), ({ backend, member }): TargetState => ({
+        ...Array.from(mcpMembers(), ({ backend, member }): TargetState => ({
           target: `${backend}/${member.name}`,
           kind: "mcp",
           service: backend,
           failures: member.failuresInRow,
           ...(member.suspendedMillis > 0 ? { evictedMillis: member.suspendedMillis } : {}),
         })),
-        ...Array.from(llm.all(), ([target, vitals]): TargetState => ({ target, kind: "llm", ...stateOf(vitals, now) })),
+        ...Array.from(models(), ([target, vitals]): TargetState => ({ target, kind: "llm", ...stateOf(vitals, now) })),
       ]
     },
     sessions: () => {
       const now = clock.nowMillis()
-      return Array.from(mcp.sessions.values(), (session): SessionState => ({
+      return Array.from(mcpSessions(), (session): SessionState => ({
         id: idOf(session.identity.uid),
         backend: session.identity.key,
         revision: session.identity.revision,
@@ -190,9 +194,9 @@ export const makeDesk = ({ agents, clock, digest, endpoints, llm, mcp, members, 
       }))
     },
     endSession: (id) => {
-      for (const session of mcp.sessions.values()) {
+      for (const session of mcpSessions()) {
         if (idOf(session.identity.uid) !== id) continue
-        mcp.leave(session)
+        remembered.mcp?.leave(session)
         return true
       }
       return false
@@ -210,12 +214,12 @@ export const makeDesk = ({ agents, clock, digest, endpoints, llm, mcp, members, 
         member.vitals.restore()
         count++
       }
-      for (const { backend, member } of mcp.known()) {
+      for (const { backend, member } of mcpMembers()) {
         if (`${backend}/${member.name}` !== target) continue
         member.reconsider()
         count++
       }
-      for (const [id, vitals] of llm.all()) {
+      for (const [id, vitals] of models()) {
         if (id !== target) continue
         vitals.restore()
         count++

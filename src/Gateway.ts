@@ -2,7 +2,6 @@
  * The gateway as a Layer: give it a source of configuration and the ports of a world, and it serves until its scope
  * closes — then it drains.
  */
-import { randomUUID } from "node:crypto"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -20,23 +19,14 @@ import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import { asking } from "../stages/5-policy/ask.ts"
-import { apiDocuments, fetchDocument } from "../stages/5-policy/fetchDocument.ts"
+import { fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
 import type { Shared as Occupied } from "../stages/5-policy/Occupancy.ts"
-import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
-import { LlmState } from "../stages/6-dispatch/llm/LlmState.ts"
-import { probesOf } from "../stages/6-dispatch/llm/probes.ts"
-import { Watched } from "../stages/6-dispatch/llm/Watched.ts"
-import type { LockParts } from "../stages/6-dispatch/lock/ServerLock.ts"
-import { servePassed } from "../stages/6-dispatch/mcp/passed.ts"
-import { McpState } from "../stages/6-dispatch/mcp/McpState.ts"
-import { Connections } from "../stages/6-dispatch/mcp/oauth/Connections.ts"
-import { type Register, registerOf } from "../stages/6-dispatch/mcp/oauth/register.ts"
-import { makeMcpTarget } from "../stages/6-dispatch/mcp/target/makeTarget.ts"
-import * as Agents from "../stages/6-dispatch/a2a/Agents.ts"
-import { makePush, type PushOptions } from "./a2a/push.ts"
+import type { Register } from "../stages/6-dispatch/mcp/oauth/register.ts"
+import type { PushOptions } from "./a2a/push.ts"
+import type { Protocols } from "../stages/6-dispatch/ports.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Whereabouts } from "../stages/6-dispatch/Whereabouts.ts"
 import type { Address, Bound } from "../stages/Connection.ts"
@@ -44,35 +34,27 @@ import { type CompilePorts, compile, type ConnectionLimits } from "../stages/com
 import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
 import type { Credentials } from "../stages/ports/Credentials.ts"
-import { type Grants, inMemory as inMemoryGrants } from "../stages/ports/Grants.ts"
+import type { Grants } from "../stages/ports/Grants.ts"
 import { Journal } from "../stages/ports/Journal.ts"
-import { inMemory as inMemoryLocks, type Locks } from "../stages/ports/Locks.ts"
+import type { Locks } from "../stages/ports/Locks.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
 import type { Keyring } from "../stages/ports/Keyring.ts"
-import { inMemory as inMemoryReplies } from "../stages/ports/Replies.ts"
-import { inMemory as inMemorySpending, type Spending } from "../stages/ports/Spending.ts"
+import type { Spending } from "../stages/ports/Spending.ts"
 import type { Places } from "../stages/ports/Places.ts"
 import type { Tasks } from "../stages/ports/Tasks.ts"
 import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
-import { version } from "./cli/version.ts"
 import { type Desk, makeDesk } from "./Desk.ts"
 import { natives } from "./node/natives.ts"
-import * as Processes from "./node/processes.ts"
-import { freshKey, sealer } from "./node/sealer.ts"
-import { siblings } from "./node/siblings.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
-import { coding } from "./node/coding.ts"
 import { make as redisLedger } from "./node/redisLedger.ts"
-import { make as redisReplies } from "./node/redisReplies.ts"
-import { scoped as redisSpending } from "./llm/redisSpending.ts"
 import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
 import type { Source, Told, Unusable } from "./config/Source.ts"
-import { make as makeTokens } from "./llm/tokens.ts"
+import * as Spoken from "./Spoken.ts"
 import * as Publish from "./config/publish.ts"
 
 /** How long a drain waits for the first words on a connection. */
@@ -139,6 +121,8 @@ export interface GatewayOptions {
   readonly places?: Places
   /** The tasks of agents that the gateway plays; remembered by this process alone unless given. */
   readonly tasks?: Tasks
+  /** What speaks the protocols above HTTP; absent: each is loaded by the first configuration that needs it. */
+  readonly protocols?: Protocols
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -212,16 +196,6 @@ export class Gateway extends Context.Service<
   }
 >()("sluice/src/Gateway") {}
 
-/** The parser of YAML is loaded by the first document that needs it. */
-const asJson = (fetched: Fetched): Effect.Effect<Fetched, string> =>
-  Effect.tryPromise({
-    try: async () => {
-      const { parseDocument } = await import("./node/openapiDocument.ts")
-      return { ...fetched, text: JSON.stringify(parseDocument(fetched.text)) }
-    },
-    catch: (cause) => (cause instanceof Error ? cause.message : String(cause)),
-  })
-
 const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const network = yield* Network
   const upstream = yield* Upstream
@@ -250,81 +224,36 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     keepAlive: { enabled: true, timeMillis: 180_000 },
     ...options.upstream,
   }
-  const processes = options.processes ?? Processes.make()
-  const fetchApi = fetchDocument({ clock, defaults, endpoints }, apiDocuments)
-  const mcpSealer = sealer(options.sealingKey ?? freshKey())
-  const runMcp = yield* FiberSet.makeRuntime<never, unknown, unknown>()
-  const others = options.processName === undefined ? undefined : siblings(options.processName, runMcp)
-  const granted = new Connections({
+  const spoken = yield* Spoken.make({
     clock,
-    run: runMcp,
-    grants: options.grants ?? inMemoryGrants(clock),
-    tokens: {
-      ask: asking({ defaults, endpoints }),
-      clock,
-      cryptography,
-      credentials: options.credentials ?? credentials,
-    },
+    defaults,
+    endpoints,
+    expressions,
+    journal,
+    options,
+    plan: () => live.current,
   })
-  const lock: LockParts = {
-    locks: options.locks ?? inMemoryLocks(clock, mcpSealer.digest),
-    clock,
-    digest: mcpSealer.digest,
-    run: runMcp,
-    alarm: journal.alarm,
-  }
-  const mcp = new McpState(
-    {
-      clock,
-      lock,
-      run: runMcp,
-      sealer: mcpSealer,
-      processes,
-      documents: { fetch: (url) => Effect.flatMap(fetchApi(url), asJson) },
-      expressions,
-      connections: granted,
-      worker: others?.self ?? mcpSealer.secret(),
-      ...(others === undefined ? {} : { siblings: others }),
-      ...(journal.target === undefined ? {} : { asked: journal.target }),
-      version,
-    },
-    makeMcpTarget,
-    options.mcpSessionIdleMillis,
-  )
   const ledger =
     options.redisUrl === undefined ? undefined : redisLedger(Redacted.value(options.redisUrl), clock.nowMillis)
   if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
-  const replies =
-    options.redisUrl === undefined ? undefined : redisReplies(Redacted.value(options.redisUrl), clock.nowMillis, runMcp)
-  if (replies !== undefined) yield* Effect.addFinalizer(() => Effect.sync(replies.close))
   const mirrors = yield* Mirrors.make
-  const agents = yield* Agents.make(clock, {
-    places: options.places,
-    tasks: options.tasks,
-    push:
-      options.push === undefined
-        ? undefined
-        : makePush(options.push, { clock, cryptography, ask: asking({ defaults, endpoints }) }),
-  })
-  const keptReplies = {
-    memory: inMemoryReplies(bounds.replyCacheBytesMax, clock.nowMillis),
-    ...(replies === undefined ? {} : { redis: replies }),
-  }
-  const spendings = {
-    own: options.spending ?? inMemorySpending(clock.wallMillis, randomUUID),
-    ...(options.redisUrl === undefined ? {} : { redis: yield* redisSpending(Redacted.value(options.redisUrl), clock) }),
-  }
-  const llm = new LlmState(makeTokens(), spendings, keptReplies, coding)
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,
       clock,
       defaults,
       mirrors,
-      agents,
-      llm,
+      protocols: spoken.protocols,
+      get agents() {
+        return spoken.remembered.agents
+      },
+      get llm() {
+        return spoken.remembered.llm
+      },
+      get mcp() {
+        return spoken.remembered.mcp
+      },
       ...(options.whereabouts === undefined ? {} : { whereabouts: options.whereabouts }),
-      mcp,
       ...(journal.called === undefined ? {} : { called: journal.called }),
     },
     tlsContext: network.tlsContext,
@@ -345,10 +274,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     expressions,
     limits,
   }
-  const probing = yield* FiberSet.make<void>()
-  const watched = new Watched(llm, clock, yield* FiberSet.runtime(probing)())
   const live: Live = { current: yield* compile(compilePorts, empty, undefined) }
-  others?.receive((passed) => servePassed(mcp, passed, live.current, clock.nowMillis()))
   const connections = yield* FiberSet.make<void>()
   const run = yield* FiberSet.runtime(connections)()
   const http = new Set<{ readonly bound: Bound; readonly connection: HttpConnection }>()
@@ -364,6 +290,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     live,
     clock,
     journal,
+    protocols: spoken.protocols,
     relaying: ({ secured }) => void arriving.delete(secured.accepted.socket),
     opened: (bound, connection) => {
       arriving.delete(bound.secured.accepted.socket)
@@ -382,6 +309,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const publisher = Publish.make(
     {
       compile: compilePorts,
+      need: spoken.need,
       check: (snapshot) => [...functionProblems, ...checker.check(snapshot).map(describe)],
       network,
       ipv6: options.ipv6 ?? true,
@@ -405,13 +333,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       onSwap: (before, after) => {
         retired.add(before)
         before.use.retire(() => retired.delete(before))
-        mcp.reconcile(after.snapshot)
-        const { attachments, services } = after.heritage ?? {}
-        if (attachments !== undefined && services !== undefined) {
-          watched.update(
-            probesOf(compilePorts.dispatch, { snapshot: after.snapshot, attachments, services }, after.snapshot),
-          )
-        }
+        spoken.reconcile(after, compilePorts.dispatch)
         for (const { bound, connection } of http) {
           if (isStale(bound, before, after)) connection.drain()
         }
@@ -427,7 +349,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       yield* Effect.sleep(drain.minMillis)
       publisher.stop()
       for (const { connection } of http) connection.drain()
-      mcp.drain()
+      spoken.drain()
       const beganAt = clock.nowMillis()
       const giveUpAt = clock.nowMillis() + drain.maxMillis
       const isEmpty = (): boolean => connectionCount === 0
@@ -438,10 +360,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       }
       yield* FiberSet.clear(connections)
       yield* publisher.close
-      mcp.close()
-      yield* processes.stopAll
+      yield* spoken.close
       yield* options.beforeClose ?? Effect.void
-      yield* FiberSet.clear(probing)
+      yield* spoken.stopAsking
       endpoints.close()
     }).pipe(Effect.uninterruptible),
   )
@@ -503,12 +424,10 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   )
 
   const desk = makeDesk({
-    agents,
     clock,
-    digest: mcpSealer.digest,
+    digest: spoken.digest,
     endpoints,
-    llm,
-    mcp,
+    remembered: spoken.remembered,
     members: () => live.current.heritage?.services.known() ?? [],
     open: upstream.open,
   })
@@ -523,7 +442,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     }),
     draining: () => draining,
     desk,
-    queues: () => ({ "mirrored copies": mirrors.inFlight, "parked calls": mcp.parked.size }),
+    queues: () => ({ "mirrored copies": mirrors.inFlight, "parked calls": spoken.remembered.mcp?.parked.size ?? 0 }),
     fibers: () => [...busy],
     connections: () =>
       Array.from(http, ({ bound }) => ({
@@ -535,7 +454,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       })),
     expressions,
     expressionFailures: () => expressions.failures,
-    connected: registerOf(granted, () => live.current.snapshot),
+    connected: spoken.connected,
     drain: leave,
     config: () => config,
     prepare: publisher.prepare,

@@ -31,7 +31,6 @@ import { compile as compileRecording } from "./5-policy/recording.ts"
 import { compile as compileTracing } from "./5-policy/tracing.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
-import { receiving } from "./6-dispatch/a2a/push/receive.ts"
 import { Callees } from "./6-dispatch/Callees.ts"
 import { Services } from "./6-dispatch/Services.ts"
 import { compileTcp } from "./6-dispatch/tcp.ts"
@@ -228,8 +227,9 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
               tracer.begin(exchange)
               return logged(exchange)
             }
-      const push = ports.dispatch.agents?.push
-      const serve = push === undefined ? traced : receiving(push, traced)
+      const { agents, protocols } = ports.dispatch
+      const push = agents?.push
+      const serve = push === undefined ? traced : (protocols?.a2a?.receiving(push, traced) ?? traced)
       const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording, tracer }
       return { setting, tls: overrides, compiled } satisfies CompiledFrom
     })

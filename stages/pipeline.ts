@@ -23,7 +23,7 @@ import type { CompiledBind, CompiledListener, Live } from "./Plan.ts"
 import type { Journal } from "./ports/Journal.ts"
 import type { HttpConnection, Socket } from "./ports/Network.ts"
 import type { Clock } from "./ports/Timer.ts"
-import { inWordsOfModels } from "./6-dispatch/llm/refusals.ts"
+import type { Protocols } from "./6-dispatch/ports.ts"
 import { needMore, peek, seen } from "./peek.ts"
 import { rejected, type Rejected } from "./Rejected.ts"
 
@@ -33,6 +33,8 @@ export interface PipelinePorts {
   readonly live: Live
   readonly clock: Clock
   readonly journal: Journal["Service"]
+  /** What speaks the protocols above HTTP, by now. */
+  readonly protocols?: Protocols
   /** Told of every HTTP connection, so that they can be asked to finish. */
   readonly opened: (bound: Bound, connection: HttpConnection) => void
   /** Told when a raw connection is about to be copied. */
@@ -46,7 +48,7 @@ export const make = (ports: PipelinePorts) => {
       context: ports.context,
       live,
       clock,
-      told: inWordsOfModels,
+      told: (exchange, refusal) => ports.protocols?.llm?.inWordsOfModels(exchange, refusal),
       journal: {
         exchange: journal.exchange,
         inquire: journal.inquire,

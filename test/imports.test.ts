@@ -46,6 +46,12 @@ describe("what is loaded at the start", () => {
     expect([...reading].filter(([name]) => seldom.test(name))).toEqual([])
   })
 
+  it("has none of what only speaks to models, tools or agents", () => {
+    const spoken =
+      /\/stages\/6-dispatch\/(?:llm|mcp|a2a)\/(?:protocol|target|reach|speak)\.ts$|\/protocols\/llm\/format\//
+    expect([...serving].filter(([name]) => spoken.test(name))).toEqual([])
+  })
+
   it("takes no package whole of which a part is meant, and Node's HTTP by its properties", () => {
     const whole = ["effect", "@effect/platform-node", "undici", "node:http", "node:https"]
     for (const loaded of [serving, reading]) {

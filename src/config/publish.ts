@@ -25,6 +25,8 @@ interface Opened {
 
 export interface PublishPorts {
   readonly compile: CompilePorts
+  /** Makes ready what a snapshot, or what is new in it, cannot be compiled without. */
+  readonly need?: (snapshot: Snapshot) => Effect.Effect<void>
   /** What else is wrong with a snapshot, one line each. */
   readonly check?: (snapshot: Snapshot) => ReadonlyArray<string>
   readonly network: Network["Service"]
@@ -131,6 +133,7 @@ export const make = (ports: PublishPorts, live: Live) => {
     }
     const wrong = ports.check?.(part ?? snapshot) ?? []
     if (wrong.length > 0) return yield* Effect.fail<Unusable>({ _tag: "Unusable", problems: wrong })
+    if (ports.need !== undefined) yield* ports.need(part ?? snapshot)
     const before = live.current
     const plan = yield* compile(ports.compile, snapshot, before)
 

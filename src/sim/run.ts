@@ -16,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { setImmediate } from "node:timers/promises"
 import type { Snapshot } from "../../ir/Snapshot.ts"
+import { everyProtocol } from "../../stages/6-dispatch/everyProtocol.ts"
 import { Journal } from "../../stages/ports/Journal.ts"
 import { Network } from "../../stages/ports/Network.ts"
 import { type Clock as TimerClock, Timer } from "../../stages/ports/Timer.ts"
@@ -185,6 +186,7 @@ const begin = ({ configs, gateway: options, world, wrap }: Scenario, seed: numbe
     const scope = yield* Scope.make()
     const layer = Gateway.layer({
       natives: seededNatives(ports.clock),
+      protocols: everyProtocol,
       ...options,
       drain,
       config: source,

@@ -26,16 +26,8 @@ import * as AgentCore from "./aws/agentCore.ts"
 import { choose, chooseFor, memberNamed, type Member } from "./balance.ts"
 import type { Judgement } from "./health.ts"
 import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
-import { catalogue } from "./a2a/catalogue.ts"
-import { listen } from "./a2a/listen.ts"
-import { memberOf } from "./a2a/memberOf.ts"
-import { published } from "./a2a/publish/published.ts"
-import { speak } from "./a2a/speak.ts"
-import { Whereabouts } from "./a2a/Whereabouts.ts"
 import { send } from "./http.ts"
-import { reach as reachLlm } from "./llm/target.ts"
 import { isOwn } from "./loop.ts"
-import { ownPolicies, reachMcp } from "./mcp/reach.ts"
 import { copier } from "./mirror.ts"
 import { observed } from "./observe.ts"
 import type { DispatchPorts } from "./ports.ts"
@@ -146,17 +138,19 @@ export const makeTarget = (
   }
   if (where._tag === "Llm") return llmTarget(ports, policyPorts, resolved, where, route)
   if (where._tag === "Agents") return agentsTarget(ports, policyPorts, resolved, where, route)
-  const policies = where._tag === "Mcp" ? ownPolicies(resolved.policies) : resolved.policies
+  const { a2a, mcp } = ports.protocols ?? {}
+  const policies = where._tag === "Mcp" && mcp !== undefined ? mcp.ownPolicies(resolved.policies) : resolved.policies
   const problem = obstacle(policies)
   const template = problem ?? templateOf(ports, { ...resolved, policies })
   const reaching =
     typeof template === "string"
       ? refusing({ _tag: "FilterFailed", detail: template })
       : reach(ports, policyPorts, resolved, template, route)
+  if (policies.A2a !== undefined && a2a === undefined) return unspoken(resolved)
   const speaking =
-    policies.A2a === undefined || typeof template === "string"
+    policies.A2a === undefined || a2a === undefined || typeof template === "string"
       ? reaching
-      : speak(
+      : a2a.speak(
           ports,
           policyPorts,
           resolved,
@@ -168,9 +162,9 @@ export const makeTarget = (
   const copying = mirrors.length === 0 ? speaking : mirroring(ports, policyPorts, resolved, route, speaking)
   const about = factsOf(resolved.where)
   const steps = [
-    ...(policies.A2a === undefined
+    ...(policies.A2a === undefined || a2a === undefined
       ? []
-      : [listen(policyPorts, policies.Authorization !== undefined, policies.A2a.agent)]),
+      : [a2a.listen(policyPorts, policies.Authorization !== undefined, policies.A2a.agent)]),
     ...bodySteps(policyPorts, resolved),
     ...backendSteps(about === undefined ? policyPorts : { ...policyPorts, backend: about }, policies),
   ]
@@ -195,9 +189,11 @@ const publishedTarget = (
   kind: "Llm" | "Mcp",
   route: TrafficPolicies,
 ): Target => {
+  const a2a = ports.protocols?.a2a
+  if (a2a === undefined) return unspoken(resolved)
   const { A2a: policy, Authorization: rules, ...rest } = resolved.policies
   const inner = makeTarget(ports, policyPorts, { ...resolved, policies: rest }, route)
-  const agent = published(
+  const agent = a2a.published(
     ports,
     policyPorts,
     resolved.name,
@@ -206,7 +202,7 @@ const publishedTarget = (
     inner.attempt,
   )
   const steps = [
-    listen(policyPorts, rules !== undefined, policy?.agent),
+    a2a.listen(policyPorts, rules !== undefined, policy?.agent),
     ...backendSteps(policyPorts, rules === undefined ? {} : { Authorization: rules }),
   ]
   const layered = layer<Try>(steps, agent.attempt)
@@ -221,24 +217,38 @@ const publishedTarget = (
   }
 }
 
+/** What nobody here can speak. */
+const unspoken = ({ name, where }: Resolved): Target => ({
+  name,
+  type: types[where._tag],
+  attempt: refusing({ _tag: "InvalidBackendType" }),
+})
+
 /** Policies act on each agent for itself. */
 const agentsTarget = (
   ports: DispatchPorts,
   policyPorts: PolicyPorts,
-  { name }: Resolved,
+  resolved: Resolved,
   { members }: WhereOf<"Agents">,
   route: TrafficPolicies,
 ): Target => {
-  const { agents } = ports
+  const { agents, protocols } = ports
+  const a2a = protocols?.a2a
+  if (a2a === undefined) return unspoken(resolved)
+  const { name } = resolved
   const listed = members.map((member) =>
-    memberOf(ports, policyPorts, member, makeTarget(ports, policyPorts, member.backend, route), (one) =>
+    a2a.memberOf(ports, policyPorts, member, makeTarget(ports, policyPorts, member.backend, route), (one) =>
       templateOf(ports, one),
     ),
   )
   return {
     name,
     type: types.Agents,
-    attempt: catalogue(policyPorts, { name, members: listed, whereabouts: agents?.whereabouts ?? new Whereabouts() }),
+    attempt: a2a.catalogue(policyPorts, {
+      name,
+      members: listed,
+      whereabouts: agents?.whereabouts ?? new a2a.Whereabouts(),
+    }),
   }
 }
 
@@ -251,7 +261,9 @@ const llmTarget = (
   route: TrafficPolicies,
 ): Target => {
   const { mirrors, name, policies } = resolved
-  const reaching = reachLlm(ports, policyPorts, where, route, {
+  const llm = ports.protocols?.llm
+  if (llm === undefined) return unspoken(resolved)
+  const reaching = llm.reach(ports, policyPorts, where, route, {
     connecting: (part) => {
       const template = llmObstacle(part.policies) ?? templateOf(ports, { ...part, where })
       if (typeof template === "string") return template
@@ -354,9 +366,9 @@ const reach = (
     case "Llm":
       return refusing({ _tag: "InvalidBackendType" })
     case "Mcp":
-      return ports.mcp === undefined
+      return ports.mcp === undefined || ports.protocols?.mcp === undefined
         ? refusing({ _tag: "InvalidBackendType" })
-        : reachMcp(ports.mcp, policyPorts, policies, where)
+        : ports.protocols.mcp.reachMcp(ports.mcp, policyPorts, policies, where)
     case "Host":
       return reachHost(ports, resolved, where, template, route)
     case "AgentCore":

@@ -57,6 +57,41 @@ const replace = (file: string, text: string): void => {
 
 const reloads = (one: Standalone): number => one.out.split("configuration reloaded").length - 1
 
+describe("a gateway that has only relayed", () => {
+  it("speaks to models, tools and agents as soon as its configuration does", async () => {
+    const [port, models, tools] = [await freePort(), await freePort(), await freePort()]
+    const file = path.join(directory, "config.yaml")
+    fs.writeFileSync(file, answering(port, "plain"))
+    await serve(file)
+    expect(await body(port)).toBe("plain")
+    replace(
+      file,
+      `${answering(port, "spoken")}
+llm: {port: ${models}, models: [{name: m, provider: echo}]}
+mcp: {port: ${tools}, targets: [{name: gone, mcp: {host: "http://127.0.0.1:1/mcp"}}]}
+`,
+    )
+    await answers(port, "spoken")
+    const told = await fetch(`http://127.0.0.1:${models}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] }),
+    })
+    expect(await told.json()).toMatchObject({ choices: [{ message: { role: "assistant" } }] })
+    const asked = await fetch(`http://127.0.0.1:${tools}/mcp`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json, text/event-stream" },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method: "initialize",
+        params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "c", version: "1" } },
+      }),
+    })
+    expect(await asked.text()).toContain('"jsonrpc":"2.0"')
+  })
+})
+
 describe("however a file changes, the change is seen", () => {
   it("written in place, replaced by another, deleted and made again", async () => {
     const port = await freePort()

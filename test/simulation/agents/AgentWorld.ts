@@ -20,6 +20,7 @@ import * as Agents from "../../../stages/6-dispatch/a2a/Agents.ts"
 import { memoryPostbox } from "../../../stages/6-dispatch/a2a/push/memoryPostbox.ts"
 import { Push, pushDefaults, type PushPorts } from "../../../stages/6-dispatch/a2a/push/Push.ts"
 import { Endpoints } from "../../../stages/6-dispatch/Endpoints.ts"
+import { everyProtocol } from "../../../stages/6-dispatch/everyProtocol.ts"
 import * as Body from "../../../stages/Body.ts"
 import { compile, type CompilePorts } from "../../../stages/compile.ts"
 import type { Exchange, Reply, Service } from "../../../stages/Exchange.ts"
@@ -228,7 +229,7 @@ export class AgentWorld {
       (agents) =>
         compile(
           {
-            dispatch: { endpoints, clock, defaults, agents },
+            dispatch: { endpoints, clock, defaults, agents, protocols: everyProtocol },
             tlsContext: (source) => Effect.succeed({ _tag: "TlsContext", source }),
             limits: {} as CompilePorts["limits"],
           },

@@ -10,6 +10,7 @@ import type { Route, WeightedBackend } from "../../../ir/Route.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Service, Workload } from "../../../ir/Workload.ts"
 import { Endpoints } from "../../../stages/6-dispatch/Endpoints.ts"
+import { everyProtocol } from "../../../stages/6-dispatch/everyProtocol.ts"
 import * as Mirrors from "../../../stages/6-dispatch/Mirrors.ts"
 import type { Whereabouts } from "../../../stages/6-dispatch/Whereabouts.ts"
 import { compile, type CompilePorts } from "../../../stages/compile.ts"
@@ -92,6 +93,7 @@ export class World {
         endpoints: this.endpoints,
         clock: this.clock,
         mirrors: this.mirrors,
+        protocols: everyProtocol,
         ...(this.whereabouts === undefined ? {} : { whereabouts: this.whereabouts }),
         defaults: {
           connectTimeoutMillis: 10_000,

@@ -1,0 +1,11 @@
+/** All that the rest of the gateway takes of agents; it is loaded with the first configuration that has any. */
+export { make as makeAgents } from "./Agents.ts"
+export { catalogue } from "./catalogue.ts"
+export { listen } from "./listen.ts"
+export { memberOf } from "./memberOf.ts"
+export { published } from "./publish/published.ts"
+export { memoryPostbox } from "./push/memoryPostbox.ts"
+export { receiving } from "./push/receive.ts"
+export { Push, pushDefaults } from "./push/Push.ts"
+export { speak } from "./speak.ts"
+export { Whereabouts } from "./Whereabouts.ts"
