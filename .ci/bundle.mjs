@@ -2,7 +2,7 @@
  * The gateway as one folder of few files, as an image carries it: `node .ci/bundle.mjs [FOLDER]`, `dist/server` unless given.
  * It is run once, so that the code it needs at a start lies beside it in compiled form.
  */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { createServer } from "node:net"
@@ -68,6 +68,36 @@ const rehearse = async (folder) => {
   if (code !== 0) throw new Error(`the bundle does not serve: it ended with ${code}`)
 }
 
+/** Text with any other character takes two bytes for each, in memory too. */
+const inAscii = {
+  name: "in-ascii",
+  generateBundle: (_, written) => {
+    for (const file of Object.values(written)) {
+      if (file.type !== "chunk") continue
+      file.code = file.code.replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    }
+  },
+}
+
+/** The reader of configuration as it is when its code has been loaded, for this very program to go on from. */
+const snapshot = async (folder) => {
+  const script = join(folder, "loadProcess.cjs")
+  const build = await rolldown({
+    input: join(root, "src/config/loadProcess.ts"),
+    platform: "node",
+    logLevel: "silent",
+  })
+  await build.write({ file: script, format: "cjs", minify: true, codeSplitting: false })
+  await build.close()
+  const blob = join(folder, `loadProcess-${process.version}-${process.arch}.blob`)
+  const { status, stderr } = spawnSync(process.execPath, ["--snapshot-blob", blob, "--build-snapshot", script], {
+    encoding: "utf8",
+    env: {},
+  })
+  if (status !== 0) throw new Error(`the reader of configuration cannot be written down: ${stderr}`)
+  rmSync(script)
+}
+
 /** Where its main file is. */
 export const bundle = async (folder) => {
   rmSync(folder, { recursive: true, force: true })
@@ -78,11 +108,13 @@ export const bundle = async (folder) => {
     minify: true,
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
+    plugins: [inAscii],
   })
   await build.close()
   // Says what the files are, which otherwise has to be found out by parsing them.
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n')
   mkdirSync(join(folder, "cache"))
+  await snapshot(folder)
   await rehearse(folder)
   return join(folder, "main.js")
 }

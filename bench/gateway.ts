@@ -12,6 +12,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import * as File from "../src/config/file.ts"
+import { fromStream } from "../src/config/fromStream.ts"
 import type { Told } from "../src/config/Source.ts"
 import { Gateway, layer } from "../src/Gateway.ts"
 import * as network from "../src/node/network.ts"
@@ -55,7 +56,7 @@ const program = Effect.gen(function* () {
     }),
   )
   const ports = Layer.mergeAll(network.layer({ reusePort: false }), upstream.layer, timer.layer, silent)
-  const gateway = layer({ config: { name: "bench", updates } }).pipe(Layer.provide(ports))
+  const gateway = layer({ config: fromStream("bench", updates) }).pipe(Layer.provide(ports))
   yield* Effect.scoped(
     Effect.gen(function* () {
       const { ready } = yield* Gateway

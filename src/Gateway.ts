@@ -11,7 +11,6 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Stream from "effect/Stream"
 import { parseFunctions } from "../ir/cel/customFunctions.ts"
 import type { Natives } from "../ir/cel/Natives.ts"
 import { defaults as assumed } from "../ir/defaults.ts"
@@ -404,7 +403,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
 
   const ready = yield* Deferred.make<void, Unusable>()
   yield* Effect.forkScoped(
-    Stream.runForEach(options.config.updates, (update) =>
+    options.config.follow((update) =>
       // Nothing is opened any more that the end would have to close.
       draining
         ? Effect.void

@@ -34,8 +34,8 @@ describe("what is loaded at the start", () => {
     expect([...reading.keys()]).toEqual(expect.arrayContaining(["effect/Schema", "yaml"]))
   })
 
-  it("has neither the schemas nor the parser of the configuration, which are in the process that reads it", () => {
-    const carried = ["effect/Schema", "yaml", "effect/Arbitrary", "effect/JsonSchema"]
+  it("has neither the schemas nor the parser of the configuration, which are in the process that reads it, nor any streams", () => {
+    const carried = ["effect/Schema", "yaml", "effect/Arbitrary", "effect/JsonSchema", "effect/Stream", "effect/Logger"]
     expect(carried.flatMap((name) => (serving.has(name) ? [`${name} by ${serving.get(name)}`] : []))).toEqual([])
   })
 

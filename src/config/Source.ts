@@ -1,5 +1,5 @@
-/** Where configuration comes from: a stream of everything the gateway is told, one whole snapshot at a time. */
-import * as Stream from "effect/Stream"
+/** Where configuration comes from: everything the gateway is told, one whole snapshot at a time. */
+import type * as Effect from "effect/Effect"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 
 /** Something was told that cannot be used; what served before goes on serving. */
@@ -17,11 +17,15 @@ export interface Told {
 export interface Source {
   /** For messages: a file, a control plane, code. */
   readonly name: string
-  readonly updates: Stream.Stream<Told | Unusable>
+  /**
+   * Gives over one update after the other, the first at once, each when the one before was taken. A program that only
+   * serves has no other use for streams, so this is not one; `Source.fromStream` makes it of one.
+   */
+  readonly follow: (take: (update: Told | Unusable) => Effect.Effect<void>) => Effect.Effect<void>
 }
 
 /** A configuration that never changes. */
 export const fixed = (snapshot: Snapshot): Source => ({
   name: "code",
-  updates: Stream.succeed<Told | Unusable>({ _tag: "Told", snapshot }),
+  follow: (take) => take({ _tag: "Told", snapshot }),
 })

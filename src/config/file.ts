@@ -1,13 +1,11 @@
 /** Configuration from a file: read at the start, and again whenever it or something it refers to changes. */
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
-import * as Stream from "effect/Stream"
 import { unseal } from "../../ir/transfer.ts"
 import { type ConfigIssue, format } from "./ConfigIssue.ts"
 import { begin, type Job, type Loading, type Outcome } from "./loading.ts"
 import type { Loaded } from "./local/load.ts"
 import type { Source, Told, Unusable } from "./Source.ts"
-import { watch, type Watching } from "./watch.ts"
+import { watch } from "./watch.ts"
 
 export interface FileOptions extends Job {
   /** Told of every load after the first that succeeded. */
@@ -46,39 +44,53 @@ export const read = (options: FileOptions): Effect.Effect<Read, ReadonlyArray<Co
 /** Begins with what was loaded already and goes on with every change. */
 export const source = (options: FileOptions, first: Read): Source => ({
   name: options.file,
-  updates: Stream.suspend(() => {
-    let { seen } = first
-    let watching: Watching | undefined
-    const changes = Stream.callback<void>(
-      (queue) =>
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            watching = watch(
-              () => seen,
-              () => Queue.offerUnsafe(queue, undefined),
-            )
-            return watching
-          }),
-          ({ stop }) => Effect.sync(stop),
-        ),
-      // A change while another is being loaded is read after it, however many there were.
-      { bufferSize: 1, strategy: "sliding" },
-    )
-    const again = Effect.map(ask(begin, options), (outcome): Told | Unusable => {
-      // What could not be used may become usable by a change of what it refers to, or by a return to what served.
-      seen = outcome._tag === "Loaded" ? outcome.seen : new Map([...seen, ...outcome.seen])
-      watching?.look()
-      if (outcome._tag === "Refused") {
-        const errors = outcome.issues.filter(({ severity }) => severity === "error")
-        return { _tag: "Unusable", problems: errors.map((issue) => format(issue, options.file)) }
-      }
-      const { loaded } = readOf(outcome)
-      options.onLoaded?.(loaded)
-      return { _tag: "Told", snapshot: loaded.snapshot }
-    })
-    return Stream.concat(
-      Stream.succeed<Told | Unusable>({ _tag: "Told", snapshot: first.loaded.snapshot }),
-      Stream.mapEffect(changes, () => again),
-    )
-  }),
+  follow: (take) =>
+    Effect.suspend(() => {
+      let { seen } = first
+      const again = (look: () => void) =>
+        Effect.map(ask(begin, options), (outcome): Told | Unusable => {
+          // What could not be used may become usable by a change of what it refers to, or by a return to what served.
+          seen = outcome._tag === "Loaded" ? outcome.seen : new Map([...seen, ...outcome.seen])
+          look()
+          if (outcome._tag === "Refused") {
+            const errors = outcome.issues.filter(({ severity }) => severity === "error")
+            return { _tag: "Unusable", problems: errors.map((issue) => format(issue, options.file)) }
+          }
+          const { loaded } = readOf(outcome)
+          options.onLoaded?.(loaded)
+          return { _tag: "Told", snapshot: loaded.snapshot }
+        })
+      const changes = Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const bell = new Bell()
+          return { bell, watching: watch(() => seen, bell.ring) }
+        }),
+        ({ bell, watching: { look } }) => Effect.forever(Effect.flatMap(Effect.andThen(bell.rung, again(look)), take)),
+        ({ watching: { stop } }) => Effect.sync(stop),
+      )
+      return Effect.andThen(take({ _tag: "Told", snapshot: first.loaded.snapshot }), changes)
+    }),
 })
+
+/** A change while another is being loaded is read after it, however many there were. */
+class Bell {
+  private isRung = false
+  private waiting: (() => void) | undefined
+
+  readonly ring = (): void => {
+    this.isRung = true
+    this.waiting?.()
+  }
+
+  readonly rung = Effect.callback<void>((resume) => {
+    this.waiting = () => {
+      this.waiting = undefined
+      this.isRung = false
+      resume(Effect.void)
+    }
+    if (this.isRung) this.waiting()
+    return Effect.sync(() => {
+      this.waiting = undefined
+    })
+  })
+}

@@ -4,6 +4,7 @@
  * the rest of the program is there.
  */
 import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { deserialize, serialize } from "node:v8"
 import { settings as compileCache } from "../node/compileCache.ts"
@@ -50,9 +51,13 @@ const broken = (message: string): Outcome => ({
   seen: new Map(),
 })
 
-const program = fileURLToPath(
-  new URL(import.meta.url.endsWith(".ts") ? "./loadProcess.ts" : "./loadProcess.js", import.meta.url),
-)
+const besides = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+const program = [besides(import.meta.url.endsWith(".ts") ? "./loadProcess.ts" : "./loadProcess.js")]
+
+/** A bundle has the process as it is when it has loaded its code; only the very program that wrote that down can go on from it. */
+const ready = besides(`./loadProcess-${process.version}-${process.arch}.blob`)
+let startingWith = existsSync(ready) ? ["--snapshot-blob", ready] : program
 
 const outcomeIn = (bytes: Uint8Array): Outcome => {
   try {
@@ -70,9 +75,14 @@ const passedOn = [
   "SystemRoot",
 ] as const
 
-/** Starts the process, which makes itself ready while it waits for its job. */
-export const begin = (): Loading => {
-  const child = spawn(process.execPath, [program], {
+/** Nothing told: the process ended, or could not begin. */
+interface Reader {
+  readonly told: Promise<Outcome | undefined>
+  readonly cancel: () => void
+}
+
+const start = (begunWith: ReadonlyArray<string>, asked: Promise<Job>): Reader => {
+  const child = spawn(process.execPath, begunWith, {
     stdio: ["pipe", "pipe", "inherit"],
     env: {
       ...compileCache(process.env),
@@ -83,18 +93,47 @@ export const begin = (): Loading => {
   })
   // A failure to send is the end of the process, which is told below.
   child.stdin.on("error", () => {})
+  void asked.then((job) => child.stdin.end(serialize(job)))
   return {
-    load: (job) => void child.stdin.end(serialize(job)),
-    outcome: new Promise((resolve) => {
+    told: new Promise((resolve) => {
       const told: Array<Buffer> = []
-      child.stdout.on("data", (bytes: Buffer) => told.push(bytes))
+      let bytesTold = 0
+      child.stdout.on("data", (bytes: Buffer) => {
+        told.push(bytes)
+        bytesTold += bytes.byteLength
+        const [head] = told
+        // It says first how long its answer is, because it takes a while to end after it.
+        if (head === undefined || head.byteLength < 4 || bytesTold - 4 < head.readUInt32BE(0)) return
+        resolve(outcomeIn(Buffer.concat(told).subarray(4)))
+      })
       child.stdout.once("error", (error) => resolve(broken(error.message)))
       child.once("error", (error) => resolve(broken(error.message)))
-      // Comes when the process has ended and everything it said was heard.
-      child.once("close", (code) =>
-        resolve(code === 0 && told.length > 0 ? outcomeIn(Buffer.concat(told)) : broken("its reader ended early")),
-      )
+      child.once("close", () => resolve(undefined))
     }),
     cancel: () => void child.kill("SIGKILL"),
+  }
+}
+
+/** Starts the process, which makes itself ready while it waits for its job. */
+export const begin = (): Loading => {
+  const { promise: asked, resolve: load } = Promise.withResolvers<Job>()
+  let isCancelled = false
+  const begunWith = startingWith
+  let reader = start(begunWith, asked)
+  const outcome = reader.told.then(async (told) => {
+    if (told !== undefined) return told
+    if (begunWith !== program && !isCancelled) {
+      startingWith = program
+      reader = start(program, asked)
+    }
+    return (await reader.told) ?? broken("its reader ended early")
+  })
+  return {
+    load,
+    outcome,
+    cancel: () => {
+      isCancelled = true
+      reader.cancel()
+    },
   }
 }

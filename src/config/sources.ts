@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import { type ConfigIssue, format, hasErrors } from "./ConfigIssue.ts"
 import * as File from "./file.ts"
 import type { Loaded } from "./local/load.ts"
+import { fromStream } from "./fromStream.ts"
 import { fixed, type Source, type Told, type Unusable } from "./Source.ts"
 
-export { fixed, type Source, type Told, type Unusable }
+export { fixed, fromStream, type Source, type Told, type Unusable }
 
 type Environment = Readonly<Record<string, string | undefined>>
 

@@ -13,7 +13,6 @@ import * as Random from "effect/Random"
 import * as EffectScheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Exit from "effect/Exit"
-import * as Stream from "effect/Stream"
 import { setImmediate } from "node:timers/promises"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { everyProtocol } from "../../stages/6-dispatch/everyProtocol.ts"
@@ -159,12 +158,19 @@ const begin = ({ configs, gateway: options, world, wrap }: Scenario, seed: numbe
   })
   const source: Source = {
     name: "simulation",
-    updates: Stream.concat(
-      Stream.succeed(told(0)),
-      Stream.mapEffect(Stream.fromIterable(changes), ({ atMillis, config }) =>
-        Effect.map(Effect.sleep(Math.max(0, startMillis + atMillis - scheduler.nowMillis)), () => told(config)),
+    follow: (take) =>
+      Effect.andThen(
+        take(told(0)),
+        Effect.forEach(
+          changes,
+          ({ atMillis, config }) =>
+            Effect.andThen(
+              Effect.sleep(Math.max(0, startMillis + atMillis - scheduler.nowMillis)),
+              Effect.suspend(() => take(told(config))),
+            ),
+          { discard: true },
+        ),
       ),
-    ),
   }
 
   const measure = (): Left => {

@@ -1,8 +1,9 @@
 /** The application log: what the gateway has to say about itself, in the formats of the access log. */
 import * as Cause from "effect/Cause"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
+import type * as Logger from "effect/Logger"
 import type { LogLevel } from "effect/LogLevel"
+import * as Pipeable from "effect/Pipeable"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
 import type { Level } from "../config/Static.ts"
@@ -94,9 +95,20 @@ export interface LogOptions {
   readonly write: (line: string) => void
 }
 
+/** What `Logger.make` makes, whose module brings the file system and all of streams along. */
+class Lines extends Pipeable.Class implements Logger.Logger<unknown, void> {
+  readonly "~effect/Logger" = "~effect/Logger"
+  readonly log: (said: Logger.Options<unknown>) => void
+
+  constructor(log: (said: Logger.Options<unknown>) => void) {
+    super()
+    this.log = log
+  }
+}
+
 /** Takes the place of the console for everything that is logged below it. */
 export const logger = ({ format, levels, write }: LogOptions): Logger.Logger<unknown, void> =>
-  Logger.make(({ cause, date, fiber, logLevel, message }) => {
+  new Lines(({ cause, date, fiber, logLevel, message }) => {
     const annotations = fiber.getRef(References.CurrentLogAnnotations)
     const named = annotations["target"]
     const target = typeof named === "string" ? named : defaultTarget
@@ -119,4 +131,7 @@ export const logger = ({ format, levels, write }: LogOptions): Logger.Logger<unk
 
 /** The levels are asked for every line, so nothing is held back before it gets here. */
 export const layer = (options: LogOptions): Layer.Layer<never> =>
-  Layer.merge(Logger.layer([logger(options)]), Layer.succeed(References.MinimumLogLevel, "All"))
+  Layer.merge(
+    Layer.succeed(References.CurrentLoggers, new Set([logger(options)])),
+    Layer.succeed(References.MinimumLogLevel, "All"),
+  )

@@ -1,7 +1,6 @@
 /** One more core: a gateway in a thread, told by the main thread what to serve. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Stream from "effect/Stream"
 import { parentPort, workerData } from "node:worker_threads"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { unseal } from "../../ir/transfer.ts"
@@ -136,7 +135,7 @@ await Effect.runPromise(
               endedSessions,
               sealingKey,
               processName,
-              config: { name: "main thread", updates: Stream.never },
+              config: { name: "main thread", follow: () => Effect.never },
               beforeClose: flush,
             }),
         ),

@@ -25,6 +25,7 @@ import * as Admin from "../../src/admin/Admin.ts"
 import type { Served } from "../../src/admin/serve.ts"
 import { parse } from "../../src/config/Address.ts"
 import type { Source, Told, Unusable } from "../../src/config/Source.ts"
+import { fromStream } from "../../src/config/fromStream.ts"
 import { resolve } from "../../src/config/Static.ts"
 import { Gateway, layer as gatewayLayer } from "../../src/Gateway.ts"
 import * as NodeWorld from "../../src/node/world.ts"
@@ -144,7 +145,7 @@ const start = async ({ adminAddr = "localhost:0", drainMillis = 2000, ...more }:
     return bytes.byteLength
   }
   const updates = await Effect.runPromise(Queue.unbounded<Told | Unusable>())
-  const source: Source = { name: "test", updates: Stream.fromQueue(updates) }
+  const source: Source = fromStream("test", Stream.fromQueue(updates))
   const scope = Scope.makeUnsafe()
   const node = NodeWorld.layer({ dns: "V4Only", ipv6: false, network: { reusePort: false } })
   const telemetry = Telemetry.layer({ version: "9.9.9", logging: settings.logging, out })

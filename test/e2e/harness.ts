@@ -26,6 +26,7 @@ import type { FrontendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
 import { empty, type Snapshot } from "../../ir/Snapshot.ts"
 import type { ServerTls } from "../../ir/Tls.ts"
 import { fixed, type Source } from "../../src/config/Source.ts"
+import { fromStream } from "../../src/config/fromStream.ts"
 import { Gateway, type GatewayOptions, layer as gatewayLayer } from "../../src/Gateway.ts"
 import * as network from "../../src/node/network.ts"
 import * as timer from "../../src/node/timer.ts"
@@ -210,7 +211,7 @@ export const startGateway = async (
     timer.layer,
     journalOf(told),
   )
-  const config = "updates" in what ? what : fixed(what)
+  const config = "follow" in what ? what : fixed(what)
   const built = gatewayLayer({ drain: { minMillis: 0, maxMillis: 2_000 }, ...gatewayOptions, config })
   const context = await Effect.runPromise(Layer.buildWithScope(Layer.provide(built, world), scope))
   const gateway = Context.get(context, Gateway)
@@ -238,7 +239,7 @@ export const changing = (first: Snapshot): { readonly source: Source; readonly c
   const told = Effect.runSync(Queue.unbounded<Snapshot>())
   Queue.offerUnsafe(told, first)
   const updates = Stream.map(Stream.fromQueue(told), (snapshot) => ({ _tag: "Told" as const, snapshot }))
-  return { source: { name: "test", updates }, change: (next) => void Queue.offerUnsafe(told, next) }
+  return { source: fromStream("test", updates), change: (next) => void Queue.offerUnsafe(told, next) }
 }
 
 /** A port that was free a moment ago, for tests that must name one. */

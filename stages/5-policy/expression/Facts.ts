@@ -10,7 +10,8 @@ import { HeaderView, QueryText, RedactedText } from "../../../ir/cel/views.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Workload } from "../../../ir/Workload.ts"
 import type { Secured } from "../../Connection.ts"
-import { a2aFields, type Conversation } from "../../6-dispatch/a2a/Conversation.ts"
+import type { Conversation } from "../../6-dispatch/a2a/Conversation.ts"
+import { a2aFacts } from "../../6-dispatch/a2a/facts.ts"
 import type { Captured, Exchange, Reply, Request, Subject } from "../../Exchange.ts"
 import type { Claims, KeyHolder } from "../../Identity.ts"
 import type { ClientIdentity } from "../../ports/Network.ts"
@@ -458,7 +459,7 @@ export class Facts implements Activation {
 
 /** What is said to an agent, and what it answered. */
 class A2aView extends FieldView {
-  protected readonly names = a2aFields
+  protected readonly names = a2aFacts
   private readonly conversation: Conversation
 
   constructor(conversation: Conversation) {

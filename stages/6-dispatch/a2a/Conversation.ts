@@ -12,21 +12,6 @@ import type { Errand } from "./push/Desk.ts"
 import type { CelValue } from "../../../ir/cel/CelValue.ts"
 import type { Json } from "../../../ir/cel/toJson.ts"
 
-/** What expressions may ask for. */
-export const a2aFields = [
-  "agent",
-  "binding",
-  "version",
-  "method",
-  "operation",
-  "skill",
-  "taskId",
-  "contextId",
-  "pushUrl",
-  "message",
-  "response",
-] as const
-
 /** What it gives back has to be done before the client hears of the task. */
 type Follower = (taskId: string | undefined, contextId: string | undefined) => Effect.Effect<void> | undefined
 
@@ -284,7 +269,7 @@ export class Conversation {
     return this.seen._tag === "Other" || this.seen._tag === "Keys" ? "http" : "a2a"
   }
 
-  /** One of `a2aFields`, as expressions see it. */
+  /** One of `a2aFacts`, as expressions see it. */
   fact(name: string): CelValue | undefined {
     switch (name) {
       case "agent":

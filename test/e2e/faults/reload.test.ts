@@ -8,6 +8,7 @@ import { expect, it } from "vitest"
 import type { TrafficPolicy } from "../../../ir/Policy.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { Source, Told } from "../../../src/config/Source.ts"
+import { fromStream } from "../../../src/config/fromStream.ts"
 import { connect, type HttpUpstream, httpUpstream, snapshotOf, startGateway, until } from "../harness.ts"
 import { speakingHttp1 } from "../hostile/front.ts"
 import { stage } from "./stage.ts"
@@ -73,7 +74,7 @@ it("fifty changes fail no request, and no exchange is of two configurations", as
   const updates = Effect.runSync(Queue.unbounded<Told>())
   const tell = (number: number): void =>
     void Queue.offerUnsafe(updates, { _tag: "Told", snapshot: generation(number, upstreams) })
-  const source: Source = { name: "test", updates: Stream.fromQueue(updates) }
+  const source: Source = fromStream("test", Stream.fromQueue(updates))
   tell(0)
   const gateway = ends(await startGateway(source))
   const { port } = gateway

@@ -1,0 +1,14 @@
+/** What expressions may ask for. */
+export const a2aFacts = [
+  "agent",
+  "binding",
+  "version",
+  "method",
+  "operation",
+  "skill",
+  "taskId",
+  "contextId",
+  "pushUrl",
+  "message",
+  "response",
+] as const
