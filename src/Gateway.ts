@@ -24,6 +24,8 @@ import type { Shared as Occupied } from "../stages/5-policy/Occupancy.ts"
 import { Expressions, type Failures } from "../stages/5-policy/expression/Expressions.ts"
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import type { Register } from "../stages/6-dispatch/mcp/oauth/register.ts"
+import { freshKey } from "./node/sealer.ts"
+import { Hops } from "../stages/6-dispatch/Hop.ts"
 import type { PushOptions } from "./a2a/push.ts"
 import type { Protocols } from "../stages/6-dispatch/ports.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
@@ -243,6 +245,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       defaults,
       mirrors,
       protocols: spoken.protocols,
+      hops: new Hops(Buffer.from(options.sealingKey ?? freshKey()).toString("hex"), cryptography.sha256),
       get agents() {
         return spoken.remembered.agents
       },

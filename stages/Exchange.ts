@@ -9,6 +9,7 @@ import type { Headers } from "../protocols/http/headers.ts"
 import type { Body } from "./Body.ts"
 import type { Bound } from "./Connection.ts"
 import type { CompiledListener, CompiledRoute, Plan } from "./Plan.ts"
+import type { Hop } from "./6-dispatch/Hop.ts"
 import type { Conversation } from "./6-dispatch/a2a/Conversation.ts"
 import type { Identity } from "./Identity.ts"
 import type { Endpoint } from "./ports/Upstream.ts"
@@ -202,6 +203,8 @@ export class Exchange implements Subject {
   purpose: Purpose = "Primary"
   /** What kind of call it is, where the gateway makes it by itself. */
   subtype: Subtype | undefined = undefined
+  /** Signs what is asked of others on its behalf. */
+  hop: Hop | undefined = undefined
   /** What is to be let go when the exchange is over, its reply sent or broken off. */
   atEnd: Array<() => void> | undefined = undefined
   /** Takes interim replies of the upstream. */

@@ -20,7 +20,7 @@ interface Shapes {
   readonly Misdirected: {}
   readonly ServiceNotFound: {}
   readonly DelegationCycle: {}
-  readonly LoopDetected: {}
+  readonly LoopDetected: { readonly detail?: string }
   readonly NoValidBackends: {}
   readonly BackendNotFound: {}
   readonly InvalidBackendType: {}
@@ -109,7 +109,11 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   RouteNotFound: { status: 404, reason: "NotFound", text: "route not found" },
   Misdirected: { status: 421, reason: "NotFound", text: "misdirected request" },
   ServiceNotFound: { status: 500, reason: "NotFound", text: "service not found" },
-  LoopDetected: { status: 508, reason: "InvalidRequest", text: "loop detected" },
+  LoopDetected: {
+    status: 508,
+    reason: "InvalidRequest",
+    text: (r) => (r.detail === undefined ? "loop detected" : `loop detected: ${r.detail}`),
+  },
   DelegationCycle: { status: 500, reason: "Internal", text: "route delegation cycle detected" },
   NoValidBackends: { status: 500, reason: "NoHealthyBackend", text: "no valid backends" },
   BackendNotFound: { status: 500, reason: "NoHealthyBackend", text: "backend does not exist" },

@@ -28,6 +28,8 @@ export const grpcStatusOf = (status: number): number => {
     case 503:
     case 504:
       return 14
+    case 508:
+      return 9
     default:
       return 2
   }

@@ -36,6 +36,8 @@ export class RemoteDocument<A> {
   readonly url: string
   /** The last good one. */
   value: A | undefined
+  /** Why the last try to fetch it failed; undefined where it did not. */
+  problem: string | undefined
   /** Grows with every change of the value. */
   version = 0
   private text: string | undefined
@@ -114,6 +116,7 @@ export class RemoteDocument<A> {
   }
 
   private fail(why: string): Effect.Effect<void> {
+    this.problem = why
     this.nextMillis = this.ports.clock.nowMillis() + RETRY_MILLIS
     const until = this.value === undefined ? "there is none yet" : "the last good one stays in use"
     return Effect.logWarning(`${this.url} cannot be fetched: ${why}; ${until}`)
@@ -127,6 +130,7 @@ export class RemoteDocument<A> {
       this.value = value
       this.version++
     }
+    this.problem = undefined
     const millis = clamped(freshMillis ?? FRESH_MILLIS)
     this.nextMillis = this.ports.clock.nowMillis() + millis
     this.staleMillis = this.nextMillis + millis

@@ -30,7 +30,7 @@ import { send } from "./http.ts"
 import { isOwn } from "./loop.ts"
 import { copier } from "./mirror.ts"
 import { observed } from "./observe.ts"
-import type { DispatchPorts } from "./ports.ts"
+import { type DispatchPorts, hopOf } from "./ports.ts"
 import type { Resolved, Where } from "./resolve.ts"
 import type { Attempting, Target, Try } from "./Target.ts"
 
@@ -368,7 +368,7 @@ const reach = (
     case "Mcp":
       return ports.mcp === undefined || ports.protocols?.mcp === undefined
         ? refusing({ _tag: "InvalidBackendType" })
-        : ports.protocols.mcp.reachMcp(ports.mcp, policyPorts, policies, where)
+        : ports.protocols.mcp.reachMcp(ports.mcp, policyPorts, policies, where, hopOf(ports, "mcp", where.backend.key))
     case "Host":
       return reachHost(ports, resolved, where, template, route)
     case "AgentCore":

@@ -3,6 +3,7 @@ import type { Agents } from "./a2a/Agents.ts"
 import type * as A2a from "./a2a/protocol.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { EndpointSpec } from "../ports/Upstream.ts"
+import { Hop, type HopKind, type Hops } from "./Hop.ts"
 import type { Endpoints } from "./Endpoints.ts"
 import type { LlmState } from "./llm/LlmState.ts"
 import type * as Llm from "./llm/protocol.ts"
@@ -31,6 +32,8 @@ export interface DispatchPorts {
   readonly mirrors?: Mirrors
   /** What is remembered of agents; absent: nothing, so their cards are not asked for. */
   readonly agents?: Agents | undefined
+  /** Names the places of this gateway; absent: questions that pass it are counted only. */
+  readonly hops?: Hops
   /** Where this gateway stands; absent: unknown. */
   readonly whereabouts?: Whereabouts
   /** Absent: nothing is known of model providers beyond one plan. */
@@ -38,3 +41,6 @@ export interface DispatchPorts {
   /** Told of every call beside those of clients; absent: nobody counts them. */
   readonly called?: Journal["Service"]["called"]
 }
+
+export const hopOf = ({ hops }: Pick<DispatchPorts, "hops">, kind: HopKind, name: string): Hop =>
+  hops === undefined ? new Hop(undefined) : hops.at(kind, name)

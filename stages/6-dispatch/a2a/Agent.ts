@@ -6,11 +6,13 @@ import { cardPaths } from "../../../protocols/a2a/detect.ts"
 import { type Fields, fieldsOf, listOf, textOf } from "../../../protocols/a2a/Fields.ts"
 import { type Binding, canSay, type Dialed, type Operation } from "../../../protocols/a2a/operation.ts"
 import { cardVersion } from "../../../protocols/a2a/version.ts"
+import type { Headers } from "../../../protocols/http/headers.ts"
 import { defaultPort, portOf } from "../../../protocols/http/authority.ts"
 import type { RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Attempting } from "../Target.ts"
 import type { Place } from "./ears.ts"
+import { circling } from "./fetchCard.ts"
 import type { Seal } from "./Seal.ts"
 
 export type Bridge = NonNullable<A2a["bridge"]>
@@ -35,6 +37,8 @@ export interface Surroundings {
   readonly home: Home | undefined
   /** The agent's card; undefined where nobody can be asked for it. */
   readonly document: RemoteDocument<Fields> | undefined
+  /** Told by which way the card is asked for, before it is. */
+  readonly cameBy?: (headers: Headers) => void
   readonly seal: Seal | undefined
 }
 
@@ -99,6 +103,11 @@ const learned = (card: Fields, { home, reach }: Surroundings): ReadonlyArray<Lin
 
 const unreachable = (detail: string): Effect.Effect<never, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail })
 
+const missing = (why: string | undefined): Effect.Effect<never, Refusal> =>
+  why === circling
+    ? Effect.fail({ _tag: "LoopDetected", detail: `the card of the agent cannot be had: ${why}` })
+    : unreachable(`the card of the agent cannot be had${why === undefined ? "" : `: ${why}`}`)
+
 const preference: Readonly<Record<Binding, number>> = { JSONRPC: 0, "HTTP+JSON": 1, GRPC: 2 }
 
 const rank = (line: Dialed, asked: Dialed): number =>
@@ -143,18 +152,19 @@ export class Agent {
   }
 
   /** Waits for the card where there is none yet, as long as the deadline allows. */
-  card(deadlineMillis: number): Effect.Effect<Fields, Refusal> {
+  card(deadlineMillis: number, headers: Headers): Effect.Effect<Fields, Refusal> {
     const { document } = this
     if (document === undefined)
       return unreachable("the card of this agent cannot be learned; its interfaces must be given")
     const { seal } = this.around
     const value = (): Effect.Effect<Fields, Refusal> => {
       const written = document.value
-      if (written === undefined) return unreachable("the card of the agent cannot be had")
+      if (written === undefined) return missing(document.problem)
       return seal === undefined
         ? Effect.succeed(this.modern(written))
         : Effect.map(seal.verify(written, deadlineMillis), (believed) => this.modern(believed))
     }
+    this.around.cameBy?.(headers)
     const waiting = document.touch(deadlineMillis)
     return waiting === undefined ? value() : Effect.flatMap(waiting, value)
   }
@@ -165,9 +175,9 @@ export class Agent {
     return this.made.card
   }
 
-  linesFor(deadlineMillis: number): Effect.Effect<ReadonlyArray<Line>, Refusal> {
+  linesFor(deadlineMillis: number, headers: Headers): Effect.Effect<ReadonlyArray<Line>, Refusal> {
     if (this.fixed !== undefined) return Effect.succeed(this.fixed)
-    return Effect.map(this.card(deadlineMillis), (card) => {
+    return Effect.map(this.card(deadlineMillis, headers), (card) => {
       if (card !== this.learnedFrom) {
         this.lines = learned(card, this.around)
         this.learnedFrom = card

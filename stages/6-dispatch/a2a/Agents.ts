@@ -4,6 +4,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import { fromLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
 import { type Fields, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
+import type { Headers } from "../../../protocols/http/headers.ts"
 import { type Fetched, RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { Places } from "../../ports/Places.ts"
 import type { Clock } from "../../ports/Timer.ts"
@@ -38,7 +39,8 @@ export interface AgentParts {
   readonly tasks?: Tasks | undefined
 }
 
-export type FetchCard = () => Effect.Effect<Fetched, string>
+/** `chain`: by which way whoever needs it was asked, as fields of a head. */
+export type FetchCard = (chain: ReadonlyArray<string>) => Effect.Effect<Fetched, string>
 
 export class Agents {
   readonly whereabouts: Whereabouts
@@ -51,6 +53,7 @@ export class Agents {
   private readonly clock: Clock
   private readonly cards = new Map<string, RemoteDocument<Fields>>()
   private readonly fetches = new Map<string, FetchCard>()
+  private readonly chains = new Map<string, ReadonlyArray<string>>()
 
   constructor(clock: Clock, run: Run, { places, push, tasks }: AgentParts = {}) {
     this.clock = clock
@@ -73,12 +76,21 @@ export class Agents {
       card = new RemoteDocument(address, decodeCard, {
         clock: this.clock,
         run: this.run,
-        fetch: () => this.fetches.get(address)?.() ?? Effect.fail("nobody knows how to fetch it any more"),
+        fetch: () =>
+          this.fetches.get(address)?.(this.chains.get(address) ?? []) ??
+          Effect.fail("nobody knows how to fetch it any more"),
       })
       this.cards.set(address, card)
       if (this.cards.size > CARDS_MAX) this.forgetFirst()
     }
     return card
+  }
+
+  /** Whoever needs a card next was asked by this way: a card that is needed to answer for itself must not be waited for. */
+  cameBy(address: string, headers: Headers): void {
+    const chain = headers.all("via").flatMap((value) => ["via", value])
+    if (chain.length === 0) this.chains.delete(address)
+    else this.chains.set(address, chain)
   }
 
   get cardCount(): number {
@@ -89,12 +101,14 @@ export class Agents {
   forgetCards(): void {
     this.cards.clear()
     this.fetches.clear()
+    this.chains.clear()
   }
 
   private forgetFirst(): void {
     for (const address of this.cards.keys()) {
       this.cards.delete(address)
       this.fetches.delete(address)
+      this.chains.delete(address)
       return
     }
   }

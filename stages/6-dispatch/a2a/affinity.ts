@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Reply } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
+import type { Hop } from "../Hop.ts"
 import type { Attempting } from "../Target.ts"
 import type { Whereabouts } from "./Whereabouts.ts"
 
@@ -25,25 +26,13 @@ export const withTask =
     return seeking === undefined ? ask(known) : Effect.flatMap(seeking, ask)
   }
 
-/** More gateways of ours than a question may pass through. */
-export const HOPS_MAX = 16
-
-const pseudonym = "sluice"
-
-const isOurs = (via: string): boolean => new RegExp(`^\\S+\\s+${pseudonym}(?:\\s|$)`, "i").test(via)
-
-const loop: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "LoopDetected" })
-
-/** Signs every question in `Via` (RFC 9110 §7.6.3), and refuses those that were signed too often. */
+/** Signs every question, and refuses those that go round in circles. */
 export const withinHops =
-  (inner: Attempting): Attempting =>
+  (hop: Hop, inner: Attempting): Attempting =>
   (attempt) => {
-    const { headers } = attempt.request
-    const passed = headers
-      .all("via")
-      .flatMap((value) => value.split(","))
-      .filter((one) => isOurs(one.trim())).length
-    if (passed >= HOPS_MAX) return loop
-    headers.append("via", `${attempt.request.version} ${pseudonym}`)
+    const { exchange, request } = attempt
+    const circling = hop.judge(request.headers)
+    if (circling !== undefined) return Effect.fail(circling)
+    hop.sign(request.headers, request.version, exchange.trace !== undefined)
     return inner(attempt)
   }

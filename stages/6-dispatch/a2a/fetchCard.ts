@@ -12,6 +12,9 @@ import type { Endpoint } from "../../ports/Upstream.ts"
 export const CARD_BYTES_MAX = 1024 * 1024
 export const CARD_MILLIS_MAX = 5_000
 
+/** Whoever was asked for it would have had to ask here again. */
+export const circling = "it is needed to answer for itself"
+
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 interface Failed {
@@ -19,7 +22,7 @@ interface Failed {
   readonly status?: number
 }
 
-const requestFor = (scheme: string, authority: string, path: string): Request =>
+const requestFor = (scheme: string, authority: string, path: string, chain: ReadonlyArray<string>): Request =>
   new Request(
     "GET",
     scheme,
@@ -29,7 +32,7 @@ const requestFor = (scheme: string, authority: string, path: string): Request =>
     undefined,
     "1.1",
     // Agents of both versions show an agent of 1.0 the card that says everything.
-    new Headers(["accept", "application/json", "accept-encoding", "identity", "a2a-version", "1.0"]),
+    new Headers(["accept", "application/json", "accept-encoding", "identity", "a2a-version", "1.0", ...chain]),
     Body.empty,
     undefined,
   )
@@ -62,6 +65,8 @@ export interface CardAt {
 export const fetchCard = (
   clock: Clock,
   { authority, endpoint, path, scheme }: CardAt,
+  /** Fields that say on whose way here it is asked for, name and value in turn. */
+  chain: ReadonlyArray<string> = [],
 ): Effect.Effect<Fetched, string> => {
   const from = (at: string): Effect.Effect<Fetched, Failed> =>
     Effect.suspend(() => {
@@ -69,13 +74,13 @@ export const fetchCard = (
       if (open === undefined) return Effect.fail<Failed>({ why: "no endpoint is healthy" })
       const options = { version: "1.1", replyTimeoutMillis: CARD_MILLIS_MAX, inform: undefined } as const
       return Effect.flatMap(
-        Effect.mapError(open.send(requestFor(scheme, authority, at), options), ({ message }): Failed => ({
+        Effect.mapError(open.send(requestFor(scheme, authority, at, chain), options), ({ message }): Failed => ({
           why: message,
         })),
         ({ body, headers, status }) => {
           if (status === 200) return read(clock, body, headers)
           Body.discard(body)
-          return Effect.fail<Failed>({ why: `the reply has the status ${status}`, status })
+          return Effect.fail<Failed>({ why: status === 508 ? circling : `the reply has the status ${status}`, status })
         },
       )
     })

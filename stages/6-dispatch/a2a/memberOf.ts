@@ -4,7 +4,7 @@ import { detect } from "../../../protocols/a2a/detect.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
 import * as authorization from "../../5-policy/authorization.ts"
 import type { EndpointTemplate } from "../Endpoints.ts"
-import type { DispatchPorts } from "../ports.ts"
+import { type DispatchPorts, hopOf } from "../ports.ts"
 import type { Resolved } from "../resolve.ts"
 import type { Target, Try } from "../Target.ts"
 import { Agent } from "./Agent.ts"
@@ -36,13 +36,21 @@ export const memberOf = (
   const { A2a: policy, Authorization: rules } = backend.policies
   const template = templateOf(backend)
   const { gate } = policyPorts
+  const hop = hopOf(ports, "a2a", backend.name)
+  const document =
+    typeof template === "string" || target.card !== undefined
+      ? undefined
+      : documentOf(ports, backend, template, policy?.bridge?.cardPath)
   const agent =
     typeof template === "string" || target.card !== undefined
       ? undefined
       : new Agent(policy?.bridge ?? { interfaces: [] }, {
           home: undefined,
           reach: () => nowhere,
-          document: documentOf(ports, backend, template, policy?.bridge?.cardPath),
+          document,
+          cameBy: (headers) => {
+            if (document !== undefined) ports.agents?.cameBy(document.url, headers)
+          },
           seal: policy?.card === undefined || gate === undefined ? undefined : new Seal(policy.card, gate),
         })
   const step =
@@ -54,7 +62,10 @@ export const memberOf = (
       return target.attempt(attempt)
     },
     card: (attempt) => {
-      const card = target.card?.(attempt) ?? agent?.card(attempt.exchange.deadlineMillis)
+      if (hop.judge(attempt.request.headers) !== undefined) return Effect.undefined
+      const headers = attempt.request.headers.copy()
+      hop.sign(headers, attempt.request.version, false)
+      const card = target.card?.(attempt) ?? agent?.card(attempt.exchange.deadlineMillis, headers)
       return card === undefined
         ? Effect.undefined
         : Effect.match(card, { onFailure: () => undefined, onSuccess: (found) => found })

@@ -11,7 +11,7 @@ import { principalOf } from "../mcp/down/callers.ts"
 import { authorityOf } from "../authority.ts"
 import { choose } from "../balance.ts"
 import type { EndpointTemplate } from "../Endpoints.ts"
-import type { DispatchPorts } from "../ports.ts"
+import { type DispatchPorts, hopOf } from "../ports.ts"
 import type { Resolved, Where } from "../resolve.ts"
 import type { Attempting } from "../Target.ts"
 import { withinHops, withTask } from "./affinity.ts"
@@ -48,11 +48,13 @@ export const speak = (
   if (card !== undefined && gate === undefined) return () => unsigned
   const seal = card === undefined || gate === undefined ? undefined : new Seal(card, gate)
   const run = agents?.run
-  if (asked === undefined) return withinHops(relay(policyPorts.maxBufferBytes, seal, inner, run))
+  const hop = hopOf(ports, "a2a", resolved.name)
+  if (asked === undefined) return withinHops(hop, relay(policyPorts.maxBufferBytes, seal, inner, run))
   const over2: BackendPolicies = {
     ...policies,
     BackendHttp: { ...(policies.BackendHttp ?? { _tag: "BackendHttp" }), version: "HTTP/2.0" },
   }
+  const document = documentOf(ports, resolved, template, asked.cardPath)
   const agent = new Agent(asked, {
     seal,
     home: where._tag === "Host" && where.target._tag === "Host" ? where.target : undefined,
@@ -66,12 +68,19 @@ export const speak = (
               policies: binding === "GRPC" ? over2 : policies,
             }),
           ),
-    document: documentOf(ports, resolved, template, asked.cardPath),
+    document,
+    cameBy: (headers) => {
+      if (document !== undefined) agents?.cameBy(document.url, headers)
+    },
   })
   const push = agents?.push
   return withinHops(
+    hop,
     bridge({
-      agent,
+      agent: {
+        card: (deadlineMillis, { request }) => agent.card(deadlineMillis, request.headers),
+        linesFor: (deadlineMillis, { request }) => agent.linesFor(deadlineMillis, request.headers),
+      },
       clock,
       inner,
       offers: asked.offers,
@@ -102,7 +111,7 @@ export const documentOf = (
   const at = agents === undefined ? undefined : cardOf(ports, where, template, path ?? defaultCardPath)
   return agents === undefined || at === undefined
     ? undefined
-    : agents.card(`${at.scheme}://${at.authority}${at.path}`, () => fetchCard(clock, at))
+    : agents.card(`${at.scheme}://${at.authority}${at.path}`, (chain) => fetchCard(clock, at, chain))
 }
 
 /** Where the card of a backend is; undefined where no one place can be asked. */

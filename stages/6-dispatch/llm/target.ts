@@ -15,7 +15,8 @@ import { admitTokens, chargeTokens } from "../../5-policy/TokenMeter.ts"
 import { totalOf } from "../../../protocols/llm/Usage.ts"
 import { promptTokens } from "./words.ts"
 import type { Refusal } from "../../Refusal.ts"
-import type { DispatchPorts } from "../ports.ts"
+import { type Hop, isSigned } from "../Hop.ts"
+import { type DispatchPorts, hopOf } from "../ports.ts"
 import type { Try } from "../Target.ts"
 import { Account } from "./Account.ts"
 import { type Asked, read } from "./Asked.ts"
@@ -137,6 +138,17 @@ const reading = (
   })
 }
 
+/** What is asked on behalf of an agent stays in the chain that led to it; providers are told nothing of other clients. */
+const goingOn = (hop: Hop, attempt: Try): Refusal | undefined => {
+  const { exchange } = attempt
+  if (!isSigned(attempt.request.headers)) return undefined
+  const circling = hop.judge(attempt.request.headers)
+  if (circling !== undefined) return circling
+  attempt.request = attempt.request.copy()
+  hop.sign(attempt.request.headers, attempt.request.version, exchange.trace !== undefined)
+  return undefined
+}
+
 export const reach = (
   dispatch: DispatchPorts,
   ports: PolicyPorts,
@@ -177,7 +189,11 @@ export const reach = (
   const createdSeconds = Math.floor(clock.wallMillis() / 1000)
   const tokenizes = parts.some(({ provider }) => provider.tokenize)
 
+  const hop = hopOf(dispatch, "llm", backend.key)
+
   const asking = (attempt: Try, place: Place): Effect.Effect<Asked, Refusal> => {
+    const circling = goingOn(hop, attempt)
+    if (circling !== undefined) return Effect.fail(circling)
     if (attempt.request.upgrade !== undefined) {
       return Effect.succeed(read(asKind(place, "realtime"), attempt.request.query, undefined, new Uint8Array(0)))
     }

@@ -1,4 +1,5 @@
 /** One MCP backend at one place of the configuration: what stands behind it, and what holds for its callers. */
+import type { Hop } from "../Hop.ts"
 import type { Federation } from "./federation/Federation.ts"
 import type { McpState } from "./McpState.ts"
 import type { Pages } from "./oauth/Pages.ts"
@@ -6,6 +7,8 @@ import type { Pages } from "./oauth/Pages.ts"
 export interface McpEndpoint {
   /** Of the backend: sessions belong to it. */
   readonly key: string
+  /** What is asked of its targets passes it. */
+  readonly hop: Hop
   readonly federation: Federation
   readonly state: McpState
   readonly isStateful: boolean

@@ -4,6 +4,7 @@ import { Exchange, Request } from "../../Exchange.ts"
 
 export const lasting = ({
   bound,
+  hop,
   identity,
   listener,
   match,
@@ -22,6 +23,7 @@ export const lasting = ({
   kept.match = match
   kept.original = original
   kept.identity = identity
+  kept.hop = hop
   // What was said in the exchange is no business of those that come later.
   if (notes !== undefined) kept.notes = { ...notes, mcp: {} }
   return kept

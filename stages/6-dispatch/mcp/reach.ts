@@ -7,6 +7,7 @@ import type { CalleePolicy } from "../../../ir/policy/Callee.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
 import type { Reply } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
+import type { Hop } from "../Hop.ts"
 import type { Where } from "../resolve.ts"
 import type { Try } from "../Target.ts"
 import * as Access from "./federation/Access.ts"
@@ -71,12 +72,14 @@ export const reachMcp = (
   ports: PolicyPorts,
   policies: BackendPolicies,
   { backend, targets }: Extract<Where, { readonly _tag: "Mcp" }>,
+  hop: Hop,
 ): ((attempt: Try) => Effect.Effect<Reply, Refusal>) => {
   const more = inherited(policies)
   const members = targets.map((target) => state.member(backend.key, target, withPolicies(target, more)))
   const asking = targets.map(({ deadlines }) => deadlines.askMillis).filter((one) => one !== undefined)
   const endpoint: McpEndpoint = {
     key: backend.key,
+    hop,
     federation: new Federation({
       members,
       prefixMode: backend.prefixMode,

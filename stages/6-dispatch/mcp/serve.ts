@@ -10,7 +10,7 @@ import * as JsonRpc from "../../../protocols/mcp/jsonrpc.ts"
 import { eraOf, isKnown, negotiated, assumed, revisions } from "../../../protocols/mcp/revision.ts"
 import * as Body from "../../Body.ts"
 import type { Exchange, Reply, Request } from "../../Exchange.ts"
-import type { Refusal } from "../../Refusal.ts"
+import { message as explain, type Refusal } from "../../Refusal.ts"
 import type { Try } from "../Target.ts"
 import { principalOf } from "./down/callers.ts"
 import { DownSession } from "./down/DownSession.ts"
@@ -19,6 +19,7 @@ import { serveBatch, serveOnStream, servePost } from "./down/legacy.ts"
 import { serveModern, supported } from "./down/modern.ts"
 import { rebindingProblem } from "./down/rebinding.ts"
 import { accepted, errorReply, textReply } from "./down/replies.ts"
+import { adopt } from "./hopInMeta.ts"
 import { passOn } from "./passOn.ts"
 import * as Sessions from "./down/sessions.ts"
 import { limits } from "./limits.ts"
@@ -142,6 +143,7 @@ const messages = (
   text: string,
 ): Effect.Effect<Reply, Refusal> => {
   const isModernHeader = isModernVersion(request.headers.get("mcp-protocol-version"))
+  exchange.hop = endpoint.hop
   if (text.startsWith("[")) {
     return isModernHeader
       ? Effect.succeed(errorReply(400, undefined, codes.invalidRequest, "one message at a time"))
@@ -157,6 +159,13 @@ const messages = (
     const meta = Fields.parse(message.params)?.object("_meta")
     const traceparent = meta?.string("traceparent")
     if (traceparent !== undefined) exchange.listener?.tracer?.adopt(exchange, traceparent)
+    if (meta !== undefined) adopt(exchange.request.headers, meta)
+    const circling = circlingIn(endpoint, exchange)
+    if (circling !== undefined) {
+      return Effect.succeed(
+        errorReply(200, message._tag === "Request" ? message.id : undefined, codes.internal, circling),
+      )
+    }
     if (meta !== undefined && (message.params as string).length > limits.metaCharsMax) {
       const size = Fields.parse(message.params)?.get("_meta")?.length ?? 0
       if (size > limits.metaCharsMax) {
@@ -239,8 +248,18 @@ const sessionOf = (
 const streamSession = (query: string | undefined): string | undefined =>
   query === undefined ? undefined : (new URLSearchParams(query).get("sessionId") ?? undefined)
 
+/** Why nobody further is asked: told as an answer, so that each gateway on the way back passes it on in its own words. */
+const circlingIn = ({ hop }: McpEndpoint, exchange: Exchange): string | undefined => {
+  const circling = hop.judge(exchange.request.headers)
+  if (circling === undefined) return undefined
+  exchange.trail.declined = { by: "the guard against loops", why: explain(circling) }
+  return explain(circling)
+}
+
 const batch = (endpoint: McpEndpoint, exchange: Exchange, request: Request, text: string): Effect.Effect<Reply> => {
   if (!isJson(text)) return Effect.succeed(errorReply(400, undefined, codes.parse, "it is not JSON"))
+  const circling = circlingIn(endpoint, exchange)
+  if (circling !== undefined) return Effect.succeed(errorReply(200, undefined, codes.internal, circling))
   const session = sessionOf(endpoint, exchange, request, undefined)
   if (!(session instanceof DownSession)) return Effect.succeed(session)
   if (session.identity.revision !== "2025-03-26") {

@@ -119,7 +119,11 @@ describe("three replicas of an agent", () => {
     const call = { jsonrpc: "2.0", id: 1, method: "tasks/get", params: { id: "nobody" } }
     const { body, status } = await ask("POST", root, call, { via })
     expect(status).toBe(508)
-    expect(body).toMatchObject({ jsonrpc: "2.0", id: 1, error: { message: "loop detected" } })
+    expect(body).toMatchObject({
+      jsonrpc: "2.0",
+      id: 1,
+      error: { message: "loop detected: it has passed 16 gateways" },
+    })
     expect((await ask("POST", root, call, { via: "1.1 other, 1.1 sluice" })).status).toBe(200)
   })
 })

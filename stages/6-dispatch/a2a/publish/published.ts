@@ -4,9 +4,9 @@ import type { A2a } from "../../../../ir/policy/A2a.ts"
 import type { Fields } from "../../../../protocols/a2a/Fields.ts"
 import type { PolicyPorts } from "../../../5-policy/steps.ts"
 import type { Routed, Request } from "../../../Exchange.ts"
-import type { Refusal } from "../../../Refusal.ts"
+import { message, type Refusal } from "../../../Refusal.ts"
 import { principalOf } from "../../mcp/down/callers.ts"
-import type { DispatchPorts } from "../../ports.ts"
+import { type DispatchPorts, hopOf } from "../../ports.ts"
 import type { Attempting } from "../../Target.ts"
 import { withinHops } from "../affinity.ts"
 import { bridge } from "../bridge.ts"
@@ -71,10 +71,13 @@ export const published = (
       callback === undefined ? undefined : (url) => (url.startsWith(callback) ? url.slice(callback.length) : undefined),
   })
   const cardOf = (exchange: Routed, request: Request): Effect.Effect<Fields, Refusal> =>
-    Effect.mapError(host.card(exchange, request), (why): Refusal => ({
-      _tag: "UpstreamFailed",
-      detail: `the card of the agent cannot be made: ${why}`,
-    }))
+    Effect.mapError(host.card(exchange, request), (why): Refusal => {
+      const detail = `the card of the agent cannot be made: ${why}`
+      // A gateway that finds out says so in words that every gateway on the way passes on.
+      return why.includes(message({ _tag: "LoopDetected" }))
+        ? { _tag: "LoopDetected", detail }
+        : { _tag: "UpstreamFailed", detail }
+    })
   const lines = Effect.succeed([
     {
       dialed: { binding: "JSONRPC", version: "1.0" } as const,
@@ -85,6 +88,7 @@ export const published = (
   return {
     card: cardOf,
     attempt: withinHops(
+      hopOf(ports, "a2a", name),
       bridge({
         agent: {
           card: (_, { exchange, request }) => cardOf(exchange, request),

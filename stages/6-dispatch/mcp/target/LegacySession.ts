@@ -10,10 +10,12 @@ import { keys, withMeta } from "../../../../protocols/mcp/envelope.ts"
 import { atLeast, latestLegacy, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
+import { inMeta } from "../hopInMeta.ts"
 import { lasting } from "../lasting.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { type Broken, broken } from "./Channel.ts"
+import { ChannelWire } from "./ChannelWire.ts"
 import { Hearing } from "./Hearing.ts"
 import type { Answer, Ask, Call, ListenEvents, Outcome } from "./McpTarget.ts"
 import type { Wire } from "./Wire.ts"
@@ -145,10 +147,11 @@ export class LegacySession {
       )
     })
 
-  private paramsOf({ method, params, wantsProgress }: Call, id: number): Json | undefined {
+  private paramsOf({ caller: { exchange }, method, params, wantsProgress }: Call, id: number): Json | undefined {
     let sent = params
     if (method === "completion/complete" && !atLeast(this.revision, "2025-06-18")) sent = sent?.without("context")
     sent = sent?.without("inputResponses", "requestState")
+    if (this.wire instanceof ChannelWire) sent = inMeta(sent ?? Fields.empty, exchange)
     return (wantsProgress ? withMeta(sent ?? Fields.empty, { progressToken: String(id) }) : sent)?.toJson()
   }
 

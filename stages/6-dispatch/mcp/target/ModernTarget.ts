@@ -7,6 +7,7 @@ import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { methods } from "../../../../protocols/mcp/methods.ts"
 import { mirrored, type ParamHeader, paramHeadersOf } from "../../../../protocols/mcp/paramHeaders.ts"
 import { latest } from "../../../../protocols/mcp/revision.ts"
+import { inMeta } from "../hopInMeta.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import { type Broken, broken } from "./Channel.ts"
@@ -48,7 +49,8 @@ export class ModernTarget implements McpTarget {
     id: number,
   ): Json {
     const { caller, logLevel, wantsProgress } = call
-    return withMeta(params ?? Fields.empty, {
+    const said = params ?? Fields.empty
+    return withMeta(this.settings.hasHeaders ? said : inMeta(said, caller.exchange), {
       [keys.protocolVersion]: JSON.stringify(latest),
       [keys.clientInfo]:
         caller.clientInfo ?? JSON.stringify({ name: "sluice", version: this.settings.runtime.version }),

@@ -85,6 +85,7 @@ export const passedOn = (exchange: Exchange): Array<string> => {
     const name = theirs[i] as string
     if (!isKept(name)) flat.push(name, theirs[i + 1] as string)
   }
+  exchange.hop?.sign(new Headers(flat), exchange.request.version, exchange.trace !== undefined)
   return flat
 }
 
