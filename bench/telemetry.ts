@@ -18,6 +18,12 @@ import { compile as compileTracing } from "../stages/5-policy/tracing.ts"
 import { Exports } from "../src/telemetry/Exports.ts"
 import { batchSettings } from "../src/telemetry/otlp/settings.ts"
 import { traceWitness } from "../src/telemetry/traces.ts"
+import { Stories, storyWitness } from "../src/telemetry/explanation.ts"
+import { Curiosity } from "../src/telemetry/Curiosity.ts"
+import type { Witness } from "../src/telemetry/Told.ts"
+import { begin as beginSpan } from "../stages/6-dispatch/spanOf.ts"
+import type { Try } from "../stages/6-dispatch/Target.ts"
+import * as Effect from "effect/Effect"
 import { formats } from "../src/telemetry/accessLog.ts"
 import { TelemetryJournal } from "../src/telemetry/journal.ts"
 import { Levels } from "../src/telemetry/Levels.ts"
@@ -76,7 +82,10 @@ const bound: Bound = {
   },
   listener: undefined,
 }
-const endpoint = { label: "127.0.0.1:9000" } as Endpoint
+const endpoint = {
+  label: "127.0.0.1:9000",
+  spec: { target: { _tag: "Host", host: "127.0.0.1", port: 9000 } },
+} as Endpoint
 
 const exchanges = routes.map((route, i) => {
   const fields = ["accept", "*/*", "user-agent", "bench"]
@@ -107,7 +116,12 @@ const exchanges = routes.map((route, i) => {
 })
 const headers = new Headers(["content-type", "text/plain", "content-length", "64", "date", "today", "server", "bench"])
 
-const journalOf = (level: "off" | "info", format: "text" | "json", toSink: boolean): TelemetryJournal => {
+const journalOf = (
+  level: "off" | "info",
+  format: "text" | "json",
+  toSink: boolean,
+  witnesses: ReadonlyArray<Witness> = [],
+): TelemetryJournal => {
   const levels = new Levels({ level: "info", targets: [{ target: "request", level }] })
   const sink = new LineSink({ out: (bytes) => bytes.byteLength, clock: { ...clock, after: () => () => {} } })
   let length = 0
@@ -118,7 +132,7 @@ const journalOf = (level: "off" | "info", format: "text" | "json", toSink: boole
     format: formats[format],
     write: toSink ? (line) => sink.write(line) : (line) => void (length += line.length),
     clock,
-    witnesses: [],
+    witnesses,
     firstNumber: 0,
     log: () => {},
   })
@@ -126,9 +140,9 @@ const journalOf = (level: "off" | "info", format: "text" | "json", toSink: boole
 
 const never: Ending = { reply: undefined, delivered: undefined, outcome: "interrupted", endedMillis: 0 }
 
-/** CPU time of this thread, so that a busy machine does not show. */
+/** CPU time, so that a busy machine does not show; of all threads, because garbage is collected on others. */
 const cpuMicros = (): number => {
-  const { system, user } = process.threadCpuUsage()
+  const { system, user } = process.cpuUsage()
   return user + system
 }
 
@@ -171,25 +185,100 @@ report("an exchange: metrics and a line of text, made", telling(journalOf("info"
 report("an exchange: metrics and a line of text, written to nowhere", telling(journalOf("info", "text", true)))
 report("an exchange: metrics and a line of JSON, written to nowhere", telling(journalOf("info", "json", true)))
 
+const tracerOf = (fraction: number) =>
+  compileTracing(
+    {
+      _tag: "Tracing",
+      callee: { backend: { _tag: "Invalid" }, policies: [] },
+      attributes: [],
+      resources: [],
+      remove: [],
+      randomSampling: { _tag: "Fraction", fraction },
+      path: "/v1/traces",
+      protocol: "http",
+    },
+    { clock, maxBufferBytes: 0 },
+  )
+const dropped = { spans: 0 }
+let exportedBytes = 0
+const exportsOf = (): Exports =>
+  new Exports({
+    clock,
+    version: "bench",
+    resource: () => [["service.name", "bench"]],
+    settings: batchSettings({ OTEL_BSP_MAX_QUEUE_SIZE: "1000000" }),
+    onDropped: (_, count) => (dropped.spans += count),
+  })
+
 /** What an exchange pays for traces that are configured, and that it has none of. */
-const tracer = compileTracing(
-  {
-    _tag: "Tracing",
-    callee: { backend: { _tag: "Invalid" }, policies: [] },
-    attributes: [],
-    resources: [],
-    remove: [],
-    randomSampling: { _tag: "Fraction", fraction: 1e-9 },
-    path: "/v1/traces",
-    protocol: "http",
-  },
-  { clock, maxBufferBytes: 0 },
-)
-const wants = traceWitness(
-  new Exports({ clock, version: "bench", resource: () => [], settings: batchSettings({}), onDropped: () => {} }),
-).wants
+const seldom = tracerOf(1e-9)
+const wants = traceWitness(exportsOf()).wants
 report("an exchange: not sampled, asked at its beginning and at its end", (i) => {
   const exchange = exchanges[i % exchanges.length] as Exchange
-  tracer?.begin(exchange)
+  seldom?.begin(exchange)
   if (wants(exchange, never)) throw new Error("it was sampled")
 })
+
+/** One that is: its spans, its story, and its way to a receiver that costs nothing. */
+const always = tracerOf(1)
+Object.assign(listener, { tracer: always })
+Object.assign(plan, {
+  callees: {
+    to: () => (_: Exchange, request: Request) =>
+      Effect.sync(() => {
+        if (request.body._tag === "Bytes") exportedBytes += request.body.bytes.byteLength
+        return { status: 200, headers: new Headers(), body: empty, origin: "upstream" }
+      }),
+  },
+})
+const tracedExchange = (journal: TelemetryJournal) => (i: number) => {
+  const exchange = exchanges[i % exchanges.length] as Exchange
+  exchange.request.headers.remove("traceparent")
+  exchange.trace = undefined
+  exchange.inquiry = undefined
+  exchange.id = undefined
+  always?.begin(exchange)
+  const { request } = exchange
+  const { inquiry, trace } = exchange as Pick<Exchange, "inquiry" | "trace">
+  if (trace === undefined) throw new Error("it was not sampled")
+  inquiry?.note({ stage: "route", decision: "r", detail: any })
+  inquiry?.note({ stage: "dispatch", decision: "d" })
+  const span = beginSpan(trace, { exchange, number: 0 } as Try, request, endpoint, clock)
+  inquiry?.note({ stage: "attempt", decision: `${request.method} to ${endpoint.label}`, detail: { number: 0 } })
+  span.set("http.status", 200)
+  span.end(clock.nowMillis(), undefined)
+  inquiry?.note({ stage: "attempt", decision: "answered 200" })
+  if (inquiry !== undefined) exchange.id = trace.traceId
+  telling(journal)(i)
+}
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const reportSending = async (name: string, run: (i: number) => void): Promise<void> => {
+  const nanos: Array<number> = []
+  for (let round = 0; round <= ROUNDS; round++) {
+    const start = cpuMicros()
+    let count = 0
+    while (cpuMicros() < start + ROUND_MILLIS * 1000) {
+      // As many as a turn of the loop could bring.
+      for (let turns = 0; turns < 32; turns++) {
+        for (let i = 0; i < 32; i++) run(count++)
+        await turn()
+      }
+    }
+    nanos.push(((cpuMicros() - start) * 1000) / count)
+  }
+  nanos.shift()
+  nanos.sort((a, b) => a - b)
+  process.stdout.write(`${(nanos[Math.floor(ROUNDS / 2)] ?? 0).toFixed(0).padStart(6)} ns  ${name}\n`)
+}
+const withTraces = (): ReadonlyArray<Witness> => [traceWitness(exportsOf())]
+const withStories = (): ReadonlyArray<Witness> => [storyWitness(new Stories(), new Curiosity(clock))]
+await reportSending("an exchange: metrics and a line of JSON, in turns", telling(journalOf("info", "json", true)))
+await reportSending("… sampled, told to nobody", tracedExchange(journalOf("info", "json", true, [])))
+await reportSending("… sampled, its story kept", tracedExchange(journalOf("info", "json", true, withStories())))
+await reportSending("… sampled, exported", tracedExchange(journalOf("info", "json", true, withTraces())))
+await reportSending(
+  "… sampled, exported, its story kept",
+  tracedExchange(journalOf("info", "json", true, [...withTraces(), ...withStories()])),
+)
+process.stdout.write(`${dropped.spans} dropped, ${exportedBytes} bytes exported\n`)
+process.exit(0)

@@ -3,6 +3,7 @@
  *
  *   any path          64 bytes
  *   POST any path     as many bytes as it received, in one reply after the last of them
+ *   /v1/traces        nothing, as a receiver of OTLP answers that takes all
  *   /v1/…             a reply of a model, as JSON or as 100 events
  *   /events           100 server-sent events, as fast as they are taken
  *   /paced            10 server-sent events, 5 ms apart, the first at once
@@ -100,9 +101,15 @@ const echo = (incoming: http.IncomingMessage, response: http.ServerResponse): vo
   })
 }
 
+const receive = (incoming: http.IncomingMessage, response: http.ServerResponse): void => {
+  incoming.resume()
+  incoming.once("end", () => response.writeHead(200, { "content-length": 0 }).end())
+}
+
 const server = http.createServer((incoming, response) => {
   if (incoming.url?.startsWith("/v1/chat/") === true) return model(incoming, response, completion)
   if (incoming.url?.startsWith("/v1/messages") === true) return model(incoming, response, message)
+  if (incoming.url === "/v1/traces") return receive(incoming, response)
   if (incoming.method === "POST") return echo(incoming, response)
   incoming.resume()
   switch (incoming.url) {

@@ -1,16 +1,6 @@
 /** Log records as an ExportLogsServiceRequest. */
-import {
-  attributes,
-  type BinaryWriter,
-  exportRequest,
-  id,
-  type Origin,
-  type OtlpAttribute,
-  text,
-  time,
-  value,
-  WireType,
-} from "./wire.ts"
+import { BIT32, VARINT, Writer } from "../protobuf/Writer.ts"
+import { attributes, exportRequest, id, item, type Origin, type OtlpAttribute, text, time, value } from "./wire.ts"
 
 export const logsPath = "/v1/logs"
 export const logsMethod = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -25,17 +15,22 @@ export interface OtlpLog {
 
 const severityInfo = 9
 
-const record = (writer: BinaryWriter, one: OtlpLog): void => {
+const record = (writer: Writer, one: OtlpLog): void => {
   time(writer, 1, one.unixMillis)
-  writer.tag(2, WireType.Varint).int32(severityInfo)
+  writer.tag(2, VARINT).uint32(severityInfo)
   text(writer, 3, "INFO")
   value(writer, 5, one.body)
   attributes(writer, 6, one.attributes)
-  if (one.traceId !== undefined) writer.tag(8, WireType.Bit32).fixed32(1)
+  if (one.traceId !== undefined) writer.tag(8, BIT32).fixed32(1)
   id(writer, 9, one.traceId)
   id(writer, 10, one.spanId)
   time(writer, 11, one.unixMillis)
 }
 
-export const encodeLogs = (logs: ReadonlyArray<OtlpLog>, origin: Origin): Uint8Array =>
-  exportRequest(origin, logs, record)
+export const writeLog = (writer: Writer, one: OtlpLog): void => item(writer, () => record(writer, one))
+
+export const encodeLogs = (logs: ReadonlyArray<OtlpLog>, origin: Origin): Uint8Array => {
+  const writer = new Writer()
+  for (const one of logs) writeLog(writer, one)
+  return exportRequest(origin, writer.finish())
+}

@@ -1,5 +1,6 @@
 /** Metrics as an ExportMetricsServiceRequest. */
-import { attributes, BinaryWriter, exportRequest, message, type Origin, text, time, WireType } from "./wire.ts"
+import { BIT64, VARINT, Writer } from "../protobuf/Writer.ts"
+import { attributes, exportRequest, item, message, type Origin, text, time } from "./wire.ts"
 
 export const metricsPath = "/v1/metrics"
 export const metricsMethod = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -38,15 +39,15 @@ export interface OtlpPeriod {
 
 const temporalities = { delta: 1, cumulative: 2 } as const
 
-const double = (writer: BinaryWriter, field: number, value: number): void => {
-  writer.tag(field, WireType.Bit64).double(value)
+const double = (writer: Writer, field: number, value: number): void => {
+  writer.tag(field, BIT64).double(value)
 }
 
-const fixed = (writer: BinaryWriter, field: number, value: number): void => {
-  writer.tag(field, WireType.Bit64).fixed64(value)
+const fixed = (writer: Writer, field: number, value: number): void => {
+  writer.tag(field, BIT64).fixed64(value)
 }
 
-const number = (writer: BinaryWriter, point: OtlpPoint, period: OtlpPeriod, hasStart: boolean): void => {
+const number = (writer: Writer, point: OtlpPoint, period: OtlpPeriod, hasStart: boolean): void => {
   if (hasStart) time(writer, 2, period.startedUnixMillis)
   time(writer, 3, period.endedUnixMillis)
   double(writer, 4, point.value)
@@ -56,7 +57,7 @@ const number = (writer: BinaryWriter, point: OtlpPoint, period: OtlpPeriod, hasS
 const total = (counts: ReadonlyArray<number> = []): number => counts.reduce((sum, count) => sum + count, 0)
 
 const explicit = (
-  writer: BinaryWriter,
+  writer: Writer,
   { attributes: own, counts = [], value }: OtlpPoint,
   bounds: ReadonlyArray<number>,
   period: OtlpPeriod,
@@ -75,7 +76,7 @@ const explicit = (
 }
 
 const exponential = (
-  writer: BinaryWriter,
+  writer: Writer,
   { attributes: own, counts, value }: OtlpPoint,
   { buckets, scale, zeroCount }: OtlpExponential,
   period: OtlpPeriod,
@@ -85,17 +86,17 @@ const exponential = (
   time(writer, 3, period.endedUnixMillis)
   fixed(writer, 4, total(counts))
   double(writer, 5, value)
-  writer.tag(6, WireType.Varint).sint32(scale)
+  writer.tag(6, VARINT).sint32(scale)
   fixed(writer, 7, zeroCount)
   const first = buckets[0]?.[0]
   if (first !== undefined) {
     message(writer, 8, (positive) => {
-      positive.tag(1, WireType.Varint).sint32(first)
+      positive.tag(1, VARINT).sint32(first)
       message(positive, 2, (packed) => {
         let next = first
         for (const [index, count] of buckets) {
-          for (; next < index; next++) packed.uint64(0)
-          packed.uint64(count)
+          for (; next < index; next++) packed.uint32(0)
+          packed.uint32(count)
           next++
         }
       })
@@ -103,13 +104,13 @@ const exponential = (
   }
 }
 
-const metric = (writer: BinaryWriter, one: OtlpMetric, period: OtlpPeriod): void => {
+const metric = (writer: Writer, one: OtlpMetric, period: OtlpPeriod): void => {
   const { bounds = [], description, kind, name, points, unit } = one
   text(writer, 1, name)
   text(writer, 2, description)
   text(writer, 3, unit)
-  const temporality = (inner: BinaryWriter): void => {
-    inner.tag(2, WireType.Varint).int32(temporalities[period.temporality])
+  const temporality = (inner: Writer): void => {
+    inner.tag(2, VARINT).uint32(temporalities[period.temporality])
   }
   if (kind === "gauge") {
     message(writer, 5, (gauge) => {
@@ -119,7 +120,7 @@ const metric = (writer: BinaryWriter, one: OtlpMetric, period: OtlpPeriod): void
     message(writer, 7, (sum) => {
       for (const point of points) message(sum, 1, (inner) => number(inner, point, period, true))
       temporality(sum)
-      sum.tag(3, WireType.Varint).bool(true)
+      sum.tag(3, VARINT).bool(true)
     })
   } else if (points.some((point) => point.exponential !== undefined)) {
     message(writer, 10, (histogram) => {
@@ -137,5 +138,8 @@ const metric = (writer: BinaryWriter, one: OtlpMetric, period: OtlpPeriod): void
   }
 }
 
-export const encodeMetrics = (metrics: ReadonlyArray<OtlpMetric>, period: OtlpPeriod, origin: Origin): Uint8Array =>
-  exportRequest(origin, metrics, (writer, one) => metric(writer, one, period))
+export const encodeMetrics = (metrics: ReadonlyArray<OtlpMetric>, period: OtlpPeriod, origin: Origin): Uint8Array => {
+  const writer = new Writer()
+  for (const one of metrics) item(writer, () => metric(writer, one, period))
+  return exportRequest(origin, writer.finish())
+}

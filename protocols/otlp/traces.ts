@@ -1,16 +1,6 @@
 /** Spans as an ExportTraceServiceRequest. */
-import {
-  attributes,
-  type BinaryWriter,
-  exportRequest,
-  id,
-  message,
-  type Origin,
-  type OtlpAttribute,
-  text,
-  time,
-  WireType,
-} from "./wire.ts"
+import { VARINT, Writer } from "../protobuf/Writer.ts"
+import { attributes, exportRequest, id, item, message, type Origin, type OtlpAttribute, text, time } from "./wire.ts"
 
 export const tracesPath = "/v1/traces"
 export const tracesMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -32,13 +22,13 @@ export interface OtlpSpan {
 const kinds = { internal: 1, server: 2, client: 3 } as const
 const statusError = 2
 
-const span = (writer: BinaryWriter, one: OtlpSpan): void => {
+const span = (writer: Writer, one: OtlpSpan): void => {
   id(writer, 1, one.traceId)
   id(writer, 2, one.spanId)
   text(writer, 3, one.state ?? "")
   id(writer, 4, one.parentId)
   text(writer, 5, one.name)
-  writer.tag(6, WireType.Varint).int32(kinds[one.kind])
+  writer.tag(6, VARINT).uint32(kinds[one.kind])
   time(writer, 7, one.startedUnixMillis)
   time(writer, 8, one.endedUnixMillis)
   attributes(writer, 9, one.attributes)
@@ -46,10 +36,15 @@ const span = (writer: BinaryWriter, one: OtlpSpan): void => {
     const { error } = one
     message(writer, 15, (status) => {
       text(status, 2, error)
-      status.tag(3, WireType.Varint).int32(statusError)
+      status.tag(3, VARINT).uint32(statusError)
     })
   }
 }
 
-export const encodeTraces = (spans: ReadonlyArray<OtlpSpan>, origin: Origin): Uint8Array =>
-  exportRequest(origin, spans, span)
+export const writeSpan = (writer: Writer, one: OtlpSpan): void => item(writer, () => span(writer, one))
+
+export const encodeTraces = (spans: ReadonlyArray<OtlpSpan>, origin: Origin): Uint8Array => {
+  const writer = new Writer()
+  for (const one of spans) writeSpan(writer, one)
+  return exportRequest(origin, writer.finish())
+}

@@ -1,5 +1,5 @@
 /** What all OTLP messages are made of: values, attributes and the resource, written as protobuf (opentelemetry-proto 1.x). */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
+import { BIT64, BYTES, VARINT, Writer } from "../protobuf/Writer.ts"
 
 export type OtlpValue =
   | string
@@ -11,45 +11,43 @@ export type OtlpValue =
   | { readonly [key: string]: unknown }
 export type OtlpAttribute = readonly [name: string, value: unknown]
 
-export { BinaryWriter, WireType }
-
 /** A field that holds a message; `write` writes its fields. */
-export const message = (writer: BinaryWriter, field: number, write: (writer: BinaryWriter) => void): void => {
-  writer.tag(field, WireType.LengthDelimited).fork()
+export const message = (writer: Writer, field: number, write: (writer: Writer) => void): void => {
+  writer.tag(field, BYTES).fork()
   write(writer)
   writer.join()
 }
 
-export const text = (writer: BinaryWriter, field: number, value: string): void => {
-  if (value !== "") writer.tag(field, WireType.LengthDelimited).string(value)
+export const text = (writer: Writer, field: number, value: string): void => {
+  if (value !== "") writer.tag(field, BYTES).string(value)
 }
 
 /** How deep values are told; what is deeper is told as text. */
 const depthMax = 8
 
 /** AnyValue: string 1, bool 2, int 3, double 4, array 5, kvlist 6, bytes 7. */
-const anyValue = (writer: BinaryWriter, value: unknown, depth: number): void => {
+const anyValue = (writer: Writer, value: unknown, depth: number): void => {
   switch (typeof value) {
     case "string":
-      writer.tag(1, WireType.LengthDelimited).string(value)
+      writer.tag(1, BYTES).string(value)
       return
     case "boolean":
-      writer.tag(2, WireType.Varint).bool(value)
+      writer.tag(2, VARINT).bool(value)
       return
     case "bigint":
-      writer.tag(3, WireType.Varint).int64(BigInt.asIntN(64, value))
+      writer.tag(3, VARINT).int64(BigInt.asIntN(64, value))
       return
     case "number":
-      if (Number.isSafeInteger(value)) writer.tag(3, WireType.Varint).int64(value)
-      else writer.tag(4, WireType.Bit64).double(value)
+      if (Number.isSafeInteger(value)) writer.tag(3, VARINT).int64(value)
+      else writer.tag(4, BIT64).double(value)
       return
     default:
   }
   if (value === null || typeof value !== "object") return
   if (value instanceof Uint8Array) {
-    writer.tag(7, WireType.LengthDelimited).bytes(value)
+    writer.tag(7, BYTES).blob(value)
   } else if (depth >= depthMax) {
-    writer.tag(1, WireType.LengthDelimited).string(JSON.stringify(value))
+    writer.tag(1, BYTES).string(JSON.stringify(value))
   } else if (Array.isArray(value)) {
     message(writer, 5, (inner) => {
       for (const one of value) message(inner, 1, (item) => anyValue(item, one, depth + 1))
@@ -61,40 +59,23 @@ const anyValue = (writer: BinaryWriter, value: unknown, depth: number): void => 
   }
 }
 
-/** Text whose bytes are as many as its characters. */
-const ascii = /^[\u0020-\u007e]*$/
-/** Lengths up to here take one byte. */
-const shortMax = 0x7f
-
-const keyValue = (writer: BinaryWriter, field: number, key: string, value: unknown, depth: number): void => {
-  // Nearly all attributes are short plain texts: their lengths are known beforehand, so nothing is written twice.
-  if (typeof value === "string" && key !== "") {
-    const inner = value.length + 2
-    const whole = key.length + inner + 4
-    if (whole <= shortMax && ascii.test(value) && ascii.test(key)) {
-      writer.tag(field, WireType.LengthDelimited).uint32(whole)
-      writer.tag(1, WireType.LengthDelimited).string(key)
-      writer.tag(2, WireType.LengthDelimited).uint32(inner)
-      writer.tag(1, WireType.LengthDelimited).string(value)
-      return
-    }
-  }
-  writer.tag(field, WireType.LengthDelimited).fork()
+const keyValue = (writer: Writer, field: number, key: string, value: unknown, depth: number): void => {
+  writer.tag(field, BYTES).fork()
   text(writer, 1, key)
-  writer.tag(2, WireType.LengthDelimited).fork()
+  writer.tag(2, BYTES).fork()
   anyValue(writer, value, depth)
   writer.join().join()
 }
 
-export const attributes = (writer: BinaryWriter, field: number, all: Iterable<OtlpAttribute>): void => {
+export const attributes = (writer: Writer, field: number, all: Iterable<OtlpAttribute>): void => {
   for (const [key, value] of all) keyValue(writer, field, key, value, 0)
 }
 
 /** A body of a log record, or any other value by itself. */
-export const value = (writer: BinaryWriter, field: number, one: unknown): void =>
+export const value = (writer: Writer, field: number, one: unknown): void =>
   message(writer, field, (inner) => anyValue(inner, one, 0))
 
-const resource = (writer: BinaryWriter, field: number, all: Iterable<OtlpAttribute>): void =>
+const resource = (writer: Writer, field: number, all: Iterable<OtlpAttribute>): void =>
   message(writer, field, (inner) => attributes(inner, 1, all))
 
 export interface Scope {
@@ -102,7 +83,7 @@ export interface Scope {
   readonly version: string
 }
 
-const scope = (writer: BinaryWriter, field: number, { name, version }: Scope): void =>
+const scope = (writer: Writer, field: number, { name, version }: Scope): void =>
   message(writer, field, (inner) => {
     text(inner, 1, name)
     text(inner, 2, version)
@@ -114,31 +95,38 @@ export interface Origin {
   readonly scope: Scope
 }
 
+/** The field in which all kinds of scopes hold what they tell. */
+const itemsField = 2
+
+/** One of the things that are exported, by itself: put after one another they are what `exportRequest` goes around. */
+export const item = (writer: Writer, write: (writer: Writer) => void): void => {
+  // Hardly any is shorter or longer than two bytes of length can say.
+  writer.tag(itemsField, BYTES).fork(2)
+  write(writer)
+  writer.join()
+}
+
 /** What all requests to export have around what they export. */
-export const exportRequest = <A>(
-  origin: Origin,
-  all: Iterable<A>,
-  write: (writer: BinaryWriter, one: A) => void,
-): Uint8Array => {
-  const writer = new BinaryWriter()
-  message(writer, 1, (group) => {
-    resource(group, 1, origin.resource)
-    message(group, 2, (scoped) => {
-      scope(scoped, 1, origin.scope)
-      for (const one of all) message(scoped, 2, (inner) => write(inner, one))
-    })
-  })
+export const exportRequest = (origin: Origin, items: Uint8Array): Uint8Array => {
+  const writer = new Writer(items.byteLength + 2_048)
+  // A length of four bytes is nearly always right where much is told, and a copy is all that it costs where it is not.
+  const lengthBytes = items.byteLength > 2_000_000 ? 4 : 3
+  writer.tag(1, BYTES).fork(lengthBytes)
+  resource(writer, 1, origin.resource)
+  writer.tag(2, BYTES).fork(lengthBytes)
+  scope(writer, 1, origin.scope)
+  writer.raw(items).join().join()
   return writer.finish()
 }
 
 /** Unix time in nanoseconds, to the microsecond: what a number of milliseconds with a fraction can say. */
-export const time = (writer: BinaryWriter, field: number, unixMillis: number): void => {
+export const time = (writer: Writer, field: number, unixMillis: number): void => {
   const micros = Math.max(0, Math.round(unixMillis * 1000))
   // In halves, because nanoseconds are more than a number holds.
   const low = (micros % half) * 1000
   const high = Math.floor(micros / half) * 1000 + Math.floor(low / half)
   writer
-    .tag(field, WireType.Bit64)
+    .tag(field, BIT64)
     .fixed32(low % half)
     .fixed32(high % half)
 }
@@ -150,13 +138,14 @@ const digit = (code: number): number =>
   code >= 0x30 && code <= 0x39 ? code - 0x30 : code >= 0x61 && code <= 0x66 ? code - 0x57 : Number.NaN
 
 /** An id as bytes; nothing is written for one that is none. */
-export const id = (writer: BinaryWriter, field: number, hex: string | undefined): void => {
+export const id = (writer: Writer, field: number, hex: string | undefined): void => {
   if (hex === undefined || hex === "" || hex.length % 2 !== 0) return
-  const bytes = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < bytes.length; i++) {
-    const value = digit(hex.charCodeAt(2 * i)) * 16 + digit(hex.charCodeAt(2 * i + 1))
-    if (Number.isNaN(value)) return
-    bytes[i] = value
+  // What is no digit is no number, and makes the sum none.
+  let all = 0
+  for (let i = 0; i < hex.length; i++) all += digit(hex.charCodeAt(i))
+  if (Number.isNaN(all)) return
+  writer.tag(field, BYTES).uint32(hex.length / 2)
+  for (let i = 0; i < hex.length; i += 2) {
+    writer.byte(digit(hex.charCodeAt(i)) * 16 + digit(hex.charCodeAt(i + 1)))
   }
-  writer.tag(field, WireType.LengthDelimited).bytes(bytes)
 }

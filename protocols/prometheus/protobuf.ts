@@ -1,5 +1,5 @@
 /** Metric families as Prometheus reads them in protobuf (`io.prometheus.client.MetricFamily`), each with its length. */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire"
+import { BIT64, BYTES, VARINT, Writer } from "../protobuf/Writer.ts"
 
 export const contentType =
   "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
@@ -34,25 +34,25 @@ const kinds = { counter: 0, gauge: 1, histogram: 4 } as const
 /** Below it a value counts as zero; what is observed here is never that small. */
 const zeroThreshold = 2 ** -128
 
-const text = (writer: BinaryWriter, field: number, value: string): void => {
-  writer.tag(field, WireType.LengthDelimited).string(value)
+const text = (writer: Writer, field: number, value: string): void => {
+  writer.tag(field, BYTES).string(value)
 }
 
-const double = (writer: BinaryWriter, field: number, value: number): void => {
-  writer.tag(field, WireType.Bit64).double(value)
+const double = (writer: Writer, field: number, value: number): void => {
+  writer.tag(field, BIT64).double(value)
 }
 
-const whole = (writer: BinaryWriter, field: number, value: number): void => {
-  writer.tag(field, WireType.Varint).uint64(value)
+const whole = (writer: Writer, field: number, value: number): void => {
+  writer.tag(field, VARINT).uint32(value)
 }
 
-const message = (writer: BinaryWriter, field: number, write: () => void): void => {
-  writer.tag(field, WireType.LengthDelimited).fork()
+const message = (writer: Writer, field: number, write: () => void): void => {
+  writer.tag(field, BYTES).fork()
   write()
   writer.join()
 }
 
-const classic = (writer: BinaryWriter, counts: ReadonlyArray<number>, bounds: ReadonlyArray<number>): void => {
+const classic = (writer: Writer, counts: ReadonlyArray<number>, bounds: ReadonlyArray<number>): void => {
   let count = 0
   for (const [i, own] of counts.entries()) {
     count += own
@@ -64,8 +64,8 @@ const classic = (writer: BinaryWriter, counts: ReadonlyArray<number>, bounds: Re
 }
 
 /** Buckets in a row are one span; between spans only the gap is told, and of each count how it differs from the one before. */
-const native = (writer: BinaryWriter, { buckets, scale, zeroCount }: NativeBuckets): void => {
-  writer.tag(5, WireType.Varint).sint32(scale)
+const native = (writer: Writer, { buckets, scale, zeroCount }: NativeBuckets): void => {
+  writer.tag(5, VARINT).sint32(scale)
   double(writer, 6, zeroThreshold)
   whole(writer, 7, zeroCount)
   // Prometheus counts buckets by their upper bound.
@@ -76,8 +76,8 @@ const native = (writer: BinaryWriter, { buckets, scale, zeroCount }: NativeBucke
     let length = 1
     while (indexes[i + length] === start + length) length++
     message(writer, 12, () => {
-      writer.tag(1, WireType.Varint).sint32(start - end)
-      writer.tag(2, WireType.Varint).uint32(length)
+      writer.tag(1, VARINT).sint32(start - end)
+      writer.tag(2, VARINT).uint32(length)
     })
     end = start + length
     i += length
@@ -85,18 +85,18 @@ const native = (writer: BinaryWriter, { buckets, scale, zeroCount }: NativeBucke
   // Without a span a reader would not take an empty one for a native histogram.
   if (buckets.length === 0) {
     message(writer, 12, () => {
-      writer.tag(1, WireType.Varint).sint32(0)
-      writer.tag(2, WireType.Varint).uint32(0)
+      writer.tag(1, VARINT).sint32(0)
+      writer.tag(2, VARINT).uint32(0)
     })
   }
   let before = 0
   for (const [, count] of buckets) {
-    writer.tag(13, WireType.Varint).sint64(count - before)
+    writer.tag(13, VARINT).sint64(count - before)
     before = count
   }
 }
 
-const metric = (writer: BinaryWriter, { bounds, kind }: Family, series: Series): void => {
+const metric = (writer: Writer, { bounds, kind }: Family, series: Series): void => {
   const { counts, labels, native: buckets, value } = series
   for (const [name, label] of labels) {
     message(writer, 1, () => {
@@ -122,11 +122,10 @@ const metric = (writer: BinaryWriter, { bounds, kind }: Family, series: Series):
 
 /** One family with its length before it, as they follow each other in an exposition. */
 export const delimited = (family: Family): Uint8Array => {
-  const writer = new BinaryWriter()
+  const writer = new Writer().fork(3)
   text(writer, 1, family.name)
   text(writer, 2, family.help)
-  writer.tag(3, WireType.Varint).int32(kinds[family.kind])
+  writer.tag(3, VARINT).uint32(kinds[family.kind])
   for (const series of family.series) message(writer, 4, () => metric(writer, family, series))
-  const bytes = writer.finish()
-  return new BinaryWriter().uint32(bytes.byteLength).raw(bytes).finish()
+  return writer.join().finish()
 }

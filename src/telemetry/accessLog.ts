@@ -188,33 +188,35 @@ const shownPath = (path: string, query: string | undefined): string =>
   query === undefined ? path : `${path}?${withoutCredentials(query)}`
 
 /** The fields of a line as values, in the same order. */
-export const fieldsOfLine = (place: Place, told: Line): ReadonlyArray<Field> => {
-  const { host, path, tls } = told
-  const all: ReadonlyArray<readonly [name: FieldName, value: Json | undefined]> = [
-    ["gateway", place.gateway],
-    ["listener", place.listener],
-    ["route_rule", place.rule],
-    ["route", place.route],
-    ["endpoint", told.endpoint],
-    ["src.addr", addressText(told.peer)],
-    ["src.identity", identityOf(tls)],
-    ["http.method", told.method],
-    ["http.host", host],
-    ["http.path", path === undefined ? undefined : shownPath(path, told.query)],
-    ["http.version", told.version === undefined ? undefined : versions[told.version]],
-    ["http.status", told.status === 0 ? undefined : told.status],
-    ["grpc.status", told.grpcStatus],
-    ["tls.sni", host === undefined && tls?.serverName !== "" ? tls?.serverName : undefined],
-    ["trace.id", told.traceId],
-    ["span.id", told.spanId],
-    ["jwt.sub", told.subject],
-    ["protocol", told.protocol],
-    ["retry.attempt", told.attempts > 1 ? told.attempts - 1 : undefined],
-    ["error", told.error],
-    ["reason", told.reason],
-    ["duration", `${Math.max(0, Math.trunc(told.durationMillis))}ms`],
-  ]
-  return all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]))
+export const fieldsOfLine = (place: Place, told: Line): Array<Field> => {
+  const { attempts, host, path, tls, version } = told
+  const all: Array<Field> = []
+  const add = (name: FieldName, value: Json | undefined): void => {
+    if (value !== undefined) all.push([name, value])
+  }
+  add("gateway", place.gateway)
+  add("listener", place.listener)
+  add("route_rule", place.rule)
+  add("route", place.route)
+  add("endpoint", told.endpoint)
+  add("src.addr", addressText(told.peer))
+  if (tls !== undefined) add("src.identity", identityOf(tls))
+  add("http.method", told.method)
+  add("http.host", host)
+  if (path !== undefined) add("http.path", shownPath(path, told.query))
+  if (version !== undefined) add("http.version", versions[version])
+  if (told.status !== 0) add("http.status", told.status)
+  add("grpc.status", told.grpcStatus)
+  if (host === undefined && tls !== undefined && tls.serverName !== "") add("tls.sni", tls.serverName)
+  add("trace.id", told.traceId)
+  add("span.id", told.spanId)
+  add("jwt.sub", told.subject)
+  add("protocol", told.protocol)
+  if (attempts > 1) add("retry.attempt", attempts - 1)
+  add("error", told.error)
+  add("reason", told.reason)
+  add("duration", `${Math.max(0, Math.trunc(told.durationMillis))}ms`)
+  return all
 }
 
 /** Writes lines in one format; everything that does not depend on the exchange is prepared here. */

@@ -163,11 +163,14 @@ export class Stories {
 export const storyWitness = (stories: Stories, curiosity: Curiosity): Witness => ({
   wants: ({ id, inquiry }) => id !== undefined || inquiry !== undefined,
   tell: (told) => {
-    const { exchange } = told
-    const { declined, refusal } = exchange.trail
+    const { id, trace, trail } = told.exchange
+    if (id === undefined) return
     // One that was told only because somebody waits for others is not worth keeping.
     const isKept =
-      refusal !== undefined || declined !== undefined || exchange.trace !== undefined || curiosity.takes(told)
-    if (isKept && exchange.id !== undefined) stories.add(remainsOf(told, exchange.id))
+      trail.refusal !== undefined ||
+      trail.declined !== undefined ||
+      trace !== undefined ||
+      curiosity.takes(told)
+    if (isKept) stories.add(remainsOf(told, id))
   },
 })

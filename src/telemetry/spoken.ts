@@ -163,10 +163,10 @@ const modelFields = (account: Account): ReadonlyArray<Field> => {
   return all
 }
 
-const costAttributes = ({ cost }: Account): Readonly<Record<string, unknown>> =>
+const costAttributes = ({ cost }: Account): Readonly<Record<string, number>> =>
   cost === undefined
     ? {}
-    : Object.fromEntries(Object.entries(cost).map(([part, amount]) => [`agw.ai.usage.cost.${part}`, amount as unknown]))
+    : Object.fromEntries(Object.entries(cost).map(([part, amount]) => [`agw.ai.usage.cost.${part}`, amount as number]))
 
 /** Undefined: no model was called. */
 export const paid = ({ identity, notes }: Exchange): Bill | undefined => {
@@ -203,5 +203,7 @@ export const payloadOf = ({ notes }: Exchange): Payload | undefined => {
 }
 
 /** The costs by part, for the span of the exchange. */
-export const spokenAttributes = ({ notes }: Exchange): ReadonlyArray<readonly [string, unknown]> =>
-  notes?.llm === undefined ? [] : Object.entries(costAttributes(notes.llm)).filter(([name]) => !name.endsWith("total"))
+export const spokenAttributes = ({ notes }: Exchange): ReadonlyArray<Field> =>
+  notes?.llm === undefined
+    ? none
+    : Object.entries(costAttributes(notes.llm)).filter(([name]) => !name.endsWith("total"))

@@ -6,6 +6,7 @@ import type { Tracing } from "../../ir/policy/Tracing.ts"
 import type { Match } from "../../ir/Match.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import { spokenAttributes, spokenName } from "./spoken.ts"
+import type { Field } from "../../stages/5-policy/recording.ts"
 import { arranged, type Told, type Witness } from "./Told.ts"
 import type { Exports } from "./Exports.ts"
 
@@ -51,12 +52,8 @@ export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
   trace.finish(ending.endedMillis)
   const computed = tracer.attributes(exchange, ending)
   const named = computed.find(([name]) => name === nameAttribute)?.[1]
-  const own: ReadonlyArray<readonly [string, unknown]> = [
-    ...told.fields,
-    ["url.scheme", exchange.request.scheme],
-    ...spokenAttributes(exchange),
-    ...(line.version === undefined ? [] : [["network.protocol.version", line.version] as const]),
-  ]
+  const own: Array<Field> = [...told.fields, ["url.scheme", exchange.request.scheme], ...spokenAttributes(exchange)]
+  if (line.version !== undefined) own.push(["network.protocol.version", line.version])
   const state = exchange.request.headers.get(tracestateHeader)
   const { traceId } = trace
   const server: OtlpSpan = {
@@ -69,9 +66,9 @@ export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
     startedUnixMillis: told.unixMillis(exchange.startedMillis),
     endedUnixMillis: told.endedUnixMillis,
     attributes: arranged(
-      own as typeof told.fields,
+      own,
       removedBy(tracer.policy),
-      computed.filter(([name]) => name !== nameAttribute),
+      named === undefined ? computed : computed.filter(([name]) => name !== nameAttribute),
     ),
     error: line.error,
   }

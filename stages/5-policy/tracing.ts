@@ -80,14 +80,18 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
     return facts
   }
 
+  const begun = (exchange: Exchange, traceId: string, remote: TraceContext | undefined): void => {
+    exchange.trace = Trace.begin(clock.random, traceId, remote)
+    if (hears) exchange.keepsPayload = true
+    exchange.inquiry ??= new Story(clock)
+  }
+
   const follow = (exchange: Exchange, remote: TraceContext): void => {
     // Whoever began the trace does not want it: then it goes on as it came.
     if ((remote.flags & sampledFlag) === 0) return
     const share = client(exchange)
     if (share < 1 && shareOf(remote.traceId) >= share) return
-    exchange.trace = Trace.begin(clock.random, remote.traceId, remote)
-    if (hears) exchange.keepsPayload = true
-    exchange.inquiry ??= new Story(clock)
+    begun(exchange, remote.traceId, remote)
   }
 
   return {
@@ -106,9 +110,7 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
         const share = random(exchange)
         // Drawn first: an exchange that is not sampled needs no name for its trace.
         if (share <= 0 || (share < 1 && clock.random() >= share)) return
-        exchange.trace = Trace.begin(clock.random, newTraceId(clock.random), undefined)
-        if (hears) exchange.keepsPayload = true
-        exchange.inquiry ??= new Story(clock)
+        begun(exchange, newTraceId(clock.random), undefined)
       } else follow(exchange, remote)
     },
     keeps: (exchange, ending) => filter === undefined || filter.holds(factsOf(exchange, ending)) === true,

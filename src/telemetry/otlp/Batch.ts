@@ -1,8 +1,10 @@
 /**
- * Things on their way to a receiver: gathered for a moment, sent together, dropped and counted beyond the bound. A
- * receiver that cannot be reached is tried a few times more; what it says is wrong is not sent again.
+ * Things on their way to a receiver: written down when they are offered, because bytes are cheaper to keep than objects,
+ * gathered for a moment, sent together, dropped and counted beyond the bound. A receiver that cannot be reached is tried a
+ * few times more; what it says is wrong is not sent again.
  */
 import * as Effect from "effect/Effect"
+import { Writer } from "../../../protocols/protobuf/Writer.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 
 /** What became of one sending. */
@@ -19,7 +21,9 @@ export interface BatchSettings {
 
 export interface BatchOptions<A> extends BatchSettings {
   readonly clock: Pick<Clock, "after" | "random">
-  readonly send: (batch: ReadonlyArray<A>) => Effect.Effect<Sent>
+  readonly write: (writer: Writer, one: A) => void
+  /** What was written of many, one after the other. */
+  readonly send: (items: Uint8Array) => Effect.Effect<Sent>
   /** Told what was lost, and why. */
   readonly onDropped: (count: number, why: string) => void
 }
@@ -28,9 +32,19 @@ export interface BatchOptions<A> extends BatchSettings {
 const triesMax = 5
 const retryMillis = 1_000
 
+interface Parcel {
+  readonly count: number
+  readonly items: Uint8Array
+}
+
 export class Batch<A> {
   private readonly options: BatchOptions<A>
-  private waiting: Array<A> = []
+  /** The parcel that is being filled. */
+  private readonly writer = new Writer(16 * 1024)
+  private gathered = 0
+  private readonly parcels: Array<Parcel> = []
+  /** Of all that is offered, what is neither on its way nor given up. */
+  private waiting = 0
   private cancel: (() => void) | undefined
   private sending: Promise<void> | undefined
 
@@ -39,15 +53,24 @@ export class Batch<A> {
   }
 
   get size(): number {
-    return this.waiting.length
+    return this.waiting
   }
 
   offer(one: A): void {
-    const { batchMax, clock, delayMillis, onDropped, waitingMax } = this.options
-    if (this.waiting.length >= waitingMax) return onDropped(1, "too many wait")
-    this.waiting.push(one)
-    if (this.waiting.length >= batchMax) this.start()
-    else this.cancel ??= clock.after(delayMillis, () => this.start())
+    const { batchMax, clock, delayMillis, onDropped, waitingMax, write } = this.options
+    if (this.waiting >= waitingMax) return onDropped(1, "too many wait")
+    const { length } = this.writer
+    try {
+      write(this.writer, one)
+    } catch (error) {
+      this.writer.rewind(length)
+      return onDropped(1, `it cannot be written: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    this.waiting++
+    if (++this.gathered >= batchMax) {
+      this.seal()
+      this.start()
+    } else this.cancel ??= clock.after(delayMillis, () => this.start())
   }
 
   /** Sends what waits; completes when it is sent, or given up. */
@@ -57,23 +80,35 @@ export class Batch<A> {
     await this.sending
   }
 
+  private seal(): void {
+    if (this.gathered === 0) return
+    this.parcels.push({ count: this.gathered, items: this.writer.take() })
+    this.gathered = 0
+  }
+
   private start(): void {
     this.cancel?.()
     this.cancel = undefined
-    if (this.sending !== undefined || this.waiting.length === 0) return
+    if (this.sending !== undefined || this.waiting === 0) return
     this.sending = this.drain().finally(() => (this.sending = undefined))
   }
 
   private async drain(): Promise<void> {
-    while (this.waiting.length > 0) await this.deliver(this.waiting.splice(0, this.options.batchMax))
+    for (;;) {
+      if (this.parcels.length === 0) this.seal()
+      const parcel = this.parcels.shift()
+      if (parcel === undefined) return
+      this.waiting -= parcel.count
+      await this.deliver(parcel)
+    }
   }
 
-  private async deliver(batch: ReadonlyArray<A>): Promise<void> {
+  private async deliver({ count, items }: Parcel): Promise<void> {
     const { clock, onDropped, send } = this.options
     for (let attempt = 1; ; attempt++) {
-      const sent = await Effect.runPromise(send(batch))
+      const sent = await Effect.runPromise(send(items))
       if (sent._tag === "Taken") return
-      if (sent._tag === "Refused" || attempt >= triesMax) return onDropped(batch.length, sent.why)
+      if (sent._tag === "Refused" || attempt >= triesMax) return onDropped(count, sent.why)
       const millis = sent.afterMillis ?? retryMillis * 2 ** (attempt - 1) * (0.5 + clock.random())
       await new Promise<void>((resolve) => clock.after(Math.min(millis, 60_000), resolve))
     }

@@ -1,8 +1,9 @@
 /** Spans and log records on their way to the receivers that the policies name. Loaded when the first is to be sent. */
 import * as Effect from "effect/Effect"
-import type { OtlpAttribute } from "../../../protocols/otlp/wire.ts"
-import { encodeLogs, logsMethod, type OtlpLog } from "../../../protocols/otlp/logs.ts"
-import { encodeTraces, type OtlpSpan, tracesMethod } from "../../../protocols/otlp/traces.ts"
+import { logsMethod, type OtlpLog, writeLog } from "../../../protocols/otlp/logs.ts"
+import { type OtlpSpan, tracesMethod, writeSpan } from "../../../protocols/otlp/traces.ts"
+import { exportRequest, type Origin, type OtlpAttribute } from "../../../protocols/otlp/wire.ts"
+import type { Writer } from "../../../protocols/protobuf/Writer.ts"
 import type { Exchange } from "../../../stages/Exchange.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import { Batch, type BatchSettings } from "./Batch.ts"
@@ -41,18 +42,24 @@ export class Exporter {
     exchange: Exchange,
     spans: ReadonlyArray<OtlpSpan>,
   ): void {
-    const scope = { name: "sluice", version: this.options.version }
-    const lane = this.lane(this.traces, "traces", policy, where, tracesMethod, exchange, (batch) =>
-      encodeTraces(batch, { resource: this.options.resource(resources), scope }),
-    )
-    for (const span of spans) lane.batch.offer(span)
+    const lane =
+      this.traces.get(policy) ??
+      this.open(this.traces, "traces", policy, where, tracesMethod, exchange, writeSpan, () => ({
+        resource: this.options.resource(resources),
+        scope: { name: "sluice", version: this.options.version },
+      }))
+    lane.receiver.by(exchange)
+    for (let i = 0; i < spans.length; i++) lane.batch.offer(spans[i] as OtlpSpan)
   }
 
   log(policy: object, where: Where, exchange: Exchange, log: OtlpLog): void {
-    const scope = { name: "agentgateway.access", version: this.options.version }
-    const lane = this.lane(this.logs, "logs", policy, where, logsMethod, exchange, (batch) =>
-      encodeLogs(batch, { resource: this.options.resource([]), scope }),
-    )
+    const lane =
+      this.logs.get(policy) ??
+      this.open(this.logs, "logs", policy, where, logsMethod, exchange, writeLog, () => ({
+        resource: this.options.resource([]),
+        scope: { name: "agentgateway.access", version: this.options.version },
+      }))
+    lane.receiver.by(exchange)
     lane.batch.offer(log)
   }
 
@@ -67,20 +74,16 @@ export class Exporter {
     await Promise.all([...this.traces.values(), ...this.logs.values()].map(({ batch }) => batch.flush()))
   }
 
-  private lane<A>(
+  private open<A>(
     lanes: Map<object, Lane<A>>,
     signal: "traces" | "logs",
     policy: object,
     where: Where,
     grpcPath: string,
     exchange: Exchange,
-    encode: (batch: ReadonlyArray<A>) => Uint8Array,
+    write: (writer: Writer, one: A) => void,
+    origin: () => Origin,
   ): Lane<A> {
-    const known = lanes.get(policy)
-    if (known !== undefined) {
-      known.receiver.by(exchange)
-      return known
-    }
     const { clock, onDropped, settings } = this.options
     const receiver = new Receiver(where, grpcPath, clock, exchange)
     const lane: Lane<A> = {
@@ -88,7 +91,8 @@ export class Exporter {
       batch: new Batch({
         ...settings,
         clock,
-        send: (batch) => Effect.suspend(() => receiver.send(encode(batch))),
+        write,
+        send: (items) => Effect.suspend(() => receiver.send(exportRequest(origin(), items))),
         onDropped: (count, why) => onDropped(signal, count, why),
       }),
     }

@@ -51,6 +51,13 @@ describe("sampling", () => {
     expect(begun({ clientSampling: { _tag: "Fraction", fraction: 0 } }, asked("01")).trace).toBeUndefined()
   })
 
+  it("has every sampled exchange tell its story, however many there are at once", () => {
+    const tracer = compile(policy({ randomSampling: { _tag: "Fraction", fraction: 1 } }), computing())
+    const exchanges = Array.from({ length: 500 }, () => makeExchange())
+    for (const exchange of exchanges) tracer?.begin(exchange)
+    expect(exchanges.filter(({ inquiry, trace }) => trace !== undefined && inquiry !== undefined)).toHaveLength(500)
+  })
+
   it("draws from the trace id, so that all who draw agree", () => {
     const half = { clientSampling: { _tag: "Fraction", fraction: 0.5 } } as const
     const inside = `${"1".repeat(18)}00000000000001`
