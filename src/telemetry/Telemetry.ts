@@ -15,7 +15,7 @@ import { type Connected, connects } from "../node/upstream/connects.ts"
 import { formats } from "./accessLog.ts"
 import { TelemetryJournal } from "./journal.ts"
 import { Curiosity } from "./Curiosity.ts"
-import { Stories, storyWitness } from "./explanation.ts"
+import { Stories, storyWitness } from "./Stories.ts"
 import type { ObservedSettings } from "./labels.ts"
 import { type Observed, observe } from "./observed.ts"
 import { standardOf } from "./requestLog/record.ts"
@@ -240,7 +240,8 @@ const make = Effect.fnUntraced(function* ({
       if (levels.enabled("otlp", "warn")) say("warn", "otlp", `${count} of the ${signal} were not exported: ${why}`, {})
     },
   })
-  const stories = new Stories()
+  const forgotten = metrics.storiesForgotten.with()
+  const stories = new Stories((count) => forgotten.add(count))
   const curiosity = new Curiosity(clock)
   let seen: Observed | undefined
   const requestLog =

@@ -37,7 +37,10 @@ export class Told {
 
   /** Everything that an access log could hold of it, in its order. */
   get fields(): ReadonlyArray<Field> {
-    return (this.known ??= [...fieldsOfLine(this.place, this.line), ...this.spoken])
+    if (this.known !== undefined) return this.known
+    const all = fieldsOfLine(this.place, this.line)
+    for (let i = 0; i < this.spoken.length; i++) all.push(this.spoken[i] as Field)
+    return (this.known = all)
   }
 
   /** From the monotonic to the wall clock. */

@@ -1,10 +1,7 @@
 /** The story of one exchange, for people: what each stage decided, in order, and in one sentence why it ended as it did. */
 import { redactText } from "../admin/redact.ts"
-import { fieldsOfLine } from "./accessLog.ts"
-import type { Curiosity } from "./Curiosity.ts"
-import { type Remains, remainsOf } from "./Remains.ts"
+import type { Remains } from "./Remains.ts"
 import type { Step } from "./spokenSteps.ts"
-import type { Witness } from "./Told.ts"
 
 export interface Explanation {
   readonly id: string
@@ -38,10 +35,10 @@ const shown = (value: unknown): unknown => {
   return value
 }
 
-const whereText = ({ backend, place }: Remains): string => {
+const whereText = ({ backend, listenerName, routeName }: Remains): string => {
   const parts = [
-    place.listener === undefined ? undefined : `listener ${place.listener}`,
-    place.route === undefined ? undefined : `route ${place.route}`,
+    listenerName === undefined ? undefined : `listener ${listenerName}`,
+    routeName === undefined ? undefined : `route ${routeName}`,
     backend === undefined ? undefined : `backend ${backend}`,
   ].filter((part) => part !== undefined)
   return parts.length === 0 ? "" : ` (${parts.join(", ")})`
@@ -57,7 +54,7 @@ const deciding = (steps: ReadonlyArray<Step>, policy: string): string => {
 
 /** Why it ended as it did, in one sentence. */
 const whyOf = (remains: Remains, steps: ReadonlyArray<Step>): string => {
-  const { attempts, declined, isOwn, line, outcome, problem, reason, refusal, refusedBy } = remains
+  const { attempts, declined, endpoint, error, isOwn, outcome, problem, reason, refusal, refusedBy, status } = remains
   const where = whereText(remains)
   if (refusal !== undefined) {
     const who =
@@ -69,31 +66,31 @@ const whyOf = (remains: Remains, steps: ReadonlyArray<Step>): string => {
             : "no route took it"
           : "the way to the backend"
     const detail = refusedBy === undefined ? "" : deciding(steps, refusedBy)
-    return `${line.status} by ${who}${where}: ${line.error ?? reason}${detail}.`
+    return `${status} by ${who}${where}: ${error ?? reason}${detail}.`
   }
-  if (declined !== undefined) return `${line.status} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
-  if (problem !== undefined) return `${line.status}${where}: ${problem}.`
-  if (outcome !== "answered") return `${reason}${where}: ${line.error ?? outcome}.`
+  if (declined !== undefined) return `${status} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
+  if (problem !== undefined) return `${status}${where}: ${problem}.`
+  if (outcome !== "answered") return `${reason}${where}: ${error ?? outcome}.`
   return isOwn
-    ? `${line.status} by the gateway itself, as it was told to${where}.`
-    : `${line.status} by the upstream ${line.endpoint ?? ""}${where}${attempts > 1 ? ` at attempt ${attempts}` : ""}.`
+    ? `${status} by the gateway itself, as it was told to${where}.`
+    : `${status} by the upstream ${endpoint ?? ""}${where}${attempts > 1 ? ` at attempt ${attempts}` : ""}.`
 }
 
 /** What must have happened, where nobody wrote it down: steps run in a fixed order, and only the last one refused. */
-const reconstructed = ({ attempts, backend, line, listener, match, refusal, refusedBy, route }: Remains) => {
+const reconstructed = ({ attempts, backend, endpoint, error, listener, match, refusal, refusedBy, route }: Remains) => {
   const steps: Array<Step> = []
   if (route !== undefined) steps.push({ stage: "route", decision: route, detail: match })
   if (backend !== undefined) steps.push({ stage: "dispatch", decision: backend })
-  if (attempts > 0) steps.push({ stage: "attempt", decision: `${attempts} made, the last at ${line.endpoint ?? "?"}` })
+  if (attempts > 0) steps.push({ stage: "attempt", decision: `${attempts} made, the last at ${endpoint ?? "?"}` })
   if (refusal !== undefined) {
     const stage = refusedBy ?? (listener === undefined ? "listener" : route === undefined ? "route" : "dispatch")
-    steps.push({ stage, decision: `refused: ${line.error ?? refusal}` })
+    steps.push({ stage, decision: `refused: ${error ?? refusal}` })
   }
   return steps
 }
 
 export const explain = (remains: Remains): Explanation => {
-  const { endedMillis, line, listener, notes, notesDropped, place, spans, spoken, startedMillis } = remains
+  const { endedMillis, fields, listener, notes, notesDropped, spans, startedMillis, status } = remains
   const steps: Array<Step> = []
   if (listener !== undefined) steps.push({ stage: "listener", decision: listener })
   if (notes === undefined) steps.push(...reconstructed(remains))
@@ -113,11 +110,11 @@ export const explain = (remains: Remains): Explanation => {
     id: remains.id,
     at: new Date(remains.startedUnixMillis).toISOString(),
     why: redactText(whyOf(remains, steps)),
-    status: line.status,
+    status,
     reason: remains.reason,
     durationMillis: rounded(endedMillis - startedMillis),
     recorded: notes !== undefined,
-    fields: shown(Object.fromEntries([...fieldsOfLine(place, line), ...spoken])) as Readonly<Record<string, unknown>>,
+    fields: shown(Object.fromEntries(fields)) as Readonly<Record<string, unknown>>,
     steps,
     ...(spans === undefined
       ? {}
@@ -131,46 +128,3 @@ export const explain = (remains: Remains): Explanation => {
         }),
   }
 }
-
-/** Stories that are kept in memory by each thread; the oldest make room. */
-export const storiesMax = 1_000
-
-export class Stories {
-  private readonly kept = new Map<string, Remains>()
-  /** Their names, round and round: looking for the oldest in the map itself would go through all that were ever there. */
-  private readonly names: Array<string> = []
-  private next = 0
-
-  get(id: string): Explanation | undefined {
-    const found = this.kept.get(id)
-    return found === undefined ? undefined : explain(found)
-  }
-
-  /** The newest first. */
-  latest(count: number): ReadonlyArray<Explanation> {
-    return [...this.kept.values()].toReversed().slice(0, count).map(explain)
-  }
-
-  add(remains: Remains): void {
-    const oldest = this.names[this.next]
-    if (oldest !== undefined) this.kept.delete(oldest)
-    this.names[this.next] = remains.id
-    this.next = (this.next + 1) % storiesMax
-    this.kept.set(remains.id, remains)
-  }
-}
-
-export const storyWitness = (stories: Stories, curiosity: Curiosity): Witness => ({
-  wants: ({ id, inquiry }) => id !== undefined || inquiry !== undefined,
-  tell: (told) => {
-    const { id, trace, trail } = told.exchange
-    if (id === undefined) return
-    // One that was told only because somebody waits for others is not worth keeping.
-    const isKept =
-      trail.refusal !== undefined ||
-      trail.declined !== undefined ||
-      trace !== undefined ||
-      curiosity.takes(told)
-    if (isKept) stories.add(remainsOf(told, id))
-  },
-})

@@ -195,6 +195,11 @@ export const definitions = {
     ["use"],
     "Evaluations of expressions that failed, by what they were for.",
   ),
+  storiesForgotten: counter(
+    "stories_forgotten_total",
+    [],
+    "Stories of exchanges that made room for newer ones in memory.",
+  ),
   exportsDropped: counter("exports_dropped_total", ["signal"], "Spans and log records that no receiver took."),
   requestLogDropped: counter("request_log_dropped_total", [], "Rows of the request log that were not written."),
   queueSize: gauge("queue_size", ["queue"], "What waits to be written or sent, by queue."),
@@ -246,6 +251,7 @@ export interface Metrics {
   readonly residentMemory: Family<Gauge>
   readonly logLinesDropped: Family<Counter>
   readonly expressionFailures: Family<Counter>
+  readonly storiesForgotten: Family<Counter>
   readonly exportsDropped: Family<Counter>
   readonly requestLogDropped: Family<Counter>
   readonly queueSize: Family<Gauge>
@@ -324,6 +330,7 @@ export const make = ({ labels = [], version, ...options }: MetricsOptions): Metr
     residentMemory: registry.gauge(at.residentMemory),
     logLinesDropped: registry.counter(at.logLinesDropped),
     expressionFailures: registry.counter(at.expressionFailures),
+    storiesForgotten: registry.counter(at.storiesForgotten),
     exportsDropped: registry.counter(at.exportsDropped),
     requestLogDropped: registry.counter(at.requestLogDropped),
     queueSize: registry.gauge(at.queueSize),

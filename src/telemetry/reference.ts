@@ -1,6 +1,9 @@
-/** The reference page of the metrics, made from their definitions: `node src/telemetry/reference.ts > docs/reference/metrics.md`. */
+/** The reference page of the metrics, made from their definitions; `npm run reference` writes it. */
+import { fileURLToPath } from "node:url"
 import { definitions } from "./metrics.ts"
 import { metricSeriesMax } from "./Registry.ts"
+
+export const metricsReferencePath = fileURLToPath(new URL("../../docs/reference/metrics.md", import.meta.url))
 
 const number = (value: number): string => String(value)
 
@@ -39,5 +42,3 @@ export const reference = (): string => {
   ]
   return lines.join("\n")
 }
-
-if (import.meta.main) process.stdout.write(reference())

@@ -52,7 +52,9 @@ export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
   trace.finish(ending.endedMillis)
   const computed = tracer.attributes(exchange, ending)
   const named = computed.find(([name]) => name === nameAttribute)?.[1]
-  const own: Array<Field> = [...told.fields, ["url.scheme", exchange.request.scheme], ...spokenAttributes(exchange)]
+  const own: Array<Field> = told.fields.slice()
+  own.push(["url.scheme", exchange.request.scheme])
+  for (const one of spokenAttributes(exchange)) own.push(one)
   if (line.version !== undefined) own.push(["network.protocol.version", line.version])
   const state = exchange.request.headers.get(tracestateHeader)
   const { traceId } = trace

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { celReferencePath, celReferenceText } from "../../cel/reference.ts"
+import { metricsReferencePath, reference as metricsReferenceText } from "../../telemetry/reference.ts"
 import { notBuiltPath, notBuiltText } from "./notBuilt.ts"
 import { referencePath } from "./published.ts"
 import { referenceText } from "./reference.ts"
@@ -10,3 +11,4 @@ mkdirSync(dirname(referencePath), { recursive: true })
 writeFileSync(referencePath, referenceText())
 writeFileSync(notBuiltPath, notBuiltText())
 writeFileSync(celReferencePath, celReferenceText())
+writeFileSync(metricsReferencePath, metricsReferenceText())

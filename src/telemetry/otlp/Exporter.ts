@@ -86,13 +86,14 @@ export class Exporter {
   ): Lane<A> {
     const { clock, onDropped, settings } = this.options
     const receiver = new Receiver(where, grpcPath, clock, exchange)
+    let known: Origin | undefined
     const lane: Lane<A> = {
       receiver,
       batch: new Batch({
         ...settings,
         clock,
         write,
-        send: (items) => Effect.suspend(() => receiver.send(exportRequest(origin(), items))),
+        send: (items) => Effect.suspend(() => receiver.send(exportRequest((known ??= origin()), items))),
         onDropped: (count, why) => onDropped(signal, count, why),
       }),
     }
