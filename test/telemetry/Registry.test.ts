@@ -138,7 +138,7 @@ describe("metrics", () => {
     assert.equal(valueOf(read(textOf(registry.export())), "open"), 2)
   })
 
-  it("come in pieces when there are many", () => {
+  it("come in pieces when there are many", { timeout: 60_000 }, () => {
     const registry = new Registry()
     const family = registry.counter(hits)
     for (let i = 0; i < 5000; i++) family.with(`/a/rather/long/path/${i}`).add(1)
