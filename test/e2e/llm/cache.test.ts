@@ -277,3 +277,143 @@ it("a call that knows nothing of caches says nothing of them", async () => {
   const calls: ReadonlyArray<Call> = upstream.calls
   expect(calls.length).toBe(1)
 })
+
+describe("the same question, asked by several at once", () => {
+  /** Answers of the provider that were begun and wait to go on. */
+  const waiting: Array<{ readonly call: Call; readonly go: () => void; readonly isGone: () => boolean }> = []
+  afterEach(() => void waiting.splice(0))
+  const whenTold =
+    (answer: Scripted["answer"]): Scripted["answer"] =>
+    (call, response) => {
+      let gone = false
+      response.on("close", () => void (gone = !response.writableEnded))
+      waiting.push({ call, go: () => void answer(call, response), isGone: () => gone })
+    }
+  /** All of them have been read by the gateway, as far as can be seen from here: they are among the open exchanges. */
+  const open = (count: number): Promise<void> =>
+    until("all are there", () => place?.gateway.gateway.open().exchanges === count && waiting.length > 0)
+
+  it("is one call, whose answer everybody gets; each is told how it came by it", async () => {
+    await start("responseCache: {}")
+    upstream.answer = whenTold(numbered)
+    const all = Array.from({ length: 5 }, () => ask("hello"))
+    await open(5)
+    waiting[0]?.go()
+    const answers = await Promise.all(all)
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+    expect(answers.map(({ cache }) => cache).toSorted()).toEqual(["hit", "hit", "hit", "hit", "miss"])
+    expect(upstream.calls.length).toBe(1)
+    await until("all were told", () => place?.gateway.told.exchanges.length === 5)
+    const costs = [0, 1, 2, 3, 4].map((i) => accountOf(i)?.usage?.inputTokens ?? 0)
+    expect(costs.toSorted((a, b) => a - b)).toEqual([0, 0, 0, 0, 10])
+  })
+
+  it("whoever asked first and leaves fails nobody: another asks in its place", async () => {
+    await start("responseCache: {}")
+    upstream.answer = whenTold(numbered)
+    const leaving = new AbortController()
+    const first = fetch(`${place?.url}/v1/chat/completions`, {
+      method: "POST",
+      signal: leaving.signal,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] }),
+    }).catch(() => "left")
+    await until("the first asks", () => waiting.length === 1)
+    const others = Array.from({ length: 3 }, () => ask("hello"))
+    await open(4)
+    leaving.abort()
+    expect(await first).toBe("left")
+    await until("another asks", () => waiting.length === 2)
+    expect(waiting[0]?.isGone()).toBe(true)
+    waiting[1]?.go()
+    const answers = await Promise.all(others)
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+    expect(upstream.calls.length).toBe(2)
+  })
+
+  it("a stream comes to all of them as it comes, and goes on when the first of them leaves", async () => {
+    await start("responseCache: {}")
+    let say: (text: string, finish?: string) => void = () => {}
+    let isClosed = false
+    upstream.answer = (_call, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.on("close", () => void (isClosed = true))
+      say = (text, finish) => {
+        response.write(`data: ${JSON.stringify(chunk(text, finish ?? null).data)}\n\n`)
+        if (finish !== undefined) response.end("data: [DONE]\n\n")
+      }
+      say("one")
+    }
+    const listen = async () => {
+      const leaving = new AbortController()
+      const reply = await fetch(`${place?.url}/v1/chat/completions`, {
+        method: "POST",
+        signal: leaving.signal,
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: "m", stream: true, messages: [{ role: "user", content: "hello" }] }),
+      })
+      const reader = (reply.body as ReadableStream<Uint8Array>).getReader()
+      let text = ""
+      const until_ = async (words: string): Promise<string> => {
+        while (!text.includes(words)) {
+          const { done, value } = await reader.read()
+          if (done) break
+          text += Buffer.from(value).toString()
+        }
+        return text
+      }
+      return { cache: reply.headers.get("x-sluice-cache"), hears: until_, leave: () => leaving.abort() }
+    }
+    const first = await listen()
+    await first.hears("one")
+    const second = await listen()
+    expect([first.cache, second.cache]).toEqual(["miss", "hit"])
+    // What came before it came.
+    await second.hears("one")
+    say("two")
+    await Promise.all([first.hears("two"), second.hears("two")])
+    first.leave()
+    await until("the first has left", () => place?.gateway.gateway.open().exchanges === 1)
+    expect(isClosed).toBe(false)
+    const third = await listen()
+    say("three", "stop")
+    expect(await second.hears("[DONE]")).toContain("three")
+    expect(await third.hears("[DONE]")).toBe(await second.hears("[DONE]"))
+    expect(upstream.calls.length).toBe(1)
+    const later = await listen()
+    expect([later.cache, await later.hears("[DONE]")]).toEqual(["hit", await second.hears("[DONE]")])
+    expect(upstream.calls.length).toBe(1)
+  })
+
+  it("the provider is left when the last of them has left", async () => {
+    await start("responseCache: {}")
+    upstream.answer = whenTold(numbered)
+    const leaving = new AbortController()
+    const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "hello" }] })
+    const headers = { "content-type": "application/json" }
+    const all = Array.from({ length: 3 }, () =>
+      fetch(`${place?.url}/v1/chat/completions`, { method: "POST", signal: leaving.signal, headers, body }).catch(
+        () => "",
+      ),
+    )
+    await open(3)
+    leaving.abort()
+    await Promise.all(all)
+    await until("nobody is asked any more", () => place?.gateway.gateway.open().exchanges === 0)
+    await until("the provider was left", () => waiting.every(({ isGone }) => isGone()))
+    upstream.answer = numbered
+    expect((await ask("hello")).cache).toBe("miss")
+  })
+
+  it("an error is for whoever asked; the others ask themselves", async () => {
+    await start("responseCache: {}")
+    upstream.answer = whenTold((_call, response) => sendJson(response, 400, { error: { message: "no" } }))
+    const all = Array.from({ length: 3 }, () => ask("hello"))
+    await open(3)
+    upstream.answer = numbered
+    waiting[0]?.go()
+    const answers = await Promise.all(all)
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 400])
+  })
+})

@@ -1,7 +1,9 @@
 /**
  * Answers that are given again. An answer is only found by whoever may have it: who asks, what is asked, and how the
- * gateway was configured then are all in its key. Only whole answers are kept, never errors.
+ * gateway was configured then are all in its key. Only whole answers are kept, never errors. Who asks what another is
+ * asking already is given the same answer as it comes.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { ResponseCache } from "../../../../ir/policy/ResponseCache.ts"
 import { Headers } from "../../../../protocols/http/headers.ts"
@@ -20,9 +22,10 @@ import type { Candidates } from "../failover.ts"
 import { clientFormats } from "../kinds.ts"
 import { free } from "../prices.ts"
 import { embed } from "./embed.ts"
+import { Flights } from "./Flights.ts"
 import { partitionText, principalOf, questionOf, settingOf } from "./keyOf.ts"
-import { RecordedFlow } from "./RecordedFlow.ts"
 import { ReplayFlow } from "./ReplayFlow.ts"
+import { SharedFlow } from "./SharedFlow.ts"
 import type { Similar } from "./Similar.ts"
 import { isWholeReply, isWholeStream } from "./whole.ts"
 
@@ -65,8 +68,16 @@ const wishes = ({ request }: Try): "noStore" | "noCache" | undefined => {
   return value.includes("no-store") ? "noStore" : value.includes("no-cache") ? "noCache" : undefined
 }
 
+/** An answer that is given again, apart from its bytes. */
+type Described = Omit<KeptReply, "bytes" | "pieces">
+
+/** What those are given who asked the same at the same time: an answer on its way, or one that is here. */
+type Shared = { readonly described: Described; readonly flow: SharedFlow } | KeptReply
+
 interface Place {
   readonly key: string
+  /** Who asks, as the others that ask the same know it; absent where it asks for itself. */
+  readonly who: object | undefined
   readonly around: string | undefined
   readonly vector: Float32Array | undefined
 }
@@ -84,18 +95,19 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
       : partition.as(Facts.of(expressions.around, attempt), partitionText)
 
   /** Policies of the backend that change replies hold for those that are given again too. */
-  const shaped = (attempt: Try, all: Candidates, kept: KeptReply, reply: Reply): Effect.Effect<Reply, Refusal> => {
+  const shaped = (attempt: Try, all: Candidates, kept: Described, reply: Reply): Effect.Effect<Reply, Refusal> => {
     const [first] = all.byMember.values()
     let answered = first
     for (const one of all.byMember.values()) if (one.provider.name === kept.provider) answered = one
     return answered === undefined ? Effect.succeed(reply) : answered.provider.again(attempt, reply)
   }
 
-  const again = (
+  const told = (
     attempt: Try,
     all: Candidates,
     account: Account,
-    reply: KeptReply,
+    reply: Described,
+    body: Body.Body,
     how: "hit" | "similar",
   ): Effect.Effect<Reply, Refusal> => {
     account.cached = how
@@ -109,17 +121,19 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
     headers.set(cacheHeader, how)
     headers.set("age", String(Math.max(0, Math.floor((clock.wallMillis() - reply.storedMillis) / 1000))))
     account.settle(clock.nowMillis())
-    const isPaced = keepsCadence && reply.pieces.length > 1 && reply.contentType.startsWith("text/event-stream")
-    return shaped(attempt, all, reply, {
-      status: 200,
-      headers,
-      body: isPaced ? new ReplayFlow(reply, clock) : Body.bytes(reply.bytes),
-      origin: "gateway",
-    })
+    return shaped(attempt, all, reply, { status: 200, headers, body, origin: "gateway" })
   }
 
-  /** Remembers an answer while it passes. */
-  const keeping = (reply: Reply, asked: Asked, account: Account, { around, key, vector }: Place): Reply => {
+  const again = (attempt: Try, all: Candidates, account: Account, reply: KeptReply, how: "hit" | "similar") => {
+    const isPaced = keepsCadence && reply.pieces.length > 1 && reply.contentType.startsWith("text/event-stream")
+    const body = isPaced ? new ReplayFlow(reply, clock) : Body.bytes(reply.bytes)
+    return told(attempt, all, account, reply, body, how)
+  }
+
+  const flights = new Flights<Shared>(clock)
+
+  /** Remembers an answer while it passes, and lets others have it. */
+  const keeping = (reply: Reply, asked: Asked, account: Account, { around, key, vector, who }: Place): Reply => {
     reply.headers.set(cacheHeader, "miss")
     const { body, headers } = reply
     const contentType = headers.get("content-type") ?? ""
@@ -130,23 +144,68 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
     if (headers.has("content-encoding") || body._tag === "Empty" || asked.wantsList) return reply
     const provider = headers.get("x-sluice-provider")
     const model = headers.get("x-sluice-model")
-    const take = (bytes: Uint8Array, pieces: KeptReply["pieces"]): void => {
-      if (!(isStream ? isWholeStream(format, bytes) : isWholeReply(bytes))) return
+    const take = (bytes: Uint8Array, pieces: KeptReply["pieces"]): KeptReply | undefined => {
+      if (!(isStream ? isWholeStream(format, bytes) : isWholeReply(bytes))) return undefined
       const { responseModel } = account
       const storedMillis = clock.wallMillis()
       const timed = isStream && keepsCadence ? pieces : []
-      replies.put(key, { contentType, provider, model, responseModel, storedMillis, bytes, pieces: timed }, ttlMillis)
+      const kept = { contentType, provider, model, responseModel, storedMillis, bytes, pieces: timed }
+      replies.put(key, kept, ttlMillis)
       if (vector !== undefined && around !== undefined) similar?.put(key, around, vector, clock.nowMillis() + ttlMillis)
+      return kept
     }
     if (body._tag === "Bytes") {
-      if (body.bytes.byteLength <= entryBytesMax) take(body.bytes, [])
-    } else reply.body = new RecordedFlow(body, entryBytesMax, clock.nowMillis, take)
+      const kept = body.bytes.byteLength <= entryBytesMax ? take(body.bytes, []) : undefined
+      if (who !== undefined) {
+        if (kept !== undefined) flights.answered(key, who, kept)
+        flights.landed(key, who)
+      }
+      return reply
+    }
+    const flow = new SharedFlow(body, entryBytesMax, clock.nowMillis, (remembered) => {
+      if (remembered !== undefined) take(remembered.bytes, remembered.pieces)
+      if (who !== undefined) flights.landed(key, who)
+    })
+    const first = flow.join()
+    if (first === undefined) return reply
+    reply.body = first
+    const described = {
+      contentType,
+      provider,
+      model,
+      responseModel: account.responseModel,
+      storedMillis: clock.wallMillis(),
+    }
+    if (who !== undefined) flights.answered(key, who, { described, flow })
     return reply
   }
 
   const asking = (asked: Asked, account: Account, place: Place, answering: Answering) => {
     account.cached = "miss"
     return Effect.map(answering(), (reply) => keeping(reply, asked, account, place))
+  }
+
+  /** Asks, or waits for whoever is asking the same. */
+  const once = (
+    attempt: Try,
+    all: Candidates,
+    account: Account,
+    key: string,
+    asks: (who: object | undefined) => Effect.Effect<Reply, Refusal>,
+  ): Effect.Effect<Reply, Refusal> => {
+    const who = {}
+    const boarded = Effect.flatMap(flights.enter(key, who, attempt.exchange.deadlineMillis), (boarding) => {
+      if (boarding._tag === "Lead") return asks(who)
+      if (boarding._tag === "Alone") return asks(undefined)
+      const { answer } = boarding
+      if ("bytes" in answer) return again(attempt, all, account, answer, "hit")
+      const joined = answer.flow.join()
+      return joined === undefined ? asks(undefined) : told(attempt, all, account, answer.described, joined, "hit")
+    })
+    return Effect.onExit(boarded, (exit) => {
+      flights.left(key, who, exit._tag === "Failure" && Cause.hasInterrupts(exit.cause))
+      return Effect.void
+    })
   }
 
   return (attempt, asked, account, all, answering) => {
@@ -163,15 +222,14 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
     }
     const setting = settingOf(generation, name, asked, attempt.request, all.name)
     const key = sha256(`${sha256(setting)}${sha256(asked.bytes)}`)
-    const exact: Place = { key, around: undefined, vector: undefined }
     const question = similar === undefined ? undefined : questionOf(clientFormats[asked.kind], asked.json ?? {})
-    const alike = (): Effect.Effect<Reply, Refusal> => {
+    const alike = (who: object | undefined): Effect.Effect<Reply, Refusal> => {
       if (semantic === undefined || similar === undefined || question === undefined) {
-        return asking(asked, account, exact, answering)
+        return asking(asked, account, { key, who, around: undefined, vector: undefined }, answering)
       }
       const around = sha256(`${setting}\n${question.around}`)
       return Effect.flatMap(embed(attempt, semantic, question.text), (vector) => {
-        const place: Place = { key, around, vector }
+        const place: Place = { key, who, around, vector }
         const near =
           vector === undefined || wish === "noCache"
             ? undefined
@@ -184,9 +242,9 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
         )
       })
     }
-    if (wish === "noCache") return alike()
+    if (wish === "noCache") return alike(undefined)
     return Effect.flatMap(replies.get(key), (reply) =>
-      reply === undefined ? alike() : again(attempt, all, account, reply, "hit"),
+      reply === undefined ? once(attempt, all, account, key, alike) : again(attempt, all, account, reply, "hit"),
     )
   }
 }

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest"
 import { decode, encode } from "../../../../../src/node/redisReplies.ts"
 import type { Flow, Sink } from "../../../../../stages/Body.ts"
 import { questionOf } from "../../../../../stages/6-dispatch/llm/cache/keyOf.ts"
-import { RecordedFlow } from "../../../../../stages/6-dispatch/llm/cache/RecordedFlow.ts"
 import { ReplayFlow } from "../../../../../stages/6-dispatch/llm/cache/ReplayFlow.ts"
+import { SharedFlow } from "../../../../../stages/6-dispatch/llm/cache/SharedFlow.ts"
 import { normalized, Similar } from "../../../../../stages/6-dispatch/llm/cache/Similar.ts"
 import { isWholeReply, isWholeStream } from "../../../../../stages/6-dispatch/llm/cache/whole.ts"
 import { inMemory, type KeptReply } from "../../../../../stages/ports/Replies.ts"
@@ -151,13 +151,13 @@ describe("a stream that is remembered", () => {
     let now = 0
     let told: { readonly text: string; readonly pieces: KeptReply["pieces"] } | undefined
     const { heard, sink } = recorder()
-    const flow = new RecordedFlow(
+    const flow = new SharedFlow(
       flowOf(chunks, end),
       bytesMax,
       () => (now += 10),
-      (bytes, pieces) => (told = { text: text(bytes), pieces }),
+      (whole) => (told = whole === undefined ? undefined : { text: text(whole.bytes), pieces: whole.pieces }),
     )
-    flow.open(sink)
+    flow.join()?.open(sink)
     return { told, heard }
   }
   it("is told of once it is whole, with its times", () => {
