@@ -2,41 +2,14 @@
 import * as net from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
 import { grpc, grpcServer, serviceOf } from "../../peers/grpc.ts"
-import { outcomes, sockets } from "../faults/freed.ts"
 import { httpUpstream, until } from "../harness.ts"
-import { frameServer, number, type Peer, RST_STREAM } from "../upstream/frames.ts"
-import { ask, type Closing, type Place, start } from "./place.ts"
+import { ask, type Closing, start } from "./place.ts"
+import * as stuck from "./stuckPeers.ts"
 
 const closing: Closing = []
 afterEach(async () => {
   for (const close of closing.splice(0).toReversed()) await close()
 })
-
-const listening = async (server: net.Server): Promise<number> => {
-  const open = new Set<net.Socket>()
-  server.on("connection", (socket: net.Socket) => {
-    open.add(socket)
-    socket.on("error", () => {})
-  })
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  closing.push(() => {
-    for (const socket of open) socket.destroy()
-    server.close()
-  })
-  return (server.address() as net.AddressInfo).port
-}
-
-/** Accepts connections, and reads no byte of them. */
-const deaf = async (): Promise<number> => listening(net.createServer({ pauseOnConnect: true }, () => {}))
-
-/** Speaks HTTP/2 and lets nobody send it a body: SETTINGS_INITIAL_WINDOW_SIZE is 0, and no window is ever opened. */
-const shut = async (): Promise<{ readonly port: number; readonly peers: ReadonlyArray<Peer> }> => {
-  const { peers, server } = frameServer(() => {}, Buffer.concat([Buffer.from([0, 4]), number(0)]))
-  return { port: await listening(server), peers }
-}
-
-const resets = (peers: ReadonlyArray<Peer>): number =>
-  peers.flatMap(({ frames }) => frames).filter(({ type }) => type === RST_STREAM).length
 
 type Message = Record<string, unknown>
 
@@ -61,18 +34,10 @@ const half = async (side: "request" | "response"): Promise<number> => {
   return server.port
 }
 
-const long = "x".repeat(1_000_000)
+const deaf = () => stuck.deaf(closing)
+const shut = () => stuck.shut(closing)
+const { freed, long, resets } = stuck
 const brief = "policies: {http: {requestTimeout: 300ms}}"
-
-/** More exchanges of the kind, each over in time and none with a trace. */
-const freed = async ({ gateway, send }: Place, exchanges: number): Promise<void> => {
-  await outcomes(gateway, exchanges)
-  const before = sockets()
-  await Promise.all(Array.from({ length: 5 }, () => send("/", { method: "POST", body: long }).catch(() => undefined)))
-  await outcomes(gateway, exchanges + 5)
-  // The same few connections, however often it was tried.
-  await until("no socket is left of any of them", () => sockets() <= before + 2)
-}
 
 describe("external authorization by a service", () => {
   const over = (port: number, failureMode: string) =>
