@@ -4,7 +4,9 @@ import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
 import type { Expression } from "./Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, FrontendPolicy, TrafficPolicy } from "./Policy.ts"
+import type { A2a } from "./policy/A2a.ts"
 import type { Ai } from "./policy/Ai.ts"
+import type { PromptGuard } from "./policy/PromptGuard.ts"
 import type { LogFields } from "./policy/AccessLog.ts"
 import type { BackendAuth } from "./policy/BackendAuth.ts"
 import type { Cedar } from "./policy/Cedar.ts"
@@ -135,14 +137,24 @@ const conditional = (policy: ConditionalPolicy, context: Context, emit: Emit): v
   }
 }
 
-const ai = (policy: Ai, emit: Emit): void => {
+const guards = (guard: PromptGuard | undefined, name: string, emit: Emit): void => {
   for (const side of ["request", "response"] as const)
-    for (const [i, { kind }] of (policy.promptGuard?.[side] ?? []).entries()) {
+    for (const [i, { kind }] of (guard?.[side] ?? []).entries()) {
       if (kind._tag !== "Webhook") continue
       kind.headers.forEach(({ expression }, j) =>
-        emit(expression, "header", "llm", "promptGuard", side, i, "kind", "headers", j),
+        emit(expression, "header", "llm", name, side, i, "kind", "headers", j),
       )
     }
+}
+
+const a2a = ({ budgets, guard, limit }: A2a, emit: Emit): void => {
+  guards(guard, "guard", emit)
+  limit?.limits.forEach(({ key }, i) => emit(key, "key", "backend", "limit", "limits", i, "key"))
+  budgets?.forEach(({ key }, i) => emit(key, "key", "backend", "budgets", i, "key"))
+}
+
+const ai = (policy: Ai, emit: Emit): void => {
+  guards(policy.promptGuard, "promptGuard", emit)
   policy.budgets?.forEach(({ key }, i) => emit(key, "key", "route", "budgets", i, "key"))
   emit(policy.responseCache?.key, "key", "route", "responseCache", "key")
   for (const field of ["transformations", "finalTransformations"] as const) {
@@ -240,6 +252,8 @@ const backend = (policy: BackendPolicy, emit: Emit): void => {
       return emit(policy.unhealthyExpression, "health", "attempt", "unhealthyExpression")
     case "SessionAffinity":
       return emit(policy.source, "sessionAffinity", "backend", "source")
+    case "A2a":
+      return a2a(policy, emit)
     case "Ai":
       return ai(policy, emit)
     case "BackendAuth":

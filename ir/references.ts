@@ -54,6 +54,8 @@ export const references = (policy: AnyPolicy, path: Path = []): ReadonlyArray<Re
       }
       return []
     }
+    case "A2a":
+      return policy.guard === undefined ? [] : ofGuards(policy.guard, [...path, "guard"])
     case "Ai": {
       const { promptGuard, responseCache } = policy
       const semantic = responseCache?.semantic

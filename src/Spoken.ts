@@ -79,6 +79,17 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
   const probing = yield* FiberSet.make<void>()
   const runProbes = yield* FiberSet.runtime(probing)()
 
+  /** Models and agents spend from the same place. */
+  const spendings = yield* Effect.cached(
+    Effect.gen(function* () {
+      const url = options.redisUrl === undefined ? undefined : Redacted.value(options.redisUrl)
+      return {
+        own: options.spending ?? inMemorySpending(clock.wallMillis, randomUUID),
+        ...(url === undefined ? {} : { redis: yield* Scope.provide(redisSpending(url, clock), scope) }),
+      }
+    }),
+  )
+
   const beginLlm = Effect.gen(function* () {
     const llm = yield* loaded(options.protocols?.llm, () => import("../stages/6-dispatch/llm/protocol.ts"))
     if (protocols.llm !== undefined) return
@@ -89,11 +100,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
       memory: inMemoryReplies(bounds.replyCacheBytesMax, clock.nowMillis),
       ...(replies === undefined ? {} : { redis: replies }),
     }
-    const spendings = {
-      own: options.spending ?? inMemorySpending(clock.wallMillis, randomUUID),
-      ...(url === undefined ? {} : { redis: yield* Scope.provide(redisSpending(url, clock), scope) }),
-    }
-    remembered.llm = new llm.LlmState(makeTokens(), spendings, kept, coding)
+    remembered.llm = new llm.LlmState(makeTokens(), yield* spendings, kept, coding)
     watched = new llm.Watched(remembered.llm, clock, runProbes)
     protocols.llm = llm
   })
@@ -147,7 +154,10 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
         : (yield* Effect.promise(() => import("./a2a/push.ts"))).makePush(push, { clock, cryptography, ask })
     if (protocols.a2a !== undefined) return
     protocols.a2a = a2a
-    remembered.agents = yield* Scope.provide(a2a.makeAgents(clock, { places, tasks, push: passing }), scope)
+    remembered.agents = yield* Scope.provide(
+      a2a.makeAgents(clock, { places, tasks, push: passing, spendings: yield* spendings }),
+      scope,
+    )
   })
 
   const begin: Readonly<Record<Protocol, Effect.Effect<void>>> = { a2a: beginAgents, llm: beginLlm, mcp: beginMcp }

@@ -2,7 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../Named.ts"
 import { BackendRef } from "../BackendRef.ts"
-import { A2a } from "./A2a.ts"
+import { A2aSpoken } from "./A2aSpoken.ts"
 import { BackendAuth } from "./BackendAuth.ts"
 import { BackendHttp } from "./BackendHttp.ts"
 import { BackendTcp } from "./BackendTcp.ts"
@@ -21,7 +21,7 @@ const calleePolicy = Schema.Union([
   BackendTcp,
   BackendTunnel,
   /** Of an agent that is called. */
-  A2a,
+  A2aSpoken,
 ]).pipe(Schema.toTaggedUnion("_tag"))
 export interface CalleePolicySchema extends Named<typeof calleePolicy> {}
 export const CalleePolicy: CalleePolicySchema = calleePolicy

@@ -299,7 +299,8 @@ const step = (policy: LocalRateLimit, gate: Gate, ports: PolicyPorts, layer: Lay
     )
   const onRequests = of("requests")
   const onTokens = of("tokens")
-  const own = slot("LocalRateLimit", layer)
+  // Backends have none of their own; where a protocol asks it there, it speaks in its place.
+  const own = slot("LocalRateLimit", layer === "backend" ? "route" : layer)
   const enter = (exchange: Exchange, subject: Subject): Effect.Effect<Verdict, Refusal> => {
     const statement = new Statement()
     promise(exchange, own, statement.edit)

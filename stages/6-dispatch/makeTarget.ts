@@ -150,21 +150,27 @@ export const makeTarget = (
   const speaking =
     policies.A2a === undefined || a2a === undefined || typeof template === "string"
       ? reaching
-      : a2a.speak(
+      : a2a.allowed(
           ports,
           policyPorts,
-          resolved,
           policies.A2a,
-          template,
-          (one) => reach(ports, policyPorts, one, template, route),
-          reaching,
+          name,
+          a2a.speak(
+            ports,
+            policyPorts,
+            resolved,
+            policies.A2a,
+            template,
+            (one) => reach(ports, policyPorts, one, template, route),
+            reaching,
+          ),
         )
   const copying = mirrors.length === 0 ? speaking : mirroring(ports, policyPorts, resolved, route, speaking)
   const about = factsOf(resolved.where)
   const steps = [
     ...(policies.A2a === undefined || a2a === undefined
       ? []
-      : [a2a.listen(policyPorts, policies.Authorization !== undefined, policies.A2a.agent)]),
+      : [a2a.listen(policyPorts, a2a.isRuled(policies), policies.A2a.agent)]),
     ...bodySteps(policyPorts, resolved),
     ...backendSteps(about === undefined ? policyPorts : { ...policyPorts, backend: about }, policies),
   ]
@@ -202,10 +208,11 @@ const publishedTarget = (
     inner.attempt,
   )
   const steps = [
-    a2a.listen(policyPorts, rules !== undefined, policy?.agent),
+    a2a.listen(policyPorts, a2a.isRuled(resolved.policies), policy?.agent),
     ...backendSteps(policyPorts, rules === undefined ? {} : { Authorization: rules }),
   ]
-  const layered = layer<Try>(steps, agent.attempt)
+  const allowed = a2a.allowed(ports, policyPorts, policy ?? { _tag: "A2a" }, resolved.name, agent.attempt)
+  const layered = layer<Try>(steps, allowed)
   return {
     name: resolved.name,
     type: types.Agents,

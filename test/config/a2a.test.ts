@@ -52,6 +52,20 @@ describe("the policy", () => {
     ["{card: {sign: {key: hello}}}", "expected a private key, in PEM or as a JWK"],
     ["{card: {verify: {jwks: '{}'}}}", "jwks"],
     ["{cards: {}}", "cards"],
+    ["{guardrails: {request: []}}", "messages that are only passed on are not looked into"],
+    [
+      "{bridge: {}, guardrails: {request: [{webhook: {target: {host: 'g:1'}, messageFormat: raw}}]}}",
+      "agents have no messages of models",
+    ],
+    [
+      "{bridge: {}, guardrails: {request: [{keywords: {words: [x]}, scope: [systemPrompt]}]}}",
+      "what is said to an agent is messages",
+    ],
+    ["{rateLimits: [{limit: 1, unit: days, type: tokens}]}", "agents are sent messages, not tokens"],
+    ["{rateLimits: [{limit: 1, unit: days, shared: true}]}", "no Redis is configured"],
+    ["{budgets: [{name: a, messages: 1, window: 1h}, {name: a, messages: 2, window: 1h}]}", "two budgets are called"],
+    ["{budgets: [{name: a, messages: 1, window: 1h, store: redis}]}", "no Redis is configured"],
+    ["{budgets: [{name: a, messages: 1, window: 1h, key: 'nobody.sub'}]}", "nobody"],
   ])("%s is refused", async (a2a, words) => {
     expect((await problemsOf(on(a2a))).join("\n")).toContain(words)
   })

@@ -64,7 +64,8 @@ export interface HeldLimits {
   readonly heldCharsMax: number
 }
 
-interface Found {
+/** What an event says: the texts in it, those it repeats, and those that are over. */
+export interface Found {
   readonly pieces: ReadonlyArray<{ readonly channel: string; readonly path: Path }>
   readonly repeats: ReadonlyArray<Repeat>
   readonly closes: ReadonlyArray<string>
@@ -209,8 +210,9 @@ export class HeldStream {
   private heldChars = 0
   private isOver = false
 
-  constructor(format: ChatFormat, limits: HeldLimits) {
-    this.read = readers[format]
+  /** Of a format of models, or of whatever `format` reads. */
+  constructor(format: ChatFormat | ((json: JsonObject) => Found), limits: HeldLimits) {
+    this.read = typeof format === "function" ? format : readers[format]
     this.limits = limits
     this.repeats = format === "openaiResponses"
   }

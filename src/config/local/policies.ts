@@ -733,7 +733,27 @@ const a2aInterface = Schema.Struct({
   tenant: opt(Schema.NonEmptyString, "Said in every call."),
 })
 
+const MessageLimits = Schema.NonEmptyArray(Bucket)
+const MessageBudgets = Schema.NonEmptyArray(
+  Schema.Struct({
+    name: Schema.NonEmptyString,
+    key: opt(Cel, "Whoever has the same value shares it; all together unless set."),
+    messages: req(Count, "How many may be sent in one window."),
+    window: req(Millis, "Windows begin at multiples of it since 1970: `1h`, `24h`."),
+    store: opt(anyCase(["database", "redis"]), "Where it is kept: `config.database` unless set, or `config.redis`."),
+  }).annotate({ identifier: "MessageBudget" }),
+)
+
 const A2a = Schema.Struct({
+  guardrails: opt(
+    Schema.Struct({
+      request: opt(Schema.Array(RequestGuard)),
+      response: opt(Schema.Array(ResponseGuard)),
+    }).annotate({ identifier: "MessageGuard" }),
+    "Look at the words, data and files of messages, and of what the agent makes.",
+  ),
+  rateLimits: opt(MessageLimits, "How many messages may be sent in a time; each limit is this agent's alone."),
+  budgets: opt(MessageBudgets, "How many messages may be sent in a window; kept where it outlives the gateway."),
   card: opt(
     Schema.Struct({
       verify: opt(

@@ -5,7 +5,8 @@ import * as Result from "effect/Result"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression } from "../../../ir/Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPolicy } from "../../../ir/Policy.ts"
-import type { A2aCard, A2aInterface } from "../../../ir/policy/A2a.ts"
+import type { MessageBudget } from "../../../ir/policy/A2a.ts"
+import type { A2aCard, A2aInterface } from "../../../ir/policy/A2aSpoken.ts"
 import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
 import type { Ai as IrAi, PromptCaching as IrPromptCaching } from "../../../ir/policy/Ai.ts"
 import type { ResponseCache as IrResponseCache } from "../../../ir/policy/ResponseCache.ts"
@@ -1355,9 +1356,68 @@ const a2aCard = (
   })
 }
 
-const a2a = (policy: NonNullable<BackendPolicies["a2a"]>, path: Path, to: Mapping): BackendPolicy => {
+type A2aSource = NonNullable<BackendPolicies["a2a"]>
+
+/** What messages there may be, and what may be in them. */
+const messageRules = (
+  { bridge, budgets: spending, guardrails, publish, rateLimits }: A2aSource,
+  path: Path,
+  to: Mapping,
+): Pick<Extract<BackendPolicy, { readonly _tag: "A2a" }>, "guard" | "limit" | "budgets"> => {
+  const names = new Set<string>()
+  const budgets = (spending ?? []).map((one, i): MessageBudget => {
+    const at = [...path, "budgets", i]
+    if (names.has(one.name)) to.fail([...at, "name"], `two budgets are called \`${one.name}\``)
+    names.add(one.name)
+    if (one.window <= 0) to.fail([...at, "window"], "the window is longer than nothing")
+    if (one.store === "redis" && !to.names.hasRedis) {
+      to.fail([...at, "store"], "no Redis is configured", "Set `config.redis.url`, or leave out `store`.")
+    }
+    return {
+      name: one.name,
+      ...present({ key: one.key }),
+      messages: one.messages,
+      windowMillis: Math.max(1, one.window),
+      ...(one.store === "redis" ? { store: "redis" as const } : {}),
+    }
+  })
+  const limits = (rateLimits ?? []).map((one, i) => {
+    const at = [...path, "rateLimits", i]
+    if (one.type === "tokens") to.fail([...at, "type"], "agents are sent messages, not tokens", "Leave it out.")
+    return bucket(one, at, to)
+  })
+  if (guardrails !== undefined && bridge === undefined && publish === undefined) {
+    to.fail(
+      [...path, "guardrails"],
+      "messages that are only passed on are not looked into",
+      "Set `bridge: {}` beside it: then the gateway reads them.",
+    )
+  }
+  for (const [i, { scope, webhook }] of (guardrails?.request ?? []).entries()) {
+    const at = [...path, "guardrails", "request", i]
+    if (webhook?.messageFormat === "raw") {
+      to.fail([...at, "webhook", "messageFormat"], "agents have no messages of models", "Leave it out.")
+    }
+    if (scope !== undefined && !scope.includes("messages")) {
+      to.fail([...at, "scope"], "what is said to an agent is messages", "Leave it out.")
+    }
+  }
+  const [firstBudget, ...moreBudgets] = budgets
+  return {
+    ...(guardrails === undefined
+      ? {}
+      : { guard: promptGuard({ ...guardrails, streaming: "Enabled" }, [...path, "guardrails"], to) }),
+    ...(limits.length === 0 ? {} : { limit: { _tag: "LocalRateLimit" as const, id: path.join("/"), limits } }),
+    ...(firstBudget === undefined ? {} : { budgets: [firstBudget, ...moreBudgets] as const }),
+  }
+}
+
+const a2a = (policy: A2aSource, path: Path, to: Mapping): BackendPolicy => {
   const { bridge } = policy
-  const own = policy.card === undefined ? {} : { card: a2aCard(policy.card, [...path, "card"], to) }
+  const own = {
+    ...messageRules(policy, path, to),
+    ...(policy.card === undefined ? {} : { card: a2aCard(policy.card, [...path, "card"], to) }),
+  }
   const { publish } = policy
   const card =
     publish === undefined

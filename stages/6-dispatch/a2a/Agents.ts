@@ -7,6 +7,7 @@ import { type Fields, isFields, parse, textOf } from "../../../protocols/a2a/Fie
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { type Fetched, RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { Places } from "../../ports/Places.ts"
+import type { Spendings } from "../../ports/Spending.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import { courier } from "./push/courier.ts"
 import type { Push } from "./push/Push.ts"
@@ -37,6 +38,8 @@ export interface AgentParts {
   readonly places?: Places | undefined
   /** Absent: tasks of agents that the gateway plays are those of this process. */
   readonly tasks?: Tasks | undefined
+  /** Absent: budgets of messages cannot be looked up. */
+  readonly spendings?: Spendings | undefined
 }
 
 /** `chain`: by which way whoever needs it was asked, as fields of a head. */
@@ -48,6 +51,7 @@ export class Agents {
   readonly push: Push | undefined
   /** The tasks of agents that the gateway plays. */
   readonly jobs: Jobs
+  readonly spendings: Spendings | undefined
   /** Runs what nobody waits for. */
   readonly run: Run
   private readonly clock: Clock
@@ -55,11 +59,12 @@ export class Agents {
   private readonly fetches = new Map<string, FetchCard>()
   private readonly chains = new Map<string, ReadonlyArray<string>>()
 
-  constructor(clock: Clock, run: Run, { places, push, tasks }: AgentParts = {}) {
+  constructor(clock: Clock, run: Run, { places, push, spendings, tasks }: AgentParts = {}) {
     this.clock = clock
     this.whereabouts = new Whereabouts(places === undefined ? undefined : { places, clock })
     this.run = run
     this.push = push
+    this.spendings = spendings
     this.jobs = new Jobs({
       clock,
       run,

@@ -8,6 +8,7 @@ import type { Seen } from "../../../protocols/a2a/detect.ts"
 import { type Fields, fieldsOf, isFields, parse, textOf } from "../../../protocols/a2a/Fields.ts"
 import { type Binding, ofMethod, type Operation, type Version } from "../../../protocols/a2a/operation.ts"
 import type * as Effect from "effect/Effect"
+import type { Checked } from "../llm/guard/Guard.ts"
 import type { Errand } from "./push/Desk.ts"
 import type { CelValue } from "../../../ir/cel/CelValue.ts"
 import type { Json } from "../../../ir/cel/toJson.ts"
@@ -175,6 +176,29 @@ export class Conversation {
     this.followers = before.followers
     this.errand = before.errand
     this.agent ??= before.agent
+    this.isCounted = before.isCounted
+    this.guarded = before.guarded
+  }
+
+  /** Limits and budgets have been asked about it. */
+  isCounted = false
+
+  /** Whether it is a message, or may be one for all that is known of it. */
+  get isMessage(): boolean {
+    const { operation, seen } = this
+    if (operation !== undefined) return operation === "SendMessage" || operation === "SendStreamingMessage"
+    return seen._tag === "Rpc" || seen._tag === "Other"
+  }
+
+  /** What guards made of it. */
+  guarded: Array<Checked> = []
+
+  checked(one: Checked): void {
+    // A stream is judged piece by piece: the same said again adds nothing.
+    const isSame = this.guarded.some(
+      ({ action, guard, phase }) => action === one.action && guard === one.guard && phase === one.phase,
+    )
+    if (!isSame) this.guarded.push(one)
   }
 
   /** An answer, or the beginning of one, is there. */
@@ -316,6 +340,12 @@ export class Conversation {
       ["a2a.task.id", this.answeredTaskId],
       ["a2a.task.state", this.taskState],
       ["a2a.context.id", this.answeredContextId],
+      [
+        "a2a.guardrails",
+        this.guarded.length === 0
+          ? undefined
+          : this.guarded.map(({ action, guard, phase }) => `${guard} ${phase} ${action}`),
+      ],
     ]
     return all.flatMap(([name, value]) =>
       value === undefined || computed.includes(name) ? [] : [[name, value] as const],

@@ -31,13 +31,14 @@ import { type Attempting, Try } from "../Target.ts"
 import { chooseLine, type Line } from "./Agent.ts"
 import type { Conversation } from "./Conversation.ts"
 import { grpcEar, jsonRpcEar, MESSAGE_BYTES_MAX, restEar } from "./ears.ts"
+import { dressed, inside, insideEvents, isStopped, type MessageGuard, type Stopped, tellReply } from "./guard.ts"
 import { hold } from "./hold.ts"
 import { relocationOf } from "./outside.ts"
 import { concernsPush, type Desk, type Errand, type Prepared } from "./push/Desk.ts"
 import type { Seal } from "./Seal.ts"
 import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
 import type { Ear, Piece, Put, Voice } from "./Speech.ts"
-import { interpret, type Resumption, type Run } from "./stream.ts"
+import { type Begun, interpret, type Resumption, type Run, type Streaming } from "./stream.ts"
 import { conditional } from "./validators.ts"
 import { watch } from "./watch.ts"
 
@@ -62,6 +63,8 @@ export interface BridgePorts {
   readonly offers: ReadonlyArray<Binding> | undefined
   /** Undefined: cards are believed as they are, and not signed. */
   readonly seal: Seal | undefined
+  /** Absent: nobody looks at what is said. */
+  readonly guard: MessageGuard | undefined
   /** To the backend, for what is not A2A. */
   readonly inner: Attempting
 }
@@ -269,6 +272,7 @@ export const bridge = ({
   agent,
   clock,
   desk,
+  guard,
   inner,
   offers,
   ownerOf,
@@ -296,6 +300,38 @@ export const bridge = ({
     told(conversation)(failed(one))
     return replyOf(voice, voice.whole(operation ?? "SendMessage", failed(one)), undefined)
   }
+
+  const stop = (conversation: Conversation, voice: Voice, operation: Operation, stopped: Stopped): Reply =>
+    dressed(refused(conversation, voice, operation, stopped.fault), stopped, voice.dialed.binding === "GRPC")
+
+  const judged = (
+    attempt: Try,
+    conversation: Conversation,
+    answer: Answer,
+    headers: Headers,
+  ): Effect.Effect<Answer | Stopped> =>
+    guard?.guardsReplies === true ? guard.answer(attempt, conversation, answer, headers) : Effect.succeed(answer)
+
+  /** Read, judged in the words of 1.0, and only then told to the client. */
+  const guarded = (
+    by: MessageGuard,
+    attempt: Try,
+    conversation: Conversation,
+    flow: Body.Flow,
+    given: Streaming,
+    headers: Headers,
+  ): Effect.Effect<Begun> =>
+    Effect.flatMap(interpret(flow, { ...given, voice: inside, told: () => {} }), (begun) =>
+      begun._tag !== "Stream"
+        ? Effect.succeed(begun)
+        : Effect.flatMap(by.stream(attempt, conversation, flowOf(begun.body), headers), (guardedFlow) =>
+            interpret(guardedFlow, {
+              ...given,
+              events: insideEvents(given.operation, headers),
+              resumption: undefined,
+            }),
+          ),
+    )
 
   const offerFor = (attempt: Try, base: string): Offer => {
     const { exchange } = attempt
@@ -374,7 +410,11 @@ export const bridge = ({
             told: told(conversation),
             resumption: run === undefined ? undefined : resumptionOf(attempt, line, ear, run),
           }
-          return Effect.flatMap(interpret(flowOf(body), given), (begun): Effect.Effect<Reply, Refusal> => {
+          const interpreted =
+            guard?.guardsReplies === true
+              ? guarded(guard, attempt, conversation, flowOf(body), given, headers)
+              : interpret(flowOf(body), given)
+          return Effect.flatMap(interpreted, (begun): Effect.Effect<Reply, Refusal> => {
             switch (begun._tag) {
               // A refusal and no reply: what the agent may have begun must not be asked for again.
               case "Broken":
@@ -395,10 +435,17 @@ export const bridge = ({
         }
         return Effect.flatMap(hear(ear, asked.operation, reply), (heard) => {
           const own = asked === call ? heard : firstConfig(heard)
-          return Effect.flatMap(settled(own.answer), (answer) => {
-            const shown = withCard({ ...own, answer }, call, () => offerFor(attempt, outsideBase(attempt, seen)))
-            return Effect.map(shown, (heard) => answered(conversation, voice, call.operation, heard))
-          })
+          return Effect.flatMap(settled(own.answer), (settledAnswer) =>
+            Effect.flatMap(judged(attempt, conversation, settledAnswer, headers), (answer) => {
+              if (isStopped(answer)) {
+                return Effect.succeed(stop(conversation, voice, call.operation, answer))
+              }
+              const shown = withCard({ ...own, answer }, call, () => offerFor(attempt, outsideBase(attempt, seen)))
+              return Effect.map(shown, (heard) =>
+                tellReply(answered(conversation, voice, call.operation, heard), conversation),
+              )
+            }),
+          )
         })
       })
     })
@@ -523,13 +570,15 @@ export const bridge = ({
           }
           const [broken] = results.flatMap((one) => (Result.isFailure(one) ? [one.failure] : []))
           if (pages.length === 0 && broken !== undefined) return Effect.fail(broken)
-          const reply = answered(conversation, voice, call.operation, {
-            answer: result(merged(pages, cursors.ended, pageSize)),
-            headers: new Headers([]),
+          const all = result(merged(pages, cursors.ended, pageSize))
+          const headers = new Headers([])
+          return Effect.map(judged(attempt, conversation, all, headers), (answer) => {
+            if (isStopped(answer)) return stop(conversation, voice, call.operation, answer)
+            const reply = answered(conversation, voice, call.operation, { answer, headers })
+            const missing = results.length - pages.length
+            if (missing > 0) reply.headers.set(partialHeader, `${missing} of ${results.length} replicas did not answer`)
+            return reply
           })
-          const missing = results.length - pages.length
-          if (missing > 0) reply.headers.set(partialHeader, `${missing} of ${results.length} replicas did not answer`)
-          return Effect.succeed(reply)
         },
       ),
     )
@@ -595,6 +644,7 @@ export const bridge = ({
         line.place.tenant === undefined &&
         conversation.operation !== "GetExtendedAgentCard" &&
         !isProse(conversation, version) &&
+        guard === undefined &&
         !(run !== undefined && mayBreak(conversation)) &&
         !(conversation.operation === "ListTasks" && replicas().length > 1) &&
         !(desk !== undefined && mayConcernPush(conversation, request))
@@ -608,7 +658,21 @@ export const bridge = ({
           return Effect.succeed(refused(conversation, voice, read.value.operation, fault("UnsupportedOperation")))
         }
         conversation.asked = read.value.params
-        return translate(attempt, conversation, seen, voice, chosen, read.value)
+        if (guard === undefined) return translate(attempt, conversation, seen, voice, chosen, read.value)
+        if (guard.guardsReplies && wantsNotices(read.value)) {
+          // What agents write to clients by another way would get past whoever looks at their answers.
+          return Effect.succeed(
+            refused(conversation, voice, read.value.operation, fault("PushNotificationNotSupported")),
+          )
+        }
+        const passed = isSent(read.value)
+          ? guard.request(attempt, conversation, read.value)
+          : Effect.succeed(read.value)
+        return Effect.flatMap(passed, (one) =>
+          isStopped(one)
+            ? Effect.succeed(stop(conversation, voice, read.value.operation, one))
+            : translate(attempt, conversation, seen, voice, chosen, one),
+        )
       })
     })
   }
@@ -621,7 +685,7 @@ export const bridge = ({
     const outer = outside.endsWith(suffix) ? outside.slice(0, -suffix.length) : base
     const offer = offerFor(attempt, outer)
     const card = Effect.flatMap(agent.card(exchange.deadlineMillis, attempt), (known) =>
-      signed(offered(known, offer), offer),
+      signed(offered(guard?.guardsReplies === true ? withoutNotices(known) : known, offer), offer),
     )
     return Effect.map(card, (made) => {
       const shown =
@@ -652,7 +716,7 @@ export const bridge = ({
     const { seen } = conversation
     switch (seen._tag) {
       case "Other":
-        return inner(attempt)
+        return guard === undefined || attempt.request.body._tag === "Empty" ? inner(attempt) : unguarded
       case "Keys":
         return seal?.signs === true ? seal.published() : inner(attempt)
       case "Card":
@@ -662,6 +726,22 @@ export const bridge = ({
     }
   }
 }
+
+const unguarded: Effect.Effect<Reply, Refusal> = Effect.fail({
+  _tag: "InvalidRequest",
+  detail: "it is no call of an agent, and nothing else can be guarded here",
+})
+
+const isSent = ({ operation }: Call): boolean => operation === "SendMessage" || operation === "SendStreamingMessage"
+
+const wantsNotices = ({ operation, params }: Call): boolean =>
+  operation === "CreateTaskPushNotificationConfig" ||
+  isFields(fieldsOf(params["configuration"])["taskPushNotificationConfig"])
+
+const withoutNotices = (card: Fields): Fields => ({
+  ...card,
+  capabilities: { ...fieldsOf(card["capabilities"]), pushNotifications: false },
+})
 
 /** Streams in JSON are read as they pass, so that one that breaks can be taken up again. */
 const mayBreak = ({ binding, operation }: Conversation): boolean =>

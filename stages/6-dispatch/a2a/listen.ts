@@ -1,5 +1,6 @@
 /** Finds out what a request asks of an agent, before rules are asked about it. */
 import * as Effect from "effect/Effect"
+import type { BackendPolicies } from "../../../ir/effective.ts"
 import { detect } from "../../../protocols/a2a/detect.ts"
 import { Deframer } from "../../../protocols/grpc/framing.ts"
 import { isGrpc } from "../../../protocols/http/grpc.ts"
@@ -42,6 +43,10 @@ const decoded = (conversation: Conversation, bytes: Uint8Array): Effect.Effect<V
     return pass
   })
 }
+
+/** Whether something hangs on what is asked: then nothing passes that was not looked into. */
+export const isRuled = ({ A2a: spoken, Authorization: rules }: BackendPolicies): boolean =>
+  rules !== undefined || spoken?.limit !== undefined || spoken?.budgets !== undefined || spoken?.guard !== undefined
 
 /**
  * `agent` is the name of the agent where there are several. Where rules look at what is asked, a body that is too long to

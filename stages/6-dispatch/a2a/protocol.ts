@@ -1,7 +1,8 @@
 /** All that the rest of the gateway takes of agents; it is loaded with the first configuration that has any. */
 export { make as makeAgents } from "./Agents.ts"
+export { allowed } from "./allowance.ts"
 export { catalogue } from "./catalogue.ts"
-export { listen } from "./listen.ts"
+export { isRuled, listen } from "./listen.ts"
 export { memberOf } from "./memberOf.ts"
 export { published } from "./publish/published.ts"
 export { memoryPostbox } from "./push/memoryPostbox.ts"

@@ -18,6 +18,7 @@ import { withinHops, withTask } from "./affinity.ts"
 import { Agent, defaultCardPath } from "./Agent.ts"
 import { bridge, type Replica } from "./bridge.ts"
 import { type CardAt, fetchCard } from "./fetchCard.ts"
+import { compile as compileGuard } from "./guard.ts"
 import { Desk } from "./push/Desk.ts"
 import { relay } from "./relay.ts"
 import { Seal } from "./Seal.ts"
@@ -32,7 +33,7 @@ export const speak = (
   ports: DispatchPorts,
   policyPorts: PolicyPorts,
   resolved: Resolved,
-  { bridge: asked, card }: A2a,
+  { bridge: asked, card, guard }: A2a,
   template: EndpointTemplate,
   reach: (resolved: Resolved) => Attempting,
   alone: Attempting,
@@ -84,6 +85,7 @@ export const speak = (
       clock,
       inner,
       offers: asked.offers,
+      guard: guard === undefined ? undefined : compileGuard(guard, policyPorts),
       seal,
       desk: push === undefined ? undefined : new Desk(push, resolved.name),
       run,

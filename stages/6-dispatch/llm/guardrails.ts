@@ -1,10 +1,8 @@
 /** Guards around a call of a model: what is said to it, and what it says. */
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import type { GuardKind, PromptGuard, Rejection, RequestGuard, ResponseGuard } from "../../../ir/policy/PromptGuard.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
-import { HeldStream } from "../../../protocols/llm/guard/HeldStream.ts"
+import { type HeldLimits, HeldStream } from "../../../protocols/llm/guard/HeldStream.ts"
 import { MaskedText } from "../../../protocols/llm/guard/MaskedText.ts"
 import {
   replySpots,
@@ -18,17 +16,17 @@ import { isObject, type JsonObject, parseJson } from "../../../protocols/llm/Jso
 import { kindOfStatus, type LlmError } from "../../../protocols/llm/LlmError.ts"
 import { streamError } from "../../../protocols/llm/errors.ts"
 import type { Framing } from "../../../protocols/llm/framing.ts"
-import { type ChatFormat, chatFormats, type Format, type WireEvent } from "../../../protocols/llm/Translation.ts"
+import { type ChatFormat, chatFormats, type Format } from "../../../protocols/llm/Translation.ts"
 import * as Body from "../../Body.ts"
-import type { Exchange, Reply } from "../../Exchange.ts"
+import type { Exchange, Reply, Trail } from "../../Exchange.ts"
 import { compileFields } from "../../5-policy/headerEdits.ts"
 import type { PolicyPorts } from "../../5-policy/steps.ts"
 import type { Try } from "../Target.ts"
 import type { Account } from "./Account.ts"
 import { REPLY_BYTES_MAX } from "./deliver.ts"
 import type { Checked, Guard, Side } from "./guard/Guard.ts"
-import { GuardedFlow } from "./guard/GuardedFlow.ts"
-import { ask, askNow, type Refused, type Words } from "./guard/judge.ts"
+import { areLocal, guardFlow } from "./guard/guardFlow.ts"
+import { ask, type Refused, type Words } from "./guard/judge.ts"
 import { isLocal, local } from "./guard/local.ts"
 import { remote } from "./guard/remote.ts"
 import { compile as compileRewrite } from "./guard/rewrite.ts"
@@ -76,7 +74,7 @@ const names: Readonly<Record<GuardKind["_tag"], string>> = {
   AzureContentSafety: "azureContentSafety",
 }
 
-const guardOf = (one: RequestGuard | ResponseGuard, ports: PolicyPorts): Guard => {
+export const guardOf = (one: RequestGuard | ResponseGuard, ports: PolicyPorts): Guard => {
   const { kind, rejection } = one
   const fields = rejection?.headers === undefined ? undefined : compileFields(rejection.headers, () => false)
   return {
@@ -107,8 +105,12 @@ const withMasks = (json: JsonObject, words: ReadonlyMap<Spot, Words>): JsonObjec
 /** Stands where a guard is named that does not judge. */
 const nobody: Guard["judge"] = { _tag: "Local", action: "reject", find: () => [], textLengthMax: 0 }
 
-const statusOf = (rejection: Rejection | undefined, { judgement }: Refused): number =>
+export const statusOf = (rejection: Rejection | undefined, { judgement }: Refused): number =>
   judgement.kind === "unclear" ? 503 : (judgement.status ?? rejection?.status ?? REJECTED_STATUS)
+
+/** In the words of the configuration or of a webhook, where they chose any. */
+export const messageOf = ({ guard, judgement }: Refused): string =>
+  (judgement.kind === "unclear" ? undefined : judgement.body) ?? guard.rejection?.body ?? REJECTED_MESSAGE
 
 /** Why, for a reader of the client's format. */
 const errorOf = (refused: Refused): LlmError => {
@@ -145,18 +147,22 @@ const refusal = (format: Format | undefined, refused: Refused): Reply => {
           body: Body.text(own),
           origin: "gateway" as const,
         }
-  const edits = guard.rejectionHeaders
-  if (edits !== undefined && judgement.kind !== "unclear") {
-    for (let i = 0; i + 1 < edits.add.length; i += 2) reply.headers.append(edits.add[i] ?? "", edits.add[i + 1] ?? "")
-    for (let i = 0; i + 1 < edits.set.length; i += 2) reply.headers.set(edits.set[i] ?? "", edits.set[i + 1] ?? "")
-    for (const name of edits.remove) reply.headers.remove(name)
-  }
+  editRejection(reply, refused)
   return reply
 }
 
+/** What the configuration wants in the head of a rejection. */
+export const editRejection = ({ headers }: Reply, { guard, judgement }: Refused): void => {
+  const edits = guard.rejectionHeaders
+  if (edits === undefined || judgement.kind === "unclear") return
+  for (let i = 0; i + 1 < edits.add.length; i += 2) headers.append(edits.add[i] ?? "", edits.add[i + 1] ?? "")
+  for (let i = 0; i + 1 < edits.set.length; i += 2) headers.set(edits.set[i] ?? "", edits.set[i + 1] ?? "")
+  for (const name of edits.remove) headers.remove(name)
+}
+
 /** A guard that did not run is seen by whoever reads the reply, too. */
-const tellReply = (reply: Reply, account: Account): void => {
-  const open = [...new Set(account.guarded.filter(({ action }) => action === "failOpen").map(({ guard }) => guard))]
+export const tellOpen = (reply: Reply, guarded: ReadonlyArray<Checked>): void => {
+  const open = [...new Set(guarded.filter(({ action }) => action === "failOpen").map(({ guard }) => guard))]
   if (open.length > 0) reply.headers.set("x-sluice-guardrails-failed-open", open.join(", "))
 }
 
@@ -175,17 +181,25 @@ const streamed = ({ headers }: Reply, isList: boolean): Framing | undefined => {
   return isList && /^application\/json\b/i.test(type) ? "jsonArray" : undefined
 }
 
+export const declined = (side: Side, { guard, judgement }: Refused): NonNullable<Trail["declined"]> => ({
+  by: `the guard ${guard.name}`,
+  why:
+    judgement.kind === "unclear"
+      ? `it could not judge the ${side}, and does not let pass what it cannot judge`
+      : `it rejects the ${side}${judgement.reason === undefined ? "" : `: ${judgement.reason}`}`,
+})
+
 const declining = (attempt: Try, side: Side, format: Format | undefined, refused: Refused): Reply => {
-  const { guard, judgement } = refused
-  attempt.exchange.trail.declined = {
-    by: `the guard ${guard.name}`,
-    why:
-      judgement.kind === "unclear"
-        ? `it could not judge the ${side}, and does not let pass what it cannot judge`
-        : `it rejects the ${side}${judgement.reason === undefined ? "" : `: ${judgement.reason}`}`,
-  }
+  attempt.exchange.trail.declined = declined(side, refused)
   return refusal(format, refused)
 }
+
+/** How much of a stream is held back. */
+export const heldLimits = (guards: ReadonlyArray<Guard>): HeldLimits => ({
+  tailChars: TAIL_CHARS,
+  batchChars: areLocal(guards) ? 1 : BATCH_CHARS,
+  heldCharsMax: HELD_CHARS_MAX,
+})
 
 /** Providers that stand for each other share their guards, so that a request is judged once however often it is sent. */
 const known = new WeakMap<PromptGuard, WeakMap<PolicyPorts, Guarding>>()
@@ -213,8 +227,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
   /** What became of messages, so that each is sent away once however many providers are asked. */
   const rewritten = new WeakMap<Exchange, Map<string, JsonObject>>()
   const responses = policy.response.map((one) => guardOf(one, ports))
-  const areLocal = responses.every(({ judge }) => judge._tag === "Local")
-  const limits = { tailChars: TAIL_CHARS, batchChars: areLocal ? 1 : BATCH_CHARS, heldCharsMax: HELD_CHARS_MAX }
+  const limits = heldLimits(responses)
 
   const telling = (account: Account) => (checked: Checked) => account.checked(checked)
   const asking = (attempt: Try, side: Side, account: Account, replyHeaders?: Headers) => ({
@@ -231,49 +244,21 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
     reply: Reply,
     account: Account,
     framing: Framing,
-  ): Effect.Effect<Reply> =>
-    Effect.contextWith((context: Context.Context<never>) => {
-      const runFork = Effect.runForkWith(context)
-      const { body, headers } = reply
-      if (body._tag === "Empty") return Effect.succeed(reply)
-      const end = (refused: Refused | undefined): WireEvent | undefined =>
-        refused === undefined ? undefined : streamError(format, errorOf(refused))
-      reply.body = new GuardedFlow(asFlow(body), framing, new HeldStream(format, limits), {
-        judge: (windows, decided) => {
-          const words = windows.map(({ masked }, group): Words => ({
-            masked,
-            scope: "messages",
-            role: "assistant",
-            group,
-          }))
-          if (areLocal) {
-            decided(end(askNow(responses, words, telling(account), "response")))
-            return undefined
-          }
-          const verdict = ask(responses, words, asking(attempt, "response", account, headers))
-          let isCalledOff = false
-          const fiber = runFork(
-            Effect.matchCause(verdict, {
-              onFailure: () => {
-                if (!isCalledOff)
-                  decided(
-                    streamError(format, { kind: "unavailable", status: 503, message: "a guard of this model failed" }),
-                  )
-              },
-              onSuccess: (refused) => {
-                if (!isCalledOff) decided(end(refused))
-              },
-            }),
-          )
-          return () => {
-            isCalledOff = true
-            runFork(Fiber.interrupt(fiber))
-          }
-        },
-      })
-      headers.remove("content-length")
-      return Effect.succeed(reply)
+  ): Effect.Effect<Reply> => {
+    const { body, headers } = reply
+    if (body._tag === "Empty") return Effect.succeed(reply)
+    const guarded = guardFlow(asFlow(body), framing, new HeldStream(format, limits), {
+      guards: responses,
+      asked: asking(attempt, "response", account, headers),
+      refusal: (refused) => streamError(format, errorOf(refused)),
+      broken: streamError(format, { kind: "unavailable", status: 503, message: "a guard of this model failed" }),
     })
+    return Effect.map(guarded, (flow) => {
+      reply.body = flow
+      headers.remove("content-length")
+      return reply
+    })
+  }
 
   const guardWhole = (attempt: Try, format: ChatFormat, reply: Reply, account: Account): Effect.Effect<Reply> => {
     const { body, headers } = reply
@@ -299,7 +284,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
               reply.body = Body.text(JSON.stringify(masked))
               for (const name of ["content-length", "content-md5", "digest", "etag"]) headers.remove(name)
             }
-            tellReply(reply, account)
+            tellOpen(reply, account.guarded)
             return reply
           },
         )
@@ -366,7 +351,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
       })
     },
     reply: (attempt, format, reply, account, isList) => {
-      tellReply(reply, account)
+      tellOpen(reply, account.guarded)
       if (responses.length === 0 || !isChat(format) || reply.status >= 400 || reply.tunnel !== undefined)
         return Effect.succeed(reply)
       const encoding = reply.headers.get("content-encoding")?.trim().toLowerCase()

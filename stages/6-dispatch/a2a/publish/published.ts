@@ -10,6 +10,7 @@ import { type DispatchPorts, hopOf } from "../../ports.ts"
 import type { Attempting } from "../../Target.ts"
 import { withinHops } from "../affinity.ts"
 import { bridge } from "../bridge.ts"
+import { compile as compileGuard } from "../guard.ts"
 import { Desk } from "../push/Desk.ts"
 import { pushPath } from "../push/Push.ts"
 import { Seal } from "../Seal.ts"
@@ -30,13 +31,14 @@ const unpublished = (detail: string): Published => {
 /** `inner` makes attempts at the backend itself; `name` tells its tasks from those of other agents. */
 export const published = (
   ports: DispatchPorts,
-  { gate }: PolicyPorts,
+  policyPorts: PolicyPorts,
   name: string,
   kind: "models" | "servers",
-  { bridge: spoken, card, publish }: A2a,
+  { bridge: spoken, card, guard, publish }: A2a,
   inner: Attempting,
 ): Published => {
   const { agents, clock } = ports
+  const { gate } = policyPorts
   if (agents === undefined || gate === undefined || publish === undefined) {
     return unpublished("nothing can be published as an agent here")
   }
@@ -97,6 +99,7 @@ export const published = (
         clock,
         inner: () => Effect.fail({ _tag: "RouteNotFound" }),
         offers: spoken?.offers,
+        guard: guard === undefined ? undefined : compileGuard(guard, policyPorts),
         seal,
         desk: push === undefined ? undefined : new Desk(push, name),
         run: agents.run,
