@@ -147,7 +147,8 @@ const guards = (guard: PromptGuard | undefined, name: string, emit: Emit): void 
     }
 }
 
-const a2a = ({ budgets, guard, limit }: A2a, emit: Emit): void => {
+const a2a = ({ budgets, foreignTasks, guard, limit }: A2a, emit: Emit): void => {
+  emit(foreignTasks, "condition", "backend", "foreignTasks")
   guards(guard, "guard", emit)
   limit?.limits.forEach(({ key }, i) => emit(key, "key", "backend", "limit", "limits", i, "key"))
   budgets?.forEach(({ key }, i) => emit(key, "key", "backend", "budgets", i, "key"))

@@ -110,7 +110,7 @@ const mcpCall = record("mcp", {
 const mcpMessage = record("mcp", { methodName: string, targets: list(string), params: dyn, result: dyn })
 
 const a2aAsked = {
-  ...fieldsOf(string, "agent binding version method operation skill taskId contextId pushUrl"),
+  ...fieldsOf(string, "agent binding version method operation skill taskId contextId taskOwner pushUrl"),
   message: record("message", {
     ...fieldsOf(string, "messageId role contextId taskId"),
     parts: list(dyn),

@@ -26,5 +26,7 @@ export const A2a = Schema.TaggedStruct("A2a", {
   /** How often it may be sent a message. */
   limit: Schema.optionalKey(LocalRateLimit),
   budgets: Schema.optionalKey(Schema.NonEmptyArray(MessageBudget)),
+  /** When true, a caller may know of a task that somebody else began; absent: never. */
+  foreignTasks: Schema.optionalKey(Expression),
 })
 export type A2a = typeof A2a.Type

@@ -170,7 +170,14 @@ export const makeTarget = (
   const steps = [
     ...(policies.A2a === undefined || a2a === undefined
       ? []
-      : [a2a.listen(policyPorts, a2a.isRuled(policies), policies.A2a.agent)]),
+      : [
+          a2a.listen(
+            policyPorts,
+            a2a.isRuled(policies),
+            policies.A2a.agent,
+            a2a.ownersOf(ports, policyPorts, policies.A2a, name),
+          ),
+        ]),
     ...bodySteps(policyPorts, resolved),
     ...backendSteps(about === undefined ? policyPorts : { ...policyPorts, backend: about }, policies),
   ]
@@ -208,7 +215,12 @@ const publishedTarget = (
     inner.attempt,
   )
   const steps = [
-    a2a.listen(policyPorts, a2a.isRuled(resolved.policies), policy?.agent),
+    a2a.listen(
+      policyPorts,
+      a2a.isRuled(resolved.policies),
+      policy?.agent,
+      a2a.ownersOf(ports, policyPorts, policy ?? { _tag: "A2a" }, resolved.name),
+    ),
     ...backendSteps(policyPorts, rules === undefined ? {} : { Authorization: rules }),
   ]
   const allowed = a2a.allowed(ports, policyPorts, policy ?? { _tag: "A2a" }, resolved.name, agent.attempt)

@@ -752,6 +752,7 @@ const A2a = Schema.Struct({
     }).annotate({ identifier: "MessageGuard" }),
     "Look at the words, data and files of messages, and of what the agent makes.",
   ),
+  foreignTasks: opt(Cel, "When true, tasks that another caller began exist as well; they do not unless set."),
   rateLimits: opt(MessageLimits, "How many messages may be sent in a time; each limit is this agent's alone."),
   budgets: opt(MessageBudgets, "How many messages may be sent in a window; kept where it outlives the gateway."),
   card: opt(

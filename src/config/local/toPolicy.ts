@@ -1360,10 +1360,10 @@ type A2aSource = NonNullable<BackendPolicies["a2a"]>
 
 /** What messages there may be, and what may be in them. */
 const messageRules = (
-  { bridge, budgets: spending, guardrails, publish, rateLimits }: A2aSource,
+  { bridge, budgets: spending, foreignTasks, guardrails, publish, rateLimits }: A2aSource,
   path: Path,
   to: Mapping,
-): Pick<Extract<BackendPolicy, { readonly _tag: "A2a" }>, "guard" | "limit" | "budgets"> => {
+): Pick<Extract<BackendPolicy, { readonly _tag: "A2a" }>, "guard" | "limit" | "budgets" | "foreignTasks"> => {
   const names = new Set<string>()
   const budgets = (spending ?? []).map((one, i): MessageBudget => {
     const at = [...path, "budgets", i]
@@ -1402,8 +1402,12 @@ const messageRules = (
       to.fail([...at, "scope"], "what is said to an agent is messages", "Leave it out.")
     }
   }
+  if (foreignTasks !== undefined && publish !== undefined) {
+    to.fail([...path, "foreignTasks"], "tasks of what the gateway publishes are their callers' alone", "Leave it out.")
+  }
   const [firstBudget, ...moreBudgets] = budgets
   return {
+    ...present({ foreignTasks }),
     ...(guardrails === undefined
       ? {}
       : { guard: promptGuard({ ...guardrails, streaming: "Enabled" }, [...path, "guardrails"], to) }),

@@ -180,6 +180,9 @@ export class Conversation {
     this.guarded = before.guarded
   }
 
+  /** Who began the task that is asked about, or the context, where that is known. */
+  taskOwner: string | undefined
+
   /** Limits and budgets have been asked about it. */
   isCounted = false
 
@@ -303,6 +306,7 @@ export class Conversation {
       case "skill":
       case "taskId":
       case "contextId":
+      case "taskOwner":
       case "pushUrl":
         return this[name]
       case "method":

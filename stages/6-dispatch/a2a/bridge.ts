@@ -34,6 +34,7 @@ import { grpcEar, jsonRpcEar, MESSAGE_BYTES_MAX, restEar } from "./ears.ts"
 import { dressed, inside, insideEvents, isStopped, type MessageGuard, type Stopped, tellReply } from "./guard.ts"
 import { hold } from "./hold.ts"
 import { relocationOf } from "./outside.ts"
+import type { Owners } from "./Owners.ts"
 import { concernsPush, type Desk, type Errand, type Prepared } from "./push/Desk.ts"
 import type { Seal } from "./Seal.ts"
 import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
@@ -65,6 +66,8 @@ export interface BridgePorts {
   readonly seal: Seal | undefined
   /** Absent: nobody looks at what is said. */
   readonly guard: MessageGuard | undefined
+  /** Absent: lists are shown as agents make them. */
+  readonly owners: Owners | undefined
   /** To the backend, for what is not A2A. */
   readonly inner: Attempting
 }
@@ -276,6 +279,7 @@ export const bridge = ({
   inner,
   offers,
   ownerOf,
+  owners,
   replicas,
   run,
   seal,
@@ -310,7 +314,14 @@ export const bridge = ({
     answer: Answer,
     headers: Headers,
   ): Effect.Effect<Answer | Stopped> =>
-    guard?.guardsReplies === true ? guard.answer(attempt, conversation, answer, headers) : Effect.succeed(answer)
+    Effect.flatMap(ownIn(attempt, conversation, answer), (own) =>
+      guard?.guardsReplies === true ? guard.answer(attempt, conversation, own, headers) : Effect.succeed(own),
+    )
+
+  const ownIn = (attempt: Try, conversation: Conversation, answer: Answer): Effect.Effect<Answer> =>
+    owners === undefined || conversation.operation !== "ListTasks" || answer._tag === "Fault"
+      ? Effect.succeed(answer)
+      : Effect.map(owners.shown(attempt, conversation, fieldsOf(answer.result)), result)
 
   /** Read, judged in the words of 1.0, and only then told to the client. */
   const guarded = (
@@ -646,7 +657,7 @@ export const bridge = ({
         !isProse(conversation, version) &&
         guard === undefined &&
         !(run !== undefined && mayBreak(conversation)) &&
-        !(conversation.operation === "ListTasks" && replicas().length > 1) &&
+        !(conversation.operation === "ListTasks" && (owners !== undefined || replicas().length > 1)) &&
         !(desk !== undefined && mayConcernPush(conversation, request))
       if (passes) return passOn(attempt, conversation, seen, line)
       return Effect.flatMap(ask(seen, version, request, clock, exchange.deadlineMillis), ({ call: read, voice }) => {

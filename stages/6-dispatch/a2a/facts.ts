@@ -8,6 +8,7 @@ export const a2aFacts = [
   "skill",
   "taskId",
   "contextId",
+  "taskOwner",
   "pushUrl",
   "message",
   "response",

@@ -12,6 +12,7 @@ import type { PolicyPorts } from "../../5-policy/steps.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Try } from "../Target.ts"
 import { Conversation } from "./Conversation.ts"
+import type { Owners } from "./Owners.ts"
 import { grpcCodec } from "./question.ts"
 import { shaped } from "./shape.ts"
 
@@ -52,7 +53,7 @@ export const isRuled = ({ A2a: spoken, Authorization: rules }: BackendPolicies):
  * `agent` is the name of the agent where there are several. Where rules look at what is asked, a body that is too long to
  * be looked into is refused: nobody may get past a rule by saying more than it reads.
  */
-export const listen = (ports: PolicyPorts, isRuled: boolean, agent?: string): Step<Try> => {
+export const listen = (ports: PolicyPorts, isRuled: boolean, agent?: string, owners?: Owners): Step<Try> => {
   const capture = captureRequest(ports)
   const own = slot("A2a", "backend")
   const note = (attempt: Try): Effect.Effect<Verdict, Refusal> => {
@@ -65,9 +66,10 @@ export const listen = (ports: PolicyPorts, isRuled: boolean, agent?: string): St
     if (!conversation.isCall) return pass
     promise(exchange, own, shaped(exchange, conversation))
     const { captured } = request
-    if (captured === undefined) return pass
-    if (captured.bytes === undefined) return isRuled ? tooLarge : pass
-    return conversation.binding === "GRPC" ? decoded(conversation, captured.bytes) : pass
+    const looked = (): Effect.Effect<Verdict> => owners?.look(attempt, conversation) ?? pass
+    if (captured === undefined) return looked()
+    if (captured.bytes === undefined) return isRuled ? tooLarge : looked()
+    return conversation.binding === "GRPC" ? Effect.flatMap(decoded(conversation, captured.bytes), looked) : looked()
   }
   return {
     kind: "A2a",

@@ -7,12 +7,16 @@ import { type Fields, fieldsOf, isFields, parse } from "../../../protocols/a2a/F
 import { keysPath } from "../../../protocols/a2a/detect.ts"
 import { relocate, type Relocation } from "../../../protocols/a2a/card/relocate.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
+import { Deframer, frame } from "../../../protocols/grpc/framing.ts"
+import { whole as bodyOf } from "../../5-policy/buffer.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Attempting, Try } from "../Target.ts"
 import type { Conversation } from "./Conversation.ts"
 import { hold } from "./hold.ts"
+import type { Owners } from "./Owners.ts"
+import { grpcCodec } from "./question.ts"
 import { relocationOf } from "./outside.ts"
 import type { Seal } from "./Seal.ts"
 import type { Run } from "./stream.ts"
@@ -152,9 +156,76 @@ const relayExtended = (
   })
 }
 
+/** Lists show what exists for the caller only. */
+const relayList = (
+  attempt: Try,
+  conversation: Conversation,
+  bytesMax: number,
+  owners: Owners,
+  inner: Attempting,
+): Effect.Effect<Reply, Refusal> => {
+  attempt.request.headers.set("accept-encoding", "identity")
+  const shown: Change = (list) => owners.shown(attempt, conversation, list)
+  return Effect.flatMap(inner(attempt), (reply) => {
+    if (!isOk(reply.status)) return Effect.succeed(reply)
+    if (conversation.binding === "GRPC") return relayGrpcList(reply, conversation, bytesMax, shown)
+    if (!isJson(reply.headers)) return Effect.succeed(reply)
+    return rewritten(reply, bytesMax, (value) =>
+      conversation.binding === "JSONRPC"
+        ? inAnswer(value, shown)
+        : isFields(value)
+          ? shown(value)
+          : Effect.succeed(value),
+    )
+  })
+}
+
+const relayGrpcList = (
+  reply: Reply,
+  { version = "1.0" }: Conversation,
+  bytesMax: number,
+  shown: Change,
+): Effect.Effect<Reply, Refusal> => {
+  const { body } = reply
+  reply.body = Body.empty
+  return Effect.matchEffect(Body.collect(body, bytesMax), {
+    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail: message }),
+    onSuccess: (collected) => {
+      if (collected._tag === "Partial") {
+        Body.discard(collected.body)
+        return Effect.fail<Refusal>({ _tag: "UpstreamFailed", detail: `the list is larger than ${bytesMax} bytes` })
+      }
+      return Effect.flatMap(grpcCodec, (codec) => {
+        let message: Uint8Array | undefined
+        const misframed = new Deframer(bytesMax).push(collected.bytes, (one) => (message ??= one))
+        const answer =
+          misframed === undefined && message !== undefined ? codec.readAnswer("ListTasks", version, message) : undefined
+        if (answer?._tag !== "Result") {
+          reply.body = bodyOf(collected)
+          return Effect.succeed(reply)
+        }
+        return Effect.flatMap(shown(fieldsOf(answer.result)), (list): Effect.Effect<Reply, Refusal> => {
+          const written = codec.writeAnswer("ListTasks", version, list)
+          if (written._tag === "Unreadable")
+            return Effect.fail({ _tag: "UpstreamFailed", detail: written.fault.message })
+          reply.headers.remove("content-length")
+          reply.body = bodyOf({ _tag: "Whole", bytes: frame(written.value), trailers: collected.trailers })
+          return Effect.succeed(reply)
+        })
+      })
+    },
+  })
+}
+
 /** `bytesMax` bounds the cards that are rewritten. */
 export const relay =
-  (bytesMax: number, seal: Seal | undefined, inner: Attempting, run: Run | undefined): Attempting =>
+  (
+    bytesMax: number,
+    seal: Seal | undefined,
+    inner: Attempting,
+    run: Run | undefined,
+    owners: Owners | undefined,
+  ): Attempting =>
   (attempt) => {
     const conversation = attempt.exchange.notes?.a2a
     if (conversation === undefined) return inner(attempt)
@@ -163,6 +234,9 @@ export const relay =
     if (!conversation.isCall) return inner(attempt)
     if (conversation.operation === "GetExtendedAgentCard" && conversation.binding !== "GRPC") {
       return relayExtended(attempt, conversation, bytesMax, seal, inner)
+    }
+    if (conversation.operation === "ListTasks" && owners !== undefined) {
+      return relayList(attempt, conversation, bytesMax, owners, inner)
     }
     return Effect.flatMap(inner(attempt), (reply) => {
       watch(reply, conversation)

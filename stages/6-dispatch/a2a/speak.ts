@@ -20,6 +20,7 @@ import { bridge, type Replica } from "./bridge.ts"
 import { type CardAt, fetchCard } from "./fetchCard.ts"
 import { compile as compileGuard } from "./guard.ts"
 import { Desk } from "./push/Desk.ts"
+import { ownersOf } from "./Owners.ts"
 import { relay } from "./relay.ts"
 import { Seal } from "./Seal.ts"
 
@@ -33,11 +34,12 @@ export const speak = (
   ports: DispatchPorts,
   policyPorts: PolicyPorts,
   resolved: Resolved,
-  { bridge: asked, card, guard }: A2a,
+  policy: A2a,
   template: EndpointTemplate,
   reach: (resolved: Resolved) => Attempting,
   alone: Attempting,
 ): Attempting => {
+  const { bridge: asked, card, guard } = policy
   const { agents, clock } = ports
   const { policies, where } = resolved
   const faithful = (attempting: Attempting): Attempting =>
@@ -49,8 +51,9 @@ export const speak = (
   if (card !== undefined && gate === undefined) return () => unsigned
   const seal = card === undefined || gate === undefined ? undefined : new Seal(card, gate)
   const run = agents?.run
+  const owners = ownersOf(ports, policyPorts, policy, resolved.name)
   const hop = hopOf(ports, "a2a", resolved.name)
-  if (asked === undefined) return withinHops(hop, relay(policyPorts.maxBufferBytes, seal, inner, run))
+  if (asked === undefined) return withinHops(hop, relay(policyPorts.maxBufferBytes, seal, inner, run, owners))
   const over2: BackendPolicies = {
     ...policies,
     BackendHttp: { ...(policies.BackendHttp ?? { _tag: "BackendHttp" }), version: "HTTP/2.0" },
@@ -85,6 +88,7 @@ export const speak = (
       clock,
       inner,
       offers: asked.offers,
+      owners,
       guard: guard === undefined ? undefined : compileGuard(guard, policyPorts),
       seal,
       desk: push === undefined ? undefined : new Desk(push, resolved.name),

@@ -99,6 +99,8 @@ export const published = (
         clock,
         inner: () => Effect.fail({ _tag: "RouteNotFound" }),
         offers: spoken?.offers,
+        // Tasks that the gateway keeps itself are kept apart where they are.
+        owners: undefined,
         guard: guard === undefined ? undefined : compileGuard(guard, policyPorts),
         seal,
         desk: push === undefined ? undefined : new Desk(push, name),
