@@ -25,6 +25,7 @@ import { Expressions, type Failures } from "../stages/5-policy/expression/Expres
 import { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import type { Register } from "../stages/6-dispatch/mcp/oauth/register.ts"
 import { freshKey } from "./node/sealer.ts"
+import { type Undelivered, undelivered } from "../stages/6-dispatch/a2a/push/undelivered.ts"
 import { Hops } from "../stages/6-dispatch/Hop.ts"
 import type { PushOptions } from "./a2a/push.ts"
 import type { Protocols } from "../stages/6-dispatch/ports.ts"
@@ -188,6 +189,8 @@ export class Gateway extends Context.Service<
     readonly expressionFailures: () => Failures
     /** What people granted at MCP servers. */
     readonly connected: Register
+    /** Notifications of agents that were given up. */
+    readonly undelivered: Undelivered
     /** What became of the configurations told so far. */
     readonly config: () => ConfigState
     /** First half of a change that somebody else decides about; see `Source` for the ordinary way. */
@@ -457,6 +460,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     expressions,
     expressionFailures: () => expressions.failures,
     connected: spoken.connected,
+    undelivered: undelivered(() => spoken.remembered.agents?.push),
     drain: leave,
     config: () => config,
     prepare: publisher.prepare,

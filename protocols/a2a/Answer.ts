@@ -1,8 +1,14 @@
 /** What comes back: a whole result, one event of a stream, or what went wrong; as 1.0 writes it in JSON. */
 import type { Fault } from "./Fault.ts"
+import type { Version } from "./operation.ts"
 
 export type Answer =
-  | { readonly _tag: "Result"; readonly result: unknown }
+  | {
+      readonly _tag: "Result"
+      readonly result: unknown
+      /** As it was written, for whoever says it on in the same way: what nobody here understands is in it as well. */
+      readonly wire?: { readonly version: Version; readonly bytes: Uint8Array }
+    }
   | { readonly _tag: "Fault"; readonly fault: Fault }
 
 export const result = (value: unknown): Answer => ({ _tag: "Result", result: value })

@@ -6,6 +6,7 @@ import { type Fields, fieldsOf } from "../../protocols/a2a/Fields.ts"
 import type { Version } from "../../protocols/a2a/operation.ts"
 import {
   AFTERLIFE_MILLIS,
+  type DeadLetter,
   DEAD_MILLIS_MAX,
   type Kept,
   type Letter,
@@ -282,12 +283,38 @@ export const make = ({ key, store }: PostboxParts): KeptPostbox => {
           sql`DELETE FROM a2a_push WHERE (task IS NULL AND created < ${now - UNBOUND_MILLIS_MAX})
             OR created < ${now - REGISTRATION_MILLIS_MAX}
             OR (ended < ${now - AFTERLIFE_MILLIS} AND NOT EXISTS (SELECT 1 FROM a2a_push_letter
-              WHERE registration = a2a_push.id AND state = 'waiting'))`,
+              WHERE registration = a2a_push.id AND state IN ('waiting', 'dead')))`,
           sql`DELETE FROM a2a_push_letter WHERE (state = 'done' AND posted < ${now - AFTERLIFE_MILLIS})
             OR (state = 'dead' AND posted < ${now - DEAD_MILLIS_MAX})`,
         ]),
       ),
     )
+
+  const dead: Postbox["dead"] = (max) =>
+    using((open) =>
+      Effect.flatMap(sealingKey, (secret) =>
+        Effect.map(
+          open.all(
+            sql`SELECT a2a_push.*, letter.number, letter.body, letter.attempts, letter.posted, letter.why
+              FROM a2a_push_letter AS letter JOIN a2a_push ON a2a_push.id = letter.registration
+              WHERE letter.state = 'dead' ORDER BY letter.posted DESC, letter.registration, letter.number LIMIT ${max}`,
+            (row) =>
+              read(secret, row).map((registration): DeadLetter => ({
+                registration,
+                number: number(row, "number"),
+                body: text(row, "body"),
+                attempts: number(row, "attempts"),
+                postedMillis: number(row, "posted"),
+                why: optional(text, row, "why") ?? "",
+              })),
+          ),
+          (found) => found.flat(),
+        ),
+      ),
+    )
+  const changed = (statement: Statement): Effect.Effect<boolean, PostboxFailure> =>
+    using((open) => Effect.map(open.run(statement), (count) => count > 0))
+  const deadOne = (id: string, at: number): Statement => sql`registration = ${id} AND number = ${at} AND state = 'dead'`
 
   return {
     signingKey: Effect.mapError(once(Effect.flatMap(store, (open) => shared(open, "sign", freshSigningKey))), failed),
@@ -306,7 +333,17 @@ export const make = ({ key, store }: PostboxParts): KeptPostbox => {
           sql`UPDATE a2a_push_letter SET attempts = ${attempts}, due = ${due}, leased = 0 WHERE ${lettersOf(letter)}`,
         ),
       bury: (letter, why) =>
-        run(sql`UPDATE a2a_push_letter SET state = 'dead', why = ${why} WHERE ${lettersOf(letter)}`),
+        run(
+          sql`UPDATE a2a_push_letter SET state = 'dead', why = ${why}, attempts = ${letter.attempts + 1}
+            WHERE ${lettersOf(letter)}`,
+        ),
+      dead,
+      revive: (id, at, now) =>
+        changed(
+          sql`UPDATE a2a_push_letter SET state = 'waiting', why = NULL, attempts = 0, due = ${now}, leased = 0,
+            posted = ${now} WHERE ${deadOne(id, at)}`,
+        ),
+      drop: (id, at) => changed(sql`DELETE FROM a2a_push_letter WHERE ${deadOne(id, at)}`),
       sweep,
     },
   }

@@ -139,9 +139,17 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
   const { job } = options
   const startedMillis = clock.wallMillis()
   const v1 = async (): Promise<Answering> => {
-    const [{ make }, { connectionEndpoints }, { lockEndpoints }, { locksOf }, { component }] = await Promise.all([
+    const [
+      { make },
+      { connectionEndpoints },
+      { notificationEndpoints },
+      { lockEndpoints },
+      { locksOf },
+      { component },
+    ] = await Promise.all([
       import("./v1/index.ts"),
       import("./v1/connections.ts"),
+      import("./v1/notifications.ts"),
       import("./v1/locks.ts"),
       import("../lock/locks.ts"),
       import("../lock/storedLocks.ts"),
@@ -155,6 +163,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       sensitiveHeaders: settings.sensitiveHeaders,
       more: [
         ...connectionEndpoints(gateway.connected),
+        ...notificationEndpoints(gateway.undelivered),
         ...(storage === undefined ? [] : lockEndpoints(locksOf({ store: storage(component), clock }), clock)),
       ],
       config:

@@ -72,6 +72,16 @@ export interface Posting {
   readonly isLast: boolean
 }
 
+/** What could not be delivered. */
+export interface DeadLetter {
+  readonly registration: Registration
+  readonly number: number
+  readonly body: string
+  readonly attempts: number
+  readonly postedMillis: number
+  readonly why: string
+}
+
 type Told<A> = Effect.Effect<A, PostboxFailure>
 
 export interface Postbox {
@@ -90,6 +100,12 @@ export interface Postbox {
   readonly postpone: (letter: Letter, attempts: number, dueMillis: number) => Told<void>
   /** It is not tried again, and those behind it are. */
   readonly bury: (letter: Letter, why: string, nowMillis: number) => Told<void>
+  /** Those that were given up, the latest first. */
+  readonly dead: (max: number) => Told<ReadonlyArray<DeadLetter>>
+  /** A letter that was given up is tried again as if it had just been posted; false: there is none. */
+  readonly revive: (registration: string, number: number, nowMillis: number) => Told<boolean>
+  /** … or forgotten. */
+  readonly drop: (registration: string, number: number) => Told<boolean>
   /** Forgets what nobody needs any more. */
   readonly sweep: (nowMillis: number) => Told<void>
 }

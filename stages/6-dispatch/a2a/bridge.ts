@@ -754,9 +754,8 @@ const withoutNotices = (card: Fields): Fields => ({
   capabilities: { ...fieldsOf(card["capabilities"]), pushNotifications: false },
 })
 
-/** Streams in JSON are read as they pass, so that one that breaks can be taken up again. */
-const mayBreak = ({ binding, operation }: Conversation): boolean =>
-  binding !== "GRPC" && operation !== undefined && operations[operation].streams
+/** Streams are read as they pass, so that one that breaks can be taken up again. */
+const mayBreak = ({ operation }: Conversation): boolean => operation !== undefined && operations[operation].streams
 
 /** A body too long to have been looked into may say anything. */
 const mayConcernPush = (conversation: Conversation, { body, captured }: Request): boolean => {

@@ -170,7 +170,10 @@ export const grpcEar = (codec: typeof Grpc, version: Version, { tenant }: Place)
       const deframer = new Deframer(MESSAGE_BYTES_MAX)
       return {
         push: (chunk, take) => {
-          const misframed = deframer.push(chunk, (message) => take(codec.readAnswer(operation, version, message)))
+          const misframed = deframer.push(chunk, (bytes) => {
+            const answer = codec.readAnswer(operation, version, bytes)
+            take(answer._tag === "Result" ? { ...answer, wire: { version, bytes } } : answer)
+          })
           if (misframed !== undefined) take(failed(fault("InvalidAgentResponse", describe(misframed))))
           return misframed === undefined
         },

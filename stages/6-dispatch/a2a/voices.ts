@@ -108,6 +108,7 @@ export const grpcVoice = (codec: typeof Grpc, version: Version): Voice => {
     streamHeaders: grpcHeaders,
     event: (operation, answer) => {
       if (answer._tag === "Fault") return undefined
+      if (answer.wire?.version === version) return frame(answer.wire.bytes)
       const written = codec.writeAnswer(operation, version, answer.result)
       return written._tag === "Unreadable" ? undefined : frame(written.value)
     },

@@ -87,3 +87,34 @@ export const clientSpeaking = async (root: string, { binding, version }: Dialed)
     ],
   }).createFromAgentCard({ ...card, supportedInterfaces: only })
 }
+
+/** A client that has been told by hand where the agent is, for agents that have no card. */
+export const clientAt = (root: string, { binding, version }: Dialed): Promise<Client> => {
+  const card = {
+    name: "one",
+    description: "one",
+    version: "1",
+    supportedInterfaces: [
+      {
+        url: binding === "GRPC" ? root.slice("http://".length) : root,
+        protocolBinding: binding,
+        protocolVersion: version,
+        tenant: "",
+      },
+    ],
+    capabilities: { streaming: true, extensions: [] },
+    securitySchemes: {},
+    securityRequirements: [],
+    defaultInputModes: [],
+    defaultOutputModes: [],
+    skills: [],
+    signatures: [],
+  } as unknown as AgentCard
+  return new ClientFactory({
+    transports: [
+      new JsonRpcTransportFactory({ legacyCompat }),
+      new RestTransportFactory({ legacyCompat }),
+      new GrpcTransportFactory({ legacyCompat }),
+    ],
+  }).createFromAgentCard(card)
+}

@@ -1,15 +1,11 @@
 /** Gateways that point at each other: a question that comes back is refused, and says so, whatever carried it round. */
-import type { AgentCard } from "@a2a-js/sdk"
-import { ClientFactory, JsonRpcTransportFactory, RestTransportFactory } from "@a2a-js/sdk/client"
-import { GrpcTransportFactory } from "@a2a-js/sdk/client/grpc"
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
 import { afterEach, describe, expect, it } from "vitest"
-import type { Dialed } from "../../../protocols/a2a/operation.ts"
 import { everyInterface, startAgent } from "./agent.ts"
 import { textPart } from "./Behaviour.ts"
-import { ask, clientSpeaking, gatewayFor } from "./gateway.ts"
+import { ask, clientAt, clientSpeaking, gatewayFor } from "./gateway.ts"
 import { Role } from "@a2a-js/sdk"
 
 const closing: Array<{ readonly close: () => Promise<unknown> }> = []
@@ -59,38 +55,6 @@ const sdkMessage = (text: string) => ({
   configuration: undefined,
   metadata: undefined,
 })
-
-/** A client that has been told by hand where the agent is: no card can be had of one that goes round in circles. */
-const clientAt = (root: string, { binding, version }: Dialed) => {
-  const legacyCompat = { enabled: true }
-  const card = {
-    name: "one",
-    description: "one",
-    version: "1",
-    supportedInterfaces: [
-      {
-        url: binding === "GRPC" ? root.slice("http://".length) : root,
-        protocolBinding: binding,
-        protocolVersion: version,
-        tenant: "",
-      },
-    ],
-    capabilities: { streaming: true, extensions: [] },
-    securitySchemes: {},
-    securityRequirements: [],
-    defaultInputModes: [],
-    defaultOutputModes: [],
-    skills: [],
-    signatures: [],
-  } as unknown as AgentCard
-  return new ClientFactory({
-    transports: [
-      new JsonRpcTransportFactory({ legacyCompat }),
-      new RestTransportFactory({ legacyCompat }),
-      new GrpcTransportFactory({ legacyCompat }),
-    ],
-  }).createFromAgentCard(card)
-}
 
 describe("agents passed through as they are", () => {
   it("refuse what comes back, in the words of the client", async () => {

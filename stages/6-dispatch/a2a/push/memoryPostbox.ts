@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import {
   AFTERLIFE_MILLIS,
+  type DeadLetter,
   DEAD_MILLIS_MAX,
   type Kept,
   type Letter,
@@ -19,7 +20,9 @@ interface Item {
   readonly number: number
   readonly body: string
   readonly digest: string
-  readonly postedMillis: number
+  postedMillis: number
+  /** Why it was given up. */
+  why: string
   state: "waiting" | "done" | "dead"
   attempts: number
   dueMillis: number
@@ -107,6 +110,7 @@ class MemoryPostbox {
       attempts: 0,
       dueMillis: nowMillis,
       leasedMillis: 0,
+      why: "",
     })
     return "posted"
   }
@@ -128,9 +132,44 @@ class MemoryPostbox {
     return this.entries.get(registration.id)?.items.find((one) => one.number === number && one.state === "waiting")
   }
 
-  end(letter: Letter, state: "done" | "dead"): void {
+  end(letter: Letter, state: "done" | "dead", why = ""): void {
     const item = this.item(letter)
-    if (item !== undefined) item.state = state
+    if (item === undefined) return
+    item.state = state
+    item.why = why
+    if (state === "dead") item.attempts = letter.attempts + 1
+  }
+
+  dead(max: number): ReadonlyArray<DeadLetter> {
+    const all = [...this.entries.values()].flatMap(({ items, registration }) =>
+      items.flatMap(({ attempts, body, number, postedMillis, state, why }) =>
+        state === "dead" ? [{ registration, number, body, attempts, postedMillis, why }] : [],
+      ),
+    )
+    return all.sort((a, b) => b.postedMillis - a.postedMillis).slice(0, max)
+  }
+
+  private deadItem(id: string, number: number): Item | undefined {
+    return this.entries.get(id)?.items.find((one) => one.number === number && one.state === "dead")
+  }
+
+  revive(id: string, number: number, nowMillis: number): boolean {
+    const item = this.deadItem(id, number)
+    if (item === undefined) return false
+    item.state = "waiting"
+    item.why = ""
+    item.attempts = 0
+    item.dueMillis = item.postedMillis = nowMillis
+    item.leasedMillis = 0
+    return true
+  }
+
+  drop(id: string, number: number): boolean {
+    const entry = this.entries.get(id)
+    const item = this.deadItem(id, number)
+    if (entry === undefined || item === undefined) return false
+    entry.items = entry.items.filter((one) => one !== item)
+    return true
   }
 
   postpone(letter: Letter, attempts: number, dueMillis: number): void {
@@ -144,7 +183,7 @@ class MemoryPostbox {
   sweep(nowMillis: number): void {
     for (const [id, entry] of this.entries) {
       const { createdMillis, endedMillis, items, registration } = entry
-      const isWaiting = items.some(({ state }) => state === "waiting")
+      const isWaiting = items.some(({ state }) => state !== "done")
       const isOver =
         (registration.taskId === undefined && createdMillis < nowMillis - UNBOUND_MILLIS_MAX) ||
         createdMillis < nowMillis - REGISTRATION_MILLIS_MAX ||
@@ -172,7 +211,10 @@ export const memoryPostbox = (): Postbox => {
     take: (max, now, until) => Effect.sync(() => box.take(max, now, until)),
     delivered: (letter) => Effect.sync(() => box.end(letter, "done")),
     postpone: (letter, attempts, due) => Effect.sync(() => box.postpone(letter, attempts, due)),
-    bury: (letter) => Effect.sync(() => box.end(letter, "dead")),
+    bury: (letter, why) => Effect.sync(() => box.end(letter, "dead", why)),
+    dead: (max) => Effect.sync(() => box.dead(max)),
+    revive: (id, number, now) => Effect.sync(() => box.revive(id, number, now)),
+    drop: (id, number) => Effect.sync(() => box.drop(id, number)),
     sweep: (now) => Effect.sync(() => box.sweep(now)),
   }
 }
