@@ -24,6 +24,8 @@ const endOfString = (text: string, start: number): number => {
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
 const skipSpace = (text: string, start: number): number => {
+  // Most texts have no space where it means nothing.
+  if (text.charCodeAt(start) > 0x20) return start
   let at = start
   while (isSpace(text.charCodeAt(at))) at++
   return at
@@ -49,6 +51,16 @@ const endOfValue = (text: string, start: number): number => {
     else if ((code === 0x7d || code === 0x5d) && --depth === 0) return at + 1
   }
   return text.length
+}
+
+/** Whether the values of a valid text are nested deeper than that. Most texts are too short for it, or open too little. */
+export const isDeeperThan = (text: Json, max: number): boolean => {
+  if (text.length <= 2 * max) return false
+  let opened = 0
+  for (const opener of ["{", "["]) {
+    for (let at = text.indexOf(opener); at >= 0 && opened <= max; at = text.indexOf(opener, at + 1)) opened++
+  }
+  return opened > max && depthOf(text) > max
 }
 
 /** How deep the values of a text are nested. */
@@ -111,6 +123,8 @@ export class Fields {
   static readonly empty = new Fields(new Map())
 
   private readonly members: ReadonlyMap<string, Json>
+  /** Members that were looked into, since whoever looks into one does so again and again. */
+  private inner: Map<string, Fields | undefined> | undefined = undefined
 
   private constructor(members: ReadonlyMap<string, Json>) {
     this.members = members
@@ -159,7 +173,12 @@ export class Fields {
 
   /** A member that is an object. */
   object(name: string): Fields | undefined {
-    return Fields.parse(this.members.get(name))
+    const text = this.members.get(name)
+    if (text === undefined) return undefined
+    const inner = (this.inner ??= new Map())
+    let known = inner.get(name)
+    if (known === undefined) inner.set(name, (known = Fields.parse(text)))
+    return known
   }
 
   get names(): Iterable<string> {

@@ -1,5 +1,5 @@
 /** JSON-RPC 2.0 as MCP uses it: messages by their parts, each part in the text it came in. */
-import { depthOf, Fields, isJson, isObject, type Json, JSON_DEPTH_MAX } from "./json.ts"
+import { Fields, isDeeperThan, isJson, isObject, type Json, JSON_DEPTH_MAX } from "./json.ts"
 
 export interface RpcRequest {
   readonly _tag: "Request"
@@ -76,7 +76,7 @@ export const parseValid = (text: Json): RpcMessage | Malformed => {
 export const parse = (text: string): RpcMessage | Malformed => {
   if (!isJson(text)) return malformed(-32700, "it is not JSON")
   const trimmed = text.trim()
-  if (depthOf(trimmed) > JSON_DEPTH_MAX) return malformed(-32600, `nested deeper than ${JSON_DEPTH_MAX}`)
+  if (isDeeperThan(trimmed, JSON_DEPTH_MAX)) return malformed(-32600, `nested deeper than ${JSON_DEPTH_MAX}`)
   return parseValid(trimmed)
 }
 

@@ -310,8 +310,8 @@ const SMALL_BODY_BYTES_MAX = 4096
 
 /** A small body goes out in one string with its head, byte for byte. */
 const endWith = (response: http.ServerResponse, body: Uint8Array): void => {
-  if (body.byteLength <= SMALL_BODY_BYTES_MAX && body instanceof Buffer) response.end(body.toString("latin1"), "latin1")
-  else response.end(body)
+  if (body.byteLength > SMALL_BODY_BYTES_MAX) response.end(body)
+  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), "latin1")
 }
 
 const flushHead = (call: Call): void => call.flush()

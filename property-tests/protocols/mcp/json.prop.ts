@@ -1,6 +1,6 @@
 import * as fc from "fast-check"
 import { describe, it } from "vitest"
-import { asString, depthOf, Fields, itemsOf, rewriteAt } from "../../../protocols/mcp/json.ts"
+import { asString, depthOf, Fields, isDeeperThan, itemsOf, rewriteAt } from "../../../protocols/mcp/json.ts"
 
 const json = fc.json({ maxDepth: 4 })
 
@@ -67,6 +67,24 @@ describe("a text", () => {
       fc.property(
         fc.integer({ min: 0, max: 200 }),
         (depth) => depthOf(`${"[".repeat(depth)}"[{"${"]".repeat(depth)}`) === depth,
+      ),
+    )
+  })
+})
+
+describe("whether a text is deeper than a limit", () => {
+  it("is told by its depth, however many values it opens side by side", () => {
+    const nested = fc
+      .tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40 }), fc.string())
+      .map(([depth, beside, text]) => {
+        const deep = `${'{"a":['.repeat(depth)}${JSON.stringify(text)}${"]}".repeat(depth)}`
+        return `[${[...Array.from({ length: beside }, () => '{"b":"{["}'), deep].join(", ")}]`
+      })
+    fc.assert(
+      fc.property(
+        nested,
+        fc.integer({ min: 0, max: 90 }),
+        (text, max) => isDeeperThan(text, max) === depthOf(text) > max,
       ),
     )
   })

@@ -14,7 +14,7 @@ import type { Connections } from "./oauth/Connections.ts"
 export interface McpRuntime {
   readonly clock: Clock
   /** Begins at once what outlives the exchange that caused it; it ends with the gateway at the latest. */
-  readonly run: (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+  readonly run: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   readonly sealer: Sealer
   /** Tells the threads of this gateway, and other gateways, apart. */
   readonly worker: string

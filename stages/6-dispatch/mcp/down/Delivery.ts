@@ -40,10 +40,11 @@ export class HttpDelivery implements Delivery {
   private ready: Reply | undefined = undefined
   private isFinished = false
   private disarm: (() => void) | undefined = undefined
+  private readonly clock: Clock
 
   constructor(clock: Clock, open: () => Channel) {
     this.open = open
-    this.disarm = clock.after(limits.patienceMillis, () => this.begin())
+    this.clock = clock
   }
 
   get hasBegun(): boolean {
@@ -54,6 +55,7 @@ export class HttpDelivery implements Delivery {
   readonly reply: Effect.Effect<Reply> = Effect.callback((resume) => {
     if (this.ready !== undefined) return resume(Effect.succeed(this.ready))
     this.resume = resume
+    this.disarm = this.clock.after(limits.patienceMillis, () => this.begin())
     return Effect.sync(() => {
       this.resume = undefined
       this.disarm?.()

@@ -158,7 +158,7 @@ export class DownSession {
 
   caller(exchange: Exchange): Caller {
     const { capabilities, clientInfo, principal, revision, uid } = this.identity
-    return { principal, session: uid, revision, capabilities, clientInfo, exchange }
+    return { principal, session: uid, revision, capabilities, clientInfo, exchange, lasting: this.exchange }
   }
 
   touch(exchange: Exchange): void {

@@ -102,30 +102,27 @@ const run = (
   const isTask = method === "tools/call" && revision === "2025-11-25" && params?.has("task") === true
   const outcome = isTask ? Effect.map(asked, (one) => asTask(endpoint, session, one)) : asked
   let isDone = false
-  const fiber = state.runtime.run(
-    Effect.onExit(outcome, (exit) =>
-      Effect.sync(() => {
-        isDone = true
-        session.running.delete(id)
-        const ended = endedBy(exit)
-        if (ended._tag === "Failure") {
-          const { error, retryAfterSeconds, status } = tellFailure(ended.failure)
-          noteError(exchange, error)
-          const more = retryAfterSeconds === undefined ? [] : ["retry-after", String(retryAfterSeconds)]
-          return delivery.finish(JsonRpc.encodeError(id, error), status, more)
-        }
-        if (ended._tag === "Asked") return
-        if (ended.outcome._tag === "Error") {
-          const { era, error: said } = ended.outcome
-          const error = era === "modern" ? errorToLegacy(method, said) : said
-          noteError(exchange, error)
-          return delivery.finish(JsonRpc.encodeError(id, error), 200)
-        }
-        remember(session, method, params)
-        delivery.finish(JsonRpc.encodeResult(id, inRevision(revision, method, ended.outcome)), 200)
-      }),
-    ),
-  )
+  const fiber = state.runtime.run(outcome)
+  fiber.addObserver((exit) => {
+    isDone = true
+    session.running.delete(id)
+    const ended = endedBy(exit)
+    if (ended._tag === "Failure") {
+      const { error, retryAfterSeconds, status } = tellFailure(ended.failure)
+      noteError(exchange, error)
+      const more = retryAfterSeconds === undefined ? [] : ["retry-after", String(retryAfterSeconds)]
+      return delivery.finish(JsonRpc.encodeError(id, error), status, more)
+    }
+    if (ended._tag === "Asked") return
+    if (ended.outcome._tag === "Error") {
+      const { era, error: said } = ended.outcome
+      const error = era === "modern" ? errorToLegacy(method, said) : said
+      noteError(exchange, error)
+      return delivery.finish(JsonRpc.encodeError(id, error), 200)
+    }
+    remember(session, method, params)
+    delivery.finish(JsonRpc.encodeResult(id, inRevision(revision, method, ended.outcome)), 200)
+  })
   if (!isDone) session.running.set(id, fiber)
 }
 

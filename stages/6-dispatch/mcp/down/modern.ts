@@ -321,11 +321,9 @@ const started = (request: ModernRequest): Effect.Effect<Reply> =>
       paramHeaders: method === "tools/call" ? paramHeadersIn(caller.exchange.request) : [],
       events: asks ? parked : withoutAsks(parked),
     }
-    parked.fiber = state.runtime.run(
-      Effect.onExit(asks ? elsewhere(sent, parked, federation.call) : federation.call(sent), (exit) =>
-        Effect.sync(() => parked.finish(endedBy(exit))),
-      ),
-    )
+    const fiber = state.runtime.run(asks ? elsewhere(sent, parked, federation.call) : federation.call(sent))
+    parked.fiber = fiber
+    fiber.addObserver((exit) => parked.finish(endedBy(exit)))
     return Effect.onInterrupt(delivery.reply, () => Effect.sync(() => parked.left()))
   })
 

@@ -40,17 +40,21 @@ export class Directory {
     return registry
   }
 
-  owner(kind: Kind, name: string, caller: Caller): Effect.Effect<Owned | undefined> {
+  /** The owner of a name, where that is known without asking anybody. */
+  knownOwner(kind: Kind, name: string, caller: Caller): Owned | undefined {
     const { byName, hasPrefixes, only } = this.names
-    if (only !== undefined) return Effect.succeed({ member: only, name })
+    if (only !== undefined) return { member: only, name }
     const known = this.registry(kind, caller).get(name)
-    if (known !== undefined) return Effect.succeed(known)
-    if (hasPrefixes) {
-      const parts = split(name)
-      const member = parts === undefined ? undefined : byName.get(parts.target)
-      if (parts !== undefined && member !== undefined) return Effect.succeed({ member, name: parts.name })
-      if (parts === undefined) return Effect.succeed(undefined)
-    }
+    if (known !== undefined || !hasPrefixes) return known
+    const parts = split(name)
+    const member = parts === undefined ? undefined : byName.get(parts.target)
+    return parts === undefined || member === undefined ? undefined : { member, name: parts.name }
+  }
+
+  owner(kind: Kind, name: string, caller: Caller): Effect.Effect<Owned | undefined> {
+    const known = this.knownOwner(kind, name, caller)
+    // With prefixes, a name without one is nobody's.
+    if (known !== undefined || (this.names.hasPrefixes && split(name) === undefined)) return Effect.succeed(known)
     const method = listOf[kind] as string
     return Effect.map(this.lists.everything(method, caller), (found) => {
       this.lists.rename(kind, caller, found, method, this.registry(kind, caller))

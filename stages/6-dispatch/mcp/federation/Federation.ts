@@ -215,21 +215,27 @@ export class Federation {
   private named(call: Call, kind: Kind): Effect.Effect<Outcome, TargetFailure> {
     const name = call.params?.string("name")
     if (name === undefined) return Effect.succeed(invalid("`name` is missing"))
-    return Effect.flatMap(this.directory.owner(kind, name, call.caller), (owned) => {
-      if (owned === undefined) return Effect.succeed(unknown(kind, name))
-      const native =
-        owned.name === name ? call : { ...call, params: call.params?.with("name", JSON.stringify(owned.name)) }
-      return this.guarded(owned.member, native, (checked) => {
-        if (!this.settings.access.isOpenTo(call.caller.exchange)) {
-          const { params } = checked
-          const args = toValue(params?.get("arguments")) ?? {}
-          const asked = params?.string("name") ?? ""
-          if (!this.judge(call.caller.exchange).permits(kind, owned.member.name, asked, args)) {
-            return hidden(call, kind, owned.member, asked, unknown(kind, name))
-          }
+    const known = this.directory.knownOwner(kind, name, call.caller)
+    if (known !== undefined) return this.owned(call, kind, name, known)
+    return Effect.flatMap(this.directory.owner(kind, name, call.caller), (found) =>
+      found === undefined ? Effect.succeed(unknown(kind, name)) : this.owned(call, kind, name, found),
+    )
+  }
+
+  /** A call of something by its name, once it is known whose it is. */
+  private owned(call: Call, kind: Kind, name: string, owned: Owned): Effect.Effect<Outcome, TargetFailure> {
+    const native =
+      owned.name === name ? call : { ...call, params: call.params?.with("name", JSON.stringify(owned.name)) }
+    return this.guarded(owned.member, native, (checked) => {
+      if (!this.settings.access.isOpenTo(call.caller.exchange)) {
+        const { params } = checked
+        const args = toValue(params?.get("arguments")) ?? {}
+        const asked = params?.string("name") ?? ""
+        if (!this.judge(call.caller.exchange).permits(kind, owned.member.name, asked, args)) {
+          return hidden(call, kind, owned.member, asked, unknown(kind, name))
         }
-        return kind === "tool" ? this.callTool(owned.member, checked) : this.forward(owned.member, checked)
-      })
+      }
+      return kind === "tool" ? this.callTool(owned.member, checked) : this.forward(owned.member, checked)
     })
   }
 

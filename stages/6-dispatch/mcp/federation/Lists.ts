@@ -78,8 +78,18 @@ export class Lists {
 
   /** Everything every target lists, for whoever wants to know all of it. */
   everything(method: string, caller: Caller): Effect.Effect<ReadonlyArray<Found>> {
+    const { members, runtime } = this.settings
+    const now = runtime.clock.nowMillis()
+    const found: Array<Found> = []
+    for (const member of members) {
+      const listed = member.fresh(method, caller, now)
+      if (listed === undefined) break
+      found.push({ member, listed })
+    }
+    // Where nobody has to be asked, nothing has to be waited for.
+    if (found.length === members.length) return Effect.succeed(found)
     return Effect.forEach(
-      this.settings.members,
+      members,
       (member) => Effect.map(member.list(method, caller), (listed) => ({ member, listed })),
       { concurrency: "unbounded" },
     )

@@ -17,7 +17,8 @@ import type { Changed } from "../target/makeTarget.ts"
 import type { Call, Caller, Discovery, McpTarget, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { pageCall } from "../target/pageCall.ts"
 import { isCallable, joined, type Listed, type Listing, type Page } from "./Listing.ts"
-import { problemOf, type Question, watched, within } from "./watched.ts"
+import { bounded } from "./bounded.ts"
+import { type Ended, problemOf, type Question, watched, within } from "./watched.ts"
 
 const listingsMax = 4_096
 
@@ -113,52 +114,57 @@ export class Member {
   }
 
   /** A question to the target as traces, stories and metrics see it, which counts what goes wrong in a row. */
-  private asking<A>(question: Question<A>): Effect.Effect<A, TargetFailure> {
-    return watched(this.runtime, this.name, question, (caller, traceparent) =>
-      this.guarded(question.run(caller, traceparent)),
+  private asking<A>(question: Question<A>, late: string, millis: number): Effect.Effect<A, TargetFailure> {
+    return watched(this.runtime, this.name, question, (caller, traceparent, ended) =>
+      this.guarded(question.run(caller, traceparent), late, millis, ended),
     )
   }
 
-  /** Whoever left before the end says nothing about the target. */
-  private guarded<A>(effect: Effect.Effect<A, TargetFailure>): Effect.Effect<A, TargetFailure> {
+  private guarded<A>(
+    effect: Effect.Effect<A, TargetFailure>,
+    late: string,
+    millis: number,
+    ended: Ended<A> | undefined,
+  ): Effect.Effect<A, TargetFailure> {
     return Effect.suspend(() => {
-      const { clock } = this.runtime
-      if (clock.nowMillis() < this.suspendedUntil) {
-        return Effect.fail<TargetFailure>({ _tag: "Suspended", target: this.name, message: "left alone" })
+      if (this.runtime.clock.nowMillis() < this.suspendedUntil) {
+        const exit = Exit.fail<TargetFailure>({ _tag: "Suspended", target: this.name, message: "left alone" })
+        ended?.(exit)
+        return exit
       }
-      return Effect.onExit(effect, (exit) =>
-        Effect.sync(() => {
-          if (Exit.isSuccess(exit)) {
-            this.failures = 0
-            return
-          }
-          if (Exit.hasInterrupts(exit) || isUnwelcome(exit)) return
-          if (++this.failures >= limits.failuresMax) {
-            // From now on one failure is enough, until it works again.
-            this.failures = limits.failuresMax - 1
-            this.suspendedUntil = clock.nowMillis() + limits.suspendedMillis
-          }
-        }),
-      )
+      return bounded(this.runtime, millis, effect, { _tag: "TimedOut", target: this.name, message: late }, (exit) => {
+        this.count(exit)
+        ended?.(exit)
+      })
     })
   }
 
-  private within<A>(millis: number, effect: Effect.Effect<A, TargetFailure>): Effect.Effect<A, TargetFailure> {
-    return Effect.timeoutOrElse(effect, {
-      duration: millis,
-      orElse: () => Effect.fail<TargetFailure>({ _tag: "TimedOut", target: this.name, message: "no reply in time" }),
-    })
+  /** Whoever left before the end says nothing about the target. */
+  private count(exit: Exit.Exit<unknown, TargetFailure>): void {
+    if (Exit.isSuccess(exit)) {
+      this.failures = 0
+      return
+    }
+    if (Exit.hasInterrupts(exit) || isUnwelcome(exit)) return
+    if (++this.failures >= limits.failuresMax) {
+      // From now on one failure is enough, until it works again.
+      this.failures = limits.failuresMax - 1
+      this.suspendedUntil = this.runtime.clock.nowMillis() + limits.suspendedMillis
+    }
   }
 
   readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> =>
-    this.asking({
-      caller: call.caller,
-      method: call.method,
-      params: call.params,
-      problemIn: problemOf,
-      run: (caller, traceparent) =>
-        bounded(this.runtime, this.name, this.callMillis, this.target.call(within(call, caller, traceparent))),
-    })
+    this.asking(
+      {
+        caller: call.caller,
+        method: call.method,
+        params: call.params,
+        problemIn: problemOf,
+        run: (caller, traceparent) => this.target.call(within(call, caller, traceparent)),
+      },
+      "no end in time",
+      this.callMillis,
+    )
 
   private keyOf(caller: Caller): string {
     return `${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
@@ -180,11 +186,11 @@ export class Member {
       }
       return Effect.catch(
         Effect.tap(
-          this.asking({
-            caller,
-            method: "server/discover",
-            run: (seen) => this.within(millis, this.target.discover(seen)),
-          }),
+          this.asking(
+            { caller, method: "server/discover", run: (seen) => this.target.discover(seen) },
+            "no reply in time",
+            millis,
+          ),
           (discovery) =>
             Effect.sync(() => {
               if (this.discoveries.size >= listingsMax) this.discoveries.clear()
@@ -217,19 +223,25 @@ export class Member {
     }
   }
 
+  /** What was listed last, as long as it is good; undefined: the server has to be asked. */
+  fresh(method: string, caller: Caller, nowMillis: number): Listed | undefined {
+    const known = this.known(method, caller)
+    if (known === undefined || nowMillis - known.atMillis >= known.ttlMillis) return undefined
+    return { _tag: "Fresh", listing: known }
+  }
+
   /** Everything there is, page after page. */
   readonly list = (method: string, caller: Caller): Effect.Effect<Listed> =>
     Effect.suspend(() => {
       const { clock } = this.runtime
+      const fresh = this.fresh(method, caller, clock.nowMillis())
+      if (fresh !== undefined) return Effect.succeed(fresh)
       const known = this.known(method, caller)
-      if (known !== undefined && clock.nowMillis() - known.atMillis < known.ttlMillis) {
-        return Effect.succeed<Listed>({ _tag: "Fresh", listing: known })
-      }
-      const asked = this.asking({
-        caller,
-        method,
-        run: (seen, traceparent) => this.within(this.listMillis, this.drain(method, seen, traceparent)),
-      })
+      const asked = this.asking(
+        { caller, method, run: (seen, traceparent) => this.drain(method, seen, traceparent) },
+        "no reply in time",
+        this.listMillis,
+      )
       return Effect.match(asked, {
         onFailure: (failure): Listed =>
           known !== undefined && clock.nowMillis() - known.atMillis < limits.staleMillis
@@ -294,11 +306,11 @@ export class Member {
 
   /** One page, for whoever goes on from it himself. */
   readonly page = (method: string, caller: Caller, cursor: Json | undefined): Effect.Effect<Page> => {
-    const asked = this.asking({
-      caller,
-      method,
-      run: (seen, traceparent) => this.within(this.listMillis, this.onePage(method, seen, cursor, traceparent)),
-    })
+    const asked = this.asking(
+      { caller, method, run: (seen, traceparent) => this.onePage(method, seen, cursor, traceparent) },
+      "no reply in time",
+      this.listMillis,
+    )
     return Effect.match(asked, {
       onFailure: (failure): Page => {
         const isRefused = cursor !== undefined && failure._tag === "Unreachable" && failure.code === codes.invalidParams
@@ -343,33 +355,3 @@ const isUnwelcome = (exit: Exit.Failure<unknown, TargetFailure>): boolean => {
   const failure = Cause.findErrorOption(exit.cause)
   return failure._tag === "Some" && failure.value._tag === "Unauthorized"
 }
-
-/** A timer of our own costs less than a race, and every call has one. */
-const bounded = <A>(
-  { clock, run }: McpRuntime,
-  target: string,
-  millis: number,
-  effect: Effect.Effect<A, TargetFailure>,
-): Effect.Effect<A, TargetFailure> =>
-  Effect.callback<A, TargetFailure>((resume) => {
-    let disarm: (() => void) | undefined
-    let isDone = false
-    const fiber = run(
-      Effect.onExit(effect, (exit) =>
-        Effect.sync(() => {
-          isDone = true
-          disarm?.()
-          resume(exit)
-        }),
-      ),
-    )
-    if (isDone) return
-    disarm = clock.after(millis, () => {
-      resume(Effect.fail<TargetFailure>({ _tag: "TimedOut", target, message: "no end in time" }))
-      fiber.interruptUnsafe()
-    })
-    return Effect.sync(() => {
-      disarm?.()
-      fiber.interruptUnsafe()
-    })
-  })

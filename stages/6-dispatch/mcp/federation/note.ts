@@ -14,22 +14,15 @@ export const note = ({ caller, method, params }: Call, member: Member): void => 
   if (kind === undefined || name === undefined) return
   mcp[kind] =
     kind === "tool" || kind === "prompt"
-      ? new Used(member.name, name, params?.get("arguments"))
+      ? used(member.name, name, params?.get("arguments"))
       : { target: member.name, name }
 }
 
 /** Arguments are only read where somebody wants to see them. */
-class Used {
-  readonly [name: string]: CelValue
-  readonly target: string
-  readonly name: string
-
-  constructor(target: string, name: string, args: Json | undefined) {
-    this.target = target
-    this.name = name
-    Object.defineProperty(this, "arguments", {
-      enumerable: true,
-      get: () => (args === undefined ? {} : (JSON.parse(args) as CelValue)),
-    })
-  }
-}
+const used = (target: string, name: string, args: Json | undefined): Readonly<Record<string, CelValue>> => ({
+  target,
+  name,
+  get arguments() {
+    return args === undefined ? {} : (JSON.parse(args) as CelValue)
+  },
+})

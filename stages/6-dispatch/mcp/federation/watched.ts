@@ -66,21 +66,28 @@ const reasonOf = <A>(exit: Exit.Exit<A, unknown>): TargetFailure | undefined =>
     ? undefined
     : (Option.getOrUndefined(Cause.findErrorOption(exit.cause)) as TargetFailure | undefined)
 
+/** Told how a question ended, by whoever runs it. */
+export type Ended<A> = (exit: Exit.Exit<A, TargetFailure>) => void
+
 export const watched = <A>(
   { asked, clock }: McpRuntime,
   target: string,
   question: Question<A>,
-  run: (caller: Caller, traceparent: string | undefined) => Effect.Effect<A, TargetFailure>,
+  run: (
+    caller: Caller,
+    traceparent: string | undefined,
+    ended: Ended<A> | undefined,
+  ) => Effect.Effect<A, TargetFailure>,
 ): Effect.Effect<A, TargetFailure> =>
   Effect.suspend(() => {
     const { caller, method, params, problemIn } = question
     const { exchange } = caller
     const { inquiry, trace } = exchange
     const startedMillis = clock.nowMillis()
-    const tell = (exit: Exit.Exit<A, TargetFailure>): Effect.Effect<void> => {
+    const tell: Ended<A> = (exit) => {
       const millis = clock.nowMillis() - startedMillis
       asked?.(exchange, { target, method, millis })
-      if (inquiry === undefined) return Effect.void
+      if (inquiry === undefined) return
       const failure = reasonOf(exit)
       const problem = Exit.isSuccess(exit) ? problemIn?.(exit.value) : undefined
       inquiry.note({
@@ -95,29 +102,27 @@ export const watched = <A>(
                 : `${target} answered with an error: ${problem}`,
         ...(failure !== undefined && "message" in failure ? { detail: failure.message } : {}),
       })
-      return Effect.void
     }
-    if (trace === undefined && inquiry === undefined) return Effect.onExit(run(caller, undefined), tell)
+    if (trace === undefined && inquiry === undefined) {
+      return run(caller, undefined, asked === undefined ? undefined : tell)
+    }
     const named = methods.get(method)?.named
     const name = named === undefined ? undefined : params?.string(named)
     inquiry?.note({ stage: "target", decision: `asks ${target} for ${method}${name === undefined ? "" : ` ${name}`}` })
-    if (trace === undefined) return Effect.onExit(run(caller, undefined), tell)
+    if (trace === undefined) return run(caller, undefined, tell)
     const told = name !== undefined && method !== "resources/read" ? `${method} ${name}` : `${method} ${target}`
-    return Effect.onExit(
-      spanned<A, TargetFailure, typeof exchange>(exchange, clock, {
-        name: told,
-        kind: "client",
-        attributes: attributesOf(target, question, name),
-        run: (inside, span) =>
-          run({ ...caller, exchange: inside }, span === undefined ? undefined : trace.header(span)),
-        ended: (span, exit) => {
-          const failure = reasonOf(exit)
-          const problem = failure?._tag ?? (Exit.isSuccess(exit) ? problemIn?.(exit.value) : undefined)
-          if (problem === undefined) return undefined
-          span.set("error.type", problem)
-          return failure !== undefined && "message" in failure ? failure.message : problem
-        },
-      }),
-      tell,
-    )
+    return spanned<A, TargetFailure, typeof exchange>(exchange, clock, {
+      name: told,
+      kind: "client",
+      attributes: attributesOf(target, question, name),
+      run: (inside, span) =>
+        run({ ...caller, exchange: inside }, span === undefined ? undefined : trace.header(span), tell),
+      ended: (span, exit) => {
+        const failure = reasonOf(exit)
+        const problem = failure?._tag ?? (Exit.isSuccess(exit) ? problemIn?.(exit.value) : undefined)
+        if (problem === undefined) return undefined
+        span.set("error.type", problem)
+        return failure !== undefined && "message" in failure ? failure.message : problem
+      },
+    })
   })

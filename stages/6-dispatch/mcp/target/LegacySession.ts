@@ -3,6 +3,7 @@
  * A question that no request can be blamed for goes to whoever listens, or is refused.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
@@ -132,18 +133,17 @@ export class LegacySession {
         beside: (message) => this.receive(message, running),
       })
       return Effect.onExit(
-        Effect.map(
-          Effect.onInterrupt(request, () => Effect.sync(() => this.cancel(id, exchange))),
-          ({ error, result }): Outcome =>
-            error === undefined
-              ? { _tag: "Result", result: result ?? "{}", era: "legacy" }
-              : { _tag: "Error", error, era: "legacy" },
+        Effect.map(request, ({ error, result }): Outcome =>
+          error === undefined
+            ? { _tag: "Result", result: result ?? "{}", era: "legacy" }
+            : { _tag: "Error", error, era: "legacy" },
         ),
-        () =>
-          Effect.sync(() => {
-            this.running.delete(id)
-            for (const fiber of running.asking.values()) fiber.interruptUnsafe()
-          }),
+        (exit) => {
+          if (Exit.hasInterrupts(exit)) this.cancel(id, exchange)
+          this.running.delete(id)
+          for (const fiber of running.asking.values()) fiber.interruptUnsafe()
+          return Effect.void
+        },
       )
     })
 

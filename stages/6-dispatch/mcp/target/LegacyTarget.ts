@@ -9,6 +9,9 @@ import type { LegacySession } from "./LegacySession.ts"
 import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
 import { isClosed, type PoolSettings, SessionPool, type Slot } from "./SessionPool.ts"
 
+/** What a session is asked for once and does from then on. */
+const lastingly: ReadonlySet<string> = new Set(["logging/setLevel", "resources/subscribe", "resources/unsubscribe"])
+
 const nothing: Interest = { tools: false, prompts: false, resources: false, updates: [], tasks: [] }
 
 export class LegacyTarget implements McpTarget {
@@ -65,6 +68,7 @@ export class LegacyTarget implements McpTarget {
   private remembering(session: LegacySession, call: Call): Effect.Effect<Outcome, Broken> {
     const { method, params } = call
     const uri = params?.string("uri")
+    if (!lastingly.has(method)) return session.call(call)
     return Effect.tap(session.call(call), (outcome) =>
       Effect.sync(() => {
         if (outcome._tag === "Error") return

@@ -24,6 +24,8 @@ export interface Caller {
   readonly clientInfo: Json | undefined
   /** Whose plan, identity and place upstream requests are made with. */
   readonly exchange: Exchange
+  /** What of the exchange outlives it, where that has been made already. */
+  readonly lasting?: Exchange
 }
 
 export interface Call {

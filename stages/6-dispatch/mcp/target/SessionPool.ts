@@ -49,6 +49,8 @@ export class Slot {
   uses = 0
   isExclusive = false
   isGone = false
+  /** It has begun, so that nobody has to wait for `started`. */
+  isReady = false
   usedMillis = 0
   /** How many listeners want to know of each resource. */
   readonly watched = new Map<string, number>()
@@ -121,6 +123,7 @@ export class SessionPool {
       Effect.onExit(this.start(slot, held, before), (exit) =>
         Effect.sync(() => {
           if (Exit.isFailure(exit)) this.forget(slot)
+          else slot.isReady = true
           Deferred.doneUnsafe(
             slot.started,
             Exit.isSuccess(exit) || !Exit.hasInterrupts(exit)
@@ -233,7 +236,7 @@ export class SessionPool {
     if (slot === undefined) return undefined
     slot.uses++
     slot.isExclusive = exclusive && !isPaired
-    slot.session.exchange = lasting(caller.exchange)
+    slot.session.exchange = caller.lasting ?? lasting(caller.exchange)
     return slot
   }
 
@@ -312,10 +315,12 @@ export class SessionPool {
       }
       return Effect.catch(
         Effect.onExit(
-          Effect.andThen(
-            Deferred.await(slot.started),
-            Effect.suspend(() => run(slot)),
-          ),
+          slot.isReady
+            ? run(slot)
+            : Effect.andThen(
+                Deferred.await(slot.started),
+                Effect.suspend(() => run(slot)),
+              ),
           (exit) => Effect.sync(() => this.giveBack(slot, Exit.isFailure(exit) && Exit.hasInterrupts(exit))),
         ),
         (failure) => {
