@@ -118,6 +118,11 @@ export const itemsOf = (text: Json | undefined): ReadonlyArray<Json> | undefined
 
 export const arrayOf = (items: ReadonlyArray<Json>): Json => `[${items.join(",")}]`
 
+/** One text is looked into by one part of the gateway after the other; a long one is not kept for that. */
+const LAST_CHARS_MAX = 4_096
+let lastText: Json | undefined
+let last: Fields | undefined
+
 /** An object by its members, each in its own text. It is never changed; what changes a member gives another one. */
 export class Fields {
   static readonly empty = new Fields(new Map())
@@ -133,6 +138,16 @@ export class Fields {
   /** Undefined where the text is not that of an object. It must be valid JSON. */
   static parse(text: Json | undefined): Fields | undefined {
     if (text === undefined) return undefined
+    if (text === lastText) return last
+    const fields = Fields.cut(text)
+    if (text.length <= LAST_CHARS_MAX) {
+      lastText = text
+      last = fields
+    }
+    return fields
+  }
+
+  private static cut(text: Json): Fields | undefined {
     let at = skipSpace(text, 0)
     if (text.charCodeAt(at) !== 0x7b) return undefined
     const members = new Map<string, Json>()
@@ -177,7 +192,7 @@ export class Fields {
     if (text === undefined) return undefined
     const inner = (this.inner ??= new Map())
     let known = inner.get(name)
-    if (known === undefined) inner.set(name, (known = Fields.parse(text)))
+    if (known === undefined) inner.set(name, (known = Fields.cut(text)))
     return known
   }
 

@@ -17,7 +17,8 @@ import { Federation } from "./federation/Federation.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
 import type { McpState } from "./McpState.ts"
-import { type Connectable, Pages } from "./oauth/Pages.ts"
+import type { Connectable } from "./oauth/finish.ts"
+import { Pages } from "./oauth/Pages.ts"
 import { serve } from "./serve.ts"
 
 /** Policies of how a server is called: they hold for each target, unless it has its own. */

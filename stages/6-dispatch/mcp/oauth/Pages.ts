@@ -3,36 +3,28 @@
  * other: a link that was passed on, a form of another site, or the end of a login that began elsewhere leads nowhere.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import type { McpConnections, McpOauth } from "../../../../ir/backend/McpOauth.ts"
+import type { McpConnections } from "../../../../ir/backend/McpOauth.ts"
 import { cookieOf, formatSetCookie } from "../../../../protocols/http/cookies.ts"
 import { Headers } from "../../../../protocols/http/headers.ts"
-import { authorizationUrl, issuerProblem, wantedScopes } from "../../../../protocols/oauth/authorization.ts"
-import type { Challenge } from "../../../../protocols/oauth/challenge.ts"
-import type { ServerMetadata } from "../../../../protocols/oauth/metadata.ts"
-import { clientDocument, methodFor } from "../../../../protocols/oauth/registration.ts"
+import { authorizationUrl, wantedScopes } from "../../../../protocols/oauth/authorization.ts"
+import { clientDocument } from "../../../../protocols/oauth/registration.ts"
 import * as Body from "../../../Body.ts"
 import type { Exchange, Reply, Request } from "../../../Exchange.ts"
-import type { Client, Shown } from "../../../ports/Grants.ts"
+import type { Shown } from "../../../ports/Grants.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
-import { type Connections, expiryOf, placeOf } from "./Connections.ts"
-import type { Discovered } from "./discover.ts"
+import { clientFor } from "./clients.ts"
+import { type Connections, placeOf } from "./Connections.ts"
+import { challengeOf, type Connectable, finish } from "./finish.ts"
 import { escaped, form, page as html, redirect, says } from "./html.ts"
 import { Links, type Login } from "./links.ts"
 import { type Page, pageOf } from "./places.ts"
 import { isOpenable } from "./reachable.ts"
-import { codeFields, register, tokens } from "./tokenRequests.ts"
 import { type User, userOf } from "./users.ts"
 
 const FORM_BYTES_MAX = 16_384
 const COOKIE_SECONDS = 600
 /** Logins that are over, so that none ends twice here. */
 const OVER_MAX = 10_000
-
-export interface Connectable {
-  readonly name: string
-  readonly oauth: McpOauth
-}
 
 interface Visit {
   readonly exchange: Exchange
@@ -53,10 +45,6 @@ const notAllowed = (allow: string): Reply => ({
 const over = "The link has expired, or belongs to somebody else. Call the tool again for another one."
 
 const decoder = new TextDecoder()
-
-/** As the server would have said it, had it been asked just now. */
-const challengeOf = (metadata: string | undefined): Challenge | undefined =>
-  metadata === undefined ? undefined : { error: undefined, scopes: undefined, resourceMetadata: metadata }
 
 export class Pages {
   private readonly targets: ReadonlyArray<Connectable>
@@ -289,35 +277,38 @@ export class Pages {
       Effect.flatMap(this.connections.read({ user: link.user, place: link.place }), (kept) => {
         const granted = kept === undefined || kept.grant.issuer !== found.server.issuer ? [] : kept.grant.scopes
         const scopes = wantedScopes(found.server, link.scopes, found.scopes, target.oauth.scopes, granted)
-        return Effect.map(this.client(target.oauth, found, base, redirectUri, scopes), (client): Reply => {
-          const endpoint = found.server.authorizationEndpoint ?? ""
-          if (!isOpenable(endpoint, target.oauth))
-            return says(502, "Not possible", "The server sends people to no address that can be opened.")
-          const verifier = cryptography.random(32)
-          const login: Omit<Login, "expires"> = {
-            user: link.user,
-            label: link.label,
-            place: link.place,
-            flow,
-            secret: this.runtime.sealer.digest(secret),
-            verifier,
-            redirectUri,
-            issuer: found.server.issuer,
-            clientId: client.clientId,
-            scopes,
-            resource: found.resource,
-            metadata: link.metadata,
-          }
-          const location = authorizationUrl(endpoint, {
-            clientId: client.clientId,
-            redirectUri,
-            state: this.links.login(login),
-            challenge: cryptography.digest(verifier),
-            scopes,
-            resource: found.resource,
-          })
-          return redirect(location, [this.cookie(visit, flow, secret)])
-        })
+        return Effect.map(
+          clientFor(this.connections.parts, this.settings, target.oauth, found, base, redirectUri, scopes),
+          (client): Reply => {
+            const endpoint = found.server.authorizationEndpoint ?? ""
+            if (!isOpenable(endpoint, target.oauth))
+              return says(502, "Not possible", "The server sends people to no address that can be opened.")
+            const verifier = cryptography.random(32)
+            const login: Omit<Login, "expires"> = {
+              user: link.user,
+              label: link.label,
+              place: link.place,
+              flow,
+              secret: this.runtime.sealer.digest(secret),
+              verifier,
+              redirectUri,
+              issuer: found.server.issuer,
+              clientId: client.clientId,
+              scopes,
+              resource: found.resource,
+              metadata: link.metadata,
+            }
+            const location = authorizationUrl(endpoint, {
+              clientId: client.clientId,
+              redirectUri,
+              state: this.links.login(login),
+              challenge: cryptography.digest(verifier),
+              scopes,
+              resource: found.resource,
+            })
+            return redirect(location, [this.cookie(visit, flow, secret)])
+          },
+        )
       }),
     )
     return Effect.catch(begun, (why) =>
@@ -326,58 +317,6 @@ export class Pages {
         says(502, "Not possible", `${target.name} cannot be connected: ${why}`),
       ),
     )
-  }
-
-  /** As whom the gateway asks: who it is configured to be, the document about it, or whom it was registered as. */
-  private client(
-    oauth: McpOauth,
-    { server }: Discovered,
-    base: string,
-    redirectUri: string,
-    scopes: ReadonlyArray<string>,
-  ): Effect.Effect<Client, string> {
-    const configured = this.configured(oauth, server)
-    if (configured !== undefined) return Effect.succeed(configured)
-    const document = this.settings.clientDocument ?? (base.startsWith("https:") ? `${base}/client.json` : undefined)
-    if (server.takesClientDocuments && document !== undefined) {
-      return Effect.succeed({ clientId: document, clientSecret: undefined, method: "none" })
-    }
-    const { registrationEndpoint } = server
-    if (registrationEndpoint === undefined) {
-      return Effect.fail(`${server.issuer} registers no clients; a \`clientId\` has to be configured`)
-    }
-    const { clock, grants, tokens: ports } = this.connections.parts
-    return Effect.flatMap(grants.client(server.issuer, redirectUri), (known): Effect.Effect<Client, string> => {
-      if (known !== undefined && (known.expiresMillis ?? Infinity) > clock.wallMillis() + 60_000)
-        return Effect.succeed(known)
-      return Effect.flatMap(
-        register(ports, oauth, server, registrationEndpoint, redirectUri, scopes),
-        ({ clientId, clientSecret, expiresSeconds, method }) => {
-          const client = {
-            clientId,
-            clientSecret,
-            method,
-            expiresMillis: expiresSeconds === undefined ? undefined : expiresSeconds * 1000,
-          }
-          return Effect.as(grants.keepClient(server.issuer, redirectUri, client), client)
-        },
-      )
-    })
-  }
-
-  private configured({ client }: McpOauth, server: ServerMetadata): Client | undefined {
-    if (client === undefined) return undefined
-    const { clientId, clientSecret, method } = client
-    const methods = {
-      clientSecretBasic: "client_secret_basic",
-      clientSecretPost: "client_secret_post",
-      none: "none",
-    } as const
-    return {
-      clientId,
-      clientSecret: clientSecret === undefined ? undefined : Redacted.value(clientSecret),
-      method: method === undefined ? methodFor(server, clientSecret !== undefined) : methods[method],
-    }
   }
 
   private end(visit: Visit): Effect.Effect<Reply> {
@@ -403,7 +342,7 @@ export class Pages {
       inquiry?.note({ stage: "oauth", decision: event, detail: target.name })
     }
     return Effect.catch(
-      Effect.map(this.finish(login, target, query), (failed): Reply => {
+      Effect.map(finish(this.connections, login, target, query), (failed): Reply => {
         told(failed === undefined ? "connected" : "refused")
         return failed === undefined
           ? says(
@@ -427,89 +366,6 @@ export class Pages {
             forgetting,
           ),
         ),
-    )
-  }
-
-  /** A text is for the person: it was not done. Fails with a reason that is for the log. */
-  private finish(login: Login, target: Connectable, query: URLSearchParams): Effect.Effect<string | undefined, string> {
-    const { oauth } = target
-    return Effect.flatMap(this.connections.discovered(oauth, challengeOf(login.metadata), false), ({ server }) => {
-      // The server may have moved while the person was away; what it answers then is for somebody else.
-      if (server.issuer !== login.issuer)
-        return Effect.succeed("The server has moved to another authorization server. Try again.")
-      const problem = issuerProblem(query.get("iss"), server)
-      if (problem !== undefined) return Effect.fail(problem)
-      const error = query.get("error")
-      if (error !== null) {
-        return Effect.succeed(
-          error === "access_denied" ? "Access was not granted." : "The authorization server refused.",
-        )
-      }
-      const code = query.get("code")
-      if (code === null || code === "") return Effect.fail("there is no code in the answer")
-      return Effect.flatMap(this.clientAgain(oauth, login, server), (client) =>
-        client === undefined
-          ? Effect.succeed("The gateway is known by another name there by now. Try again.")
-          : Effect.as(this.exchange(login, target, server, client, code), undefined),
-      )
-    })
-  }
-
-  private clientAgain(
-    oauth: McpOauth,
-    login: Login,
-    server: ServerMetadata,
-  ): Effect.Effect<Client | undefined, string> {
-    const configured = this.configured(oauth, server)
-    if (configured !== undefined) return Effect.succeed(configured.clientId === login.clientId ? configured : undefined)
-    return Effect.map(
-      this.connections.parts.grants.client(login.issuer, login.redirectUri),
-      (known): Client | undefined =>
-        known?.clientId === login.clientId
-          ? known
-          : server.takesClientDocuments && login.clientId.startsWith("https://")
-            ? { clientId: login.clientId, clientSecret: undefined, method: "none" }
-            : undefined,
-    )
-  }
-
-  private exchange(
-    login: Login,
-    { name, oauth }: Connectable,
-    server: ServerMetadata,
-    client: Client,
-    code: string,
-  ): Effect.Effect<unknown, string> {
-    const { clock, grants, tokens: ports } = this.connections.parts
-    const { issuer, label, place, redirectUri, resource, scopes, user, verifier } = login
-    const at = { issuer, tokenEndpoint: server.tokenEndpoint ?? "", client }
-    const got = Effect.catch(
-      tokens(ports, oauth, at, codeFields(code, verifier, redirectUri, resource)),
-      ({ detail, why }) =>
-        Effect.andThen(
-          why === "unknownClient" ? grants.forgetClient(issuer, redirectUri, client.clientId) : Effect.void,
-          Effect.fail(detail),
-        ),
-    )
-    return Effect.flatMap(got, (one) =>
-      Effect.flatMap(this.connections.read({ user, place }), (before) =>
-        this.connections.connect({
-          user,
-          place,
-          label,
-          target: name,
-          ...at,
-          revocationEndpoint: server.revocationEndpoint,
-          redirectUri,
-          resource,
-          scopes: one.scopes ?? scopes,
-          accessToken: one.accessToken,
-          expiresMillis: expiryOf(one, clock),
-          refreshToken: one.refreshToken,
-          consents: (before?.grant.consents ?? 0) + 1,
-          connectedMillis: clock.wallMillis(),
-        }),
-      ),
     )
   }
 }
