@@ -17,6 +17,8 @@ export interface Listing {
   readonly isPublic: boolean
   /** The one page it was read from; absent: there were several. */
   readonly page?: Json | undefined
+  /** Where the next page begins. */
+  readonly next?: Json | undefined
   /** Present: there will be more once the caller has connected an account. */
   readonly consent?: Consent | undefined
 }
@@ -41,6 +43,7 @@ export const joined = (pages: ReadonlyArray<Listing>): Listing => {
   return {
     ...(first as Listing),
     page: undefined,
+    next: undefined,
     items: pages.flatMap(({ items }) => items).slice(0, limits.itemsMax),
     ttlMillis: Math.min(...pages.map(({ ttlMillis }) => ttlMillis)),
     isPublic: pages.every(({ isPublic }) => isPublic),

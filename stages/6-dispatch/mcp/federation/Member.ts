@@ -285,10 +285,7 @@ export class Member {
     const call = pageCall(method, caller, cursor)
     return Effect.flatMap(this.target.call(within(call, caller, traceparent)), (outcome) => {
       const listing = this.listingOf(method, outcome, cursor === undefined ? this.known(method, caller) : undefined)
-      if (outcome._tag === "Result") {
-        const next = Fields.parse(outcome.result)?.get("nextCursor")
-        return Effect.succeed({ _tag: "Page", listing, next: next === "null" ? undefined : next })
-      }
+      if (outcome._tag === "Result") return Effect.succeed({ _tag: "Page", listing, next: listing.next })
       const code = codeOf(outcome.error)
       // A server without such a thing lists nothing of it.
       if (code === codes.methodNotFound) {
@@ -329,6 +326,7 @@ export class Member {
       return { ...before, ttlMillis: before.offeredMillis, atMillis, consent }
     }
     const fields = Fields.parse(page)
+    const next = fields?.get("nextCursor")
     const offeredMillis = Math.min(asNumber(fields?.get("ttlMs")) ?? 0, 24 * 3_600_000)
     const items = itemsOf(fields?.get(methods.get(method)?.lists ?? "")) ?? []
     return {
@@ -340,6 +338,7 @@ export class Member {
       offeredMillis,
       isPublic: asString(fields?.get("cacheScope")) === "public",
       page,
+      next: next === "null" ? undefined : next,
       consent,
     }
   }
