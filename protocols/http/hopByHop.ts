@@ -61,6 +61,7 @@ const PSEUDO = 10
 const INVALID = 11
 
 interface Field {
+  readonly spelling: string
   readonly name: string
   readonly kind: number
   /** Whether `Connection` cannot remove it. */
@@ -130,8 +131,10 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 const classify = (spelling: string): Field => {
   const name = spelling.toLowerCase()
-  if (!token.test(spelling)) return { name, kind: spelling.charCodeAt(0) === 0x3a ? PSEUDO : INVALID, kept: true }
-  return { name, kind: special.get(name) ?? PLAIN, kept: keptNames.has(name) || keptPrefix.test(name) }
+  if (!token.test(spelling)) {
+    return { spelling, name, kind: spelling.charCodeAt(0) === 0x3a ? PSEUDO : INVALID, kept: true }
+  }
+  return { spelling, name, kind: special.get(name) ?? PLAIN, kept: keptNames.has(name) || keptPrefix.test(name) }
 }
 
 const spellings = new Map<string, Field>()
@@ -146,11 +149,38 @@ const learn = (spelling: string): Field => {
   return field
 }
 
+/**
+ * Peers write their fields in the same order again and again, and to compare two names is cheaper than to look one up.
+ * Places after these are looked up.
+ */
+const PLACES_MAX = 32
+type Places = Array<Field | undefined>
+const ofRequests: Places = Array.from({ length: PLACES_MAX })
+const ofReplies: Places = Array.from({ length: PLACES_MAX })
+
+const fieldAt = (places: Places, place: number, spelling: string): Field => {
+  const before = place < PLACES_MAX ? places[place] : undefined
+  if (before !== undefined && before.spelling === spelling) return before
+  const field = spellings.get(spelling) ?? learn(spelling)
+  if (place < PLACES_MAX && spelling.length <= SPELLING_CHARS_MAX) places[place] = field
+  return field
+}
+
 /** Bare CR, LF and NUL end a field for some readers and not for others. */
 const breaksField = /[\0\r\n]/
 
 /** The declared length, or -1. A list is refused even when its members agree. */
-const lengthFrom = (value: string): number => (/^\d{1,15}$/.test(value) ? Number(value) : -1)
+const lengthFrom = (value: string): number => {
+  const { length } = value
+  if (length === 0 || length > 15) return -1
+  let number = 0
+  for (let i = 0; i < length; i++) {
+    const digit = value.charCodeAt(i) - 0x30
+    if (digit < 0 || digit > 9) return -1
+    number = number * 10 + digit
+  }
+  return number
+}
 
 /** Protocols that would carry HTTP past every policy, or encrypt the very hop that reads them. */
 const refusedUpgrade = /(?:^|,)\s*(?:h2c?|http|tls)\s*(?:[,/]|$)/i
@@ -172,11 +202,12 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
   let named: Array<string> | undefined
   let options = 0
   let cookie = -1
+  const places = request ? ofRequests : ofReplies
 
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const spelling = flat[i] as string
     const value = flat[i + 1] as string
-    const field = spellings.get(spelling) ?? learn(spelling)
+    const field = fieldAt(places, i >> 1, spelling)
     if (breaksField.test(value)) malformed ??= "invalid field value"
     if (field.kind === PLAIN) {
       kept.push(field.name, value)

@@ -84,30 +84,47 @@ const dispatched = (
   if (request !== exchange.request) exchange.sent = request
   trail.attempts++
   if (trail.upstreamStartMillis === 0) trail.upstreamStartMillis = now
-  const call = (): Effect.Effect<Reply, UpstreamFailure> =>
-    request.method === "CONNECT"
-      ? tunnel(endpoint, timeoutMillis, clock)
-      : endpoint.send(request, { version, replyTimeoutMillis: timeoutMillis, inform: exchange.inform })
-  const { inquiry } = exchange
-  inquiry?.note({
+  exchange.inquiry?.note({
     stage: "attempt",
     decision: `${request.method} to ${endpoint.label}`,
     detail: { number: attempt.number, authority: request.authority, path: request.path },
   })
-  const sent = span === undefined ? call() : traced(span, attempt, clock, call)
-  return Effect.matchEffect(sent, {
+  const call = { version, replyTimeoutMillis: timeoutMillis, inform: exchange.inform }
+  const sent =
+    span === undefined
+      ? called(endpoint, request, call, clock)
+      : traced(span, attempt, clock, () => called(endpoint, request, call, clock))
+  return judged(sent, attempt, clock, deadlineFirst)
+}
+
+const called = (
+  endpoint: Endpoint,
+  request: Request,
+  options: SendOptions,
+  clock: Clock,
+): Effect.Effect<Reply, UpstreamFailure> =>
+  request.method === "CONNECT" ? tunnel(endpoint, options.replyTimeoutMillis, clock) : endpoint.send(request, options)
+
+/** What comes of a call; its functions keep hold of these few things only. */
+const judged = (
+  sent: Effect.Effect<Reply, UpstreamFailure>,
+  attempt: Try,
+  clock: Clock,
+  deadlineFirst: boolean,
+): Effect.Effect<Reply, Refusal> =>
+  Effect.matchEffect(sent, {
     onFailure: (failure) => {
       attempt.failure = failure
-      inquiry?.note({ stage: "attempt", decision: `failed: ${failure._tag}`, detail: failure.message })
+      attempt.exchange.inquiry?.note({ stage: "attempt", decision: `failed: ${failure._tag}`, detail: failure.message })
       return Effect.fail(toRefusal(failure, deadlineFirst))
     },
     onSuccess: (reply) => {
+      const { inquiry, trail } = attempt.exchange
       trail.upstreamHeadMillis = clock.nowMillis()
       inquiry?.note({ stage: "attempt", decision: `answered ${reply.status}` })
       return Effect.succeed(reply)
     },
   })
-}
 
 /** A raw connection in answer to CONNECT. */
 const tunnel = (

@@ -61,6 +61,9 @@ const isIdempotent = (method: string): boolean =>
 /** Fields that belong to a connection, should a policy have put them there. */
 const connectionFields = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "expect", "host"])
 
+/** Undici would find one for each request, with a large regular expression, though TLS is not its business here. */
+const servername = "upstream"
+
 const WAITING = 0
 const SETTLED = 1
 const DELIVERED = 2
@@ -148,11 +151,11 @@ export class Http1Call implements Flow, Source {
     // Undici copies the fields before this call returns, so they need not be copied to add one.
     flat.push("host", authority)
     const method = request.method as undici.Dispatcher.HttpMethod
-    const options: undici.Dispatcher.DispatchOptions =
+    const options: undici.Dispatcher.DispatchOptions & { readonly servername: string } =
       request.upgrade === undefined
         ? // Undici would close the connection after HEAD, against servers that send a body all the same.
-          { path, method, headers: flat, body, reset: false }
-        : { path, method, headers: flat, body, upgrade: request.upgrade }
+          { path, method, headers: flat, body, reset: false, servername }
+        : { path, method, headers: flat, body, upgrade: request.upgrade, servername }
     connection.client.dispatch(options, this as unknown as undici.Dispatcher.DispatchHandler)
     flat.length = length
   }

@@ -456,9 +456,10 @@ describe("a reply over HTTP/1.1", () => {
   })
 
   it("may lead to the next request from within its last callback", async () => {
+    let finish = (): void => {}
     const { port } = await bench.http((_, response) => {
       response.write("a")
-      setTimeout(() => response.end("b"), 2)
+      finish = () => void response.end("b")
     })
     const endpoint = bench.to(port)
     const next = (depth: number): Promise<number> =>
@@ -471,6 +472,7 @@ describe("a reply over HTTP/1.1", () => {
             end: () => resolve(depth === 0 ? 0 : next(depth - 1).then((more) => more + 1)),
             fail: (failure) => reject(new Error(failure.message)),
           })
+          finish()
         })
       })
     expect(await next(20)).toBe(20)
