@@ -18,6 +18,7 @@ import type { Job } from "./config/loading.ts"
 import type { Loaded } from "./config/local/load.ts"
 import { Gateway, layer as gatewayLayer } from "./Gateway.ts"
 import { gatewayOptions } from "./gatewayOptions.ts"
+import { collectAfterStart } from "./node/garbage.ts"
 import { freshKey } from "./node/sealer.ts"
 import { fromStorage as agentsFromStorage } from "./a2a/fromStorage.ts"
 import { fromStorage } from "./llm/fromStorage.ts"
@@ -182,6 +183,13 @@ const withWorkers = Effect.fnUntraced(function* (
         binds: serving.live.current.binds,
         workers: others + 1,
       }),
+    )
+    yield* Effect.forkScoped(
+      Effect.delay(
+        // A gateway that has work by then collects as it goes.
+        Effect.sync(() => serving.open().exchanges === 0 && collectAfterStart()),
+        1_000,
+      ),
     )
     yield* admin.stopAsked
   })

@@ -307,7 +307,7 @@ describe("slow clients", () => {
         response.end(Buffer.alloc(32 * 1024 * 1024))
       }),
     )
-    const gateway = await front(upstream.port, [], { limits })
+    const gateway = await front(upstream.port, [], { limits: { writeStallTimeoutMillis: 300 } })
     const slow = await Promise.all(Array.from({ length: 20 }, () => client(gateway)))
     for (const one of slow) {
       one.pause()
