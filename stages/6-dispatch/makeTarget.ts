@@ -215,12 +215,8 @@ const publishedTarget = (
     inner.attempt,
   )
   const steps = [
-    a2a.listen(
-      policyPorts,
-      a2a.isRuled(resolved.policies),
-      policy?.agent,
-      a2a.ownersOf(ports, policyPorts, policy ?? { _tag: "A2a" }, resolved.name),
-    ),
+    // Tasks that the gateway keeps itself are kept apart by their owners where they are.
+    a2a.listen(policyPorts, a2a.isRuled(resolved.policies), policy?.agent),
     ...backendSteps(policyPorts, rules === undefined ? {} : { Authorization: rules }),
   ]
   const allowed = a2a.allowed(ports, policyPorts, policy ?? { _tag: "A2a" }, resolved.name, agent.attempt)

@@ -5,7 +5,7 @@ import { assert, test } from "vitest"
 import { load } from "../../src/config/local/load.ts"
 import { nodeIo } from "../../src/config/local/nodeIo.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
-import { AgentWorld, type Answered, hookUrl, type Json } from "./agents/AgentWorld.ts"
+import { AgentWorld, type Answered, hookUrl, type Json, type Sabotage } from "./agents/AgentWorld.ts"
 
 const config = `
 gateways: {default: {port: 80}}
@@ -208,8 +208,8 @@ const unarranged = (world: AgentWorld, clients: ReadonlyArray<Client>): Readonly
   )
 }
 
-const runOne = async (snapshot: Snapshot, seed: number): Promise<ReadonlyArray<string>> => {
-  const world = new AgentWorld(snapshot, seed)
+const runOne = async (snapshot: Snapshot, seed: number, sabotage?: Sabotage): Promise<ReadonlyArray<string>> => {
+  const world = new AgentWorld(snapshot, seed, sabotage)
   const { random, scheduler } = world
   await world.begin(0)
   await world.begin(1)
@@ -293,4 +293,20 @@ test("whatever happens, no task is lost, none is begun twice, and receivers are 
     const problems = await runOne(snapshot, seed)
     assert.deepEqual(problems, [], `replay with SIM_SEED=${seed}`)
   }
+})
+
+const sabotages: ReadonlyArray<readonly [Sabotage, RegExp]> = [
+  ["letters are lost", /was not told/],
+  ["letters are told twice", /was told by several names/],
+  ["messages are sent twice", /was begun 2 times/],
+  ["places are forgotten", /./],
+]
+
+test.each(sabotages)("where %s, that is noticed", async (sabotage, words) => {
+  const snapshot = await snapshotOf()
+  for (let seed = 1; seed <= 40; seed++) {
+    const problems = await runOne(snapshot, seed, sabotage)
+    if (problems.some((problem) => words.test(problem))) return
+  }
+  assert.fail("nobody noticed")
 })

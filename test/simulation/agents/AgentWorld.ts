@@ -81,6 +81,13 @@ class Life {
   }
 }
 
+/** What is broken on purpose, to see that somebody notices. */
+export type Sabotage =
+  | "letters are lost"
+  | "places are forgotten"
+  | "messages are sent twice"
+  | "letters are told twice"
+
 export class AgentWorld {
   readonly scheduler: Scheduler
   readonly random: SeededRandom.Random
@@ -97,6 +104,7 @@ export class AgentWorld {
   }> = []
   readonly context: Context.Context<never>
   private readonly snapshot: Snapshot
+  private readonly sabotage: Sabotage | undefined
   private readonly clock: Timekeeper
   private readonly lives: Array<Life | undefined> = [undefined, undefined]
   private readonly down = new Set<string>()
@@ -106,7 +114,8 @@ export class AgentWorld {
   /** Whether receivers, databases and networks may fail. */
   isFaulty = true
 
-  constructor(snapshot: Snapshot, seed: number) {
+  constructor(snapshot: Snapshot, seed: number, sabotage?: Sabotage) {
+    this.sabotage = sabotage
     this.snapshot = snapshot
     this.scheduler = new Scheduler(SeededRandom.make(seed, "scheduler"), {
       tasksMax: 2_000_000,
@@ -156,8 +165,28 @@ export class AgentWorld {
           this.paths.set(kept.registration.id, new URL(String(registration.config["url"])).pathname)
         }),
       )
+    const post: Postbox["post"] = (posting, now) =>
+      this.sabotage === "letters are lost" ? Effect.succeed("posted") : this.box.post(posting, now)
+    const delivered: Postbox["delivered"] = (letter) =>
+      this.sabotage === "letters are told twice" && letter.number === 1
+        ? Effect.andThen(
+            this.box.delivered(letter),
+            Effect.asVoid(
+              this.box.post(
+                {
+                  registration: letter.registration.id,
+                  body: letter.body,
+                  digest: "again",
+                  repeats: "never",
+                  isLast: false,
+                },
+                0,
+              ),
+            ),
+          )
+        : this.box.delivered(letter)
     return Object.fromEntries(
-      Object.entries({ ...this.box, keep }).map(([name, method]) => [
+      Object.entries({ ...this.box, delivered, keep, post }).map(([name, method]) => [
         name,
         (...given: ReadonlyArray<never>) =>
           this.kept(
@@ -190,6 +219,7 @@ export class AgentWorld {
         this.kept(
           life,
           Effect.sync(() => {
+            if (this.sabotage === "places are forgotten") return
             for (const [name, place] of places) this.places.set(name, place)
           }),
           failure,
@@ -518,7 +548,8 @@ export class AgentWorld {
   private started(host: string, params: Json): Task {
     const message = params["message"] as Json
     const messageId = String(message["messageId"])
-    this.begun.set(messageId, (this.begun.get(messageId) ?? 0) + 1)
+    const times = this.sabotage === "messages are sent twice" ? 2 : 1
+    this.begun.set(messageId, (this.begun.get(messageId) ?? 0) + times)
     const id = `task-${this.tasks.size}`
     const task = {
       id,

@@ -114,6 +114,7 @@ export class Jobs {
       const { clock, run } = this.parts
       this.running.set(id, job)
       this.byOwner.set(owner, (this.byOwner.get(owner) ?? 0) + 1)
+      if (job.state === "TASK_STATE_SUBMITTED") this.tell(job, "TASK_STATE_WORKING", [], "")
       const doing: Doing = {
         says: (text) => this.tell(job, "TASK_STATE_WORKING", [{ text }], messageId()),
         makes: (artifact, append, lastChunk) => {
