@@ -1,5 +1,6 @@
 /** The agent that comes with the gateway, by the configuration that is served when there is none. */
 import { Role, type Task, TaskState } from "@a2a-js/sdk"
+import * as fs from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { afterAll, beforeAll, expect, it } from "vitest"
@@ -31,8 +32,14 @@ afterAll(async () => {
 })
 
 it("answers the call of the README", async () => {
-  const message = { messageId: "1", role: "ROLE_USER", parts: [{ text: "hello" }] }
-  const { body, status } = await ask("POST", `${root}/message:send`, { message })
+  const readme = fs.readFileSync(new URL("../../../README.md", import.meta.url), "utf8")
+  // The very command that the page shows, with the port of this test.
+  const [, json = "", at = ""] =
+    /curl -d '([^']+)' \\\n\s*http:\/\/localhost:4000(\/agents\/\S+) -H 'content-type: application\/json'/.exec(
+      readme,
+    ) ?? []
+  expect(at).toBe("/agents/echo/message:send")
+  const { body, status } = await ask("POST", `http://127.0.0.1:${gateway.port}${at}`, json)
   expect(status).toBe(200)
   expect(body).toMatchObject({
     task: { status: { state: "TASK_STATE_COMPLETED" }, artifacts: [{ parts: [{ text: "hello" }] }] },

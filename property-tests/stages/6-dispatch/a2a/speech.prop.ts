@@ -94,6 +94,30 @@ describe.each(pairs)("%s", (_, voice, ear) => {
     ))
 })
 
+/** What comes from an agent in one way, told to a client in another: every pair, and each in both directions. */
+describe.each(pairs.flatMap((from) => pairs.map((to) => [`${from[0]} to ${to[0]}`, from, to] as const)))(
+  "from %s",
+  (_, [, agentVoice, agentEar], [, clientVoice, clientEar]) => {
+    it("streams say the same, event by event, and end the same", () =>
+      fc.assert(
+        fc.property(
+          fc.array(narrow.event, { maxLength: 3 }),
+          ending,
+          fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 3 }),
+          (events, end, lengths) => {
+            const said: ReadonlyArray<Answer> = [
+              ...events.map((event) => result(event)),
+              ...(end === null ? [] : [failed(fault(end.name, end.message))]),
+            ]
+            const passed = heard(agentVoice, agentEar, said, lengths)
+            assert.deepStrictEqual(heard(clientVoice, clientEar, passed, lengths).map(nameOf), said.map(nameOf))
+          },
+        ),
+        { numRuns: 20 },
+      ))
+  },
+)
+
 it("both sides are the same protocol", () => {
   const same = ({ binding, version }: Dialed): string => `${binding} ${version}`
   for (const [, voice, ear] of pairs) assert.strictEqual(same(voice.dialed), same(ear.dialed))
