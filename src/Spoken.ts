@@ -16,6 +16,7 @@ import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
 import type { Watched } from "../stages/6-dispatch/llm/Watched.ts"
 import type { Register } from "../stages/6-dispatch/mcp/oauth/register.ts"
 import type { DispatchPorts, Protocols } from "../stages/6-dispatch/ports.ts"
+import type { LockParts } from "../stages/6-dispatch/lock/ServerLock.ts"
 import type { Plan } from "../stages/Plan.ts"
 import { inMemory as inMemoryGrants } from "../stages/ports/Grants.ts"
 import type { Journal } from "../stages/ports/Journal.ts"
@@ -89,6 +90,13 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
       }
     }),
   )
+  const lock: LockParts = {
+    locks: options.locks ?? inMemoryLocks(clock, seals.digest),
+    clock,
+    digest: seals.digest,
+    run,
+    alarm: journal.alarm,
+  }
 
   const beginLlm = Effect.gen(function* () {
     const llm = yield* loaded(options.protocols?.llm, () => import("../stages/6-dispatch/llm/protocol.ts"))
@@ -119,13 +127,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
       remembered.mcp = new mcp.McpState(
         {
           clock,
-          lock: {
-            locks: options.locks ?? inMemoryLocks(clock, seals.digest),
-            clock,
-            digest: seals.digest,
-            run,
-            alarm: journal.alarm,
-          },
+          lock,
           run,
           sealer: seals,
           processes,
@@ -155,7 +157,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
     if (protocols.a2a !== undefined) return
     protocols.a2a = a2a
     remembered.agents = yield* Scope.provide(
-      a2a.makeAgents(clock, { places, tasks, push: passing, spendings: yield* spendings }),
+      a2a.makeAgents(clock, { lock, places, tasks, push: passing, spendings: yield* spendings }),
       scope,
     )
   })

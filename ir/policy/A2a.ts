@@ -1,5 +1,6 @@
 /** Marks a backend as an agent that speaks A2A, and says how far the gateway speaks for it, and who may say what to it. */
 import * as Schema from "effect/Schema"
+import { ToolLock } from "../backend/ToolLock.ts"
 import { Expression } from "../Expression.ts"
 import { Millis } from "../Millis.ts"
 import { a2aSpoken } from "./A2aSpoken.ts"
@@ -28,5 +29,7 @@ export const A2a = Schema.TaggedStruct("A2a", {
   budgets: Schema.optionalKey(Schema.NonEmptyArray(MessageBudget)),
   /** When true, a caller may know of a task that somebody else began; absent: never. */
   foreignTasks: Schema.optionalKey(Expression),
+  /** How far its card is taken on trust. */
+  lock: Schema.optionalKey(ToolLock),
 })
 export type A2a = typeof A2a.Type

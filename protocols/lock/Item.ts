@@ -1,5 +1,6 @@
 /** One definition of a server: what it is called, what it says, its hash and its cues. */
 import { canonical } from "./canonical.ts"
+import { cardCues, identityMembers, skillCues } from "./cardCues.ts"
 import { Cues } from "./Cues.ts"
 import { type Digest, itemHash, type Kind } from "./hash.ts"
 import type { Names } from "./Names.ts"
@@ -60,8 +61,8 @@ const special: Readonly<Record<Kind, ReadonlySet<string>>> = {
   tool: new Set(["name", "title", "description", "inputSchema", "outputSchema", "annotations"]),
   prompt: new Set(["name", "title", "description", "arguments"]),
   template: new Set(["uriTemplate", "name", "title", "description"]),
-  card: new Set(["name", "description", "skills", "documentationUrl", "iconUrl", "version", "signatures"]),
-  skill: new Set(["name", "description", "examples", "tags"]),
+  card: new Set(["name", "description", "documentationUrl", "iconUrl", "version", ...identityMembers]),
+  skill: new Set(["id", "name", "description", "examples", "tags", "securityRequirements"]),
 }
 
 const everyText = (value: unknown, cues: Cues, names: Names): void => {
@@ -111,6 +112,8 @@ export const cuesOf = ({ canonicalText, kind, repeated }: Item, names: Names): C
   if (!isNode(value)) return cues
   if (kind === "tool") toolCues(value, cues)
   if (kind === "prompt") promptCues(value, cues)
+  if (kind === "card") cardCues(value, cues)
+  if (kind === "skill") skillCues(value, cues)
   for (const [member, inner] of Object.entries(value)) {
     if (!special[kind].has(member)) leaves(inner, member, cues)
   }

@@ -9,6 +9,8 @@ export type Verdict =
   /** Other words, and nothing new that would move a model or widen what a caller can do. */
   | { readonly _tag: "Cosmetic" }
   | { readonly _tag: "Suspicious"; readonly cues: ReadonlyArray<Cue> }
+  /** Under the same name it is somebody else: elsewhere, vouched for by others, or open to others. */
+  | { readonly _tag: "Replaced"; readonly cues: ReadonlyArray<Cue> }
   /** Nobody approved anything of that name. `like`: what it looks like under another name. */
   | { readonly _tag: "Unlisted"; readonly like: string | undefined; readonly cues: ReadonlyArray<Cue> }
   /** It is, nearly to the letter, what was approved under another name. */
@@ -24,6 +26,7 @@ export const gradeOf = ({ _tag }: Verdict): Grade => {
       return "cosmetic"
     case "Suspicious":
       return "suspicious"
+    case "Replaced":
     case "Unlisted":
     case "Moved":
       return "identity"
@@ -39,6 +42,7 @@ export const judge = (live: Item, approved: ReadonlyMap<string, Item>, names: Na
   // A hash says nothing of members that occur twice: it covers the last of them.
   if (before.hash === live.hash && live.repeated.length === before.repeated.length) return { _tag: "Same" }
   const added = cuesOf(live, names).beyond(cuesOf(before, names))
+  if (added.some((one) => one.class === "identity")) return { _tag: "Replaced", cues: added }
   const own = mostSimilar({ ...live, name: "" }, [before])
   if (own === undefined) {
     const other = mostSimilar(live, approved.values())

@@ -28,6 +28,7 @@ export const cueClasses = [
   "hint",
   "schema",
   "member",
+  "identity",
 ] as const
 export type CueClass = (typeof cueClasses)[number]
 

@@ -14,11 +14,16 @@ export interface Pin {
   readonly hash: string
   /** JSON in its canonical form. */
   readonly text: string
-  /** Who approved it; `first contact` where it was taken on trust. */
+  /** Who approved it; `first contact` where it was taken on trust, `observed` where nobody has. */
   readonly by: string
   /** By the wall clock, as a date of ISO 8601. */
   readonly at: string
 }
+
+/** By it stands what was only looked at: something to compare with, and nobody's approval. */
+export const observed = "observed"
+
+export const isApproved = ({ by }: Pin): boolean => by !== observed
 
 /** Good until then, whatever is pinned. */
 export interface Pass {

@@ -22,6 +22,7 @@ import {
   Count,
   exactlyOne,
   FileInlineOrRemote,
+  FileName,
   FileOrInline,
   Fraction,
   Millis,
@@ -733,6 +734,16 @@ const a2aInterface = Schema.Struct({
   tenant: opt(Schema.NonEmptyString, "Said in every call."),
 })
 
+const a2aLockShape = Schema.Struct({
+  mode: opt(
+    anyCase(["off", "observe", "tofu", "locked"]),
+    "`observe` tells of changes, `tofu` trusts what the card says first and judges what changes, `locked` shows nothing but what was approved; `tofu` unless set.",
+  ),
+  file: opt(FileName, "Where what was approved is written down; the gateway's database unless set."),
+}).annotate({ identifier: "A2aCardLock", description: "How far the card of an agent is taken on trust." })
+export interface A2aCardLockSchema extends Named<typeof a2aLockShape> {}
+const A2aCardLock: A2aCardLockSchema = a2aLockShape
+
 const MessageLimits = Schema.NonEmptyArray(Bucket)
 const MessageBudgets = Schema.NonEmptyArray(
   Schema.Struct({
@@ -755,6 +766,7 @@ const A2a = Schema.Struct({
   foreignTasks: opt(Cel, "When true, tasks that another caller began exist as well; they do not unless set."),
   rateLimits: opt(MessageLimits, "How many messages may be sent in a time; each limit is this agent's alone."),
   budgets: opt(MessageBudgets, "How many messages may be sent in a window; kept where it outlives the gateway."),
+  toolLock: opt(A2aCardLock),
   card: opt(
     Schema.Struct({
       verify: opt(

@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as Defaults from "../../../ir/defaults.ts"
 import type { Expression } from "../../../ir/Expression.ts"
 import type { BackendPolicy, ConditionalPolicy, Entry, FrontendPolicy, TrafficPolicy } from "../../../ir/Policy.ts"
+import type { ToolLock } from "../../../ir/backend/ToolLock.ts"
 import type { MessageBudget } from "../../../ir/policy/A2a.ts"
 import type { A2aCard, A2aInterface } from "../../../ir/policy/A2aSpoken.ts"
 import type { AccessLog as IrAccessLog } from "../../../ir/policy/AccessLog.ts"
@@ -1356,6 +1357,13 @@ const a2aCard = (
   })
 }
 
+const a2aLock = (lock: NonNullable<BackendPolicies["a2a"]>["toolLock"]): { readonly lock?: ToolLock } => {
+  if (lock === undefined || lock.mode === "off") return {}
+  const { file, mode = "tofu" } = lock
+  const book = file === undefined ? ({ _tag: "Storage" } as const) : ({ _tag: "File", path: file } as const)
+  return { lock: { mode, book, recheckMillis: defaults.toolLockRecheckMillis } }
+}
+
 type A2aSource = NonNullable<BackendPolicies["a2a"]>
 
 /** What messages there may be, and what may be in them. */
@@ -1421,6 +1429,7 @@ const a2a = (policy: A2aSource, path: Path, to: Mapping): BackendPolicy => {
   const own = {
     ...messageRules(policy, path, to),
     ...(policy.card === undefined ? {} : { card: a2aCard(policy.card, [...path, "card"], to) }),
+    ...a2aLock(policy.toolLock),
   }
   const { publish } = policy
   const card =
@@ -1441,6 +1450,9 @@ const a2a = (policy: A2aSource, path: Path, to: Mapping): BackendPolicy => {
         }
   if (publish !== undefined && (bridge?.interfaces !== undefined || bridge?.card !== undefined)) {
     to.fail([...path, "bridge"], "what the gateway publishes itself has no card or interfaces of its own")
+  }
+  if (publish !== undefined && policy.toolLock !== undefined) {
+    to.fail([...path, "toolLock"], "the card of what the gateway publishes is its own; nobody else can change it")
   }
   if (publish !== undefined && policy.card?.verify !== undefined) {
     to.fail([...path, "card", "verify"], "the card of what the gateway publishes is its own")

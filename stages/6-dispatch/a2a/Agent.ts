@@ -12,6 +12,7 @@ import type { RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Attempting } from "../Target.ts"
 import type { Place } from "./ears.ts"
+import type { CardLock } from "./lock/CardLock.ts"
 import { circling } from "./fetchCard.ts"
 import type { Seal } from "./Seal.ts"
 
@@ -40,6 +41,7 @@ export interface Surroundings {
   /** Told by which way the card is asked for, before it is. */
   readonly cameBy?: (headers: Headers) => void
   readonly seal: Seal | undefined
+  readonly lock?: CardLock | undefined
 }
 
 const bindings: ReadonlySet<string> = new Set<Binding>(["JSONRPC", "HTTP+JSON", "GRPC"])
@@ -156,13 +158,15 @@ export class Agent {
     const { document } = this
     if (document === undefined)
       return unreachable("the card of this agent cannot be learned; its interfaces must be given")
-    const { seal } = this.around
+    const { lock, seal } = this.around
     const value = (): Effect.Effect<Fields, Refusal> => {
       const written = document.value
       if (written === undefined) return missing(document.problem)
-      return seal === undefined
-        ? Effect.succeed(this.modern(written))
-        : Effect.map(seal.verify(written, deadlineMillis), (believed) => this.modern(believed))
+      const card =
+        seal === undefined
+          ? Effect.succeed(this.modern(written))
+          : Effect.map(seal.verify(written, deadlineMillis), (believed) => this.modern(believed))
+      return lock === undefined ? card : Effect.flatMap(card, (one) => lock.judge(one, written["signatures"]))
     }
     this.around.cameBy?.(headers)
     const waiting = document.touch(deadlineMillis)

@@ -9,6 +9,7 @@ import { type Fetched, RemoteDocument } from "../../5-policy/RemoteDocument.ts"
 import type { Places } from "../../ports/Places.ts"
 import type { Spendings } from "../../ports/Spending.ts"
 import type { Clock } from "../../ports/Timer.ts"
+import type { LockParts } from "../lock/ServerLock.ts"
 import { courier } from "./push/courier.ts"
 import type { Push } from "./push/Push.ts"
 import { Jobs } from "./publish/Jobs.ts"
@@ -40,6 +41,8 @@ export interface AgentParts {
   readonly tasks?: Tasks | undefined
   /** Absent: budgets of messages cannot be looked up. */
   readonly spendings?: Spendings | undefined
+  /** Absent: no card is under a lock. */
+  readonly lock?: LockParts | undefined
 }
 
 /** `chain`: by which way whoever needs it was asked, as fields of a head. */
@@ -52,6 +55,7 @@ export class Agents {
   /** The tasks of agents that the gateway plays. */
   readonly jobs: Jobs
   readonly spendings: Spendings | undefined
+  readonly lock: LockParts | undefined
   /** Runs what nobody waits for. */
   readonly run: Run
   private readonly clock: Clock
@@ -59,12 +63,13 @@ export class Agents {
   private readonly fetches = new Map<string, FetchCard>()
   private readonly chains = new Map<string, ReadonlyArray<string>>()
 
-  constructor(clock: Clock, run: Run, { places, push, spendings, tasks }: AgentParts = {}) {
+  constructor(clock: Clock, run: Run, { lock, places, push, spendings, tasks }: AgentParts = {}) {
     this.clock = clock
     this.whereabouts = new Whereabouts(places === undefined ? undefined : { places, clock })
     this.run = run
     this.push = push
     this.spendings = spendings
+    this.lock = lock
     this.jobs = new Jobs({
       clock,
       run,

@@ -36,6 +36,7 @@ import { hold } from "./hold.ts"
 import { relocationOf } from "./outside.ts"
 import type { Owners } from "./Owners.ts"
 import { concernsPush, type Desk, type Errand, type Prepared } from "./push/Desk.ts"
+import type { CardLock } from "./lock/CardLock.ts"
 import type { Seal } from "./Seal.ts"
 import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
 import type { Ear, Piece, Put, Voice } from "./Speech.ts"
@@ -68,6 +69,7 @@ export interface BridgePorts {
   readonly guard: MessageGuard | undefined
   /** Absent: lists are shown as agents make them. */
   readonly owners: Owners | undefined
+  readonly lock?: CardLock | undefined
   /** To the backend, for what is not A2A. */
   readonly inner: Attempting
 }
@@ -282,6 +284,7 @@ export const bridge = ({
   owners,
   replicas,
   run,
+  lock,
   seal,
 }: BridgePorts): Attempting => {
   const answered = (
@@ -380,7 +383,9 @@ export const bridge = ({
       return Effect.succeed(heard)
     }
     const offer = offerOf()
-    const believed = Effect.succeed(answer.result)
+    const said = answer.result
+    const believed: Effect.Effect<Fields, Refusal> =
+      lock?.extended?.judge(said, said["signatures"]) ?? Effect.succeed(said)
     return Effect.map(
       Effect.flatMap(believed, (card) => signed(offered(card, offer), offer)),
       (card) => ({ ...heard, answer: result(card) }),

@@ -10,6 +10,7 @@ import type { Target, Try } from "../Target.ts"
 import { Agent } from "./Agent.ts"
 import type { Member } from "./catalogue.ts"
 import { Conversation } from "./Conversation.ts"
+import { lockOf } from "./lock/lockOf.ts"
 import { Seal } from "./Seal.ts"
 import { documentOf } from "./speak.ts"
 
@@ -18,6 +19,13 @@ const nowhere = (): never => {
 }
 
 const visible = Effect.succeed(true)
+
+/** An agent whose card is kept from everybody is none; one that cannot be asked for it just now is. */
+const isLetThrough = (agent: Agent, { exchange, request }: Try): Effect.Effect<boolean> =>
+  Effect.match(agent.card(exchange.deadlineMillis, request.headers), {
+    onFailure: ({ _tag }) => _tag !== "RouteNotFound",
+    onSuccess: () => true,
+  })
 
 /** A conversation that has not begun: rules see whom it would be with. */
 const about = (agent: string): Conversation => {
@@ -41,6 +49,7 @@ export const memberOf = (
     typeof template === "string" || target.card !== undefined
       ? undefined
       : documentOf(ports, backend, template, policy?.bridge?.cardPath)
+  const lock = lockOf(ports, backend.name, policy)
   const agent =
     typeof template === "string" || target.card !== undefined
       ? undefined
@@ -51,6 +60,7 @@ export const memberOf = (
           cameBy: (headers) => {
             if (document !== undefined) ports.agents?.cameBy(document.url, headers)
           },
+          lock,
           seal: policy?.card === undefined || gate === undefined ? undefined : new Seal(policy.card, gate),
         })
   const step =
@@ -71,7 +81,8 @@ export const memberOf = (
         : Effect.match(card, { onFailure: () => undefined, onSuccess: (found) => found })
     },
     isVisible: (attempt: Try) => {
-      if (step === undefined) return visible
+      const exists = lock === undefined || agent === undefined ? visible : isLetThrough(agent, attempt)
+      if (step === undefined) return exists
       const notes = (attempt.exchange.notes ??= {})
       const before = notes.a2a
       notes.a2a = before ?? about(name)
@@ -82,7 +93,7 @@ export const memberOf = (
         onSuccess: ({ _tag }) => _tag === "Pass",
       })
       return Effect.ensuring(
-        judged,
+        Effect.flatMap(judged, (may) => (may ? exists : Effect.succeed(false))),
         Effect.sync(() => {
           if (before !== undefined) before.agent = agentBefore
           if (before === undefined) delete notes.a2a

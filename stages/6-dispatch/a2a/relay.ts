@@ -5,7 +5,10 @@
 import * as Effect from "effect/Effect"
 import { type Fields, fieldsOf, isFields, parse } from "../../../protocols/a2a/Fields.ts"
 import { keysPath } from "../../../protocols/a2a/detect.ts"
+import { toLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
+import { hybrid } from "../../../protocols/a2a/card/offer.ts"
 import { relocate, type Relocation } from "../../../protocols/a2a/card/relocate.ts"
+import { readVersion, versionHeader } from "../../../protocols/a2a/version.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { Deframer, frame } from "../../../protocols/grpc/framing.ts"
 import { whole as bodyOf } from "../../5-policy/buffer.ts"
@@ -17,6 +20,7 @@ import type { Conversation } from "./Conversation.ts"
 import { hold } from "./hold.ts"
 import type { Owners } from "./Owners.ts"
 import { grpcCodec } from "./question.ts"
+import type { CardLock } from "./lock/CardLock.ts"
 import { relocationOf } from "./outside.ts"
 import type { Seal } from "./Seal.ts"
 import type { Run } from "./stream.ts"
@@ -88,13 +92,25 @@ const inAnswer = (value: unknown, change: Change): Effect.Effect<unknown, Refusa
 }
 
 /** What the agent is asked for when its card is: all of it, in the clear, since it will be read and rewritten. */
-const plainRequest = (request: Request): Request => {
+const plainRequest = (request: Request, lock: CardLock | undefined): Request => {
   const plain = request.copy()
+  // Everybody is shown what one card says, so that one card is judged.
+  if (lock !== undefined) plain.headers.set(versionHeader, "1.0")
   // The head alone would say nothing about what it is the head of.
   plain.method = "GET"
   plain.headers.set("accept-encoding", "identity")
   for (const name of ["if-none-match", "if-modified-since", "range", "if-range"]) plain.headers.remove(name)
   return plain
+}
+
+/** As the client reads cards. */
+const shapeFor = ({ headers }: Request): ((card: Fields) => Fields) => {
+  const asked = readVersion(headers.get(versionHeader))
+  return asked._tag === "Unsaid"
+    ? hybrid
+    : asked._tag === "Known" && asked.version === "0.3"
+      ? toLegacyCard
+      : (one) => one
 }
 
 /** The path under which the agent is found, without a slash at its end. */
@@ -105,10 +121,12 @@ const rootOf = ({ path }: Relocation): string => {
 
 /** Believes, moves and signs a card. */
 const changeOf =
-  ({ exchange }: Try, to: Relocation, seal: Seal | undefined): Change =>
+  ({ exchange }: Try, to: Relocation, seal: Seal | undefined, lock: CardLock | undefined): Change =>
   (card) => {
     const believed = seal === undefined ? Effect.succeed(card) : seal.verify(card, exchange.deadlineMillis)
-    return Effect.flatMap(believed, (one) => {
+    const judged =
+      lock === undefined ? believed : Effect.flatMap(believed, (one) => lock.judge(one, card["signatures"]))
+    return Effect.flatMap(judged, (one) => {
       const moved = relocate(one, to)
       if (moved === undefined) return unreadable("names no interface that leads here")
       return seal === undefined
@@ -121,15 +139,23 @@ const relayCard = (
   attempt: Try,
   bytesMax: number,
   seal: Seal | undefined,
+  lock: CardLock | undefined,
   inner: Attempting,
 ): Effect.Effect<Reply, Refusal> => {
   const asked = attempt.request
-  attempt.request = plainRequest(asked)
+  attempt.request = plainRequest(asked, lock)
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status)) return Effect.succeed(reply)
-    const change = changeOf(attempt, relocationOf(attempt.exchange, asked.path), seal)
+    const change = changeOf(attempt, relocationOf(attempt.exchange, asked.path), seal, lock)
+    const shape = lock === undefined ? undefined : shapeFor(asked)
     return Effect.map(
-      rewritten(reply, bytesMax, (value) => (isFields(value) ? change(value) : unreadable("is not a JSON object"))),
+      rewritten(reply, bytesMax, (value) =>
+        !isFields(value)
+          ? unreadable("is not a JSON object")
+          : shape === undefined
+            ? change(value)
+            : Effect.map(change(value), shape),
+      ),
       (made) => conditional(asked, made),
     )
   })
@@ -140,12 +166,13 @@ const relayExtended = (
   conversation: Conversation,
   bytesMax: number,
   seal: Seal | undefined,
+  lock: CardLock | undefined,
   inner: Attempting,
 ): Effect.Effect<Reply, Refusal> => {
   attempt.request.headers.set("accept-encoding", "identity")
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status) || !isJson(reply.headers)) return Effect.succeed(reply)
-    const change = changeOf(attempt, relocationOf(attempt.exchange, attempt.request.path), seal)
+    const change = changeOf(attempt, relocationOf(attempt.exchange, attempt.request.path), seal, lock?.extended)
     return rewritten(reply, bytesMax, (value) =>
       conversation.binding === "JSONRPC"
         ? inAnswer(value, change)
@@ -225,15 +252,16 @@ export const relay =
     inner: Attempting,
     run: Run | undefined,
     owners: Owners | undefined,
+    lock?: CardLock,
   ): Attempting =>
   (attempt) => {
     const conversation = attempt.exchange.notes?.a2a
     if (conversation === undefined) return inner(attempt)
-    if (conversation.seen._tag === "Card") return relayCard(attempt, bytesMax, seal, inner)
+    if (conversation.seen._tag === "Card") return relayCard(attempt, bytesMax, seal, lock, inner)
     if (conversation.seen._tag === "Keys" && seal?.signs === true) return seal.published()
     if (!conversation.isCall) return inner(attempt)
     if (conversation.operation === "GetExtendedAgentCard" && conversation.binding !== "GRPC") {
-      return relayExtended(attempt, conversation, bytesMax, seal, inner)
+      return relayExtended(attempt, conversation, bytesMax, seal, lock, inner)
     }
     if (conversation.operation === "ListTasks" && owners !== undefined) {
       return relayList(attempt, conversation, bytesMax, owners, inner)

@@ -19,6 +19,7 @@ import { Agent, defaultCardPath } from "./Agent.ts"
 import { bridge, type Replica } from "./bridge.ts"
 import { type CardAt, fetchCard } from "./fetchCard.ts"
 import { compile as compileGuard } from "./guard.ts"
+import { admitting, lockOf } from "./lock/lockOf.ts"
 import { Desk } from "./push/Desk.ts"
 import { ownersOf } from "./Owners.ts"
 import { relay } from "./relay.ts"
@@ -27,6 +28,11 @@ import { Seal } from "./Seal.ts"
 const unsigned: Effect.Effect<Reply, Refusal> = Effect.fail({
   _tag: "FilterFailed",
   detail: "cards can be neither verified nor signed here",
+})
+
+const unlockable: Effect.Effect<Reply, Refusal> = Effect.fail({
+  _tag: "FilterFailed",
+  detail: "no card can be under a lock here",
 })
 
 /** `reach` makes attempts at what is resolved, without speaking; `inner` those at the backend itself. */
@@ -52,8 +58,11 @@ export const speak = (
   const seal = card === undefined || gate === undefined ? undefined : new Seal(card, gate)
   const run = agents?.run
   const owners = ownersOf(ports, policyPorts, policy, resolved.name)
+  const lock = lockOf(ports, resolved.name, policy)
+  if (policy.lock !== undefined && lock === undefined) return () => unlockable
   const hop = hopOf(ports, "a2a", resolved.name)
-  if (asked === undefined) return withinHops(hop, relay(policyPorts.maxBufferBytes, seal, inner, run, owners))
+  const relayed = relay(policyPorts.maxBufferBytes, seal, inner, run, owners, lock)
+  if (asked === undefined) return withinHops(hop, lock === undefined ? relayed : admitting(() => lock.admits, relayed))
   const over2: BackendPolicies = {
     ...policies,
     BackendHttp: { ...(policies.BackendHttp ?? { _tag: "BackendHttp" }), version: "HTTP/2.0" },
@@ -61,6 +70,7 @@ export const speak = (
   const document = documentOf(ports, resolved, template, asked.cardPath)
   const agent = new Agent(asked, {
     seal,
+    lock,
     home: where._tag === "Host" && where.target._tag === "Host" ? where.target : undefined,
     reach: (elsewhere, binding) =>
       elsewhere === undefined && binding !== "GRPC"
@@ -78,25 +88,29 @@ export const speak = (
     },
   })
   const push = agents?.push
+  const bridged = bridge({
+    agent: {
+      card: (deadlineMillis, { request }) => agent.card(deadlineMillis, request.headers),
+      linesFor: (deadlineMillis, { request }) => agent.linesFor(deadlineMillis, request.headers),
+    },
+    clock,
+    inner,
+    offers: asked.offers,
+    owners,
+    guard: guard === undefined ? undefined : compileGuard(guard, policyPorts),
+    seal,
+    lock,
+    desk: push === undefined ? undefined : new Desk(push, resolved.name),
+    run,
+    replicas: replicasOf(where, (id) => gate?.cryptography.digest(id).slice(0, 12) ?? id),
+    ownerOf: (exchange) =>
+      gate === undefined ? "" : principalOf(exchange, { digest: (text) => gate.cryptography.sha256(text) }),
+  })
   return withinHops(
     hop,
-    bridge({
-      agent: {
-        card: (deadlineMillis, { request }) => agent.card(deadlineMillis, request.headers),
-        linesFor: (deadlineMillis, { request }) => agent.linesFor(deadlineMillis, request.headers),
-      },
-      clock,
-      inner,
-      offers: asked.offers,
-      owners,
-      guard: guard === undefined ? undefined : compileGuard(guard, policyPorts),
-      seal,
-      desk: push === undefined ? undefined : new Desk(push, resolved.name),
-      run,
-      replicas: replicasOf(where, (id) => gate?.cryptography.digest(id).slice(0, 12) ?? id),
-      ownerOf: (exchange) =>
-        gate === undefined ? "" : principalOf(exchange, { digest: (text) => gate.cryptography.sha256(text) }),
-    }),
+    lock === undefined
+      ? bridged
+      : admitting(({ exchange, request }) => agent.card(exchange.deadlineMillis, request.headers), bridged),
   )
 }
 

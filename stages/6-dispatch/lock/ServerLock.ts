@@ -15,9 +15,11 @@ import {
   blank,
   bookName,
   type Finding,
+  isApproved,
   type Locks,
   type LocksFailure,
   locksFailure,
+  observed,
   type Page,
   type Pin,
   type ServerPlace,
@@ -119,6 +121,7 @@ export const wordsOf = ({ class: one, what }: Cue): string => {
       return `speaks of ${said}`
     case "hint":
     case "schema":
+    case "identity":
     case "member":
       return `now: ${said}`
   }
@@ -133,6 +136,7 @@ const reasonsOf = (verdict: Verdict): ReadonlyArray<string> => {
       return []
     case "Cosmetic":
       return ["other words for the same"]
+    case "Replaced":
     case "Suspicious":
       return verdict.cues.slice(0, reasonsMax).map(wordsOf)
     case "Unlisted":
@@ -153,6 +157,15 @@ export interface Ready {
 
 const nothing: ReadonlyMap<string, Item> = new Map()
 
+const pinOf = ({ canonicalText, hash, kind, name }: Item, by: string, at: string): Pin => ({
+  kind,
+  name,
+  hash,
+  text: canonicalText,
+  by,
+  at,
+})
+
 export class ServerLock {
   readonly place: ServerPlace
   readonly mode: ToolLock["mode"]
@@ -167,6 +180,8 @@ export class ServerLock {
   private readonly byHash = new Map<string, Item>()
   /** By hash, for as long as the lock stays as it is. */
   private readonly verdicts = new Map<string, Verdict>()
+  /** Kinds of which it was written down what there is, by somebody who only watches. */
+  private readonly watched = new Set<Kind>()
   /** What was told, and of which hash. */
   private readonly found = new Map<string, string>()
 
@@ -215,6 +230,7 @@ export class ServerLock {
       }
       const approved = new Map<Kind, Map<string, Item>>()
       for (const pin of page.pins) {
+        if (this.mode !== "observe" && !isApproved(pin)) continue
         const item = this.pinned(pin)
         if (item === undefined) {
           return Effect.fail(
@@ -279,14 +295,33 @@ export class ServerLock {
 
   /** Whether a first contact has still to be made, and whatever is said first is approved. */
   meets(ready: Ready, kind: Kind): boolean {
-    return this.mode !== "locked" && !ready.page.met.includes(kind)
+    if (this.mode === "locked" || ready.page.met.includes(kind)) return false
+    return this.mode === "tofu" || !(this.watched.has(kind) || ready.approved.has(kind))
   }
 
   /** Everything of a kind that the server says, for the first time: what looks harmless is approved as it is. */
   meet(ready: Ready, kind: Kind, texts: ReadonlyArray<string>): Effect.Effect<Ready, LocksFailure> {
-    const met = this.approveAll(kind, texts)
+    const met = this.mode === "observe" ? this.watch(kind, texts) : this.approveAll(kind, texts)
     // Whoever only watches keeps nothing from anybody.
     return this.mode === "observe" ? Effect.catch(met, () => Effect.succeed(ready)) : met
+  }
+
+  /** Something to compare with later: that it was seen approves nothing. */
+  private watch(kind: Kind, texts: ReadonlyArray<string>): Effect.Effect<Ready, LocksFailure> {
+    const { clock, locks } = this.parts
+    return Effect.suspend(() => {
+      this.watched.add(kind)
+      const items = new Map(texts.flatMap((text) => this.item(kind, text) ?? []).map((item) => [item.name, item]))
+      const at = new Date(clock.wallMillis()).toISOString()
+      return Effect.flatMap(
+        rewrite(locks, this.place, ({ met, pins }) =>
+          items.size === 0 || met.includes(kind) || pins.some((one) => one.kind === kind)
+            ? undefined
+            : { met, pins: [...pins, ...Array.from(items.values(), (item) => pinOf(item, observed, at))] },
+        ),
+        (page) => this.take(page),
+      )
+    })
   }
 
   private approveAll(kind: Kind, texts: ReadonlyArray<string>): Effect.Effect<Ready, LocksFailure> {
@@ -308,21 +343,13 @@ export class ServerLock {
           rewrite(locks, this.place, ({ met, pins }) => {
             isFirst = !met.includes(kind)
             if (!isFirst) return undefined
-            const known = new Set(pins.filter((one) => one.kind === kind).map(({ name }) => name))
+            const kept = pins.filter((one) => one.kind !== kind || isApproved(one))
+            const known = new Set(kept.filter((one) => one.kind === kind).map(({ name }) => name))
             return {
               met: [...met, kind],
               pins: [
-                ...pins,
-                ...trusted
-                  .filter(({ name }) => !known.has(name))
-                  .map(({ canonicalText, hash, name }): Pin => ({
-                    kind,
-                    name,
-                    hash,
-                    text: canonicalText,
-                    by: "first contact",
-                    at,
-                  })),
+                ...kept,
+                ...trusted.filter(({ name }) => !known.has(name)).map((item) => pinOf(item, "first contact", at)),
               ],
             }
           }),

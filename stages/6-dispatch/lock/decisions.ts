@@ -6,6 +6,7 @@ import {
   bookName,
   type Deed,
   type Finding,
+  isApproved,
   type Locks,
   type LocksFailure,
   locksFailure,
@@ -115,10 +116,14 @@ export const approve: (by: Deciding, about: About, hash: string | undefined) => 
       const others = pins.filter((one) => !isAbout(one, about))
       return {
         pins: pin === undefined ? others : [...others, pin],
-        met: met.includes(about.kind) ? met : [...met, about.kind],
+        // Whoever only watched has not met it yet: one decision must not hide all that nobody has decided about.
+        met:
+          met.includes(about.kind) || pins.some((one) => one.kind === about.kind && !isApproved(one))
+            ? met
+            : [...met, about.kind],
       }
     })
-    if (before !== undefined) yield* locks.keepFormer(about, before)
+    if (before !== undefined && isApproved(before)) yield* locks.keepFormer(about, before)
     yield* locks.settle(about, { kind: about.kind, name: about.name })
     const action = isGone ? "forgot" : "approved"
     yield* locks.audit(deed(by, about, action, before?.hash ?? "", finding.hash, finding.reasons.join("; ")))

@@ -132,6 +132,29 @@ describe("a server under a tool lock", () => {
     }
   })
 
+  it("was approved by nobody while it was only observed", async () => {
+    const { server, state } = await changeable([tool("read", "Reads a file."), tool("list", "Lists a folder.")])
+    const locks = inMemory(wall, digest)
+    const watching = await mcpGateway(backendOf(server.url, "{mode: observe}"), { options: { locks } })
+    expect(await names(watching.url)).toEqual(["read", "list"])
+    state.tools = [tool("read", poisoned), tool("list", "Lists a folder.")]
+    expect(await names(watching.url)).toEqual(["read", "list"])
+    expect(await Effect.runPromise(locks.findings)).toMatchObject([{ name: "read", grade: "suspicious" }])
+    await watching.close()
+
+    const locked = await mcpGateway(backendOf(server.url, "{mode: locked}"), { options: { locks } })
+    expect(await names(locked.url)).toEqual([])
+    await locked.close()
+    // Trust begins here, and not blindly.
+    const trusting = await mcpGateway(backendOf(server.url, "{mode: tofu}"), { options: { locks } })
+    try {
+      expect(await names(trusting.url)).toEqual(["list"])
+    } finally {
+      await trusting.close()
+      await server.close()
+    }
+  })
+
   it("is locked to a file: other words never arrive, and a file that was changed by hand approves nothing", async () => {
     const { server, state } = await changeable([tool("read", "Reads a file.")])
     const file = join(folder, "gateway.lock")
