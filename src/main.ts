@@ -81,6 +81,10 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
       const { status } = await import("./cli/status.ts")
       return status(asked.admin, asked.json, process.env)
     }
+    case "Lock": {
+      const { lock } = await import("./cli/lock.ts")
+      return lock(asked, process.env)
+    }
     case "Logs": {
       const { logs } = await import("./cli/logs.ts")
       return logs(asked, process.env, (text) => write(process.stdout, text))

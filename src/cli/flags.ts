@@ -3,6 +3,7 @@ import { parseArgs } from "node:util"
 import type { CelAsked } from "./cel.ts"
 import type { ConnectAsked } from "./connect.ts"
 import type { KeysAsked } from "./keys.ts"
+import { type LockAsked, lockActions } from "./lockAsked.ts"
 import type { LogsAsked } from "./logs.ts"
 
 export interface Usage {
@@ -25,6 +26,7 @@ export type Asked =
   | { readonly _tag: "Validate"; readonly file: string; readonly json: boolean }
   | { readonly _tag: "Story"; readonly id: string; readonly admin: string | undefined; readonly json: boolean }
   | { readonly _tag: "Status"; readonly admin: string | undefined; readonly json: boolean }
+  | ({ readonly _tag: "Lock" } & LockAsked)
   | ({ readonly _tag: "Logs" } & LogsAsked)
   | {
       readonly _tag: "Doctor"
@@ -51,6 +53,7 @@ export const subcommands = [
   "doctor",
   "status",
   "logs",
+  "lock",
   "connect",
   "import",
   "help",
@@ -69,6 +72,11 @@ Usage
   sluice status [--json]                  how a running gateway is
   sluice logs [-f] [-n COUNT] [--status CODE] [--json]
                                           the latest entries of the request log; with -f those to come as well
+  sluice lock list|diff [SERVER [KIND [NAME]]] [--json]
+                                          what servers and agents say that nobody has approved
+  sluice lock approve SERVER KIND [NAME] [--hash HASH] | SERVER --all
+                                          approves what is said now
+  sluice lock check [FILE]                exit code 1 where something is not approved, or where a lock file is not what its hashes say
   sluice doctor [FILE] [--json]           whether ports, certificates, targets, database and clock are as a configuration needs them
   sluice connect CLIENT [--url URL] [--revert | --print]
                                           tells a client of MCP where the gateway is, and proves it: claude, claude-desktop, cursor,
@@ -194,6 +202,28 @@ const parseLogs = (words: ReadonlyArray<string>): Asked | Usage => {
   if (values.status.some((code) => !/^\d{3}$/.test(code))) return usage("--status is a status of HTTP, such as 503")
   const { admin, follow, json } = values
   return { _tag: "Logs", admin, follow, json, count, status: values.status.map(Number) }
+}
+
+const parseLock = (words: ReadonlyArray<string>): Asked | Usage => {
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: { ...everywhere, hash: { type: "string" }, all: { type: "boolean", default: false } },
+  })
+  if (values.help) return { _tag: "Help" }
+  const [word, first, kind, name, ...more] = positionals
+  const action = lockActions.find((one) => one === word)
+  if (action === undefined) return usage(`lock does one of these: ${lockActions.join(", ")}`)
+  if (more.length > 0 || (action === "check" && kind !== undefined)) return usage(`too many words for lock ${action}`)
+  const { admin, all, hash, json } = values
+  if (action === "approve" && (first === undefined || (kind === undefined) !== all)) {
+    return usage("lock approve needs SERVER KIND [NAME], or SERVER --all")
+  }
+  const isFile = action === "check"
+  const about = isFile ? { server: undefined, file: first } : { server: first, file: undefined }
+  // What has no name is named by nothing, not by anything.
+  const called = action === "approve" && !all ? (name ?? "") : name
+  return { _tag: "Lock", action, ...about, kind, name: called, hash, all, admin, json }
 }
 
 const parseDoctor = (words: ReadonlyArray<string>): Asked | Usage => {
@@ -326,6 +356,8 @@ export const parse = (words: ReadonlyArray<string>): Asked | Usage => {
         return parseStatus(rest)
       case "logs":
         return parseLogs(rest)
+      case "lock":
+        return parseLock(rest)
       case "doctor":
         return parseDoctor(rest)
       case "connect":
