@@ -163,6 +163,8 @@ export const mcpFields = {
   prefixMode: Schema.Literals(["conditional", "always", "never", "onConflict"]),
   /** Lists of many targets: as a whole, or as one page of each at a time. Absent: whole. */
   pagination: Schema.optionalKey(Schema.Literals(["whole", "composite"])),
+  /** How many items of a list of many targets are sent at once. Absent: all. */
+  pageSize: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))),
   failureMode: Schema.Literals(["failClosed", "failOpen"]),
   /** Absent: on where the gateway is reached over the loopback interface. */
   rebindingProtection: Schema.optionalKey(Schema.Boolean),

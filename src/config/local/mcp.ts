@@ -215,6 +215,10 @@ const fields = {
     anyCase(["whole", "composite"]),
     "Lists of several targets as a whole, or as one page of each at a time, for lists that are very long; `whole` unless set. What may clash is always listed as a whole.",
   ),
+  pageSize: opt(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })),
+    "How many items of a list of several targets are sent at once; all unless set. The only target pages its lists itself.",
+  ),
   failureMode: opt(anyCase(["failClosed", "failOpen"])),
   connections: opt(McpConnections),
   dnsRebindingProtection: opt(Schema.Boolean, "On where a request arrives over the loopback interface, unless set."),

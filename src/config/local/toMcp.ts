@@ -386,6 +386,9 @@ export const mcpBackend = (
   if (isGranted && one.connections?.url === undefined) {
     to.warn(path, "only callers on this machine can connect their accounts", "Set `connections.url`.")
   }
+  if (one.pageSize !== undefined && one.pagination === "composite") {
+    to.fail([...path, "pageSize"], "goes with lists that come whole: with `pagination: composite` the servers decide")
+  }
   for (const [i, bundle] of bundles.entries()) {
     if (bundle.when === undefined && i < bundles.length - 1) {
       to.fail([...path, "bundles", i], "a bundle without `when` is for everybody and must be the last")
@@ -410,7 +413,7 @@ export const mcpBackend = (
     stateful: one.statefulMode !== "stateless",
     prefixMode: one.prefixMode ?? Defaults.defaults.mcpPrefixMode,
     failureMode: one.failureMode ?? Defaults.defaults.mcpFailureMode,
-    ...present({ pagination: one.pagination, rebindingProtection: one.dnsRebindingProtection }),
+    ...present({ pagination: one.pagination, pageSize: one.pageSize, rebindingProtection: one.dnsRebindingProtection }),
     allowedHosts: patterns(one.allowedHosts, [...path, "allowedHosts"], to),
     allowedOrigins: patterns(one.allowedOrigins, [...path, "allowedOrigins"], to),
   }

@@ -85,6 +85,7 @@ export const reachMcp = (
       members,
       prefixMode: backend.prefixMode,
       pagination: backend.pagination ?? "whole",
+      pageSize: backend.pageSize,
       failureMode: backend.failureMode,
       access: Access.withinKey(within(Access.compile(policies.McpAuthorization, ports), backend.bundles, ports)),
       guard: compileGuard(policies.McpGuardrails, ports),

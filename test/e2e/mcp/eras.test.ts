@@ -212,6 +212,54 @@ describe("lists by pages", () => {
   })
 })
 
+const tools = (name: string, count: number): Script =>
+  modern((turn) =>
+    turn.result({
+      resultType: "complete",
+      tools: Array.from({ length: count }, (_, i) => ({ name: `${name}${i}`, inputSchema: { type: "object" } })),
+      ttlMs: 0,
+      cacheScope: "private",
+    }),
+  )
+
+describe("a list in pages of a size", () => {
+  const paged = async (): Promise<{ readonly url: string; readonly grow: () => void }> => {
+    let count = 3
+    const a = await started((turn) => tools("a", count)(turn))
+    const gateway = await before(targetsOf({ a, b: await started(tools("b", 2)) }, "pageSize: 2"))
+    return {
+      url: gateway.url,
+      grow: () => {
+        count++
+      },
+    }
+  }
+
+  it("has every item once, and no page with more than that", async () => {
+    const { url } = await paged()
+    const seen: Array<ReadonlyArray<string>> = []
+    let cursor: unknown
+    do {
+      const result = answerOf(await ask(url, "tools/list", cursor === undefined ? {} : { cursor })).result as Json
+      seen.push((result["tools"] as ReadonlyArray<{ name: string }>).map(({ name }) => name))
+      cursor = result["nextCursor"]
+    } while (cursor !== undefined)
+    expect(seen).toEqual([["a_a0", "a_a1"], ["a_a2", "b_b0"], ["b_b1"]])
+  })
+
+  it("leads on in that list only, and only while it is what it was", async () => {
+    const { grow, url } = await paged()
+    const first = answerOf(await ask(url, "tools/list")).result as Json
+    const cursor = String(first["nextCursor"])
+    const refused = { code: -32_602 }
+    expect(answerOf(await ask(url, "prompts/list", { cursor })).error).toMatchObject(refused)
+    expect(answerOf(await ask(url, "tools/list", { cursor: "x" })).error).toMatchObject(refused)
+    expect(answerOf(await ask(url, "tools/list", { cursor })).error).toBeUndefined()
+    grow()
+    expect(answerOf(await ask(url, "tools/list", { cursor })).error).toMatchObject(refused)
+  })
+})
+
 describe("the revision a server is asked to speak", () => {
   const spoken = async (more: string): Promise<unknown> => {
     const server = await started(legacy((turn) => turn.result({ tools: [] })))

@@ -9,6 +9,8 @@ export interface FederationSettings {
   readonly prefixMode: "conditional" | "always" | "never" | "onConflict"
   /** Whether lists come whole, or as one page of every target at a time. */
   readonly pagination: "whole" | "composite"
+  /** How many items at most are sent at once of a list that comes whole; absent: all. */
+  readonly pageSize?: number | undefined
   readonly failureMode: "failClosed" | "failOpen"
   readonly access: Access
   /** Absent: nobody looks at what passes. */

@@ -19,6 +19,7 @@ import type { Listed, Listing } from "./Listing.ts"
 import type { Member } from "./Member.ts"
 import { kindOf, type Names, naming } from "./Names.ts"
 import { note } from "./note.ts"
+import { Slices } from "./Slices.ts"
 
 export interface Found {
   readonly member: Member
@@ -28,6 +29,7 @@ export interface Found {
 /** What was made of the same listings before. */
 interface Merged {
   readonly listings: ReadonlyArray<Listing>
+  readonly each: ReadonlyArray<Json>
   readonly items: Json
   /** The items as they are sent, once somebody was sent them. */
   bytes: Uint8Array | undefined
@@ -67,12 +69,16 @@ export class Lists {
   private readonly merged = new Map<string, Merged>()
   /** What was made of the items of one listing, as long as that is kept. */
   private readonly pieces = new WeakMap<ReadonlyArray<Json>, ReadonlyArray<Piece>>()
+  /** Absent: what is listed as a whole is sent as a whole. */
+  private readonly slices: Slices | undefined
   /** Names the view that cursors lead through. */
   private readonly view: string
 
   constructor(settings: FederationSettings, names: Names) {
     this.settings = settings
     this.names = names
+    const { pageSize, runtime } = settings
+    this.slices = pageSize === undefined ? undefined : new Slices(pageSize, runtime)
     this.view = settings.runtime.sealer.digest(settings.members.map(({ name }) => name).join(" "))
   }
 
@@ -106,15 +112,22 @@ export class Lists {
     // Names that clash can only be told from others where all of them are known.
     const isByPages = this.settings.pagination === "composite" && (kind === "resource" || this.names.hasPrefixes)
     if (isByPages) return this.composite(call, field, kind, registry(kind))
+    const cursor = params?.get("cursor")
+    const { slices } = this
     // Everything is on the first page, so no cursor of ours exists.
-    if (params?.has("cursor") === true) return Effect.succeed(invalidCursor)
+    if (cursor !== undefined && slices === undefined) return Effect.succeed(invalidCursor)
     return Effect.map(this.everything(method, caller), (found) => {
       const failed = this.failure(found)
       if (failed !== undefined) return failed
       const listings = listingsOf(found)
       const merged = this.merge(kind, caller, method, found, listings, registry(kind))
       const missing = missingOf(found)
-      const [before, after] = this.around(caller, field, listings, missing)
+      const slice = slices?.cut(merged.each, merged.items, method, caller, cursor)
+      if (slices !== undefined && slice === undefined) return invalidCursor
+      const [before, after] = this.around(caller, field, listings, missing, slice?.next)
+      if (slice !== undefined && slice.items.length < merged.each.length) {
+        return { _tag: "Result", result: `${before}${arrayOf(slice.items)}${after}`, era: "modern" }
+      }
       const result = `${before}${merged.items}${after}`
       // What depends on who is missing today is not kept.
       if (missing.length > 0) return { _tag: "Result", result, era: "modern" }
@@ -144,12 +157,10 @@ export class Lists {
     listings: ReadonlyArray<Listing>,
     registry: Map<string, Owned>,
   ): Merged {
-    const make = (): Merged => ({
-      listings,
-      items: arrayOf(this.rename(kind, caller, found, method, registry)),
-      bytes: undefined,
-      conversions: new Map(),
-    })
+    const make = (): Merged => {
+      const each = this.rename(kind, caller, found, method, registry)
+      return { listings, each, items: arrayOf(each), bytes: undefined, conversions: new Map() }
+    }
     if (!this.settings.access.isOpenTo(caller.exchange)) return make()
     const key = `${method} ${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
     const known = this.merged.get(key)
