@@ -111,7 +111,13 @@ export interface Reply {
 }
 
 /** The raw stream the client is connected with, or whoever takes the client's side over inside the gateway. */
-export type Tunnel = Socket | { readonly handOver: (client: Socket) => Effect.Effect<Relayed> }
+export type Tunnel =
+  | Socket
+  | {
+      readonly handOver: (client: Socket) => Effect.Effect<Relayed>
+      /** Where nobody will be handed over. */
+      readonly destroy?: () => void
+    }
 
 /** Changes a reply in place; an effect is returned only by an edit that has to wait. */
 export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined

@@ -26,6 +26,15 @@ export interface Usage {
 
 export const totalOf = (usage: Usage): number => usage.inputTokens + usage.outputTokens + (usage.otherTokens ?? 0)
 
+/** Of several answers together. */
+export const sum = (before: Usage, after: Usage): Usage => {
+  const all: Record<string, number | undefined> = { ...before }
+  for (const [name, count] of Object.entries(after)) {
+    if (count !== undefined) all[name] = (all[name] ?? 0) + Number(count)
+  }
+  return all as unknown as Usage
+}
+
 /** The later report over the earlier: streams repeat themselves with growing counts. */
 export const later = (before: Usage | undefined, after: Usage): Usage => {
   if (before === undefined) return after

@@ -345,7 +345,7 @@ class TunnelCall extends Call {
     return Effect.suspend(() => {
       const { response, socket } = this
       if (socket.destroyed) {
-        if ("destroy" in tunnel) tunnel.destroy()
+        tunnel.destroy?.()
         return Effect.succeed(gone)
       }
       response.detachSocket(socket)

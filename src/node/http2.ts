@@ -246,7 +246,7 @@ class Call implements Incoming, Sink {
       for (const [name, value] of reply.headers) if (!switching.has(name)) flat.push(name, value)
       stream.respond(flat)
     } catch {
-      if ("destroy" in tunnel) tunnel.destroy()
+      tunnel.destroy?.()
       breakOff(stream)
       return Effect.succeed(gone)
     }

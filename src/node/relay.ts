@@ -13,7 +13,8 @@ export interface End {
 
 const forget = (): void => {}
 
-export const relay = (client: End, other: End): Effect.Effect<Relayed> =>
+/** `heard` is shown what comes from the other side before the client gets it. */
+export const relay = (client: End, other: End, heard?: (chunk: Uint8Array) => void): Effect.Effect<Relayed> =>
   Effect.callback<Relayed>((resume) => {
     let sentBytes = 0
     let receivedBytes = 0
@@ -25,11 +26,11 @@ export const relay = (client: End, other: End): Effect.Effect<Relayed> =>
       if (open === 0) resume(Effect.succeed({ sentBytes, receivedBytes, error }))
     }
 
-    const connect = (from: End, to: End, count: (bytes: number) => void): void => {
+    const connect = (from: End, to: End, passing: (chunk: Uint8Array) => void): void => {
       const source = from.stream
       const sink = to.stream
       source.on("data", (chunk: Uint8Array) => {
-        count(chunk.byteLength)
+        passing(chunk)
         if (!sink.writableEnded && !sink.write(chunk)) source.pause()
       })
       sink.on("drain", () => source.resume())
@@ -49,8 +50,11 @@ export const relay = (client: End, other: End): Effect.Effect<Relayed> =>
       source.on("error", forget)
     }
 
-    connect(client, other, (bytes) => (receivedBytes += bytes))
-    connect(other, client, (bytes) => (sentBytes += bytes))
+    connect(client, other, ({ byteLength }) => (receivedBytes += byteLength))
+    connect(other, client, (chunk) => {
+      sentBytes += chunk.byteLength
+      heard?.(chunk)
+    })
     // What happened before anybody listened must count as well.
     for (const [one, another] of [
       [client, other],

@@ -127,11 +127,11 @@ export class NodeSocket implements Socket, End {
     return version === "1" ? http1.serve(this, settings, events) : http2.serve(this, settings, events)
   }
 
-  relay(other: Socket): Effect.Effect<Relayed> {
+  relay(other: Socket, heard?: (chunk: Uint8Array) => void): Effect.Effect<Relayed> {
     if (!(other instanceof NodeSocket)) return Effect.die(new Error("both ends of a relay come from one platform"))
     this.release()
     other.release()
-    return relay(this, other)
+    return relay(this, other, heard)
   }
 
   keepAlive({ enabled, intervalMillis, retries, timeMillis }: KeepAlive): void {

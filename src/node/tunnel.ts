@@ -49,7 +49,7 @@ export const takeOver = (
   try {
     head = headOf(reply, offered)
   } catch (error) {
-    if ("destroy" in tunnel) tunnel.destroy()
+    tunnel.destroy?.()
     client.destroy()
     const message = error instanceof Error ? error.message : String(error)
     return Effect.succeed({ outcome: "upstreamFailed", bytes: 0, failure: flowFailure("malformed", message) })

@@ -18,7 +18,7 @@ interface Copying {
 const drained = (reply: Reply): Effect.Effect<void> => {
   const { body, tunnel } = reply
   if (tunnel !== undefined) {
-    if ("destroy" in tunnel) tunnel.destroy()
+    tunnel.destroy?.()
     return Effect.void
   }
   if (body._tag !== "Flow") return Effect.void

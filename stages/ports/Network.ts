@@ -136,8 +136,11 @@ export interface Socket {
     timeoutMillis: number,
   ) => Effect.Effect<SecuredSocket, HandshakeFailed>
   readonly http: (version: "1" | "2", settings: HttpSettings, events: HttpEvents) => HttpConnection
-  /** Copies both ways until both sides have ended; an end on one side is passed on, and a reset as a reset. */
-  readonly relay: (other: Socket) => Effect.Effect<Relayed>
+  /**
+   * Copies both ways until both sides have ended; an end on one side is passed on, and a reset as a reset. `heard` is shown
+   * what comes from the other side.
+   */
+  readonly relay: (other: Socket, heard?: (chunk: Uint8Array) => void) => Effect.Effect<Relayed>
   readonly keepAlive: (keepAlive: KeepAlive) => void
   /** Completes when the connection is closed. */
   readonly closed: Effect.Effect<void>

@@ -177,10 +177,10 @@ describe.each(pairs.map((pair) => [`${pair.from} to ${pair.to}`, pair] as const)
           )
           const before = clients[pair.from].readRequest(body, new Notes())
           const after = clients[pair.from].readRequest(again.body, new Notes())
-          // Converse cannot say that none of the tools is to be called.
+          // Converse cannot say that none of the tools is to be called, so it is not told of them.
           const says = (said: ChatRequest): ChatRequest =>
             pair.to === "bedrockConverse" && said.toolChoice?.kind === "none"
-              ? { ...said, toolChoice: undefined }
+              ? { ...said, tools: [], toolChoice: undefined }
               : said
           const streams = byPath.has(pair.from) || byPath.has(pair.to)
           // Names that one of the two refuses come back only with the reply.

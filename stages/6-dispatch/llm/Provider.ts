@@ -288,8 +288,10 @@ export const compile = (
     const request = attempt.request.copy()
     setPath(request, sendable)
     request.captured = undefined
-    if (request.upgrade === undefined) request.body = Body.bytes(sendable.bytes)
     const { headers } = request
+    if (request.upgrade === undefined) request.body = Body.bytes(sendable.bytes)
+    // What an extension had compressed could not be read for what it used.
+    else headers.remove("sec-websocket-extensions")
     headers.remove("content-length")
     headers.remove("accept-encoding")
     if (sendable.isRewritten) headers.set("content-type", "application/json")

@@ -19,6 +19,7 @@ import type { Account } from "./Account.ts"
 import { EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
 import type { Sendable } from "./prepare.ts"
 import { readingOf, usageIn } from "./reading.ts"
+import { watched } from "./realtime.ts"
 import { MessageTap } from "./MessageTap.ts"
 import { HEARD_BYTES_MAX, KEPT_BYTES_MAX, StreamTap } from "./StreamTap.ts"
 import { errorEnd, errorReply } from "./told.ts"
@@ -306,8 +307,8 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
   const { account, clock, idleMillis, settle } = delivery
   const { headers } = reply
   if (reply.tunnel !== undefined) {
-    settle(undefined)
-    return Effect.succeed(reply)
+    const tunnel = watched(reply.tunnel, account, clock, () => settle(undefined))
+    return Effect.succeed(tunnel === undefined ? reply : { ...reply, tunnel })
   }
   const isReadable = uncoded(reply, delivery.coding)
   if (reply.status >= 400) return failed(reply, sendable, delivery)

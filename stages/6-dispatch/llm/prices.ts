@@ -76,7 +76,9 @@ export const costOf = (usage: Usage, rates: Rates): Cost => {
   const cacheReadTokens = usage.cacheReadTokens ?? 0
   const cacheWriteTokens = usage.cacheWriteTokens ?? 0
   const hourTokens = Math.min(usage.cacheWriteHourTokens ?? 0, cacheWriteTokens)
-  const audioIn = usage.inputAudioTokens ?? 0
+  // Sound that came from a cache is counted in both; it is paid for once.
+  const twice = Math.max(0, cacheReadTokens + cacheWriteTokens + (usage.inputAudioTokens ?? 0) - usage.inputTokens)
+  const audioIn = Math.max(0, (usage.inputAudioTokens ?? 0) - twice)
   const audioOut = usage.outputAudioTokens ?? 0
   const reasoningTokens = usage.reasoningTokens ?? 0
   const plainIn = Math.max(0, usage.inputTokens - cacheReadTokens - cacheWriteTokens - audioIn)

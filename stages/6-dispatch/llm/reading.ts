@@ -60,6 +60,7 @@ export const usageOf = (usage: JsonObject): Usage | undefined => {
     "cachedContentTokenCount",
     ["prompt_tokens_details", "cached_tokens"],
     ["input_tokens_details", "cached_tokens"],
+    ["input_token_details", "cached_tokens"],
     "prompt_cache_hit_tokens",
   )
   const cacheWrite = first(
@@ -83,8 +84,18 @@ export const usageOf = (usage: JsonObject): Usage | undefined => {
     cacheReadTokens: cacheRead,
     cacheWriteTokens: cacheWrite,
     cacheWriteHourTokens: first(usage, ["cache_creation", "ephemeral_1h_input_tokens"]),
-    inputAudioTokens: first(usage, ["prompt_tokens_details", "audio_tokens"], ["input_tokens_details", "audio_tokens"]),
-    inputImageTokens: first(usage, ["prompt_tokens_details", "image_tokens"], ["input_tokens_details", "image_tokens"]),
+    inputAudioTokens: first(
+      usage,
+      ["prompt_tokens_details", "audio_tokens"],
+      ["input_tokens_details", "audio_tokens"],
+      ["input_token_details", "audio_tokens"],
+    ),
+    inputImageTokens: first(
+      usage,
+      ["prompt_tokens_details", "image_tokens"],
+      ["input_tokens_details", "image_tokens"],
+      ["input_token_details", "image_tokens"],
+    ),
     reasoningTokens:
       first(usage, ["completion_tokens_details", "reasoning_tokens"], ["output_tokens_details", "reasoning_tokens"]) ??
       thoughts,
@@ -92,6 +103,7 @@ export const usageOf = (usage: JsonObject): Usage | undefined => {
       usage,
       ["completion_tokens_details", "audio_tokens"],
       ["output_tokens_details", "audio_tokens"],
+      ["output_token_details", "audio_tokens"],
     ),
     outputImageTokens: first(usage, ["output_tokens_details", "image_tokens"]),
     otherTokens: countOf(usage["toolUsePromptTokenCount"]),

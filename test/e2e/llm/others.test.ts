@@ -447,7 +447,21 @@ describe("a realtime connection", () => {
     const mask = bytes.subarray(2, 6)
     return Buffer.from(bytes.subarray(6, 6 + length).map((byte, i) => byte ^ (mask[i % 4] ?? 0))).toString()
   }
-  it("is passed through, to where the provider has it", async () => {
+  const done = {
+    type: "response.done",
+    response: {
+      object: "realtime.response",
+      status: "completed",
+      usage: {
+        total_tokens: 30,
+        input_tokens: 20,
+        output_tokens: 10,
+        input_token_details: { text_tokens: 4, audio_tokens: 16, image_tokens: 0, cached_tokens: 8 },
+        output_token_details: { text_tokens: 3, audio_tokens: 7 },
+      },
+    },
+  }
+  it("is passed through, to where the provider has it, and what it used is counted", async () => {
     const asked: Array<http.IncomingMessage> = []
     const sockets: Array<Duplex> = []
     const heard: Array<string> = []
@@ -461,11 +475,13 @@ describe("a realtime connection", () => {
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
       )
-      socket.write(frame('{"type":"session.created"}'))
+      socket.write(frame('{"type":"session.created","session":{"model":"gpt-realtime-2026"}}'))
       socket.on("data", (bytes: Buffer) => {
-        if ((bytes[0] ?? 0) !== 0x81) return
+        if (bytes[0] === 0x88) return void socket.end(Buffer.from([0x88, 0]))
+        if (bytes[0] !== 0x81) return
         heard.push(unmasked(bytes))
-        socket.write(frame('{"type":"response.done","response":{"usage":{"input_tokens":5,"output_tokens":6}}}'))
+        socket.write(frame(JSON.stringify({ type: "response.output_text.delta", delta: "response.done" })))
+        socket.write(frame(JSON.stringify(done)))
       })
       socket.on("error", () => {})
     })
@@ -475,22 +491,58 @@ describe("a realtime connection", () => {
       return new Promise((resolve) => server.close(resolve))
     })
     const { port } = server.address() as AddressInfo
+    const rates = `{input: "1000000", output: "2000000", cacheRead: "500000"}`
     const made = await place(
-      model("gpt-realtime", `provider: openai, params: {hostOverride: "127.0.0.1:${port}", apiKey: secret}`),
+      model("gpt-realtime", `provider: openai, params: {hostOverride: "127.0.0.1:${port}", apiKey: secret}`) +
+        `
+  policies:
+    budgets: [{name: talk, tokens: 50, window: 24h}]
+config:
+  modelCatalog: [{inline: {providers: {openai: {models: {gpt-realtime-2026: {rates: ${rates}}}}}}}]
+`,
     )
     const socket = new WebSocket(`${made.url.replace("http", "ws")}/v1/realtime?model=gpt-realtime`)
     const got: Array<string> = []
     socket.addEventListener("message", ({ data }) => void got.push(String(data)))
     await until("it is open", () => socket.readyState === WebSocket.OPEN)
     socket.send('{"type":"response.create"}')
-    await until("both have heard", () => got.length === 2)
-    expect(heard).toEqual(['{"type":"response.create"}'])
-    expect(got[0]).toBe('{"type":"session.created"}')
+    await until("the first answer is there", () => got.length === 3)
+    socket.send('{"type":"response.create"}')
+    await until("both have heard", () => got.length === 5)
+    expect(heard).toEqual(['{"type":"response.create"}', '{"type":"response.create"}'])
+    expect(JSON.parse(got[0] ?? "").session.model).toBe("gpt-realtime-2026")
+    expect(got.slice(1).map((text) => JSON.parse(text).type)).toEqual([
+      "response.output_text.delta",
+      "response.done",
+      "response.output_text.delta",
+      "response.done",
+    ])
+    // What would be compressed could not be read.
+    expect(asked[0]?.headers["sec-websocket-extensions"]).toBeUndefined()
     expect([asked[0]?.url, asked[0]?.headers.authorization]).toEqual([
       "/v1/realtime?model=gpt-realtime",
       "Bearer secret",
     ])
     socket.close()
+    const account = await accountOf(made)
+    expect(account).toMatchObject({
+      responseModel: "gpt-realtime-2026",
+      usage: {
+        inputTokens: 40,
+        outputTokens: 20,
+        cacheReadTokens: 16,
+        inputAudioTokens: 32,
+        outputAudioTokens: 14,
+      },
+      isEstimated: false,
+    })
+    expect(account?.timeToFirstTokenMillis).toBeGreaterThan(0)
+    // Two answers: 24 fresh and 16 kept, 20 written, a dollar, half a dollar and two dollars each.
+    expect(account?.cost?.total).toBeCloseTo(24 + 8 + 40)
+    // And the budget knows: 60 of 50 tokens are gone.
+    const refused = new WebSocket(`${made.url.replace("http", "ws")}/v1/realtime?model=gpt-realtime`)
+    await new Promise((resolve) => refused.addEventListener("error", resolve))
+    expect(asked.length).toBe(1)
   })
 
   it("to a name that nobody knows is refused", async () => {

@@ -217,7 +217,9 @@ export const writeRequest = (request: ChatRequest, context: Context, notes: Note
   const prompts = request.turns.filter((turn) => turn.role === "system" || turn.role === "developer")
   const said = request.turns.filter((turn) => turn.role === "user" || turn.role === "assistant")
   // The names of tools are given out in the order in which they are first spoken of.
-  const tools = request.tools.flatMap((tool) => [toolOf(tool, context.names), ...writing.point(tool.cache)])
+  const all = request.tools.flatMap((tool) => [toolOf(tool, context.names), ...writing.point(tool.cache)])
+  // Converse cannot forbid the use of tools that it is told of, so it is not told of them.
+  const tools = request.toolChoice?.kind === "none" ? [] : all
   const toolChoice = toolChoiceOf(request.toolChoice, context.names, notes)
   const alone = said.length === 0
   const system = alone
@@ -249,7 +251,6 @@ export const writeRequest = (request: ChatRequest, context: Context, notes: Note
     ["user", context.from === "anthropicMessages" ? undefined : request.user],
     ["metadata", context.from === "anthropicMessages" ? undefined : request.metadata],
     ["top_k", claude === undefined ? request.topK : undefined],
-    ["tool_choice", request.toolChoice?.kind === "none" ? true : undefined],
   ] as const)
     if (value !== undefined) notes.drop(name)
   for (const name of Object.keys(request.extras.fields)) notes.drop(name)

@@ -253,6 +253,12 @@ export const replies: Readonly<Record<ChatFormat, Readonly<Record<string, JsonOb
     ),
     guarded: converse([{ text: "Sorry" }], "guardrail_intervened", { inputTokens: 5, outputTokens: 0, totalTokens: 5 }),
     "cut off": converse([{ text: "On" }], "max_tokens", { inputTokens: 5, outputTokens: 1, totalTokens: 6 }),
+    "a stop sequence": converse([{ text: "On" }], "stop_sequence", { inputTokens: 5, outputTokens: 1, totalTokens: 6 }),
+    "too long a conversation": converse([{ text: "On" }], "model_context_window_exceeded", {
+      inputTokens: 200_000,
+      outputTokens: 1,
+      totalTokens: 200_001,
+    }),
   },
 }
 
@@ -602,6 +608,46 @@ export const streams: Readonly<Record<ChatFormat, Readonly<Record<string, Readon
       ["contentBlockDelta", { contentBlockIndex: 0, delta: { text: "Loo" } }],
       ["exception:throttlingException", { message: "Too many requests" }],
     ]),
+    thoughts: bedrock([
+      ["messageStart", { role: "assistant" }],
+      ["contentBlockDelta", { contentBlockIndex: 0, delta: { reasoningContent: { text: "Let me" } } }],
+      ["contentBlockDelta", { contentBlockIndex: 0, delta: { reasoningContent: { text: " see" } } }],
+      ["contentBlockDelta", { contentBlockIndex: 0, delta: { reasoningContent: { signature: "c2ln" } } }],
+      ["contentBlockStop", { contentBlockIndex: 0 }],
+      ["contentBlockDelta", { contentBlockIndex: 1, delta: { text: "42" } }],
+      ["contentBlockStop", { contentBlockIndex: 1 }],
+      ["messageStop", { stopReason: "end_turn" }],
+      [
+        "metadata",
+        {
+          usage: {
+            inputTokens: 5,
+            outputTokens: 9,
+            totalTokens: 20,
+            cacheReadInputTokens: 4,
+            cacheWriteInputTokens: 2,
+          },
+          metrics: { latencyMs: 1 },
+        },
+      ],
+    ]),
+    "two tools at once": bedrock([
+      ["messageStart", { role: "assistant" }],
+      ["contentBlockStart", { contentBlockIndex: 0, start: { toolUse: { toolUseId: "tooluse_1", name: "f" } } }],
+      ["contentBlockDelta", { contentBlockIndex: 0, delta: { toolUse: { input: '{"a":1}' } } }],
+      ["contentBlockStop", { contentBlockIndex: 0 }],
+      ["contentBlockStart", { contentBlockIndex: 1, start: { toolUse: { toolUseId: "tooluse_2", name: "g" } } }],
+      ["contentBlockStop", { contentBlockIndex: 1 }],
+      ["messageStop", { stopReason: "tool_use" }],
+      ["metadata", { usage: { inputTokens: 5, outputTokens: 7, totalTokens: 12 }, metrics: { latencyMs: 1 } }],
+    ]),
+    "cut off": bedrock([
+      ["messageStart", { role: "assistant" }],
+      ["contentBlockDelta", { contentBlockIndex: 0, delta: { text: "On" } }],
+      ["contentBlockStop", { contentBlockIndex: 0 }],
+      ["messageStop", { stopReason: "max_tokens" }],
+      ["metadata", { usage: { inputTokens: 5, outputTokens: 1, totalTokens: 6 }, metrics: { latencyMs: 1 } }],
+    ]),
   },
 }
 
@@ -682,6 +728,29 @@ export const failures: Readonly<Record<ChatFormat, Readonly<Record<string, Failu
         error: { message: "Unknown parameter", type: "invalid_request_error", param: "foo", code: "unknown_parameter" },
       }),
     },
+    "a bad key": {
+      status: 401,
+      body: JSON.stringify({
+        error: {
+          message: "Incorrect API key provided",
+          type: "invalid_request_error",
+          param: null,
+          code: "invalid_api_key",
+        },
+      }),
+    },
+    "a bad field": {
+      status: 400,
+      body: JSON.stringify({
+        error: {
+          message: "Unsupported value: 'temperature'",
+          type: "invalid_request_error",
+          param: "temperature",
+          code: "unsupported_value",
+        },
+      }),
+    },
+    "an outage": { status: 503, body: "upstream connect error" },
   },
   gemini: {
     invalid: {

@@ -123,6 +123,19 @@ export const openaiChat: Readonly<Record<string, Chat>> = {
     tools: [{ type: "function", function: { name: "now", description: "The time" } }],
     tool_choice: "none",
   },
+  "no tool after one was used": {
+    messages: [
+      { role: "user", content: "What time is it?" },
+      {
+        role: "assistant",
+        content: null,
+        tool_calls: [{ id: "call_1", type: "function", function: { name: "now", arguments: "{}" } }],
+      },
+      { role: "tool", tool_call_id: "call_1", content: "noon" },
+    ],
+    tools: [{ type: "function", function: { name: "now", description: "The time" } }],
+    tool_choice: "none",
+  },
   "results of parallel tools": {
     messages: [
       { role: "user", content: "Weather in Paris and Rome?" },
@@ -271,6 +284,12 @@ export const anthropicMessages: Readonly<Record<string, Messages>> = {
     ],
     tool_choice: { type: "any", disable_parallel_tool_use: true },
     messages: [{ role: "user", content: "Weather?" }],
+  },
+  "no tool for now": {
+    max_tokens: 100,
+    tools: [{ name: "now", input_schema: { type: "object" } }],
+    tool_choice: { type: "none" },
+    messages: [{ role: "user", content: "Time?" }],
   },
   "one tool": {
     max_tokens: 100,
@@ -426,6 +445,11 @@ export const openaiResponses: Readonly<Record<string, Responses>> = {
     ],
     tool_choice: "required",
     parallel_tool_calls: false,
+  },
+  "no tool for now": {
+    input: "Weather?",
+    tools: [{ type: "function", name: "get_weather", parameters: weather, strict: false }],
+    tool_choice: "none",
   },
   "one tool": {
     input: "Weather?",
@@ -599,6 +623,11 @@ export const gemini: Readonly<Record<string, JsonObject>> = {
       { googleSearch: {} },
     ],
     toolConfig: { functionCallingConfig: { mode: "ANY", allowedFunctionNames: ["get_weather"] } },
+  },
+  "no tool for now": {
+    contents: [{ role: "user", parts: [{ text: "Time?" }] }],
+    tools: [{ functionDeclarations: [{ name: "now", description: "The time" }] }],
+    toolConfig: { functionCallingConfig: { mode: "NONE" } },
   },
   "results of tools": {
     contents: [
