@@ -42,11 +42,52 @@ const answers = (port) =>
       .end()
   })
 
-const environment = (folder) => ({
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => name !== "NODE_DISABLE_COMPILE_CACHE")),
-  NODE_COMPILE_CACHE: join(folder, "cache"),
-  NODE_COMPILE_CACHE_PORTABLE: "1",
+/**
+ * Runs the parts of the bundle from code that was compiled before. Node's own cache of compiled code is filled before a
+ * function ever ran, so it lacks nearly all of them; this one is filled when the rehearsal ends.
+ */
+const loader = `"use strict"
+const { readFileSync } = require("node:fs")
+const { constants, Script } = require("node:vm")
+const { join } = require("node:path")
+const parts = new Map()
+const read = (file) => {
+  try {
+    return readFileSync(file)
+  } catch {
+    return undefined
+  }
+}
+const load = (name) => {
+  const known = parts.get(name)
+  if (known !== undefined) return known.exports
+  const file = join(__dirname, "code", name)
+  const script = new Script("(function (exports, require, module, __filename, __dirname) {\\"use strict\\";" + readFileSync(file, "latin1") + "\\n})", {
+    filename: file,
+    cachedData: read(file + ".compiled"),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  })
+  const part = { exports: {}, script }
+  parts.set(name, part)
+  const find = (id) => (id.startsWith("./") ? load(id.slice(2)) : require(id))
+  script.runInThisContext()(part.exports, find, part, join(__dirname, name), __dirname)
+  return part.exports
+}
+module.exports = { load, parts }
+`
+
+/** Starts with the bundle what it starts with, and writes down what was compiled for it. */
+const rehearsal = `"use strict"
+const { writeFileSync } = require("node:fs")
+const { join } = require("node:path")
+const { load, parts } = require("./load.js")
+// Compiled code is good for the flags it was written down under, and it is read before any is set.
+require("node:v8").setFlagsFromString = () => {}
+process.on("exit", () => {
+  for (const [name, { script }] of parts) writeFileSync(join(__dirname, "code", name + ".compiled"), script.createCachedData())
 })
+load("main.js")
+`
 
 /** Compiled code is written down by a process that ends by itself, with all that it had used until then. */
 const rehearse = async (folder) => {
@@ -54,9 +95,11 @@ const rehearse = async (folder) => {
   const config = { adminAddr: "off", statsAddr: "off", readinessAddr: "off", workerThreads: 1 }
   const routes = [{ policies: { directResponse: { status: 200 } } }]
   const text = JSON.stringify({ config, binds: [{ port, listeners: [{ routes }] }] })
-  const gateway = spawn(process.execPath, [join(folder, "main.js"), "--config", text], {
+  const script = join(folder, "rehearsal.js")
+  writeFileSync(script, rehearsal)
+  const gateway = spawn(process.execPath, [script, "--config", text], {
     stdio: ["ignore", "ignore", "inherit"],
-    env: environment(folder),
+    env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" },
   })
   const ended = new Promise((told) => gateway.once("exit", told))
   const giveUpAt = Date.now() + 60_000
@@ -65,6 +108,7 @@ const rehearse = async (folder) => {
   }
   gateway.kill("SIGTERM")
   const code = await ended
+  rmSync(script)
   if (code !== 0) throw new Error(`the bundle does not serve: it ended with ${code}`)
 }
 
@@ -101,19 +145,25 @@ const snapshot = async (folder) => {
 /** Where its main file is. */
 export const bundle = async (folder) => {
   rmSync(folder, { recursive: true, force: true })
-  const build = await rolldown({ input: inputs(), platform: "node", logLevel: "silent" })
+  const entries = inputs()
+  const build = await rolldown({ input: entries, platform: "node", logLevel: "silent" })
   await build.write({
-    dir: folder,
-    format: "esm",
+    dir: join(folder, "code"),
+    format: "cjs",
     minify: true,
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     plugins: [inAscii],
   })
   await build.close()
-  // Says what the files are, which otherwise has to be found out by parsing them.
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n')
+  const { name, version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify({ name, version, type: "commonjs" })}\n`)
+  // Where Node keeps what it compiles itself; without it, it would look for the place that the sources use.
   mkdirSync(join(folder, "cache"))
+  writeFileSync(join(folder, "load.js"), loader)
+  for (const name of Object.keys(entries)) {
+    writeFileSync(join(folder, `${name}.js`), `"use strict"\nrequire("./load.js").load("${name}.js")\n`)
+  }
   await snapshot(folder)
   await rehearse(folder)
   return join(folder, "main.js")

@@ -106,5 +106,4 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
   }
 }
 
-const printed = await answer(parse(process.argv.slice(2)))
-if (printed !== undefined) print(printed)
+void answer(parse(process.argv.slice(2))).then((printed) => printed === undefined || print(printed))

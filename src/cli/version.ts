@@ -1,9 +1,9 @@
 /** Which build this is. */
 import { readFileSync } from "node:fs"
 
-/** The manifest stands above the sources, and one further up above the compiled files. */
+/** The manifest stands above the sources, one further up above the compiled files, and beside those of a bundle. */
 const manifestOf = (base: string): { readonly version: string } => {
-  for (const up of ["../../package.json", "../../../package.json", "../package.json"]) {
+  for (const up of ["../../package.json", "../../../package.json", "../package.json", "./package.json"]) {
     try {
       const manifest = JSON.parse(readFileSync(new URL(up, base), "utf8")) as { name?: string; version?: string }
       if (manifest.name === "sluice" && manifest.version !== undefined) return { version: manifest.version }

@@ -22,7 +22,7 @@ export const countBuffersAsHeap = (): void => {
  */
 export const collectAfterStart = (): void => {
   setFlagsFromString("--expose-gc")
-  const collect: unknown = runInNewContext("gc")
+  const collect: unknown = runInNewContext("globalThis.gc")
   setFlagsFromString("--no-expose-gc")
   if (typeof collect === "function") collect({ type: "major", execution: "sync", flavor: "last-resort" })
 }

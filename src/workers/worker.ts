@@ -110,7 +110,7 @@ const program = Effect.gen(function* () {
   })
 })
 
-await Effect.runPromise(
+void Effect.runPromise(
   Effect.scoped(
     Effect.provide(
       program,
