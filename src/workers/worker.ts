@@ -152,5 +152,4 @@ void Effect.runPromise(
       ),
     ),
   ),
-)
-port.close()
+).finally(() => port.close())
