@@ -3,6 +3,14 @@ import * as Effect from "effect/Effect"
 import type { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import type { Member } from "../stages/6-dispatch/balance.ts"
 import type { Remembered } from "./Spoken.ts"
+import { BindKey } from "../ir/Key.ts"
+import { Headers } from "../protocols/http/headers.ts"
+import { type Examination, unwell } from "../stages/6-dispatch/Examination.ts"
+import { empty } from "../stages/Body.ts"
+import { Exchange, Request } from "../stages/Exchange.ts"
+import type { Plan } from "../stages/Plan.ts"
+import type { Address } from "../stages/Connection.ts"
+import type { Socket } from "../stages/ports/Network.ts"
 import type { HostTarget } from "../ir/Backend.ts"
 import type { Clock } from "../stages/ports/Timer.ts"
 import type { EndpointSpec, Upstream } from "../stages/ports/Upstream.ts"
@@ -47,8 +55,12 @@ export interface CacheState {
 
 export interface Probed {
   readonly target: string
-  readonly isTls: boolean
+  /** An `endpoint` is connected to; whoever speaks a protocol is asked in it. */
+  readonly kind: "endpoint" | Examination["kind"]
+  readonly isTls?: boolean
   readonly millis: number
+  /** What it said of itself. */
+  readonly says?: string
   /** Why it cannot be reached; absent where it can. */
   readonly error?: string
 }
@@ -63,7 +75,7 @@ export interface Desk {
   readonly clearCaches: (name: string | undefined) => number
   /** Connections are made anew, and whoever was left out is given another chance; how many targets that were. */
   readonly reconnect: (target: string) => number
-  /** Connects to every open target of that name, or to all. */
+  /** Connects to every open target of that name, or to all, and asks those that speak a protocol how they are. */
   readonly probe: (target: string | undefined) => Effect.Effect<ReadonlyArray<Probed>>
 }
 
@@ -76,6 +88,33 @@ export interface DeskParts {
   /** The endpoints of services that somebody has asked for. */
   readonly members: () => Iterable<{ readonly member: Member; readonly service: string }>
   readonly digest: (text: string) => string
+  readonly plan: () => Plan
+}
+
+/** Where nobody is: the gateway asks for itself, and not for a client. */
+const nobody: Address = { host: "127.0.0.1", port: 0 }
+const gone = { _tag: "SocketClosed", reason: "ended", message: "there is no client" } as const
+const noSocket: Socket = {
+  peer: nobody,
+  local: nobody,
+  peek: () => Effect.fail(gone),
+  skip: () => {},
+  secure: () => Effect.fail({ _tag: "HandshakeFailed", reason: "closed", message: gone.message }),
+  http: () => {
+    throw new Error(gone.message)
+  },
+  relay: () => Effect.succeed({ sentBytes: 0, receivedBytes: 0, error: gone.message }),
+  keepAlive: () => {},
+  closed: Effect.void,
+  destroy: () => {},
+}
+
+const ownExchange = (plan: Plan, nowMillis: number): Exchange => {
+  const bind = BindKey.make("admin")
+  const accepted = { bind, socket: noSocket, peer: nobody, local: nobody, rawPeer: nobody, acceptedMillis: nowMillis }
+  const bound = { secured: { accepted, socket: noSocket, tls: undefined }, listener: undefined }
+  const request = new Request("GET", "http", "", "", "/", undefined, "1.1", new Headers(), empty, undefined)
+  return new Exchange(plan, bound, request, nowMillis, undefined, undefined)
 }
 
 /** Targets that are connected to at once, and how long each may take. */
@@ -101,17 +140,32 @@ const stateOf = (
 
 const parsed = (json: string | undefined): unknown => (json === undefined ? undefined : (JSON.parse(json) as unknown))
 
-export const makeDesk = ({ clock, digest, endpoints, members, open, remembered }: DeskParts): Desk => {
+export const makeDesk = ({ clock, digest, endpoints, members, open, plan, remembered }: DeskParts): Desk => {
   const mcpMembers = () => remembered.mcp?.known() ?? []
   const models = () => remembered.llm?.all() ?? []
   const mcpSessions = () => remembered.mcp?.sessions.values() ?? []
   const idOf = (uid: string): string => digest(`session ${uid}`).slice(0, 16)
 
+  const examine = (current: Plan, { ask, kind, target }: Examination): Effect.Effect<Probed> =>
+    Effect.suspend(() => {
+      const startedMillis = clock.nowMillis()
+      const asked = Effect.timeoutOrElse(ask(ownExchange(current, startedMillis)), {
+        duration: probeMillis,
+        orElse: () => Effect.succeed(unwell(`no answer within ${probeMillis} ms`)),
+      })
+      return Effect.map(asked, (found): Probed => ({
+        target,
+        kind,
+        millis: clock.nowMillis() - startedMillis,
+        ...(found._tag === "Well" ? { says: found.says } : { error: found.why }),
+      }))
+    })
+
   const probeOne = (spec: EndpointSpec): Effect.Effect<Probed> =>
     Effect.suspend(() => {
       const startedMillis = clock.nowMillis()
       const endpoint = open(spec)
-      const told = { target: targetText(spec.target), isTls: spec.tls !== undefined }
+      const told = { target: targetText(spec.target), kind: "endpoint", isTls: spec.tls !== undefined } as const
       const dialled = Effect.match(endpoint.dial, {
         onFailure: ({ message }): string | undefined => message,
         onSuccess: (socket): string | undefined => {
@@ -232,7 +286,12 @@ export const makeDesk = ({ clock, digest, endpoints, members, open, remembered }
         const text = targetText(spec.target)
         if (target === undefined || text === target) wanted.set(`${text} ${spec.tls === undefined ? "" : "tls"}`, spec)
       }
-      return Effect.forEach(wanted.values(), probeOne, { concurrency: probesMax })
+      const current = plan()
+      const asked = Array.from(current.callees.examinations?.() ?? []).filter(
+        (one) => target === undefined || one.target === target,
+      )
+      const all = [...Array.from(wanted.values(), probeOne), ...asked.map((one) => examine(current, one))]
+      return Effect.all(all, { concurrency: probesMax })
     },
   }
 }

@@ -435,6 +435,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     remembered: spoken.remembered,
     members: () => live.current.heritage?.services.known() ?? [],
     open: upstream.open,
+    plan: () => live.current,
   })
 
   return Gateway.of({

@@ -1,5 +1,6 @@
 /** Calls the gateway makes itself, on behalf of an exchange: to services that decide, check, price or store. */
 import * as Effect from "effect/Effect"
+import type { Examination } from "./6-dispatch/Examination.ts"
 import type { Callee } from "../ir/policy/Callee.ts"
 import type { Exchange, Reply, Request } from "./Exchange.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -28,4 +29,6 @@ export const nobody: Calls = { to: () => () => Effect.fail<Refusal>({ _tag: "Bac
 export interface Calls {
   /** The same function for the same callee, as long as the plan lives. Traces and metrics tell calls apart by their subtype. */
   readonly to: (callee: Callee, subtype?: Subtype) => Call
+  /** Everything the plan sends to that can be asked in its own protocol how it is; absent: nothing. */
+  readonly examinations?: () => Iterable<Examination>
 }

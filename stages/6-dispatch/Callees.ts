@@ -1,19 +1,24 @@
 /** The services that policies and protocols of one plan call; each is resolved when it is first called. */
 import * as Effect from "effect/Effect"
+import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Callee } from "../../ir/policy/Callee.ts"
 import type { Call, Calls } from "../Call.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import type { Notes } from "../Exchange.ts"
 import type { Setting } from "../Setting.ts"
 import type { Subtype } from "../Trace.ts"
-import { authorityOf } from "./authority.ts"
+import type { Examination } from "./Examination.ts"
+import { examinations } from "./examinations.ts"
 import { makeTarget } from "./makeTarget.ts"
+import { nameOf } from "./ownName.ts"
 import type { DispatchPorts } from "./ports.ts"
 import { resolve, type Resolved } from "./resolve.ts"
 import { shadowOf } from "./shadow.ts"
 import { Try } from "./Target.ts"
 
-type Surroundings = Pick<Setting, "snapshot" | "attachments" | "services">
+type Surroundings = Pick<Setting, "attachments" | "services"> & {
+  readonly snapshot: Setting["snapshot"] & Pick<Snapshot, "routes">
+}
 
 export class Callees implements Calls {
   private readonly surroundings: Surroundings
@@ -31,6 +36,10 @@ export class Callees implements Calls {
     let call = this.known.get(callee)
     if (call === undefined) this.known.set(callee, (call = this.make(callee, subtype)))
     return call
+  }
+
+  examinations(): Iterable<Examination> {
+    return examinations(this.surroundings, this.dispatch, this.policies)
   }
 
   private make({ backend, policies }: Callee, subtype: Subtype): Call {
@@ -78,18 +87,4 @@ const withoutConversation = (notes: Notes | undefined): Notes | undefined => {
   if (notes === undefined) return undefined
   const { a2a: _, ...rest } = notes
   return rest
-}
-
-const nameOf = ({ policies, where }: Resolved): { readonly authority: string; readonly host: string } | undefined => {
-  const scheme = policies.BackendTls === undefined ? "http" : "https"
-  if (where._tag === "Host") {
-    const { target } = where
-    const authority = authorityOf(target, scheme)
-    return authority === undefined || target._tag === "Unix"
-      ? { authority: "localhost", host: "localhost" }
-      : { authority, host: target.host }
-  }
-  if (where._tag !== "Service") return undefined
-  const host = where.service.hostname
-  return { authority: authorityOf({ _tag: "Host", host, port: where.port }, scheme) ?? host, host }
 }

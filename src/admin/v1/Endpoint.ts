@@ -19,7 +19,10 @@ export interface Endpoint {
   readonly isGuarded: boolean
   readonly query: Schema.Top | undefined
   readonly body: Schema.Top | undefined
-  readonly reply: Schema.Top | undefined
+  readonly reply: Schema.Top
+  /** What is said with 422, where that is more than a text. */
+  readonly refusal: Schema.Top | undefined
+  readonly media: string
   readonly run: (asked: Asked, name: string) => Promise<Answer>
 }
 
@@ -33,7 +36,10 @@ interface Definition<Q extends Decodable | undefined, B extends Decodable | unde
   readonly isGuarded?: boolean
   readonly query?: Q
   readonly body?: B
-  readonly reply?: Schema.Top
+  readonly reply: Schema.Top
+  readonly refusal?: Schema.Top
+  /** What kind of reply it is; JSON unless set. */
+  readonly media?: string
   /** Whatever is no answer yet is sent as JSON. */
   readonly run: (given: Given<TypeOf<Q>, TypeOf<B>>) => unknown
 }
@@ -63,6 +69,8 @@ export const endpoint = <Q extends Decodable | undefined = undefined, B extends 
   query: definition.query,
   body: definition.body,
   reply: definition.reply,
+  refusal: definition.refusal,
+  media: definition.media ?? "application/json",
   run: async (asked, name) => {
     let body: unknown
     if (definition.body !== undefined) {

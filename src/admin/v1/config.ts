@@ -14,6 +14,7 @@ import type { Static } from "../../config/Static.ts"
 import { redact } from "../redact.ts"
 import { type Answer, json } from "../serve.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+import * as Replies from "./replies.ts"
 
 export interface ConfigFile {
   /** How the file is read; a job with a text has no file to be written to. */
@@ -202,6 +203,7 @@ export const configEndpoints = (
       method: "GET",
       path: "/api/config",
       summary: "The configuration file as JSON, without what looks like a secret",
+      reply: Replies.AnyJson,
       run: async () => (file === undefined ? noFile : redact(parseYaml(await current(file)), names, true)),
     }),
     endpoint({
@@ -210,6 +212,8 @@ export const configEndpoints = (
       summary: "The configuration file as it is written, comments and secrets included",
       isGuarded: true,
       query: ReadQuery,
+      reply: Replies.AnyText,
+      media: "application/yaml",
       run: async () =>
         file === undefined
           ? noFile
@@ -220,6 +224,7 @@ export const configEndpoints = (
       path: "/api/config/validate",
       summary: "Everything that is wrong with a configuration",
       body: Wanted,
+      reply: Replies.Validated,
       run: wanting(async (of, text) => {
         const { issues, snapshot } = await planOf(of, text)
         return { valid: snapshot !== undefined, issues: issues.map(issueJson) }
@@ -230,6 +235,7 @@ export const configEndpoints = (
       path: "/api/config/plan",
       summary: "What a configuration would change, without changing it",
       body: Wanted,
+      reply: Replies.Planned,
       run: wanting(async (of, text) => told(of, await planOf(of, text))),
     }),
     endpoint({
@@ -237,12 +243,16 @@ export const configEndpoints = (
       path: "/api/config",
       summary: "Writes a configuration and waits until it serves; one that is refused is not kept",
       body: Wanted,
+      reply: Replies.Applied,
+      refusal: Replies.NotApplied,
       run: wanting((of, text) => apply(of, text, true)),
     }),
     endpoint({
       method: "POST",
       path: "/api/config/rollback",
       summary: "Goes back to the configuration before the last one applied here",
+      reply: Replies.Applied,
+      refusal: Replies.NotApplied,
       run: async () => {
         if (file === undefined) return noFile
         const before = history.pop()

@@ -47,6 +47,7 @@ export const connectionEndpoints = ({ forget, list }: Register): ReadonlyArray<E
     method: "DELETE",
     path: "/api/mcp/connections/{id}",
     summary: "Forgets a connection, and has its server forget it",
+    reply: Schema.Struct({ forgotten: Schema.String }),
     run: ({ name }) =>
       answered(forget(name), (isDone) => (isDone ? { forgotten: name } : refused(404, "there is no such connection"))),
   }),

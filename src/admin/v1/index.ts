@@ -7,6 +7,7 @@ import { endpoint, type Endpoint, find } from "./Endpoint.ts"
 import { logEndpoints } from "./logs.ts"
 import { type Opening, modelEndpoints } from "./models.ts"
 import { openapi } from "./openapi.ts"
+import { AnyJson } from "./replies.ts"
 import { operateEndpoints } from "./operate.ts"
 import { type Runtime, runtimeEndpoints } from "./runtime.ts"
 
@@ -45,6 +46,7 @@ export const endpointsOf = ({
       method: "GET",
       path: "/api/openapi.json",
       summary: "This description",
+      reply: AnyJson,
       run: () => json(openapi(all, version)),
     }),
   )

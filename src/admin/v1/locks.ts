@@ -8,6 +8,7 @@ import { approve, type Decided, passOnce, rollBack } from "../../../stages/6-dis
 import { blank, bookName, type Finding, type Locks, type LocksFailure, type Page } from "../../../stages/ports/Locks.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+import * as Replies from "./replies.ts"
 
 const about = {
   file: Schema.optionalKey(Schema.NonEmptyString),
@@ -68,6 +69,7 @@ export const lockEndpoints = (locks: Locks, clock: Pick<Clock, "wallMillis">): R
       path: "/api/tool-lock",
       isGuarded: true,
       summary: "What servers say that nobody has approved, and the latest records of the audit",
+      reply: Replies.ToolLock,
       run: () =>
         answered(
           Effect.all([Effect.flatMap(locks.findings, (all) => besides(locks, all)), locks.audited(auditedMax)]),
@@ -82,6 +84,7 @@ export const lockEndpoints = (locks: Locks, clock: Pick<Clock, "wallMillis">): R
       path: "/api/tool-lock/approve",
       summary: "Approves what a server says now, or forgets what it says no more",
       body: Judged,
+      reply: Replies.Decided,
       run: ({ body }) => decided(approve(by, placeOf(body), body.hash)),
     }),
     endpoint({
@@ -89,6 +92,7 @@ export const lockEndpoints = (locks: Locks, clock: Pick<Clock, "wallMillis">): R
       path: "/api/tool-lock/pass",
       summary: "Lets what a server says now pass for an hour; the lock stays as it is",
       body: Judged,
+      reply: Replies.Decided,
       run: ({ body }) => decided(passOnce(by, placeOf(body), body.hash, onceMillis)),
     }),
     endpoint({
@@ -96,6 +100,7 @@ export const lockEndpoints = (locks: Locks, clock: Pick<Clock, "wallMillis">): R
       path: "/api/tool-lock/rollback",
       summary: "Approves again what was approved before",
       body: About,
+      reply: Replies.Decided,
       run: ({ body }) => decided(rollBack(by, placeOf(body))),
     }),
   ]

@@ -7,6 +7,7 @@ import type { Store, StoreFailure } from "../../store/Store.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import type { Answer } from "../serve.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+import * as Replies from "./replies.ts"
 
 const opt = <S extends Schema.Top>(schema: S) => Schema.optionalKey(schema)
 const Time = Schema.String.check(Schema.makeFilter((text: string) => !Number.isNaN(Date.parse(text)) || "not a time"))
@@ -97,6 +98,7 @@ export const logEndpoints = (log: RequestLog | undefined, clock: Clock): Readonl
     path: "/api/logs/search",
     summary: "Entries of the request log, newest first",
     body: SearchBody,
+    reply: Replies.Logs,
     run: ({ body: { cursor, filters = {}, includeAttributes = false, limit = 100, timeRange } }) =>
       cursor !== undefined && Query.parseCursor(cursor) === undefined
         ? refused(400, "the cursor is not one of ours")
@@ -116,6 +118,7 @@ export const logEndpoints = (log: RequestLog | undefined, clock: Clock): Readonl
     path: "/api/logs/get",
     summary: "One entry, by its own id or that of the header x-sluice-id",
     body: GetBody,
+    reply: Replies.OneLog,
     run: async ({ body: { id, includePayload = false } }) => {
       const found = await using(log, (store) => Query.one(store, id, includePayload))
       return found === undefined
@@ -130,6 +133,8 @@ export const logEndpoints = (log: RequestLog | undefined, clock: Clock): Readonl
     path: "/api/logs/tail",
     summary: "Entries as they are completed, as server-sent events",
     body: TailBody,
+    reply: Replies.AnyText,
+    media: "text/event-stream",
     run: ({ body: { cursor, filters = {} } }): Answer => {
       if (log === undefined) return noLog
       if (log.store === undefined) return notOpen
@@ -146,6 +151,7 @@ export const logEndpoints = (log: RequestLog | undefined, clock: Clock): Readonl
     path: "/api/logs/analytics/summary",
     summary: "Requests, tokens and cost over time and by group",
     body: SummaryBody,
+    reply: Replies.LogSummary,
     run: ({ body: { bucketCount = 96, bucketSeconds, filters = {}, groupBy = [], timeRange } }) => {
       const to = timeRange?.to === undefined ? clock.wallMillis() + 1 : Date.parse(timeRange.to)
       const from = timeRange?.from === undefined ? to - 24 * 3_600_000 : Date.parse(timeRange.from)

@@ -1,13 +1,13 @@
 /** What models may be used with and what they have cost: keys that were given out, and budgets. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Schema from "effect/Schema"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import * as Keys from "../../llm/keys.ts"
 import * as Spent from "../../llm/spending.ts"
 import { Wanted } from "../../llm/wanted.ts"
 import type { Component, Store, StoreFailure } from "../../store/Store.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+import * as Replies from "./replies.ts"
 
 /** Opens the part of the storage that a component has. */
 export type Opening = (component: Component) => Effect.Effect<Store, StoreFailure>
@@ -28,6 +28,7 @@ export const modelEndpoints = (of: Opening, clock: Clock): ReadonlyArray<Endpoin
       path: "/api/keys",
       summary: "Keys for models that were given out here, without the keys themselves",
       isGuarded: true,
+      reply: Replies.Keys,
       run: async () => using(Keys.component, (store) => Effect.map(Keys.list(store), (keys) => ({ keys }))),
     }),
     endpoint({
@@ -35,13 +36,14 @@ export const modelEndpoints = (of: Opening, clock: Clock): ReadonlyArray<Endpoin
       path: "/api/keys",
       summary: "Gives out a key for models; it is shown this once",
       body: Wanted,
-      reply: Schema.Struct({ id: Schema.String, key: Schema.String }).annotate({ identifier: "IssuedKey" }),
+      reply: Replies.IssuedKey,
       run: ({ body }) => using(Keys.component, (store) => Keys.create(store, body, clock.wallMillis())),
     }),
     endpoint({
       method: "DELETE",
       path: "/api/keys/{id}",
       summary: "Takes a key back",
+      reply: Replies.Revoked,
       run: async ({ name }) => {
         const done = await using(Keys.component, (store) =>
           Effect.map(Keys.revoke(store, name, clock.wallMillis()), (revoked) => ({ revoked })),
@@ -56,6 +58,7 @@ export const modelEndpoints = (of: Opening, clock: Clock): ReadonlyArray<Endpoin
       path: "/api/budgets",
       summary: "What was spent of each budget by each of its subjects, the latest windows first",
       isGuarded: true,
+      reply: Replies.Budgets,
       run: async () =>
         using(Spent.component, (store) => Effect.map(Spent.list(store, spentMax), (budgets) => ({ budgets }))),
     }),

@@ -10,19 +10,24 @@ const schemaOf = (schema: Schema.Top, definitions: Json): unknown => {
   return moved(document.schema)
 }
 
-/** Where OpenAPI keeps what is referred to. */
+/** Where OpenAPI keeps what is referred to; and nothing is said or taken that is not described. */
 const moved = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(moved)
   if (typeof value !== "object" || value === null) return value
+  const isClosed =
+    "properties" in value &&
+    Reflect.get(value, "type") === "object" &&
+    Reflect.get(value, "additionalProperties") !== false
+  const all: ReadonlyArray<readonly [string, unknown]> = Object.entries(value)
   return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => [
+    [...all, ...(isClosed ? [["additionalProperties", false] as const] : [])].map(([key, one]) => [
       key,
       key === "$ref" && typeof one === "string" ? one.replace("#/$defs/", "#/components/schemas/") : moved(one),
     ]),
   )
 }
 
-const content = (schema: unknown): Json => ({ "application/json": { schema } })
+const content = (schema: unknown, media = "application/json"): Json => ({ [media]: { schema } })
 
 const parameters = ({ path, query }: Endpoint, definitions: Json): ReadonlyArray<Json> => {
   const names = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name]) => ({
@@ -56,9 +61,16 @@ const operation = (endpoint: Endpoint, definitions: Json): Json => ({
   responses: {
     "200": {
       description: "done",
-      ...(endpoint.reply === undefined ? {} : { content: content(schemaOf(endpoint.reply, definitions)) }),
+      content: content(schemaOf(endpoint.reply, definitions), endpoint.media),
     },
-    default: { description: "why not", content: content({ type: "string" }) },
+    ...(endpoint.refusal === undefined
+      ? {}
+      : { "422": { description: "refused", content: content(schemaOf(endpoint.refusal, definitions)) } }),
+    default: {
+      description: "why not",
+      // Whoever is not let in, or asks for what there is not, is told so in plain text.
+      content: { ...content({ type: "string" }), ...content({ type: "string" }, "text/plain") },
+    },
   },
 })
 

@@ -2,31 +2,12 @@
 import * as Schema from "effect/Schema"
 import type { CacheState, Probed, SessionState } from "../../Desk.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+import * as Replies from "./replies.ts"
 import type { Runtime } from "./runtime.ts"
 
 const opt = <S extends Schema.Top>(schema: S) => Schema.optionalKey(schema)
 const OneTarget = Schema.Struct({ target: Schema.NonEmptyString })
 const AnyTarget = Schema.Struct({ target: opt(Schema.NonEmptyString) })
-
-const Session = Schema.Struct({
-  id: Schema.String,
-  thread: Schema.Number,
-  backend: Schema.String,
-  revision: Schema.String,
-  client: opt(Schema.Json),
-  principal: Schema.String,
-  idleMillis: Schema.Number,
-  running: Schema.Number,
-  streams: Schema.Number,
-  subscriptions: Schema.Number,
-}).annotate({ identifier: "McpSession" })
-const Cache = Schema.Struct({ name: Schema.String, entries: Schema.Number }).annotate({ identifier: "Cache" })
-const Probe = Schema.Struct({
-  target: Schema.String,
-  isTls: Schema.Boolean,
-  millis: Schema.Number,
-  error: opt(Schema.String),
-}).annotate({ identifier: "Probe" })
 
 /** How long threads may take to connect to what they are asked to. */
 const probeMillis = 30_000
@@ -47,7 +28,7 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     path: "/api/mcp/sessions",
     isGuarded: true,
     summary: "Sessions of MCP clients",
-    reply: Schema.Struct({ sessions: Schema.Array(Session) }),
+    reply: Replies.Sessions,
     run: async () => {
       const threads = (await ask({ about: "sessions" })) as ReadonlyArray<ReadonlyArray<SessionState>>
       return { sessions: threads.flatMap((sessions, thread) => sessions.map((one) => ({ ...one, thread }))) }
@@ -57,6 +38,7 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     method: "DELETE",
     path: "/api/mcp/sessions/{id}",
     summary: "Ends a session: its calls are given up, targets are told, and its client has to begin anew",
+    reply: Replies.Ended,
     run: async ({ name }) => {
       const ended = (await ask({ about: "endSession", id: name })).includes(true)
       return ended ? { ended } : refused(404, "there is no such session")
@@ -66,7 +48,7 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     method: "GET",
     path: "/api/caches",
     summary: "What is kept of others' answers, and how much of it",
-    reply: Schema.Struct({ caches: Schema.Array(Cache) }),
+    reply: Replies.Caches,
     run: async () => ({
       caches: together((await ask({ about: "caches" })) as ReadonlyArray<ReadonlyArray<CacheState>>),
     }),
@@ -75,6 +57,7 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     method: "DELETE",
     path: "/api/caches",
     summary: "Empties every cache",
+    reply: Replies.Cleared,
     run: async () => {
       await ask({ about: "clearCaches" })
       return { cleared: true }
@@ -84,15 +67,17 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     method: "DELETE",
     path: "/api/caches/{name}",
     summary: "Empties a cache",
+    reply: Replies.Cleared,
     run: async ({ name }) =>
       sum(await ask({ about: "clearCaches", name })) > 0 ? { cleared: true } : refused(404, "there is no such cache"),
   }),
   endpoint({
     method: "POST",
     path: "/api/targets/probe",
-    summary: "Connects to a target that is in use, or to all of them, and says how long that took or why it failed",
+    summary:
+      "Connects to a target that is in use, or to all of them, and asks those that speak a protocol in it how they are",
     body: AnyTarget,
-    reply: Schema.Struct({ threads: Schema.Array(Schema.Array(Probe)) }),
+    reply: Replies.Probes,
     run: async ({ body }) => {
       const threads = (await ask({ about: "probe", ...body }, probeMillis)) as ReadonlyArray<ReadonlyArray<Probed>>
       return body.target !== undefined && threads.every(({ length }) => length === 0)
@@ -105,6 +90,7 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     path: "/api/targets/reconnect",
     summary: "Connects to a target anew, asks it anew what it can, and takes it back where it was left out",
     body: OneTarget,
+    reply: Replies.Reconnected,
     run: async ({ body }) => {
       const count = sum(await ask({ about: "reconnect", ...body }))
       return count > 0
@@ -117,6 +103,7 @@ export const operateEndpoints = ({ ask }: Pick<Runtime, "ask">): ReadonlyArray<E
     path: "/api/fibers",
     isGuarded: true,
     summary: "What each thread is busy with: its fibers as trees, and what of Node keeps it alive",
+    reply: Replies.Fibers,
     run: async () => ({ threads: await ask({ about: "fibers" }) }),
   }),
 ]

@@ -9,6 +9,7 @@ import type { RequestLog } from "../../telemetry/requestLog/RequestLog.ts"
 import * as Query from "../../telemetry/requestLog/query.ts"
 import * as Effect from "effect/Effect"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
+import * as Replies from "./replies.ts"
 
 export interface Runtime {
   /** What every thread says, ours first. */
@@ -30,26 +31,6 @@ const Wish = Schema.Struct({
 const ProfileQuery = Schema.Struct({ seconds: opt(Schema.NumberFromString), thread: opt(Schema.NumberFromString) })
 const Logging = Schema.Struct({ level: opt(Schema.String), reset: opt(Schema.Boolean) })
 
-/** A step of a story, for the reference. */
-const Story = Schema.Struct({
-  id: Schema.String,
-  at: Schema.String,
-  why: Schema.String,
-  status: Schema.Number,
-  reason: Schema.String,
-  durationMillis: Schema.Number,
-  recorded: Schema.Boolean,
-  fields: Schema.Record(Schema.String, Schema.Json),
-  steps: Schema.Array(
-    Schema.Struct({
-      atMillis: opt(Schema.Number),
-      stage: Schema.String,
-      decision: Schema.String,
-      detail: opt(Schema.Json),
-    }),
-  ),
-}).annotate({ identifier: "Story" })
-
 const profileSecondsMax = 300
 
 const profileOf = (runtime: Runtime, kind: "cpu" | "heap") =>
@@ -59,6 +40,7 @@ const profileOf = (runtime: Runtime, kind: "cpu" | "heap") =>
     summary: `What a thread spends its ${kind === "cpu" ? "time" : "memory"} on, for the developer tools of a browser`,
     isGuarded: true,
     query: ProfileQuery,
+    reply: Replies.Profile,
     run: async ({ query: { seconds = 10, thread = 0 } }) => {
       if (!(seconds >= 1 && seconds <= profileSecondsMax))
         return refused(400, `seconds are from 1 to ${profileSecondsMax}`)
@@ -84,12 +66,14 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     method: "GET",
     path: "/api/status",
     summary: "How the gateway is: build, configuration, threads",
+    reply: Replies.Status,
     run: async () => ({ ...(runtime.state() as object), threads: await runtime.ask({ about: "state" }) }),
   }),
   endpoint({
     method: "GET",
     path: "/api/targets",
     summary: "Where the gateway sends to, and how these targets are doing, by thread",
+    reply: Replies.Targets,
     run: async () => ({ threads: await runtime.ask({ about: "targets" }) }),
   }),
   endpoint({
@@ -97,6 +81,7 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     path: "/api/connections",
     isGuarded: true,
     summary: "Connections of clients, by thread",
+    reply: Replies.Connections,
     run: async () => ({ threads: await runtime.ask({ about: "connections" }) }),
   }),
   endpoint({
@@ -105,6 +90,7 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     isGuarded: true,
     summary: "Exchanges that have a story, the newest first",
     query: Name,
+    reply: Replies.Stories,
     run: async ({ query: { count = 50 } }) => {
       const all = (await runtime.ask({ about: "stories", count: Math.min(500, count) })) as ReadonlyArray<
         ReadonlyArray<Explanation>
@@ -120,7 +106,7 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     path: "/api/explain/{id}",
     isGuarded: true,
     summary: "The story of one exchange, by the header x-sluice-id of its reply",
-    reply: Story,
+    reply: Replies.Story,
     run: async ({ name }) => {
       const [found] = await runtime.ask({ about: "story", id: name })
       if (found !== undefined) return found
@@ -137,6 +123,7 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     path: "/api/explain",
     summary: "Asks for the stories of the next exchanges, or of those for which an expression holds",
     body: Wish,
+    reply: Replies.Wanted,
     run: async ({ body: { count = 1, expression, seconds = 60 } }) => {
       const wish = { count, millis: seconds * 1000, ...(expression === undefined ? {} : { expression }) }
       const problems = (await runtime.ask({ about: "wish", wish })) as ReadonlyArray<ReadonlyArray<string>>
@@ -149,6 +136,7 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     path: "/api/logging",
     summary: "Changes how much is logged: `info`, or `request=off,config=debug`",
     body: Logging,
+    reply: Replies.Level,
     run: ({ body: { level, reset = false } }) => {
       const directive = level === undefined ? undefined : parseLevels(level)
       if (directive !== undefined && Result.isFailure(directive))
@@ -163,6 +151,7 @@ export const runtimeEndpoints = (runtime: Runtime): ReadonlyArray<Endpoint> => [
     method: "POST",
     path: "/api/drain",
     summary: "Takes leave of every client, then ends",
+    reply: Replies.Draining,
     run: () => {
       runtime.quit()
       return { draining: true }

@@ -2,6 +2,7 @@
 export { make as makeAgents } from "./Agents.ts"
 export { allowed } from "./allowance.ts"
 export { catalogue } from "./catalogue.ts"
+export { examination } from "./examine.ts"
 export { isRuled, listen } from "./listen.ts"
 export { memberOf } from "./memberOf.ts"
 export { published } from "./publish/published.ts"

@@ -69,6 +69,8 @@ export interface Provider {
     account: Account,
     pinned: string | undefined,
   ) => Effect.Effect<Answer, Refusal>
+  /** Passes a request of the gateway's own on as it is, with the provider's policies and credential. */
+  readonly pass: (attempt: Try) => Effect.Effect<Reply, Refusal>
   /** A reply that this provider gave before, shaped as its policies shape replies. */
   readonly again: (attempt: Try, reply: Reply) => Effect.Effect<Reply, Refusal>
 }
@@ -187,6 +189,31 @@ const settledReply = (reply: Reply, account: Account): Answer => ({
       }),
   },
 })
+
+/** What nobody reads. */
+const unread: Sendable = {
+  client: undefined,
+  upstream: undefined,
+  model: undefined,
+  streaming: false,
+  bytes: new Uint8Array(0),
+  isRewritten: false,
+  prepared: undefined,
+  holdsBackUsage: false,
+  wantsList: false,
+}
+
+const nothingAsked: Asked = {
+  kind: "passthrough",
+  bytes: unread.bytes,
+  contentType: undefined,
+  json: undefined,
+  inPath: undefined,
+  model: undefined,
+  streaming: false,
+  isStreamingPath: false,
+  wantsList: false,
+}
 
 export const compile = (
   dispatch: DispatchPorts,
@@ -343,6 +370,7 @@ export const compile = (
     name: provider.name,
     part,
     traits,
+    pass: (attempt) => inner(unread, nothingAsked)(attempt),
     again: (attempt, reply) =>
       shaping.length === 0
         ? Effect.succeed(reply)

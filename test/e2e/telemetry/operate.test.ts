@@ -5,6 +5,7 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { answerOf, ask, begin, legacy, type Scripted, scripted } from "../mcp/harness.ts"
+import { Described } from "./described.ts"
 import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
 
 // What the API answers is looked into without being described a second time.
@@ -19,6 +20,15 @@ let gateway: Standalone
 let port: number
 let admin: string
 
+let described: Described | undefined
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 const token = { authorization: "Bearer open-sesame-2" }
 const call = async (method: string, path: string, body?: unknown, headers: Record<string, string> = token) => {
   const reply = await fetch(`${admin}/api/${path}`, {
@@ -26,7 +36,9 @@ const call = async (method: string, path: string, body?: unknown, headers: Recor
     headers,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
-  return { status: reply.status, body: (await reply.json().catch(() => undefined)) as Loose }
+  const text = await reply.text()
+  described?.hold(method, path, reply.status, reply.headers.get("content-type"), text)
+  return { status: reply.status, body: (text === "" ? undefined : parsed(text)) as Loose }
 }
 
 beforeAll(async () => {
@@ -53,6 +65,7 @@ binds:
 `
   gateway = await new Standalone({ args: ["-c", text], env: { SLUICE_ADMIN_TOKEN: "open-sesame-2" } }).serving()
   admin = /^ +admin +(http\S+)$/m.exec(gateway.out)?.[1] ?? ""
+  described = await Described.of(admin)
 }, 60_000)
 afterAll(async () => {
   gateway.kill("SIGKILL")
@@ -121,7 +134,7 @@ describe("the admin API of a gateway at work", () => {
     await (await fetch(`http://127.0.0.1:${port}/`)).text()
     const target = `127.0.0.1:${upstreamPort}`
     const found = (await call("POST", "targets/probe", { target })).body.threads.flat()
-    expect(found).toEqual([{ target, isTls: false, millis: expect.any(Number) }])
+    expect(found).toEqual([{ target, kind: "endpoint", isTls: false, millis: expect.any(Number) }])
     expect((await call("POST", "targets/probe", { target: "nowhere:1" })).status).toBe(404)
     upstream.closeAllConnections()
     await new Promise((resolve) => upstream.close(resolve))
