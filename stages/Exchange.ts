@@ -122,6 +122,12 @@ export type Tunnel =
 /** Changes a reply in place; an effect is returned only by an edit that has to wait. */
 export type Edit = (reply: Reply) => Effect.Effect<unknown> | undefined
 
+/** An edit and when its turn is, by `replyOrder`. */
+export interface Promised {
+  readonly slot: number
+  readonly edit: Edit
+}
+
 export type Service<X> = (x: X) => Effect.Effect<Reply, Refusal>
 
 /** What kind of backend an exchange was sent to. */
@@ -178,8 +184,8 @@ export class Exchange implements Subject {
   readonly startedMillis: number
   /** The request must be answered by then; `Infinity` without a deadline. */
   deadlineMillis = Infinity
-  /** Edits promised while the request went in, one slot per kind and layer; run once, in that order. */
-  edits: Array<Edit | undefined> | undefined
+  /** Edits promised while the request went in, one slot per kind and layer, in the order of the slots; run once. */
+  edits: Array<Promised> | undefined
   readonly trail: Trail
   /** Present only while somebody asks to have this exchange explained. */
   inquiry: Inquiry | undefined

@@ -219,16 +219,50 @@ export const fieldsOfLine = (place: Place, told: Line): Array<Field> => {
   return all
 }
 
-/** Writes lines in one format; everything that does not depend on the exchange is prepared here. */
 /** Computed fields whose names are kept as they are written. */
 const NAMES_MAX = 1_024
 
+/** A field whose value is mostly the one it was last: that one is not looked at again, nor put together. */
+class Repeated {
+  private readonly key: string
+  private readonly format: Format
+  private value: string | undefined = undefined
+  private written = ""
+
+  constructor(key: string, format: Format) {
+    this.key = key
+    this.format = format
+  }
+
+  of(value: string): string {
+    if (value !== this.value) {
+      this.value = value
+      this.written = this.key + this.format.value(value)
+    }
+    return this.written
+  }
+}
+
+/** What is longer is written once rather than kept. */
+const REPEATED_CHARS_MAX = 256
+
+/** Writes lines in one format; everything that does not depend on the exchange is prepared here. */
 export class LineWriter {
   private readonly format: Format
   private readonly names = new Map<string, string>()
   private readonly keys: { readonly [K in keyof typeof at]: string }
   private readonly protocols = new Map<string, string>()
   private readonly statuses: Array<string> = []
+  private readonly versions: { readonly [K in keyof typeof versions]: string }
+  private readonly endpoints: Repeated
+  private readonly methods: Repeated
+  private readonly hosts: Repeated
+  private readonly paths: Repeated
+  private readonly subjects: Repeated
+  /** Before an address, before a duration, and after one. */
+  private readonly source: string
+  private readonly duration: string
+  private readonly millis: string
 
   constructor(format: Format) {
     this.format = format
@@ -237,6 +271,21 @@ export class LineWriter {
       return [key, format.key(name)] as const
     })
     this.keys = Object.fromEntries(names) as { readonly [K in keyof typeof at]: string }
+    const repeated = (key: string): Repeated => new Repeated(key, format)
+    this.endpoints = repeated(this.keys.endpoint)
+    this.methods = repeated(this.keys.method)
+    this.hosts = repeated(this.keys.host)
+    this.paths = repeated(this.keys.path)
+    this.subjects = repeated(this.keys.subject)
+    const { quote } = format
+    this.versions = {
+      "1.0": this.keys.version + quote + versions["1.0"] + quote,
+      "1.1": this.keys.version + quote + versions["1.1"] + quote,
+      "2": this.keys.version + quote + versions["2"] + quote,
+    }
+    this.source = this.keys.source + quote
+    this.duration = this.keys.duration + quote
+    this.millis = `ms${quote}`
   }
 
   /** The part of a line that all exchanges of one place share. */
@@ -282,18 +331,21 @@ export class LineWriter {
       if ((fields & at.request) !== 0 && told.request !== 0) line += keys.request + told.request
     }
     line += place
-    if (endpoint !== undefined && (fields & at.endpoint) !== 0) line += keys.endpoint + value(endpoint)
-    if ((fields & at.source) !== 0) line += keys.source + this.address(told.peer)
+    if (endpoint !== undefined && (fields & at.endpoint) !== 0) line += this.endpoints.of(endpoint)
+    if ((fields & at.source) !== 0) line += this.address(told.peer)
     if (tls?.client !== undefined && (fields & at.identity) !== 0) {
       const identity = identityOf(tls)
       if (identity !== undefined) line += keys.identity + value(identity)
     }
-    if (method !== undefined && (fields & at.method) !== 0) line += keys.method + value(method)
-    if (host !== undefined && (fields & at.host) !== 0) line += keys.host + value(host)
+    if (method !== undefined && (fields & at.method) !== 0) line += this.methods.of(method)
+    if (host !== undefined && (fields & at.host) !== 0) line += this.hosts.of(host)
     if (path !== undefined && (fields & at.path) !== 0) {
-      line += keys.path + value(shownPath(path, told.query))
+      line +=
+        told.query === undefined && path.length <= REPEATED_CHARS_MAX
+          ? this.paths.of(path)
+          : keys.path + value(shownPath(path, told.query))
     }
-    if (told.version !== undefined && (fields & at.version) !== 0) line += this.version(told.version)
+    if (told.version !== undefined && (fields & at.version) !== 0) line += this.versions[told.version]
     if (told.status !== 0 && (fields & at.status) !== 0) line += this.status(told.status)
     if (grpcStatus !== undefined && (fields & at.grpc) !== 0) line += keys.grpc + value(grpcStatus)
     if (tls !== undefined && host === undefined && tls.serverName !== "" && (fields & at.serverName) !== 0) {
@@ -303,13 +355,16 @@ export class LineWriter {
       if ((fields & at.trace) !== 0) line += keys.trace + format.quote + told.traceId + format.quote
       if ((fields & at.span) !== 0) line += keys.span + format.quote + told.spanId + format.quote
     }
-    if (told.subject !== undefined && (fields & at.subject) !== 0) line += keys.subject + value(told.subject)
+    if (told.subject !== undefined && (fields & at.subject) !== 0) {
+      const { subject } = told
+      line += subject.length <= REPEATED_CHARS_MAX ? this.subjects.of(subject) : keys.subject + value(subject)
+    }
     if ((fields & at.protocol) !== 0) line += this.protocol(told.protocol)
     if (told.attempts > 1 && (fields & at.retry) !== 0) line += keys.retry + (told.attempts - 1)
     if (error !== undefined && (fields & at.error) !== 0) line += keys.error + quoted(error)
     if (reason !== undefined && (fields & at.reason) !== 0) line += keys.reason + value(reason)
     if ((fields & at.duration) !== 0) {
-      line += keys.duration + format.quote + Math.max(0, Math.trunc(told.durationMillis)) + "ms" + format.quote
+      line += this.duration + Math.max(0, Math.trunc(told.durationMillis)) + this.millis
     }
     return line + more + format.end
   }
@@ -317,12 +372,7 @@ export class LineWriter {
   /** Only the path of a unix socket has to be looked at. */
   private address(address: Address): string {
     const { quote, value } = this.format
-    return address.port === 0 ? value(address.host) : quote + addressText(address) + quote
-  }
-
-  private version(version: keyof typeof versions): string {
-    const { quote } = this.format
-    return this.keys.version + quote + versions[version] + quote
+    return address.port === 0 ? this.keys.source + value(address.host) : this.source + addressText(address) + quote
   }
 
   private status(status: number): string {

@@ -3,7 +3,7 @@
  * calls the next step itself.
  */
 import * as Effect from "effect/Effect"
-import type { Edit, Exchange, Reply } from "../Exchange.ts"
+import type { Edit, Exchange, Promised, Reply } from "../Exchange.ts"
 import type { Refusal } from "../Refusal.ts"
 
 export type Verdict = { readonly _tag: "Pass" } | { readonly _tag: "Answer"; readonly reply: Reply }
@@ -35,6 +35,13 @@ export const answer = (reply: Reply): Effect.Effect<Verdict> => Effect.succeed({
 
 /** Promises an edit of the reply in one slot of the reply order; a later attempt overwrites its own slot. */
 export const promise = (exchange: Exchange, slot: number, edit: Edit): void => {
-  const edits = exchange.edits ?? (exchange.edits = [])
-  edits[slot] = edit
+  const { edits } = exchange
+  if (edits === undefined) {
+    exchange.edits = [{ slot, edit }]
+    return
+  }
+  let at = edits.length
+  while (at > 0 && (edits[at - 1] as Promised).slot > slot) at--
+  if (edits[at - 1]?.slot === slot) edits[at - 1] = { slot, edit }
+  else edits.splice(at, 0, { slot, edit })
 }

@@ -19,6 +19,8 @@ export const TOKENS_MAX = 4096
 /** Of how many of these the digest is at hand as well, and how long they may be. */
 export const DIGESTS_MAX = 1024
 const DIGESTED_CHARS_MAX = 4096
+/** They are found by so many of their last characters, which are the signature's: a hash of all would cost more. */
+const TAIL_CHARS = 32
 /** A token that fits more keys than that is refused after so many. */
 export const KEYS_TRIED_MAX = 4
 
@@ -114,8 +116,8 @@ export class TokenCheck {
   private readonly clock: Clock
   private readonly proofs = new Proofs<Identity>(TOKENS_MAX)
   private readonly checks = new Proofs<boolean>(0)
-  /** By the token itself, only of those that were good: digesting one costs more than all else that is done for it. */
-  private readonly digests = new Map<string, string>()
+  /** By the end of the token, only of those that were good: digesting one costs more than all else that is done for it. */
+  private readonly digests = new Map<string, { readonly token: string; readonly digest: string }>()
   /** Of all documents together; what was verified with other keys counts no longer. */
   private version = 0
 
@@ -132,22 +134,24 @@ export class TokenCheck {
   readonly check = (token: string, deadlineMillis: number): Identity | Effect.Effect<Identity, Refusal> => {
     if (token.length > Jwt.TOKEN_CHARS_MAX) return malformed
     if (this.documents.length > 0) this.refresh()
-    const atHand = this.digests.get(token)
+    const tail = token.slice(-TAIL_CHARS)
+    const kept = this.digests.get(tail)
+    const atHand = kept !== undefined && kept.token === token ? kept.digest : undefined
     const digest = atHand ?? this.gate.cryptography.sha256(token)
     const known = this.proofs.get(digest, this.clock.wallMillis())
     if (known !== undefined) {
-      if (atHand === undefined) this.keepDigest(token, digest)
+      if (atHand === undefined) this.keepDigest(tail, token, digest)
       return known
     }
-    if (atHand !== undefined) this.digests.delete(token)
+    if (atHand !== undefined) this.digests.delete(tail)
     const unverified = Jwt.parse(token)
     return unverified === undefined ? malformed : this.judge(deadlineMillis, token, digest, unverified, true)
   }
 
-  private keepDigest(token: string, digest: string): void {
+  private keepDigest(tail: string, token: string, digest: string): void {
     if (token.length > DIGESTED_CHARS_MAX) return
     if (this.digests.size >= DIGESTS_MAX) this.digests.clear()
-    this.digests.set(token, digest)
+    this.digests.set(tail, { token, digest })
   }
 
   private refresh(): void {

@@ -31,6 +31,17 @@ export const beginsWith = (text: string, prefix: string): boolean => {
   return true
 }
 
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
+
+/** The rest of a value, without blanks around it. */
+const after = (value: string, start: number): string => {
+  let from = start
+  let to = value.length
+  while (from < to && isBlank(value.charCodeAt(from))) from++
+  while (to > from && isBlank(value.charCodeAt(to - 1))) to--
+  return value.slice(from, to)
+}
+
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const inHeader = (name: string, prefix: string): Credential => ({
@@ -38,7 +49,7 @@ const inHeader = (name: string, prefix: string): Credential => ({
   extract: ({ request }) => {
     const value = request.headers.get(name)
     if (value === undefined || prefix === "") return value
-    return beginsWith(value, prefix) ? value.slice(prefix.length).trim() : undefined
+    return beginsWith(value, prefix) ? after(value, prefix.length) : undefined
   },
   remove: ({ headers }) => headers.remove(name),
   insert: ({ headers }, value) => {

@@ -128,11 +128,14 @@ class Counter {
   private readonly own: ReadonlyArray<Limit>
   private readonly others: ReadonlyArray<Limit>
   private readonly all: ReadonlyArray<Limit>
+  /** The one there is, as there mostly is. */
+  private readonly only: Limit | undefined
   private readonly ledger: Ledger | undefined
   private readonly clock: PolicyPorts["clock"]
 
   constructor(limits: ReadonlyArray<Limit>, ledger: Ledger | undefined, clock: PolicyPorts["clock"]) {
     this.all = limits
+    this.only = limits.length === 1 ? limits[0] : undefined
     this.own = limits.filter(({ claim }) => claim === undefined)
     this.others = limits.filter(({ claim }) => claim !== undefined)
     this.ledger = ledger
@@ -218,8 +221,19 @@ class Counter {
     return { buckets, claims: [] }
   }
 
-  takeAll(subject: Subject, statement: Statement): Charged | undefined {
-    return this.takeOwn(this.all, subject, 1, statement)
+  /** Takes one of each, or none: false. */
+  takeAll(subject: Subject, statement: Statement): boolean {
+    const { all, only } = this
+    if (only === undefined || subject.exchange.inquiry !== undefined) {
+      return this.takeOwn(all, subject, 1, statement) !== undefined
+    }
+    const now = this.clock.wallMillis()
+    const bucket = only.bucket(subject, now)
+    const isTaken = bucket.take(1, now)
+    const level = bucket.level(now)
+    if (isTaken) statement.add(bucket.shape, level)
+    else statement.exceed(bucket.shape, level)
+    return isTaken
   }
 
   private claims(subject: Subject, tokens: number): ReadonlyArray<Claim> {
@@ -305,7 +319,7 @@ const step = (policy: LocalRateLimit, gate: Gate, ports: PolicyPorts, layer: Lay
     const statement = new Statement()
     promise(exchange, own, statement.edit)
     if (!onTokens.isEmpty) putMeter(exchange, new Meter(onTokens, gate, clock, statement))
-    if (onRequests.isLocal) return onRequests.takeAll(subject, statement) === undefined ? exceeded : pass
+    if (onRequests.isLocal) return onRequests.takeAll(subject, statement) ? pass : exceeded
     return Effect.andThen(onRequests.ask(subject, 1, statement), pass)
   }
   return {

@@ -9,7 +9,7 @@ export const settle = (exchange: Exchange, reply: Reply): Effect.Effect<unknown>
   exchange.edits = undefined
   const from = (first: number): Effect.Effect<unknown> | undefined => {
     for (let i = first; i < edits.length; i++) {
-      const waiting = edits[i]?.(reply)
+      const waiting = edits[i]?.edit(reply)
       if (waiting !== undefined) return Effect.flatMap(waiting, () => from(i + 1) ?? Effect.void)
     }
     return undefined

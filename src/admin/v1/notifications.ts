@@ -11,7 +11,7 @@ const Notification = Schema.Struct({
   task: Schema.String,
   receiver: Schema.String,
   event: Schema.String,
-  attempts: Schema.Number,
+  attempts: Schema.Finite,
   postedAt: Schema.String,
   why: Schema.String,
 }).annotate({ identifier: "UndeliveredNotification" })
@@ -46,12 +46,14 @@ export const notificationEndpoints = ({ drop, list, retry }: Undelivered): Reado
     method: "POST",
     path: "/api/a2a/notifications/undelivered/{id}/retry",
     summary: "Tries a notification again that was given up",
+    reply: Schema.Struct({ retried: Schema.String }),
     run: ({ name }) => answered(retry(name), (isDone) => (isDone ? { retried: name } : unknown())),
   }),
   endpoint({
     method: "DELETE",
     path: "/api/a2a/notifications/undelivered/{id}",
     summary: "Forgets a notification that was given up",
+    reply: Schema.Struct({ dropped: Schema.String }),
     run: ({ name }) => answered(drop(name), (isDone) => (isDone ? { dropped: name } : unknown())),
   }),
 ]

@@ -212,6 +212,8 @@ export const ToolLock = Schema.Struct({
       grade: Schema.String,
       action: Schema.Literals(["passed", "hidden"]),
       reasons: Texts,
+      /** What was approved, and what is said in its place. */
+      difference: Schema.String,
       firstMillis: Schema.Finite,
       lastMillis: Schema.Finite,
     }).annotate({ identifier: "ToolLockFinding" }),

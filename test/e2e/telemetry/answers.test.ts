@@ -189,6 +189,10 @@ it("every answer is as described, and everything that is described was asked", {
   expect((await call("POST", "logs/get", { id: "none" })).status).toBe(404)
   await call("POST", "logs/analytics/summary", { groupBy: [{ field: "provider" }] })
 
+  expect((await call("GET", "a2a/notifications/undelivered")).body.notifications).toEqual([])
+  expect((await call("POST", "a2a/notifications/undelivered/none/retry")).status).toBe(404)
+  expect((await call("DELETE", "a2a/notifications/undelivered/none")).status).toBe(404)
+
   await call("GET", "config")
   expect((await call("GET", "config/text")).body).toContain("# All of it.")
   const edits = [{ set: ["binds", 0, "listeners", 0, "routes", 4, "policies", "directResponse", "body"], value: "bye" }]
