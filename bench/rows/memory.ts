@@ -1,5 +1,6 @@
 /** What the gateway holds when it has nothing to do, and for each stream that is merely open. */
 import * as net from "node:net"
+import { join } from "node:path"
 import { bundled } from "../bundle.ts"
 import { type Lab, once, pause } from "../Lab.ts"
 import { requestOf } from "../load.ts"
@@ -23,7 +24,13 @@ const idling = (name: string, path: string, start: (lab: Lab) => Promise<Subject
   },
 })
 
-export const idle = idling("memory-idle", "memory, idle, from source", (lab) => lab.gateway())
+/** As `npm start` runs it. */
+export const idle = idling("memory-idle", "memory, idle, from source", async (lab) => {
+  const { file, port } = await lab.configuration({})
+  const gateway = lab.start("gateway", port, [join(import.meta.dirname, "../../src/start.js"), "-f", file])
+  await lab.answering(gateway)
+  return gateway
+})
 
 export const idleBundled = idling("memory-bundled", "memory, idle, bundled", async (lab) => {
   const { file, port } = await lab.configuration({})

@@ -1,6 +1,6 @@
 /** How long it takes from the start of the process to the first reply. */
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { bundled } from "../bundle.ts"
 import { type Lab, once, pause } from "../Lab.ts"
@@ -65,7 +65,7 @@ const started = async (
 }
 
 const source = (): ReadonlyArray<string> => {
-  const main = join(root, "src/main.ts")
+  const main = join(root, "src/start.js")
   return [existsSync(main) ? main : join(root, "bench/gateway.ts")]
 }
 
@@ -85,11 +85,9 @@ export const startWarm: Row = {
   floor: "node -e 0",
   bars: bar("time to first 200", 300),
   run: async (lab) => {
-    const env = { NODE_COMPILE_CACHE: join(lab.folder, "cache") }
-    mkdirSync(env.NODE_COMPILE_CACHE, { recursive: true })
     // The cache is written when a process ends by itself.
-    await firstReplyThenExit(lab, source(), env)
-    return started(lab, "time to first 200", source(), () => env)
+    await firstReplyThenExit(lab, source(), {})
+    return started(lab, "time to first 200", source(), () => ({}))
   },
 }
 
