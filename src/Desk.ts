@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Endpoints } from "../stages/6-dispatch/Endpoints.ts"
 import type { Member } from "../stages/6-dispatch/balance.ts"
 import type { Remembered } from "./Spoken.ts"
-import { BindKey } from "../ir/Key.ts"
+import type { BindKey } from "../ir/Key.ts"
 import { Headers } from "../protocols/http/headers.ts"
 import { type Examination, unwell } from "../stages/6-dispatch/Examination.ts"
 import { empty } from "../stages/Body.ts"
@@ -110,7 +110,7 @@ const noSocket: Socket = {
 }
 
 const ownExchange = (plan: Plan, nowMillis: number): Exchange => {
-  const bind = BindKey.make("admin")
+  const bind = "admin" as BindKey
   const accepted = { bind, socket: noSocket, peer: nobody, local: nobody, rawPeer: nobody, acceptedMillis: nowMillis }
   const bound = { secured: { accepted, socket: noSocket, tls: undefined }, listener: undefined }
   const request = new Request("GET", "http", "", "", "/", undefined, "1.1", new Headers(), empty, undefined)

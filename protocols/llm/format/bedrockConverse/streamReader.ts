@@ -8,7 +8,7 @@ import { finishOf } from "./finish.ts"
 
 export const streamReader = (context: Context, emit: (delta: Delta) => void): StreamReader => {
   /** Only tools announce their block; everything else begins with its first piece. */
-  const open = new Map<number, { readonly key: string; readonly kind: Opening["kind"] }>()
+  const open = new Map<number, { readonly key: string; readonly kind: Opening["kind"]; grown: boolean }>()
   let parts = 0
   let started = false
   let skipped = -1
@@ -23,7 +23,7 @@ export const streamReader = (context: Context, emit: (delta: Delta) => void): St
     if (known !== undefined && known.kind === opening.kind) return known.key
     if (known !== undefined) emit({ kind: "close", key: known.key })
     const key = `${parts++}`
-    open.set(index, { key, kind: opening.kind })
+    open.set(index, { key, kind: opening.kind, grown: false })
     emit({ kind: "open", key, choice: 0, opening })
     return key
   }
@@ -33,8 +33,9 @@ export const streamReader = (context: Context, emit: (delta: Delta) => void): St
     const input = textOf(at(delta, "toolUse", "input"))
     if (input !== undefined) {
       const tool = open.get(index)
-      if (tool !== undefined && index !== skipped) emit({ kind: "grow", key: tool.key, text: input })
-      return
+      if (tool === undefined || index === skipped || input === "") return
+      tool.grown = true
+      return emit({ kind: "grow", key: tool.key, text: input })
     }
     const thought = objectOf(delta["reasoningContent"])
     if (thought === undefined) return
@@ -51,6 +52,8 @@ export const streamReader = (context: Context, emit: (delta: Delta) => void): St
     const block = open.get(index)
     if (block === undefined) return
     open.delete(index)
+    // A tool that takes nothing is called with nothing said, and clients parse what was said.
+    if (block.kind === "toolCall" && !block.grown) emit({ kind: "grow", key: block.key, text: "{}" })
     emit({ kind: "close", key: block.key })
   }
 
