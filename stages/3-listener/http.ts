@@ -5,7 +5,6 @@
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
 import { isGrpc } from "../../protocols/http/grpc.ts"
 import { Headers } from "../../protocols/http/headers.ts"
 import { newSpanId } from "../../protocols/trace/context.ts"
@@ -60,8 +59,6 @@ export const make = (around: Around, serve: Serve) => {
     return around.told?.(exchange, refusal) ?? toReply(refusal, isGrpc(exchange.request.headers.get("content-type")))
   }
 
-  const broken = (message: string, cause: Cause.Cause<unknown>): void => void runFork(Effect.logError(message, cause))
-
   const end = (
     exchange: Exchange,
     reply: Reply | undefined,
@@ -69,78 +66,70 @@ export const make = (around: Around, serve: Serve) => {
     interrupted: boolean,
   ): void => {
     exchange.plan.use.leave()
-    try {
-      if (exchange.atEnd !== undefined) for (const letGo of exchange.atEnd) letGo()
-      journal.exchange(exchange, {
-        reply,
-        delivered,
-        outcome:
-          interrupted || delivered === undefined
-            ? "interrupted"
-            : delivered.outcome === "complete"
-              ? "answered"
-              : delivered.outcome,
-        endedMillis: clock.nowMillis(),
-      })
-    } catch (defect) {
-      broken("An exchange could not be written down", Cause.die(defect))
-    }
-  }
-
-  const send = (exchange: Exchange, incoming: Incoming, reply: Reply): void => {
-    const { declined, refusal } = exchange.trail
-    if (refusal !== undefined || declined !== undefined || exchange.inquiry !== undefined) {
-      // Whoever wonders about this reply can ask for its story by this name.
-      exchange.id ??= exchange.trace?.traceId ?? newSpanId(clock.random)
-      reply.headers.set(idHeader, exchange.id)
-    }
-    exchange.trail.replyMillis = clock.nowMillis()
-    const { tunnel } = reply
-    if (tunnel === undefined) {
-      return incoming.respond(reply, (delivered) => end(exchange, reply, delivered, false))
-    }
-    follow(incoming, incoming.join(reply, tunnel), (exit) => {
-      if (exit._tag === "Success") end(exchange, reply, exit.value, false)
-      else end(exchange, reply, undefined, true)
+    if (exchange.atEnd !== undefined) for (const letGo of exchange.atEnd) letGo()
+    journal.exchange(exchange, {
+      reply,
+      delivered,
+      outcome:
+        interrupted || delivered === undefined
+          ? "interrupted"
+          : delivered.outcome === "complete"
+            ? "answered"
+            : delivered.outcome,
+      endedMillis: clock.nowMillis(),
     })
   }
 
   /** Settles the promised edits over the reply and sends it. */
-  const deliver = (exchange: Exchange, incoming: Incoming, reply: Reply): void => {
-    const waiting = settle(exchange, reply)
-    if (waiting === undefined) return send(exchange, incoming, reply)
-    follow(incoming, waiting, (exit) => {
-      if (exit._tag === "Success") return send(exchange, incoming, reply)
-      // Once it is being sent, the reply belongs to the connection.
-      discard(reply.body)
-      end(exchange, reply, undefined, true)
-    })
-  }
-
-  const answer = (exchange: Exchange, incoming: Incoming, exit: Exit.Exit<Reply, Refusal>): void => {
-    if (exit._tag === "Success") return deliver(exchange, incoming, exit.value)
-    const { cause } = exit
-    if (Cause.hasInterruptsOnly(cause)) return end(exchange, undefined, undefined, true)
-    const refusal = Cause.findErrorOption(cause)
-    if (refusal._tag === "None") broken("An exchange broke off inside the gateway", cause)
-    deliver(exchange, incoming, replyTo(exchange, refusal._tag === "Some" ? refusal.value : defect))
-  }
-
-  /** In a fiber that ends when the client leaves. What comes of it is told outside of the fiber, which has cost enough. */
-  const follow = <A, E>(
-    incoming: Incoming,
-    effect: Effect.Effect<A, E>,
-    told: (exit: Exit.Exit<A, E>) => void,
-  ): void => {
-    const fiber = runFork(effect)
-    incoming.gone(() => fiber.interruptUnsafe())
-    fiber.addObserver((exit) => {
-      try {
-        told(exit)
-      } catch (defect) {
-        broken("An exchange broke off inside the gateway", Cause.die(defect))
+  const deliver = (exchange: Exchange, incoming: Incoming, reply: Reply): Effect.Effect<Delivered> => {
+    const send = (): Effect.Effect<Delivered> => {
+      const { declined, refusal } = exchange.trail
+      if (refusal !== undefined || declined !== undefined || exchange.inquiry !== undefined) {
+        // Whoever wonders about this reply can ask for its story by this name.
+        exchange.id ??= exchange.trace?.traceId ?? newSpanId(clock.random)
+        reply.headers.set(idHeader, exchange.id)
       }
-    })
+      exchange.trail.replyMillis = clock.nowMillis()
+      const { tunnel } = reply
+      if (tunnel !== undefined) return incoming.join(reply, tunnel)
+      // The fiber lasts until the end of the reply, because what steps have begun for its body is part of it.
+      return Effect.callback((resume) => incoming.respond(reply, (delivered) => resume(Effect.succeed(delivered))))
+    }
+    const waiting = settle(exchange, reply)
+    return waiting === undefined ? send() : Effect.flatMap(waiting, send)
+  }
+
+  const run = (exchange: Exchange, incoming: Incoming, service: Serve): Effect.Effect<void> => {
+    let reply: Reply | undefined
+    return Effect.onExit(
+      Effect.flatMap(
+        Effect.catchCause(
+          Effect.suspend(() => service(exchange)),
+          (cause): Effect.Effect<Reply> => {
+            if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+            const refusal = Cause.findErrorOption(cause)
+            if (refusal._tag === "Some") return Effect.succeed(replyTo(exchange, refusal.value))
+            return Effect.as(
+              Effect.logError("An exchange broke off inside the gateway", cause),
+              replyTo(exchange, defect),
+            )
+          },
+        ),
+        (answered) => {
+          reply = answered
+          return deliver(exchange, incoming, answered)
+        },
+      ),
+      (exit) => {
+        if (exit._tag === "Success") end(exchange, reply, exit.value, false)
+        else {
+          // Once it is being sent, the reply belongs to the connection.
+          if (reply !== undefined && exchange.trail.replyMillis === 0) discard(reply.body)
+          end(exchange, reply, undefined, true)
+        }
+        return Effect.void
+      },
+    ) as Effect.Effect<unknown> as Effect.Effect<void>
   }
 
   /** Runs HTTP on a connection whose bind is known. */
@@ -161,12 +150,8 @@ export const make = (around: Around, serve: Serve) => {
           incoming.inform,
           journal.inquire?.(),
         )
-        const service = understood ? serve : refused(request)
-        follow(
-          incoming,
-          Effect.suspend(() => service(exchange)),
-          (exit) => answer(exchange, incoming, exit),
-        )
+        const fiber = runFork(run(exchange, incoming, understood ? serve : refused(request)))
+        incoming.gone(() => fiber.interruptUnsafe())
       },
       malformed: (status, message) => journal.malformed(bound, status, message),
     }
