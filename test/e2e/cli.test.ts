@@ -70,7 +70,7 @@ describe("what the command line says about itself", () => {
     expect(flag).toEqual({ code: 2, out: "", error: "sluice: Unknown option '--prot'\nTry sluice --help.\n" })
     expect(word.code).toBe(2)
     expect(word.error).toContain(
-      'unknown command "server"; the commands are validate, explain, cel, keys, init, doctor, status, logs, connect, import, help',
+      'unknown command "server"; the commands are validate, explain, cel, keys, init, doctor, status, logs, lock, connect, import, help',
     )
     expect(both).toMatchObject({ code: 2, out: "" })
     expect(both.error).toContain("only one of --config or --file")
