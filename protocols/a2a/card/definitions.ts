@@ -4,7 +4,7 @@
  */
 import { fromBase64Url } from "../../base64url.ts"
 import { type Fields, fieldsOf, isFields, listOf, parse, present, textOf } from "../Fields.ts"
-import { fromLegacyCard, isModern } from "./legacy.ts"
+import { fromLegacyCard, isModern, withoutTwins } from "./legacy.ts"
 
 export interface Definitions {
   readonly card: string
@@ -19,24 +19,8 @@ const signerIn = (value: unknown): Fields => {
   return present({ alg: textOf(header["alg"]), kid: textOf(header["kid"]), jku: textOf(header["jku"]) })
 }
 
-/** What readers of 0.3 look at beside the members of 1.0. It is made again from those, so that both are told the same. */
-const twins = [
-  "url",
-  "preferredTransport",
-  "additionalInterfaces",
-  "protocolVersion",
-  "supportsAuthenticatedExtendedCard",
-  "security",
-] as const
-
-/** As 1.0 has it, with nothing beside that for anybody else. */
-export const plainCard = (card: Fields): Fields => {
-  if (!isModern(card)) return fromLegacyCard(card)
-  if (!twins.some((name) => name in card)) return card
-  const plain: Record<string, unknown> = { ...card }
-  for (const name of twins) delete plain[name]
-  return plain
-}
+/** As 1.0 has it. What readers of 0.3 are told is made again from that, so that both are told the same. */
+export const plainCard = (card: Fields): Fields => (isModern(card) ? withoutTwins(card) : fromLegacyCard(card))
 
 /** Of a plain card; `signatures` are those it came with, whatever of it is believed. */
 export const definitionsOf = (card: Fields, signatures: unknown): Definitions => {

@@ -92,19 +92,26 @@ export const interfacesIn = (card: Fields): ReadonlyArray<Fields> => {
   })
 }
 
-const legacyOnly = [
+/** What readers of 0.3 look at beside the members of 1.0. */
+const twins = [
   "url",
   "preferredTransport",
   "additionalInterfaces",
   "protocolVersion",
   "supportsAuthenticatedExtendedCard",
   "security",
-  "securitySchemes",
 ] as const
 
-const withoutLegacy = (card: Fields): Fields => {
+/** A card of 1.0 without what is in it for readers of 0.3 only; the card itself where there is nothing. */
+export const withoutTwins = (card: Fields): Fields => {
+  if (!twins.some((name) => name in card)) return card
   const rest: Record<string, unknown> = { ...card }
-  for (const name of legacyOnly) delete rest[name]
+  for (const name of twins) delete rest[name]
+  return rest
+}
+
+const withoutLegacy = (card: Fields): Fields => {
+  const { securitySchemes: _, ...rest } = withoutTwins(card)
   return rest
 }
 
