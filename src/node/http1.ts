@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
 import { mayUpgradeTo } from "../../protocols/http/hopByHop.ts"
 import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
-import type { Reply, Tunnel } from "../../stages/Exchange.ts"
+import type { Reply } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
 import { createServer, ServerResponse, STATUS_CODES } from "./builtinHttp.ts"
 import { ReadableFlow } from "./flow.ts"
@@ -53,7 +53,7 @@ class Call implements Incoming, Sink {
   readonly response: http.ServerResponse
   protected readonly connection: Connection
   private readonly expects: boolean
-  private finish: ((delivered: Delivered) => void) | undefined
+  private finish: ((delivered: Effect.Effect<Delivered>) => void) | undefined
   private listener: (() => void) | undefined
   private source: Source | undefined
   private failure: FlowFailure | undefined
@@ -137,23 +137,26 @@ class Call implements Incoming, Sink {
     }
   }
 
-  respond(reply: Reply, delivered: (delivered: Delivered) => void): void {
-    if (this.closed) {
-      discard(reply.body)
-      return delivered(gone)
-    }
-    this.finish = delivered
-    try {
-      this.begin(reply)
-    } catch (error) {
-      this.replace(reply, error instanceof Error ? error.message : String(error))
-    }
+  respond(reply: Reply): Effect.Effect<Delivered> {
+    return Effect.callback<Delivered>((resume) => {
+      if (this.closed) {
+        discard(reply.body)
+        return resume(Effect.succeed(gone))
+      }
+      this.finish = resume
+      try {
+        this.begin(reply)
+      } catch (error) {
+        this.replace(reply, error instanceof Error ? error.message : String(error))
+      }
+      return Effect.sync(() => this.abort())
+    })
   }
 
-  /** The parser has not let go of the connection, so it cannot be handed over. */
-  join(reply: Reply, tunnel: Tunnel): Effect.Effect<Delivered> {
-    if ("destroy" in tunnel) tunnel.destroy()
-    return Effect.callback<Delivered>((resume) => this.respond(reply, (delivered) => resume(Effect.succeed(delivered))))
+  private abort(): void {
+    this.finish = undefined
+    this.source?.cancel()
+    this.connection.breakOff(this)
   }
 
   private begin(reply: Reply): void {
@@ -296,7 +299,7 @@ class Call implements Incoming, Sink {
       const { failure, sent: bytes } = this
       const outcome =
         finished && failure === undefined ? "complete" : failure === undefined ? "clientGone" : "upstreamFailed"
-      finish({ outcome, bytes, failure })
+      finish(Effect.succeed({ outcome, bytes, failure }))
     } else if (!finished) this.listener?.()
     if (finished) this.connection.finished(this)
   }
@@ -341,7 +344,9 @@ class TunnelCall extends Call {
     readAgain(this.socket)
   }
 
-  override join(reply: Reply, tunnel: Tunnel): Effect.Effect<Delivered> {
+  override respond(reply: Reply): Effect.Effect<Delivered> {
+    const { tunnel } = reply
+    if (tunnel === undefined) return super.respond(reply)
     return Effect.suspend(() => {
       const { response, socket } = this
       if (socket.destroyed) {

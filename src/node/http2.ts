@@ -86,7 +86,7 @@ class Call implements Incoming, Sink {
   readonly flow: ReadableFlow | undefined
   private readonly stream: http2.ServerHttp2Stream
   private readonly connection: Connection
-  private finish: ((delivered: Delivered) => void) | undefined
+  private finish: ((delivered: Effect.Effect<Delivered>) => void) | undefined
   private listener: (() => void) | undefined
   private source: Source | undefined
   private failure: FlowFailure | undefined
@@ -173,21 +173,26 @@ class Call implements Incoming, Sink {
     }
   }
 
-  respond(reply: Reply, delivered: (delivered: Delivered) => void): void {
-    if (this.closed || this.stream.closed || this.stream.destroyed) {
-      discard(reply.body)
-      return delivered(gone)
-    }
-    this.finish = delivered
-    try {
-      this.begin(reply)
-    } catch (error) {
-      this.replace(reply, error instanceof Error ? error.message : String(error))
-    }
-  }
-
-  join(reply: Reply, tunnel: Tunnel): Effect.Effect<Delivered> {
-    return Effect.suspend(() => this.joined(reply, tunnel))
+  respond(reply: Reply): Effect.Effect<Delivered> {
+    const { tunnel } = reply
+    if (tunnel !== undefined) return Effect.suspend(() => this.join(reply, tunnel))
+    return Effect.callback<Delivered>((resume) => {
+      if (this.closed || this.stream.closed || this.stream.destroyed) {
+        discard(reply.body)
+        return resume(Effect.succeed(gone))
+      }
+      this.finish = resume
+      try {
+        this.begin(reply)
+      } catch (error) {
+        this.replace(reply, error instanceof Error ? error.message : String(error))
+      }
+      return Effect.sync(() => {
+        this.finish = undefined
+        this.source?.cancel()
+        breakOff(this.stream)
+      })
+    })
   }
 
   private begin(reply: Reply): void {
@@ -238,7 +243,7 @@ class Call implements Incoming, Sink {
     this.settle()
   }
 
-  private joined(reply: Reply, tunnel: Tunnel): Effect.Effect<Delivered> {
+  private join(reply: Reply, tunnel: Tunnel): Effect.Effect<Delivered> {
     const { stream } = this
     try {
       const status = reply.status === 101 ? 200 : reply.status
@@ -321,7 +326,7 @@ class Call implements Incoming, Sink {
     if (finish !== undefined) {
       this.finish = undefined
       const outcome = complete ? "complete" : failure === undefined ? "clientGone" : "upstreamFailed"
-      finish({ outcome, bytes, failure })
+      finish(Effect.succeed({ outcome, bytes, failure }))
     } else if (!complete) this.listener?.()
   }
 

@@ -96,12 +96,7 @@ export class ServerStream implements Flow, Source {
       scheme: version === "2" ? (serverName === undefined ? "http" : "https") : undefined,
       protocol: undefined,
       body: this.body(),
-      respond: (reply, delivered) => this.respond(reply, delivered),
-      join: (reply) =>
-        Effect.callback((resume) => {
-          this.respond(reply, (delivered) => resume(Effect.succeed(delivered)))
-          return Effect.sync(() => this.breakOff())
-        }),
+      respond: (reply) => this.respond(reply),
       inform: () => {
         if (this.replying || this.lost) return
         this.around.outward.inform(this.id)
@@ -192,33 +187,36 @@ export class ServerStream implements Flow, Source {
 
   // — the reply —
 
-  private respond(reply: Reply, delivered: (delivered: Delivered) => void): void {
-    const { record } = this
-    const call = reply.headers.get(callIdHeader)
-    record.responded.push({
-      ...this.around.recorder.now(),
-      status: reply.status,
-      origin: reply.origin,
-      call,
-      plan: reply.headers.get(planHeader),
-      declaredBytes: lengthOf(reply.headers.get("content-length")),
+  private respond(reply: Reply): Effect.Effect<Delivered> {
+    return Effect.callback<Delivered>((resume) => {
+      const { record } = this
+      const call = reply.headers.get(callIdHeader)
+      record.responded.push({
+        ...this.around.recorder.now(),
+        status: reply.status,
+        origin: reply.origin,
+        call,
+        plan: reply.headers.get(planHeader),
+        declaredBytes: lengthOf(reply.headers.get("content-length")),
+      })
+      if (this.replying) {
+        this.around.recorder.breach(`request ${record.id} was answered twice`)
+        discard(reply.body)
+        return resume(Effect.succeed({ outcome: "clientGone", bytes: 0, failure: undefined }))
+      }
+      this.replying = true
+      if (this.lost) {
+        discard(reply.body)
+        return resume(Effect.succeed({ outcome: "clientGone", bytes: 0, failure: undefined }))
+      }
+      this.finish = (delivered) => {
+        this.finish = undefined
+        this.disarmStall()
+        resume(Effect.succeed(delivered))
+      }
+      this.send(reply, call)
+      return Effect.sync(() => this.breakOff())
     })
-    if (this.replying) {
-      this.around.recorder.breach(`request ${record.id} was answered twice`)
-      discard(reply.body)
-      return delivered({ outcome: "clientGone", bytes: 0, failure: undefined })
-    }
-    this.replying = true
-    if (this.lost) {
-      discard(reply.body)
-      return delivered({ outcome: "clientGone", bytes: 0, failure: undefined })
-    }
-    this.finish = (result) => {
-      this.finish = undefined
-      this.disarmStall()
-      delivered(result)
-    }
-    this.send(reply, call)
   }
 
   private send(reply: Reply, call: string | undefined): void {

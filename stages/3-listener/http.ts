@@ -90,10 +90,7 @@ export const make = (around: Around, serve: Serve) => {
         reply.headers.set(idHeader, exchange.id)
       }
       exchange.trail.replyMillis = clock.nowMillis()
-      const { tunnel } = reply
-      if (tunnel !== undefined) return incoming.join(reply, tunnel)
-      // The fiber lasts until the end of the reply, because what steps have begun for its body is part of it.
-      return Effect.callback((resume) => incoming.respond(reply, (delivered) => resume(Effect.succeed(delivered))))
+      return incoming.respond(reply)
     }
     const waiting = settle(exchange, reply)
     return waiting === undefined ? send() : Effect.flatMap(waiting, send)

@@ -6,7 +6,7 @@ import type { ListenAddress } from "../../ir/Bind.ts"
 import type { ServerTls } from "../../ir/Tls.ts"
 import type { Body, FlowFailure } from "../Body.ts"
 import type { Address } from "../Connection.ts"
-import type { Reply, Tunnel } from "../Exchange.ts"
+import type { Reply } from "../Exchange.ts"
 
 export interface ListenFailed {
   readonly _tag: "ListenFailed"
@@ -97,10 +97,8 @@ export interface Incoming {
   /** The protocol that an extended CONNECT asks for (RFC 8441). */
   readonly protocol: string | undefined
   readonly body: Body
-  /** Sends a reply, which belongs to the connection from here on, and tells when its last byte is handed over. */
-  readonly respond: (reply: Reply, delivered: (delivered: Delivered) => void) => void
-  /** Hands the connection over to a tunnel; interruption cuts it. */
-  readonly join: (reply: Reply, tunnel: Tunnel) => Effect.Effect<Delivered>
+  /** Sends the reply and waits until its last byte is handed over; interruption aborts it. */
+  readonly respond: (reply: Reply) => Effect.Effect<Delivered>
   /** An interim answer (1xx) ahead of the reply. */
   readonly inform: (status: number, flat: Array<string>) => void
   /** Calls back when the client leaves before the reply has begun. */

@@ -54,16 +54,18 @@ const calls = (ports: Ports, change: (send: Send) => Send): Ports => ({
 export const answersTwice: Sabotage = (ports) =>
   requests(ports, (incoming) => ({
     ...incoming,
-    respond: (reply, delivered) => incoming.respond(reply, (first) => incoming.respond(reply, () => delivered(first))),
+    respond: (reply) =>
+      Effect.flatMap(incoming.respond(reply), (delivered) => Effect.as(incoming.respond(reply), delivered)),
   }))
 
 export const forgetsToAnswer: Sabotage = (ports) =>
   requests(ports, (incoming) => ({
     ...incoming,
-    respond: (reply, delivered) => {
-      discard(reply.body)
-      delivered({ outcome: "complete", bytes: 0, failure: undefined })
-    },
+    respond: (reply) =>
+      Effect.sync(() => {
+        discard(reply.body)
+        return { outcome: "complete", bytes: 0, failure: undefined }
+      }),
   }))
 
 export const isSilent: Sabotage = (ports) => ({ ...ports, journal: { ...ports.journal, exchange: () => {} } })
