@@ -16,7 +16,7 @@ import type { Endpoint } from "../stages/ports/Upstream.ts"
 import { clock } from "../src/node/timer.ts"
 import { compile as compileTracing } from "../stages/5-policy/tracing.ts"
 import { Exports } from "../src/telemetry/Exports.ts"
-import { batchSettings } from "../src/telemetry/otlp/settings.ts"
+import { batchSettings, spanLimits } from "../src/telemetry/otlp/settings.ts"
 import { traceWitness } from "../src/telemetry/traces.ts"
 import { Stories, storyWitness } from "../src/telemetry/Stories.ts"
 import { Curiosity } from "../src/telemetry/Curiosity.ts"
@@ -207,6 +207,7 @@ const exportsOf = (): Exports =>
     version: "bench",
     resource: () => [["service.name", "bench"]],
     settings: batchSettings({ OTEL_BSP_MAX_QUEUE_SIZE: "1000000" }),
+    limits: spanLimits({}),
     onDropped: (_, count) => (dropped.spans += count),
   })
 

@@ -17,6 +17,7 @@ import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
+import { type Propagator, propagationOf } from "../protocols/trace/propagation.ts"
 import { asking } from "../stages/5-policy/ask.ts"
 import { fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import * as Gate from "../stages/5-policy/Gate.ts"
@@ -125,6 +126,10 @@ export interface GatewayOptions {
   readonly tasks?: Tasks
   /** What speaks the protocols above HTTP; absent: each is loaded by the first configuration that needs it. */
   readonly protocols?: Protocols
+  /** Nothing is traced, whatever the configuration says. */
+  readonly tracingDisabled?: boolean
+  /** How others are told which trace they are part of; as W3C has it unless given. */
+  readonly propagators?: ReadonlyArray<Propagator>
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
@@ -241,6 +246,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     options.redisUrl === undefined ? undefined : redisLedger(Redacted.value(options.redisUrl), clock.nowMillis)
   if (ledger !== undefined) yield* Effect.addFinalizer(() => Effect.sync(ledger.close))
   const mirrors = yield* Mirrors.make
+  const identityPorts = {
+    clock,
+    defaults,
+    endpoints,
+    ...(journal.called === undefined ? {} : { called: journal.called }),
+  }
   const compilePorts: CompilePorts = {
     dispatch: {
       endpoints,
@@ -262,20 +273,20 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       ...(journal.called === undefined ? {} : { called: journal.called }),
     },
     tlsContext: network.tlsContext,
-    gate: yield* Gate.make(
-      cryptography,
-      { clock, fetch: fetchDocument({ clock, defaults, endpoints }) },
-      options.counters,
-      {
-        credentials: options.credentials ?? credentials,
-        cedar,
-        keyring: options.keyring,
-        occupied: options.occupied,
-        ended: options.endedSessions,
-        ask: asking({ defaults, endpoints }),
-        ...(ledger === undefined ? {} : { ledger }),
-      },
-    ),
+    tracing: {
+      maker: journal.spans,
+      isDisabled: options.tracingDisabled,
+      propagation: propagationOf(options.propagators),
+    },
+    gate: yield* Gate.make(cryptography, { clock, fetch: fetchDocument(identityPorts) }, options.counters, {
+      credentials: options.credentials ?? credentials,
+      cedar,
+      keyring: options.keyring,
+      occupied: options.occupied,
+      ended: options.endedSessions,
+      ask: asking(identityPorts),
+      ...(ledger === undefined ? {} : { ledger }),
+    }),
     expressions,
     limits,
   }

@@ -71,7 +71,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
   const others = options.processName === undefined ? undefined : siblings(options.processName, run)
   const processes = options.processes ?? Processes.make()
   const grants = options.grants ?? inMemoryGrants(clock)
-  const ask = asking({ defaults, endpoints })
+  const ask = asking({ clock, defaults, endpoints })
   const protocols: Writable<Protocols> = {}
   const remembered: Writable<Remembered> = {}
   let register: Register | undefined

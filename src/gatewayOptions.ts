@@ -38,6 +38,8 @@ export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config">
     minMillis: settings.connectionMinTerminationDeadlineMillis,
     maxMillis: settings.connectionTerminationDeadlineMillis,
   },
+  tracingDisabled: settings.tracing.isDisabled,
+  ...(settings.tracing.propagators === undefined ? {} : { propagators: settings.tracing.propagators }),
   mcpSessionIdleMillis: settings.mcpSessionTtlMillis,
   ...(settings.sessionKey === undefined ? {} : { sealingKey: Buffer.from(Redacted.value(settings.sessionKey), "hex") }),
   ...(settings.customFunctions === undefined ? {} : { customFunctions: settings.customFunctions }),

@@ -2,6 +2,7 @@
 export * as Gateway from "./Gateway.ts"
 export * as Node from "./node/world.ts"
 export * as Source from "./config/sources.ts"
+export * as Tracers from "./telemetry/Tracers.ts"
 export * as Telemetry from "./telemetry/Telemetry.ts"
 export * as Journal from "../stages/ports/Journal.ts"
 export * as Network from "../stages/ports/Network.ts"

@@ -3,7 +3,9 @@
  * none and pays for none.
  */
 import type { Json } from "../ir/cel/toJson.ts"
-import { format, newSpanId, sampledFlag, type TraceContext } from "../protocols/trace/context.ts"
+import type { Headers } from "../protocols/http/headers.ts"
+import { format, newSpanId, sampledFlag, type TraceContext, traceparentHeader } from "../protocols/trace/context.ts"
+import type { Propagation } from "../protocols/trace/propagation.ts"
 
 export type Attribute = readonly [name: string, value: Json]
 
@@ -23,10 +25,44 @@ export type Subtype =
   | "Guardrail"
   | "RateLimit"
   | "Credential"
+  | "Oidc"
   | "Otlp"
 
 /** Spans of one trace; what comes later is counted only. */
 export const spansMax = 512
+
+/** What is said of a span when it is over. */
+export interface MadeEnd {
+  readonly name: string
+  readonly attributes: ReadonlyArray<readonly [name: string, value: unknown]>
+  readonly error: string | undefined
+  /** By the monotonic clock. */
+  readonly endedMillis: number
+}
+
+/** A span that somebody else made while it happened. */
+export interface MadeSpan {
+  /** How others are told of it. */
+  readonly context: TraceContext
+  readonly part: (name: string, kind: SpanKind, startedMillis: number, attributes: ReadonlyArray<Attribute>) => MadeSpan
+  /** The span of the same exchange as a part of another trace, in place of this one. */
+  readonly again: (remote: TraceContext) => MadeSpan | undefined
+  /** Another trace that has to do with it. */
+  readonly link: (remote: TraceContext) => void
+  readonly end: (end: MadeEnd) => void
+}
+
+/** Whoever makes spans in our place: what they are called for others, and which are sampled, is his to say. */
+export interface SpanMaker {
+  /** The span of an exchange; undefined where it is not sampled. */
+  readonly begin: (beginning: {
+    readonly name: string
+    readonly remote: TraceContext | undefined
+    readonly state: string | undefined
+    readonly startedMillis: number
+    readonly attributes: ReadonlyArray<Attribute>
+  }) => MadeSpan | undefined
+}
 
 export class Span {
   readonly name: string
@@ -39,6 +75,8 @@ export class Span {
   readonly attributes: Array<Attribute>
   /** Why it failed, where it did. */
   error: string | undefined = undefined
+  /** The same span as somebody else makes it. */
+  readonly made: MadeSpan | undefined
 
   constructor(
     name: string,
@@ -47,6 +85,7 @@ export class Span {
     parentId: string | undefined,
     startedMillis: number,
     attributes: Array<Attribute>,
+    made: MadeSpan | undefined,
   ) {
     this.name = name
     this.kind = kind
@@ -54,6 +93,7 @@ export class Span {
     this.parentId = parentId
     this.startedMillis = startedMillis
     this.attributes = attributes
+    this.made = made
   }
 
   set(name: string, value: Json): void {
@@ -76,26 +116,57 @@ interface Gathered {
   flags: number
   readonly spans: Array<Span>
   dropped: number
+  /** How others are told; absent: as W3C has it. */
+  readonly propagation: Propagation | undefined
   /** Told already: what begins now has nobody to be told to. */
   isOver: boolean
 }
 
 export class Trace {
-  /** The span that what happens now is a part of. */
-  readonly spanId: string
   private readonly gathered: Gathered
   private readonly random: () => number
+  private own: string
+  private maker: MadeSpan | undefined
 
-  private constructor(gathered: Gathered, spanId: string, random: () => number) {
+  private constructor(gathered: Gathered, own: string, random: () => number, maker: MadeSpan | undefined) {
     this.gathered = gathered
-    this.spanId = spanId
+    this.own = own
     this.random = random
+    this.maker = maker
   }
 
   /** `remote`: the client's own span; `traceId`: that of a trace that begins here. */
-  static begin(random: () => number, traceId: string, remote: TraceContext | undefined): Trace {
+  static begin(
+    random: () => number,
+    traceId: string,
+    remote: TraceContext | undefined,
+    propagation?: Propagation,
+  ): Trace {
     const flags = remote?.flags ?? sampledFlag
-    return new Trace({ traceId, remote, flags, spans: [], dropped: 0, isOver: false }, newSpanId(random), random)
+    const gathered = { traceId, remote, flags, spans: [], dropped: 0, propagation, isOver: false }
+    return new Trace(gathered, newSpanId(random), random, undefined)
+  }
+
+  /** A trace whose spans somebody else makes. */
+  static from(
+    random: () => number,
+    made: MadeSpan,
+    remote: TraceContext | undefined,
+    propagation?: Propagation,
+  ): Trace {
+    const { flags, spanId, traceId } = made.context
+    const gathered = { traceId, remote, flags, spans: [], dropped: 0, propagation, isOver: false }
+    return new Trace(gathered, spanId, random, made)
+  }
+
+  /** The span that what happens now is a part of. */
+  get spanId(): string {
+    return this.own
+  }
+
+  /** The same span, where somebody else makes it. */
+  get made(): MadeSpan | undefined {
+    return this.maker
   }
 
   get traceId(): string {
@@ -118,30 +189,48 @@ export class Trace {
 
   /** A context that came inside the message, as MCP and A2A send it: taken where none came with the request. */
   adopt(remote: TraceContext): void {
-    const { gathered } = this
+    const { gathered, maker } = this
     if (gathered.remote !== undefined) return
+    if (maker === undefined) gathered.traceId = remote.traceId
+    else {
+      const again = gathered.spans.length === 0 ? maker.again(remote) : undefined
+      // Spans that were made below it belong to their trace for good: then the other one is only pointed at.
+      if (again === undefined) return maker.link(remote)
+      this.maker = again
+      this.own = again.context.spanId
+      gathered.traceId = again.context.traceId
+    }
     gathered.remote = remote
-    gathered.traceId = remote.traceId
   }
 
   /** A part of what happens now. */
   span(name: string, kind: SpanKind, startedMillis: number, attributes: Array<Attribute> = []): Span {
-    const span = new Span(name, kind, newSpanId(this.random), this.spanId, startedMillis, attributes)
     const { isOver, spans } = this.gathered
-    if (!isOver && spans.length < spansMax) spans.push(span)
+    const isTold = !isOver && spans.length < spansMax
+    const made = isTold ? this.maker?.part(name, kind, startedMillis, attributes) : undefined
+    const spanId = made?.context.spanId ?? newSpanId(this.random)
+    const span = new Span(name, kind, spanId, this.own, startedMillis, attributes, made)
+    if (isTold) spans.push(span)
     else this.gathered.dropped++
     return span
   }
 
   /** The same trace, for what is a part of that span. */
-  under({ spanId }: Span): Trace {
-    return new Trace(this.gathered, spanId, this.random)
+  under({ made, spanId }: Span): Trace {
+    return new Trace(this.gathered, spanId, this.random, made ?? this.maker)
   }
 
   /** `traceparent` for whoever is called within that span. */
   header({ spanId }: { readonly spanId: string }): string {
     const { flags, traceId } = this.gathered
     return format({ traceId, spanId, flags: flags | sampledFlag })
+  }
+
+  /** Tells whoever is called within that span, in the headers of his request. */
+  tell(headers: Headers, span: { readonly spanId: string }): void {
+    const { flags, propagation, traceId } = this.gathered
+    if (propagation === undefined) headers.set(traceparentHeader, this.header(span))
+    else propagation.inject(headers, { traceId, spanId: span.spanId, flags: flags | sampledFlag })
   }
 
   /** What still lasts ends with the exchange. */

@@ -28,7 +28,7 @@ import { compile as compileEntrance } from "./1-accept/connections.ts"
 import { compile as compilePermission } from "./1-accept/permission.ts"
 import type { Expressions } from "./5-policy/expression/Expressions.ts"
 import { compile as compileRecording } from "./5-policy/recording.ts"
-import { compile as compileTracing } from "./5-policy/tracing.ts"
+import { compile as compileTracing, type TracingPorts } from "./5-policy/tracing.ts"
 import { gatewaySteps, type PolicyPorts } from "./5-policy/steps.ts"
 import type { DispatchPorts } from "./6-dispatch/dispatch.ts"
 import { Callees } from "./6-dispatch/Callees.ts"
@@ -57,6 +57,7 @@ export interface CompilePorts {
   readonly gate?: Gate
   /** Absent: expressions that need the outside fail. */
   readonly expressions?: Expressions
+  readonly tracing?: TracingPorts
   /** Told of every route that is compiled. */
   readonly compiled?: (route: Route) => void
 }
@@ -217,7 +218,7 @@ export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan |
       const steps = gatewaySteps(setting.policies, gatewayPolicies(attachments, { listener, port }))
       const recorded = requestFrontendPolicies(attachments, { listener, port })
       const recording = compileRecording(recorded.AccessLog, setting.policies)
-      const tracer = compileTracing(recorded.Tracing, setting.policies)
+      const tracer = compileTracing(recorded.Tracing, setting.policies, ports.tracing)
       const inner = layer(steps, named(listener, route(routes, setting)))
       const logged = recording === undefined ? inner : recording.around(inner)
       const traced: typeof inner =

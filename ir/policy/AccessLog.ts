@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import { Expression, NamedExpression } from "../Expression.ts"
 import { Callee } from "./Callee.ts"
+import { otlpFields } from "./Otlp.ts"
 
 export const LogFields = Schema.Struct({ add: Schema.Array(NamedExpression), remove: Schema.Array(Schema.String) })
 export type LogFields = typeof LogFields.Type
@@ -12,8 +13,7 @@ export const AccessLog = Schema.TaggedStruct("AccessLog", {
   otlp: Schema.optionalKey(
     Schema.Struct({
       callee: Callee,
-      protocol: Schema.Literals(["grpc", "http"]),
-      path: Schema.String,
+      ...otlpFields,
       /** Absent: as for the console. */
       filter: Schema.optionalKey(Expression),
       fields: Schema.optionalKey(LogFields),

@@ -1,8 +1,8 @@
 /** Which exchanges are traced, with which attributes, and who receives the spans. */
 import * as Schema from "effect/Schema"
 import { Expression, NamedExpression } from "../Expression.ts"
-import { Secret } from "../Secret.ts"
 import { Callee } from "./Callee.ts"
+import { otlpFields } from "./Otlp.ts"
 
 export const Sampling = Schema.TaggedUnion({
   Fraction: { fraction: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })) },
@@ -19,10 +19,9 @@ export const Tracing = Schema.TaggedStruct("Tracing", {
   randomSampling: Schema.optionalKey(Sampling),
   /** For requests whose client samples. */
   clientSampling: Schema.optionalKey(Sampling),
+  /** Whatever the client decided: its requests are sampled like all others. */
+  decidesAlone: Schema.optionalKey(Schema.Boolean),
   filter: Schema.optionalKey(Expression),
-  path: Schema.String,
-  protocol: Schema.Literals(["grpc", "http"]),
-  /** Sent along with every export, for receivers that ask for a key. */
-  headers: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Schema.String, value: Secret }))),
+  ...otlpFields,
 })
 export type Tracing = typeof Tracing.Type

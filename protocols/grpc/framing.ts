@@ -8,16 +8,22 @@ export const PREFIX_BYTES = 5
 /** What gRPC implementations take unless they are told otherwise. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024
 
-export const frame = (message: Uint8Array): Uint8Array => {
-  const framed = new Uint8Array(PREFIX_BYTES + message.byteLength)
+const framed = (message: Uint8Array, flags: number): Uint8Array => {
+  const bytes = new Uint8Array(PREFIX_BYTES + message.byteLength)
+  bytes[0] = flags
   const length = message.byteLength
-  framed[1] = length >>> 24
-  framed[2] = length >>> 16
-  framed[3] = length >>> 8
-  framed[4] = length
-  framed.set(message, PREFIX_BYTES)
-  return framed
+  bytes[1] = length >>> 24
+  bytes[2] = length >>> 16
+  bytes[3] = length >>> 8
+  bytes[4] = length
+  bytes.set(message, PREFIX_BYTES)
+  return bytes
 }
+
+export const frame = (message: Uint8Array): Uint8Array => framed(message, 0)
+
+/** Of a message that is compressed already, as the request says. */
+export const frameCompressed = (message: Uint8Array): Uint8Array => framed(message, 1)
 
 /** Why bytes are no sequence of messages. */
 export type Misframed =

@@ -9,17 +9,23 @@ export type Temporality = "delta" | "cumulative"
 
 export interface OtlpExponential {
   readonly scale: number
+  /** Of values that are zero, or below. */
   readonly zeroCount: number
+  /** Bucket `i` holds what is above `base^i`, up to and with `base^(i+1)`; in rising order. */
   readonly buckets: ReadonlyArray<readonly [index: number, count: number]>
 }
 
-export interface OtlpPoint {
-  readonly attributes: ReadonlyArray<readonly [name: string, value: string]>
+/** What one series has come to. */
+export interface Measured {
   /** The sum of a histogram. */
   readonly value: number
   /** Of each bucket alone, the infinite one last. */
   readonly counts?: ReadonlyArray<number> | undefined
   readonly exponential?: OtlpExponential | undefined
+}
+
+export interface OtlpPoint extends Measured {
+  readonly attributes: ReadonlyArray<readonly [name: string, value: string]>
 }
 
 export interface OtlpMetric {

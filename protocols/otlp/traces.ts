@@ -15,7 +15,8 @@ export interface OtlpSpan {
   readonly startedUnixMillis: number
   readonly endedUnixMillis: number
   readonly attributes: ReadonlyArray<OtlpAttribute>
-  readonly droppedChildren?: number
+  /** How many more there were than may be told. */
+  readonly droppedAttributes?: number
   readonly error: string | undefined
 }
 
@@ -32,6 +33,7 @@ const span = (writer: Writer, one: OtlpSpan): void => {
   time(writer, 7, one.startedUnixMillis)
   time(writer, 8, one.endedUnixMillis)
   attributes(writer, 9, one.attributes)
+  if (one.droppedAttributes !== undefined) writer.tag(10, VARINT).uint32(one.droppedAttributes)
   if (one.error !== undefined) {
     const { error } = one
     message(writer, 15, (status) => {

@@ -18,6 +18,8 @@ import { error, type Problem, warning } from "./local/Problem.ts"
 import type { StaticSection } from "./local/staticSection.ts"
 import { ownLabels } from "../telemetry/metrics.ts"
 import { labelName, type ObservedSettings } from "../telemetry/labels.ts"
+import type { Propagator } from "../../protocols/trace/propagation.ts"
+import { isDisabled, propagatorsIn } from "./otlpVariables.ts"
 import { metricsExportOf, type MetricsExportSettings } from "./metricsExport.ts"
 import { byDefault, connectionsByDefault, type Location, parse as parseLocation } from "../store/Location.ts"
 
@@ -58,6 +60,12 @@ export interface Static {
   readonly histograms: "classic" | "native" | "both"
   /** Where metrics are told besides being read. */
   readonly metricsExport?: MetricsExportSettings
+  readonly tracing: {
+    /** Nothing is traced, whatever policies say. */
+    readonly isDisabled: boolean
+    /** How others are told which trace they are part of; absent: as W3C has it. */
+    readonly propagators?: ReadonlyArray<Propagator>
+  }
   /** Expressions that the process itself evaluates for every exchange. */
   readonly observed: ObservedSettings
   /** Absent: nothing is kept of exchanges. */
@@ -367,6 +375,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
     metricsRemove: section.metrics?.remove ?? [],
     histograms: section.histograms ?? "classic",
     ...named("metricsExport", metricsExportOf(section.metrics?.otlp, env, problems)),
+    tracing: { isDisabled: isDisabled(env), ...named("propagators", propagatorsIn(env, problems)) },
     observed: {
       labels: labelsOf(section, problems),
       ...named("user", section.standardAttributes?.user),

@@ -6,14 +6,21 @@ import * as Duration from "./duration.ts"
 import type { Environment } from "./local/expand.ts"
 import { error, type Problem } from "./local/Problem.ts"
 import type { StaticSection } from "./local/staticSection.ts"
-import { endpointOf, first, headersIn, protocolIn } from "./otlpVariables.ts"
+import type { Otlp } from "../../ir/policy/Otlp.ts"
+import {
+  endpointOf,
+  isDisabled,
+  localEndpoint,
+  type OtlpCertificates,
+  type OtlpVariables,
+  variablesOf,
+  wantsOtlp,
+} from "./otlpVariables.ts"
 
-export interface MetricsExportSettings {
+export interface MetricsExportSettings extends Otlp {
   readonly target: { readonly host: string; readonly port: number; readonly isTls: boolean }
-  readonly protocol: "grpc" | "http"
-  /** Over HTTP. */
-  readonly path: string
-  readonly headers: ReadonlyArray<{ readonly name: string; readonly value: Redacted.Redacted }>
+  readonly certificates?: OtlpCertificates
+  readonly headers: NonNullable<Otlp["headers"]>
   readonly intervalMillis: number
   readonly temporality: Temporality
   readonly histograms: "explicit" | "exponential"
@@ -31,9 +38,9 @@ export const metricsExportOf = (
   env: Environment,
   problems: Array<Problem>,
 ): MetricsExportSettings | undefined => {
-  const exporters = (env["OTEL_METRICS_EXPORTER"] ?? "").split(",").map((one) => one.trim())
-  if (section === undefined && !exporters.includes("otlp")) return undefined
-  const written = section ?? {}
+  const isWanted = wantsOtlp(env, "OTEL_METRICS_EXPORTER", problems)
+  if (isDisabled(env) || (section === undefined ? isWanted !== true : isWanted === false)) return undefined
+  const written = section ?? { protocol: "http" as const }
 
   const choice = <A extends string>(name: string, words: Readonly<Record<string, A>>): A | undefined => {
     const text = env[name]?.trim().toLowerCase() ?? ""
@@ -45,33 +52,26 @@ export const metricsExportOf = (
     return found
   }
 
-  const named = first(env, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-  const text = named?.text ?? written.endpoint
+  const said: OtlpVariables = variablesOf(env, "METRICS", problems)
+  const named = said.endpoint
+  const protocol = said.protocol ?? written.protocol ?? "grpc"
+  const text = named?.text ?? section?.endpoint ?? (section === undefined ? localEndpoint(protocol) : undefined)
   if (text === undefined) {
     problems.push(
-      error(
-        section === undefined ? [] : [...here],
-        "nobody is named who receives the metrics",
-        "Set `endpoint`, or OTEL_EXPORTER_OTLP_ENDPOINT.",
-      ),
+      error([...here], "nobody is named who receives the metrics", "Set `endpoint`, or OTEL_EXPORTER_OTLP_ENDPOINT."),
     )
     return undefined
   }
-  const endpoint = endpointOf(text)
+  const endpoint = endpointOf(text, said.isInsecure)
   if (typeof endpoint === "string") {
     problems.push(error(named === undefined ? [...here, "endpoint"] : [], endpoint))
     return undefined
   }
-  const protocol =
-    protocolIn(env, problems, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") ??
-    written.protocol ??
-    "grpc"
-  const said = first(env, "OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-  const headers = new Map([...Object.entries(written.headers ?? {}), ...headersIn(said?.text ?? "")])
+  const headers = new Map([...Object.entries(section?.headers ?? {}), ...said.headers])
   const intervalText = env["OTEL_METRIC_EXPORT_INTERVAL"]?.trim() ?? ""
   const interval =
     intervalText === ""
-      ? (written.interval ?? 60_000)
+      ? (section?.interval ?? 60_000)
       : /^\d+$/.test(intervalText)
         ? Number(intervalText)
         : Result.getOrUndefined(Duration.parse(intervalText))
@@ -90,11 +90,14 @@ export const metricsExportOf = (
     // The general variable names where all signals go; the path of this one comes after it.
     path:
       endpoint.path === undefined
-        ? (written.path ?? metricsPath)
-        : named?.name === "OTEL_EXPORTER_OTLP_ENDPOINT"
+        ? (section?.path ?? metricsPath)
+        : said.isGeneral
           ? `${endpoint.path.replace(/\/$/, "")}${metricsPath}`
           : endpoint.path,
     headers: [...headers].map(([name, value]) => ({ name: name.toLowerCase(), value: Redacted.make(value) })),
+    ...(said.compression === "gzip" ? { compression: said.compression } : {}),
+    ...(said.timeoutMillis === undefined ? {} : { timeoutMillis: said.timeoutMillis }),
+    ...(said.certificates === undefined || !endpoint.isTls ? {} : { certificates: said.certificates }),
     intervalMillis: interval,
     temporality:
       choice("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", {
@@ -102,14 +105,14 @@ export const metricsExportOf = (
         delta: "delta",
         lowmemory: "delta",
       }) ??
-      written.temporality ??
+      section?.temporality ??
       "cumulative",
     histograms:
       choice("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", {
         explicit_bucket_histogram: "explicit",
         base2_exponential_bucket_histogram: "exponential",
       }) ??
-      written.histograms ??
+      section?.histograms ??
       "explicit",
   }
 }

@@ -1,4 +1,6 @@
 /** What the variables of OpenTelemetry say about receivers of OTLP. */
+import { type Propagator, propagators } from "../../protocols/trace/propagation.ts"
+import type { OtlpProtocol } from "../../ir/policy/Otlp.ts"
 import { pairs } from "../telemetry/otlp/resource.ts"
 import type { Environment } from "./local/expand.ts"
 import { error, type Problem } from "./local/Problem.ts"
@@ -35,8 +37,10 @@ export interface OtlpEndpoint {
   readonly path: string | undefined
 }
 
-/** A text says what is wrong. */
-export const endpointOf = (text: string): OtlpEndpoint | string => {
+/** A text says what is wrong. A name without a scheme is what gRPC knows; `isInsecure` is for those alone. */
+export const endpointOf = (written: string, isInsecure = true): OtlpEndpoint | string => {
+  const isBare = /^(?:\[[0-9a-f:.]+\]|[\w.-]+):\d+$/i.test(written)
+  const text = isBare ? `${isInsecure ? "http" : "https"}://${written}` : written
   if (!URL.canParse(text)) return `${JSON.stringify(text)} is not a URL`
   const url = new URL(text)
   const port = defaultPorts[url.protocol]
@@ -50,15 +54,115 @@ export const endpointOf = (text: string): OtlpEndpoint | string => {
   }
 }
 
-export const protocolIn = (
-  env: Environment,
+const protocols: Readonly<Record<string, OtlpProtocol>> = {
+  grpc: "grpc",
+  http: "http",
+  "http/protobuf": "http",
+  "http/json": "http/json",
+}
+
+/** One of a few words; what is none of them is refused by name. */
+export const wordIn = <A>(
+  said: Variable | undefined,
+  words: Readonly<Record<string, A>>,
   problems: Array<Problem>,
-  ...names: ReadonlyArray<string>
-): "grpc" | "http" | undefined => {
-  const said = first(env, ...names)
+): A | undefined => {
   if (said === undefined) return undefined
-  if (said.text === "grpc") return "grpc"
-  if (said.text === "http" || said.text === "http/protobuf") return "http"
-  problems.push(error([], `invalid env var ${said.name}=${said.text}`, "Use `grpc` or `http/protobuf`."))
+  const word = said.text.toLowerCase()
+  if (Object.hasOwn(words, word)) return words[word]
+  const known = Object.keys(words).map((one) => `\`${one}\``)
+  problems.push(error([], `invalid env var ${said.name}=${said.text}`, `Use one of ${known.join(", ")}.`))
   return undefined
 }
+
+/** A whole number of milliseconds. */
+const millisIn = (said: Variable | undefined, problems: Array<Problem>): number | undefined => {
+  if (said === undefined) return undefined
+  if (/^\d+$/.test(said.text) && Number(said.text) > 0) return Number(said.text)
+  problems.push(error([], `invalid env var ${said.name}=${said.text}`, "Use a number of milliseconds."))
+  return undefined
+}
+
+const isTrue = (said: Variable | undefined): boolean => said?.text.toLowerCase() === "true"
+
+/** Files that TLS needs, by their names. */
+export interface OtlpCertificates {
+  readonly root?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+/** What the variables say about the receiver of one signal. */
+export interface OtlpVariables {
+  readonly endpoint: Variable | undefined
+  /** The endpoint is that of all signals: the path of this one comes after its own. */
+  readonly isGeneral: boolean
+  readonly isInsecure: boolean
+  readonly protocol: OtlpProtocol | undefined
+  readonly headers: ReadonlyArray<readonly [string, string]>
+  readonly timeoutMillis: number | undefined
+  /** `none` where the variable says so, which is not the same as to say nothing. */
+  readonly compression: "gzip" | "none" | undefined
+  readonly certificates: OtlpCertificates | undefined
+}
+
+const general = "OTEL_EXPORTER_OTLP"
+
+/** `older`: names that agentgateway reads before those of OpenTelemetry. */
+export const variablesOf = (
+  env: Environment,
+  signal: "TRACES" | "METRICS" | "LOGS",
+  problems: Array<Problem>,
+  older: { readonly endpoint?: string; readonly protocol?: string; readonly headers?: string } = {},
+): OtlpVariables => {
+  const named = (what: string, ...before: ReadonlyArray<string | undefined>): Variable | undefined =>
+    first(env, ...before.filter((one) => one !== undefined), `${general}_${signal}_${what}`, `${general}_${what}`)
+  const endpoint = named("ENDPOINT", older.endpoint)
+  const [root, cert, key] = ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"].map((what) => named(what)?.text)
+  return {
+    endpoint,
+    isGeneral: endpoint?.name === `${general}_ENDPOINT`,
+    isInsecure: isTrue(named("INSECURE")),
+    protocol: wordIn(named("PROTOCOL", older.protocol), protocols, problems),
+    headers: headersIn(named("HEADERS", older.headers)?.text ?? ""),
+    timeoutMillis: millisIn(named("TIMEOUT"), problems),
+    compression: wordIn(named("COMPRESSION"), { gzip: "gzip", none: "none" } as const, problems),
+    certificates:
+      (root ?? cert ?? key) === undefined
+        ? undefined
+        : {
+            ...(root === undefined ? {} : { root }),
+            ...(cert === undefined ? {} : { cert }),
+            ...(key === undefined ? {} : { key }),
+          },
+  }
+}
+
+/** Where a signal goes when nobody says where: to a collector on this machine. */
+export const localEndpoint = (protocol: OtlpProtocol): string => `http://localhost:${protocol === "grpc" ? 4317 : 4318}`
+
+/** Whether a variable such as `OTEL_TRACES_EXPORTER` wants OTLP; an exporter that there is not here is refused. */
+export const wantsOtlp = (env: Environment, name: string, problems: Array<Problem>): boolean | undefined => {
+  const said = first(env, name)
+  if (said === undefined) return undefined
+  const all = said.text.split(",").map((text) => ({ name, text: text.trim() }))
+  return all.map((one) => wordIn(one, { otlp: true, none: false }, problems)).includes(true)
+}
+
+const noPropagator = ["none"]
+
+/** Undefined where nothing is said. */
+export const propagatorsIn = (env: Environment, problems: Array<Problem>): ReadonlyArray<Propagator> | undefined => {
+  const said = first(env, "OTEL_PROPAGATORS")
+  if (said === undefined) return undefined
+  const words = Object.fromEntries(
+    [...propagators, ...noPropagator].map((one) => [one, one as Propagator | "none"] as const),
+  )
+  const chosen = said.text
+    .split(",")
+    .flatMap((text) => wordIn({ name: said.name, text: text.trim() }, words, problems) ?? [])
+  return chosen.filter((one) => one !== "none")
+}
+
+/** Whether the variables turn everything off. */
+export const isDisabled = (env: Environment): boolean => env["OTEL_SDK_DISABLED"]?.trim().toLowerCase() === "true"

@@ -2,20 +2,13 @@
  * A histogram whose buckets grow by a constant factor, 2^(2^-scale): native in Prometheus, exponential in OTLP. There are
  * buckets only where something fell, and never more than a fixed range of them: then two become one.
  */
+import type { OtlpExponential } from "../../protocols/otlp/metrics.ts"
 
 /** Eight buckets for each doubling: no value is told wrong by more than five per cent. */
 export const firstScale = 3
 
 /** From the lowest bucket to the highest; what does not fit makes all of them coarser. */
 export const rangeMax = 160
-
-export interface ExportedExponential {
-  readonly scale: number
-  /** Of values that are zero, or below. */
-  readonly zeroCount: number
-  /** Bucket `i` holds what is above `base^i`, up to and with `base^(i+1)`; in rising order. */
-  readonly buckets: ReadonlyArray<readonly [index: number, count: number]>
-}
 
 export class Exponential {
   private scale = firstScale
@@ -45,7 +38,7 @@ export class Exponential {
     this.counts.set(index, (this.counts.get(index) ?? 0) + 1)
   }
 
-  export(): ExportedExponential {
+  export(): OtlpExponential {
     const buckets = [...this.counts].sort(([a], [b]) => a - b)
     return { scale: this.scale, zeroCount: this.zeroCount, buckets }
   }
@@ -66,9 +59,9 @@ const halved = (buckets: ReadonlyArray<readonly [number, number]>): ReadonlyArra
 }
 
 /** What both have seen, as coarse as the coarser of them, and coarser where the range asks for it. */
-export const merge = (a: ExportedExponential, b: ExportedExponential): ExportedExponential => {
+export const merge = (a: OtlpExponential, b: OtlpExponential): OtlpExponential => {
   let scale = Math.min(a.scale, b.scale)
-  const at = ({ buckets, scale: own }: ExportedExponential): ReadonlyArray<readonly [number, number]> => {
+  const at = ({ buckets, scale: own }: OtlpExponential): ReadonlyArray<readonly [number, number]> => {
     let coarse = buckets
     for (let i = own; i > scale; i--) coarse = halved(coarse)
     return coarse
@@ -84,7 +77,7 @@ export const merge = (a: ExportedExponential, b: ExportedExponential): ExportedE
 }
 
 /** What came since: a histogram only ever gets coarser, so the one before can be made as coarse. */
-export const since = (before: ExportedExponential | undefined, now: ExportedExponential): ExportedExponential => {
+export const since = (before: OtlpExponential | undefined, now: OtlpExponential): OtlpExponential => {
   if (before === undefined) return now
   let buckets = before.buckets
   for (let i = before.scale; i > now.scale; i--) buckets = halved(buckets)

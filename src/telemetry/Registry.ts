@@ -1,4 +1,5 @@
-import { Exponential, type ExportedExponential, merge as mergeExponential } from "./Exponential.ts"
+import type { Measured } from "../../protocols/otlp/metrics.ts"
+import { Exponential, merge as mergeExponential } from "./Exponential.ts"
 
 /**
  * Metrics of one thread. A series is an object with a number in it: whoever records holds the series itself, so an update
@@ -138,12 +139,8 @@ export class Family<S extends Series> {
 /** No two label sets share a key, whatever is in them. */
 export const keyOf = (labels: ReadonlyArray<string>): string => JSON.stringify(labels)
 
-export interface ExportedSeries {
+export interface ExportedSeries extends Measured {
   readonly labels: ReadonlyArray<string>
-  /** The sum of a histogram. */
-  readonly value: number
-  readonly counts?: ReadonlyArray<number>
-  readonly exponential?: ExportedExponential
 }
 
 export interface ExportedFamily {

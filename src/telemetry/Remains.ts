@@ -33,7 +33,8 @@ export interface Remains {
   readonly listenerName: string | undefined
   readonly routeName: string | undefined
   readonly reason: string
-  readonly outcome: Ending["outcome"]
+  /** `refused` and `broken`: of a raw connection, which has no reply. */
+  readonly outcome: Ending["outcome"] | "refused" | "broken"
   /** The gateway answered by itself. */
   readonly isOwn: boolean
   readonly listener: string | undefined

@@ -21,6 +21,7 @@ import { type Observed, observe } from "./observed.ts"
 import { standardOf } from "./requestLog/record.ts"
 import { forget, RequestLog } from "./requestLog/RequestLog.ts"
 import type { Witness } from "./Told.ts"
+import { isDisabled } from "../config/otlpVariables.ts"
 import type { RequestLogSettings, Static } from "../config/Static.ts"
 import { layer as storageLayer, Storage } from "../store/Storage.ts"
 import { Exports } from "./Exports.ts"
@@ -29,9 +30,10 @@ import { LineSink, type Out, toDescriptor } from "./LineSink.ts"
 import * as Log from "./log.ts"
 import { make as makeMetrics, type Metrics } from "./metrics.ts"
 import { resourceOf, type Variables } from "./otlp/resource.ts"
-import { batchSettings, isDisabled } from "./otlp/settings.ts"
+import { batchSettings, spanLimits } from "./otlp/settings.ts"
 import { logWitness } from "./otlpLogs.ts"
 import { Timestamps } from "./Timestamps.ts"
+import { Tracers } from "./Tracers.ts"
 import { traceWitness } from "./traces.ts"
 
 /** Exchanges that are numbered in one thread before its numbers reach those of the next. */
@@ -235,6 +237,7 @@ const make = Effect.fnUntraced(function* ({
     version,
     resource: (configured) => resourceOf(env, self, configured),
     settings: batchSettings(env),
+    limits: spanLimits(env),
     onDropped: (signal, count, why) => {
       metrics.exportsDropped.with(signal).add(count)
       if (levels.enabled("otlp", "warn")) say("warn", "otlp", `${count} of the ${signal} were not exported: ${why}`, {})
@@ -286,9 +289,12 @@ const make = Effect.fnUntraced(function* ({
     clock,
     witnesses,
     inquire: () => curiosity.inquire(),
+    remember: (remains) => stories.add(remains),
     firstNumber: threadId * numbersPerThread,
     log: say,
   })
+  const tracers = isDisabled(env) ? Option.none() : yield* Effect.serviceOption(Tracers)
+  const spans = Option.isSome(tracers) ? tracers.value.maker(clock, version) : undefined
   const watched = new WeakSet<Gateway["Service"]>()
   const unmatched = metrics.registry.unmatched
   if (unmatched.length > 0 && levels.enabled("metrics", "warn")) {
@@ -315,7 +321,7 @@ const make = Effect.fnUntraced(function* ({
       watchGateway(metrics, gateway)
     },
   })
-  const services = Context.make(Telemetry, telemetry).pipe(Context.add(Journal, journal.port))
+  const services = Context.make(Telemetry, telemetry).pipe(Context.add(Journal, { ...journal.port, spans }))
   return { services, log: Log.layer({ format, levels, write }) }
 })
 

@@ -68,6 +68,10 @@ const whyOf = (remains: Remains, steps: ReadonlyArray<Step>): string => {
     const detail = refusedBy === undefined ? "" : deciding(steps, refusedBy)
     return `${status} by ${who}${where}: ${error ?? reason}${detail}.`
   }
+  if (declined !== undefined && (outcome === "refused" || outcome === "broken")) {
+    const what = outcome === "refused" ? "refused" : "broken off"
+    return `The connection was ${what} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
+  }
   if (declined !== undefined) return `${status} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
   if (problem !== undefined) return `${status}${where}: ${problem}.`
   if (outcome !== "answered") return `${reason}${where}: ${error ?? outcome}.`

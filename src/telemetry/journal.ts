@@ -12,6 +12,9 @@ import type { Live } from "../../stages/Plan.ts"
 import type { Ending, Journal, RelayEnding } from "../../stages/ports/Journal.ts"
 import type { TlsFacts } from "../../stages/ports/Network.ts"
 import { everyField, fieldsWithout, type Line, LineWriter, type Format } from "./accessLog.ts"
+import { newSpanId } from "../../protocols/trace/context.ts"
+import { isRefusal, remainsOfRejected, remainsOfRelay } from "./connections.ts"
+import type { Remains } from "./Remains.ts"
 import { Counting, toSeconds } from "./Counting.ts"
 import type { Levels } from "./Levels.ts"
 import type { Metrics } from "./metrics.ts"
@@ -30,7 +33,9 @@ export interface JournalParts {
   readonly timestamps: Timestamps
   readonly format: Format
   readonly write: (line: string) => void
-  readonly clock: Pick<Clock, "nowMillis" | "wallMillis">
+  readonly clock: Pick<Clock, "nowMillis" | "random" | "wallMillis">
+  /** Where the stories of raw connections go that were refused or broke off. */
+  readonly remember?: (remains: Remains) => void
   /** Asked for each exchange: an inquiry where all are to tell their story. */
   readonly inquire?: () => Inquiry | undefined
   /** Whoever else writes down what happened. */
@@ -185,9 +190,17 @@ export class TelemetryJournal {
   }
 
   private rejected(bind: BindKey, peer: Address, stage: string, reason: string): void {
-    this.parts.metrics.downstreamRejected.with(bind, stage).add(1)
-    if (!this.parts.levels.enabled("connection", "debug")) return
+    const { clock, levels, metrics, remember } = this.parts
+    metrics.downstreamRejected.with(bind, stage).add(1)
+    const id = remember === undefined || !isRefusal(reason) ? undefined : newSpanId(clock.random)
+    if (id !== undefined) {
+      const [, gateway, listener] = this.places.transport(bind, undefined)
+      const place = { gateway: shown(gateway), listener: shown(listener), rule: undefined, route: undefined }
+      remember?.(remainsOfRejected(id, { bind, peer, stage, reason }, place, clock.nowMillis(), clock.wallMillis()))
+    }
+    if (!levels.enabled("connection", "debug")) return
     this.parts.log("debug", "connection", "A connection was ended before it carried anything", {
+      ...(id === undefined ? {} : { "sluice.id": id }),
       bind,
       peer: `${peer.host}:${peer.port}`,
       stage,
@@ -231,23 +244,23 @@ export class TelemetryJournal {
   private relay(accepted: Accepted, ending: RelayEnding): void {
     const plan = this.places.live?.current
     const listener = ending.listener === undefined ? undefined : plan?.listeners.get(ending.listener as ListenerKey)
-    const { levels, metrics, timestamps, write } = this.parts
+    const { clock, levels, metrics, remember, timestamps, write } = this.parts
     const labels = this.places.transport(accepted.bind, listener)
     if (ending.receivedBytes > 0) metrics.downstreamReceivedBytes.with(...labels).add(ending.receivedBytes)
     if (ending.sentBytes > 0) metrics.downstreamSentBytes.with(...labels).add(ending.sentBytes)
-    if (!levels.request) return
+    const { error } = ending
+    const isTold = error !== undefined && remember !== undefined
+    if (!levels.request && !isTold) return
     const route = ending.route === undefined ? undefined : plan?.snapshot.tcpRoutes.get(ending.route as TcpRouteKey)
     const fields =
       plan === undefined || listener === undefined ? everyField : this.places.fieldsAt(plan, accepted.bind, listener)
-    const place = this.writer.place(
-      {
-        gateway: listener === undefined ? undefined : gatewayOf(listener),
-        listener: listener?.ir.name.listenerName ?? ending.listener,
-        rule: route?.name.ruleName,
-        route: route === undefined ? ending.route : routeOf(route.name),
-      },
-      fields,
-    )
+    const named = {
+      gateway: listener === undefined ? undefined : gatewayOf(listener),
+      listener: listener?.ir.name.listenerName ?? ending.listener,
+      rule: route?.name.ruleName,
+      route: route === undefined ? ending.route : routeOf(route.name),
+    }
+    const place = this.writer.place(named, fields)
     const { serverName } = ending
     const line: Line = {
       ...nothing,
@@ -257,10 +270,17 @@ export class TelemetryJournal {
       tls:
         serverName === undefined ? undefined : { serverName, alpn: undefined, version: undefined, client: undefined },
       protocol: "tcp",
-      error: ending.error,
+      error,
       durationMillis: ending.endedMillis - ending.startedMillis,
     }
-    write(this.writer.line(timestamps.at(ending.endedMillis), place, fields, line))
+    let more = ""
+    if (isTold) {
+      const id = newSpanId(clock.random)
+      const endedUnixMillis = clock.wallMillis() - (clock.nowMillis() - ending.endedMillis)
+      remember(remainsOfRelay(id, ending, error, line, named, endedUnixMillis))
+      more = this.writer.computed([["sluice.id", id]])
+    }
+    if (levels.request) write(this.writer.line(timestamps.at(ending.endedMillis), place, fields, line, more))
   }
 }
 

@@ -37,7 +37,8 @@ const nameAttribute = "span.name"
 
 const removals = new WeakMap<Tracing, ReadonlyArray<string>>()
 
-const removedBy = (policy: Tracing): ReadonlyArray<string> => {
+const removedBy = (policy: Tracing | undefined): ReadonlyArray<string> => {
+  if (policy === undefined) return statusFields
   let removed = removals.get(policy)
   if (removed === undefined) removals.set(policy, (removed = [...statusFields, ...policy.remove]))
   return removed
@@ -91,6 +92,18 @@ export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
   ]
 }
 
+/** What somebody else made of it ends now, the whole last. */
+const endMade = ({ ending, exchange }: Told, spans: ReadonlyArray<OtlpSpan>): void => {
+  const { trace } = exchange
+  const [own] = spans
+  if (trace?.made === undefined || own === undefined) return
+  for (const { attributes, endedMillis, error, made, name } of trace.spans) {
+    made?.end({ name, attributes, error, endedMillis })
+  }
+  const { attributes, error, name } = own
+  trace.made.end({ name, attributes, error, endedMillis: ending.endedMillis })
+}
+
 export const traceWitness = (exports: Exports): Witness => ({
   wants: ({ trace, trail }) => trace !== undefined && trail.listener?.tracer !== undefined,
   tell: (told) => {
@@ -98,6 +111,8 @@ export const traceWitness = (exports: Exports): Witness => ({
     const tracer = exchange.trail.listener?.tracer
     if (tracer === undefined || !tracer.keeps(exchange, ending)) return
     const spans = spansOf(told)
-    exports.use((exporter) => exporter.spans(tracer.policy, tracer.policy, tracer.resources, exchange, spans))
+    endMade(told, spans)
+    const { policy, resources } = tracer
+    if (policy !== undefined) exports.use((exporter) => exporter.spans(policy, policy, resources, exchange, spans))
   },
 })

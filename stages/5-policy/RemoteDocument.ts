@@ -3,6 +3,10 @@
  * is one that may still be used, a failed fetch leaves the last good one in place, and all who wait share one fetch.
  */
 import * as Effect from "effect/Effect"
+import { locate } from "../../protocols/http/locate.ts"
+import { attributesOf } from "./ask.ts"
+import type { Exchange } from "../Exchange.ts"
+import { spanned } from "../spanned.ts"
 import type { Clock } from "../ports/Timer.ts"
 
 /** However little its server thinks of caches. */
@@ -60,22 +64,47 @@ export class RemoteDocument<A> {
     this.ports = ports
   }
 
-  /** Sees to it that it is fresh. An effect is to be waited for, if there is time until then. */
-  touch(deadlineMillis: number): Effect.Effect<void> | undefined {
+  /** Sees to it that it is fresh. An effect is to be waited for, if there is time until then; for the exchange, if any. */
+  touch(deadlineMillis: number, exchange?: Exchange): Effect.Effect<void> | undefined {
     const now = this.ports.clock.nowMillis()
     if (now < this.nextMillis) return undefined
     if (!this.isFetching) this.start(now)
     return this.isFetching && (this.value === undefined || now >= this.staleMillis)
-      ? this.settled(deadlineMillis)
+      ? this.waited(deadlineMillis, exchange)
       : undefined
   }
 
   /** Asks for a newer one; undefined when that was done just now. */
-  again(deadlineMillis: number): Effect.Effect<void> | undefined {
+  again(deadlineMillis: number, exchange?: Exchange): Effect.Effect<void> | undefined {
     const now = this.ports.clock.nowMillis()
     if (!this.isFetching && now < this.startedMillis + AGAIN_MILLIS) return undefined
     if (!this.isFetching) this.start(now)
-    return this.isFetching ? this.settled(deadlineMillis) : Effect.void
+    return this.isFetching ? this.waited(deadlineMillis, exchange) : Effect.void
+  }
+
+  /** One fetch is for all who wait: what the trace of each has of it is its own wait. */
+  private waited(deadlineMillis: number, exchange: Exchange | undefined): Effect.Effect<void> {
+    const settled = this.settled(deadlineMillis)
+    if (exchange === undefined) return settled
+    const { clock } = this.ports
+    return Effect.suspend(() => {
+      const startedMillis = clock.nowMillis()
+      const at = exchange.trace === undefined ? undefined : locate(this.url)
+      const seen =
+        at === undefined
+          ? settled
+          : spanned(exchange, clock, {
+              name: `GET ${at.host}`,
+              kind: "client",
+              attributes: attributesOf("GET", at),
+              run: () => settled,
+              ended: () => (this.value === undefined ? (this.problem ?? "it did not come in time") : undefined),
+            })
+      return Effect.ensuring(
+        seen,
+        Effect.sync(() => (exchange.trail.waitedMillis += clock.nowMillis() - startedMillis)),
+      )
+    })
   }
 
   private settled(deadlineMillis: number): Effect.Effect<void> {

@@ -7,6 +7,7 @@ import * as Redacted from "effect/Redacted"
 import type { JwtProvider } from "../../ir/policy/JwtAuth.ts"
 import { type Key, type KeySet, parse as parseKeys } from "../../protocols/jose/jwks.ts"
 import * as Jwt from "../../protocols/jose/jwt.ts"
+import type { Exchange } from "../Exchange.ts"
 import type { Identity } from "../Identity.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { Refusal } from "../Refusal.ts"
@@ -131,7 +132,11 @@ export class TokenCheck {
   }
 
   /** Who the token is for: at once where it was verified before. */
-  readonly check = (token: string, deadlineMillis: number): Identity | Effect.Effect<Identity, Refusal> => {
+  readonly check = (
+    token: string,
+    deadlineMillis: number,
+    exchange?: Exchange,
+  ): Identity | Effect.Effect<Identity, Refusal> => {
     if (token.length > Jwt.TOKEN_CHARS_MAX) return malformed
     if (this.documents.length > 0) this.refresh()
     const tail = token.slice(-TAIL_CHARS)
@@ -145,7 +150,9 @@ export class TokenCheck {
     }
     if (atHand !== undefined) this.digests.delete(tail)
     const unverified = Jwt.parse(token)
-    return unverified === undefined ? malformed : this.judge(deadlineMillis, token, digest, unverified, true)
+    return unverified === undefined
+      ? malformed
+      : this.judge({ deadlineMillis, exchange }, token, digest, unverified, true)
   }
 
   private keepDigest(tail: string, token: string, digest: string): void {
@@ -167,7 +174,7 @@ export class TokenCheck {
   }
 
   private judge(
-    deadlineMillis: number,
+    whose: { readonly deadlineMillis: number; readonly exchange: Exchange | undefined },
     token: string,
     digest: string,
     unverified: Jwt.Unverified,
@@ -176,10 +183,10 @@ export class TokenCheck {
     if (mayWait) {
       const waits = this.wait(
         this.documents.filter(({ url }) => this.concerns(url, unverified)),
-        (document) => document.touch(deadlineMillis),
+        (document) => document.touch(whose.deadlineMillis, whose.exchange),
       )
       if (waits !== undefined) {
-        return Effect.flatMap(waits, () => this.judge(deadlineMillis, token, digest, unverified, false))
+        return Effect.flatMap(waits, () => this.judge(whose, token, digest, unverified, false))
       }
     }
     const decision = decide(
@@ -195,10 +202,10 @@ export class TokenCheck {
       case "UnknownKey": {
         const again = this.wait(
           decision.issuers.flatMap((i) => this.issuers[i]?.document ?? []),
-          (document) => document.again(deadlineMillis),
+          (document) => document.again(whose.deadlineMillis, whose.exchange),
         )
         return mayWait && again !== undefined
-          ? Effect.flatMap(again, () => this.judge(deadlineMillis, token, digest, unverified, false))
+          ? Effect.flatMap(again, () => this.judge(whose, token, digest, unverified, false))
           : failing(`the token uses the unknown key ${JSON.stringify(unverified.kid?.slice(0, 64))}`, invalidToken)
       }
       case "Verify":

@@ -1,11 +1,16 @@
 /** A call of the gateway's own to a URL: no redirects, only so many bytes, only so long. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import { systemTrust } from "../../ir/defaults.ts"
 import { Headers } from "../../protocols/http/headers.ts"
-import { locate } from "../../protocols/http/locate.ts"
+import { type Location, locate } from "../../protocols/http/locate.ts"
 import type { DispatchPorts } from "../6-dispatch/ports.ts"
 import * as Body from "../Body.ts"
-import { Request } from "../Exchange.ts"
+import { type Exchange, Request } from "../Exchange.ts"
+import { spanned } from "../spanned.ts"
+import type { Attribute } from "../Trace.ts"
 
 export interface Question {
   readonly method: "GET" | "POST"
@@ -17,6 +22,8 @@ export interface Question {
   readonly timeoutMillis: number
   /** The URL came from somebody who is not to be trusted with what is not public. */
   readonly publicOnly?: boolean
+  /** For whom, where it is for one exchange: it waits, and its trace has a span of it. */
+  readonly exchange?: Exchange
 }
 
 export interface Heard {
@@ -30,11 +37,22 @@ export type Ask = (question: Question) => Effect.Effect<Heard, string>
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
-export const asking =
-  ({ defaults, endpoints }: Pick<DispatchPorts, "defaults" | "endpoints">): Ask =>
-  ({ body, bytesMax, headers, method, publicOnly, timeoutMillis, url }) => {
-    const at = locate(url)
-    if (at === undefined) return Effect.fail("it is not an address that can be asked")
+export type AskPorts = Pick<DispatchPorts, "called" | "clock" | "defaults" | "endpoints">
+
+/** How such a call is seen: as those of all services that policies ask. */
+export const attributesOf = (method: string, { authority, host, path, port }: Location): Array<Attribute> => [
+  ["agentgateway.outbound.kind", "Policy"],
+  ["agentgateway.outbound.subtype", "Oidc"],
+  ["http.method", method],
+  ["http.host", authority],
+  ["http.path", path],
+  ["server.address", host],
+  ["server.port", port],
+]
+
+export const asking = ({ called, clock, defaults, endpoints }: AskPorts): Ask => {
+  const ask = (question: Question, at: Location, tell: (headers: Headers) => void): Effect.Effect<Heard, string> => {
+    const { body, bytesMax, headers, method, publicOnly, timeoutMillis } = question
     const handle = endpoints.handle({
       ...defaults,
       target: { _tag: "Host", host: at.host, port: at.port },
@@ -55,6 +73,7 @@ export const asking =
         body === undefined ? Body.empty : Body.text(body),
         undefined,
       )
+      tell(request.headers)
       return handle.get().send(request, { version: "1.1", replyTimeoutMillis: timeoutMillis, inform: undefined })
     }).pipe(
       Effect.mapError(({ message }) => message),
@@ -82,3 +101,38 @@ export const asking =
       Effect.timeoutOrElse({ duration: timeoutMillis, orElse: () => Effect.fail("it took too long") }),
     )
   }
+
+  return (question) => {
+    const { exchange, method, url } = question
+    const at = locate(url)
+    if (at === undefined) return Effect.fail("it is not an address that can be asked")
+    return Effect.suspend(() => {
+      const startedMillis = clock.nowMillis()
+      const asked =
+        exchange?.trace === undefined
+          ? ask(question, at, () => {})
+          : spanned(exchange, clock, {
+              name: `${method} ${at.host}`,
+              kind: "client",
+              attributes: attributesOf(method, at),
+              run: ({ trace }, span) =>
+                ask(question, at, (headers) => {
+                  if (span !== undefined) trace?.tell(headers, span)
+                }),
+              ended: (span, exit) => {
+                if (Exit.isSuccess(exit)) {
+                  span.set("http.status", exit.value.status)
+                  return exit.value.status >= 500 ? String(exit.value.status) : undefined
+                }
+                return Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+              },
+            })
+      return Effect.onExit(asked, () => {
+        const millis = clock.nowMillis() - startedMillis
+        if (exchange !== undefined) exchange.trail.waitedMillis += millis
+        called?.("Policy", "Oidc", millis)
+        return Effect.void
+      })
+    })
+  }
+}

@@ -1,8 +1,7 @@
 /** Fetches a document from a URL of the configuration. */
 import * as Effect from "effect/Effect"
 import { freshMillis } from "../../protocols/http/cacheControl.ts"
-import type { DispatchPorts } from "../6-dispatch/ports.ts"
-import { asking } from "./ask.ts"
+import { type AskPorts, asking } from "./ask.ts"
 import type { Fetched } from "./RemoteDocument.ts"
 
 export const DOCUMENT_BYTES_MAX = 1024 * 1024
@@ -23,10 +22,7 @@ export const apiDocuments: FetchLimits = {
   accept: "application/json, application/yaml, text/yaml, text/plain;q=0.5, */*;q=0.1",
 }
 
-export const fetchDocument = (
-  ports: Pick<DispatchPorts, "clock" | "defaults" | "endpoints">,
-  { accept, bytesMax, millisMax }: FetchLimits = keySets,
-) => {
+export const fetchDocument = (ports: AskPorts, { accept, bytesMax, millisMax }: FetchLimits = keySets) => {
   const ask = asking(ports)
   return (url: string, publicOnly = false): Effect.Effect<Fetched, string> =>
     Effect.flatMap(

@@ -30,7 +30,7 @@ const step = (policy: JwtAuth, gate: Gate, ports: PolicyPorts, layer: Layer): St
     run: (subject): Effect.Effect<Verdict, Refusal> => {
       const token = at.extract(subject)
       if (token === undefined) return mode === "strict" ? absent : pass
-      const found = tokens.check(token, subject.exchange.deadlineMillis)
+      const found = tokens.check(token, subject.exchange.deadlineMillis, subject.exchange)
       if (!Effect.isEffect(found)) return accept(subject, found)
       const accepted = Effect.flatMap(found, (identity) => accept(subject, identity))
       return mode === "permissive" ? Effect.catch(accepted, () => pass) : accepted

@@ -195,7 +195,7 @@ class ResourceServer {
     // A token for this gateway is for nobody behind it, good or not.
     this.at.remove(request)
     if (token === undefined) return mode === "strict" ? this.challenge(request, 401, "") : pass
-    const found = this.tokens.check(token, exchange.deadlineMillis)
+    const found = this.tokens.check(token, exchange.deadlineMillis, exchange)
     if (!Effect.isEffect(found)) return this.accept(subject, found)
     return Effect.matchEffect(found, {
       onSuccess: (identity) => this.accept(subject, identity),
@@ -255,7 +255,7 @@ class ResourceServer {
     const { request } = subject
     if (request.method === "OPTIONS") return answer(reply(204, []))
     const { issuer, provider } = this.policy
-    if (path.endsWith("/client-registration") && provider !== undefined) return this.register(request)
+    if (path.endsWith("/client-registration") && provider !== undefined) return this.register(subject)
     const { clientSecret, relay } = this.policy
     if (relay !== undefined && path.endsWith("/callback")) return this.relayBack(request, path)
     // Entra takes no resource indicators, so whatever goes there passes through here.
@@ -274,7 +274,7 @@ class ResourceServer {
     }
     if (through !== undefined && path.endsWith("/token")) {
       return request.method === "POST"
-        ? this.token(request, through, this.callbackOf(request, path))
+        ? this.token(subject, through, this.callbackOf(request, path))
         : notAllowed("POST")
     }
     if (request.method !== "GET" && request.method !== "HEAD") return notAllowed("GET, OPTIONS")
@@ -285,7 +285,7 @@ class ResourceServer {
       audience: this.policy.audiences[0],
       relays: through !== undefined,
     }
-    const waits = this.metadata.touch(subject.exchange.deadlineMillis)
+    const waits = this.metadata.touch(subject.exchange.deadlineMillis, subject.exchange)
     const answered = Effect.suspend(() => {
       const found = this.metadata.value
       if (found === undefined)
@@ -296,7 +296,7 @@ class ResourceServer {
     return waits === undefined ? answered : Effect.andThen(waits, answered)
   }
 
-  private register(request: Request): Effect.Effect<Verdict> {
+  private register({ exchange, request }: Subject): Effect.Effect<Verdict> {
     if (request.method !== "POST") return notAllowed("POST")
     const { clientId, issuer, provider } = this.policy
     return Effect.flatMap(bodyOf(request), (body) => {
@@ -319,7 +319,7 @@ class ResourceServer {
       }
       const url = Vendors.registrationUrl(issuer, provider)
       if (url === undefined) return error(500, "server_error", "the server does not register clients")
-      return this.relayed({ url, headers: ["content-type", "application/json"], body })
+      return this.relayed({ url, headers: ["content-type", "application/json"], body, exchange })
     })
   }
 
@@ -372,7 +372,7 @@ class ResourceServer {
     return answer(reply(302, ["location", back.href, "cache-control", "no-store", "referrer-policy", "no-referrer"]))
   }
 
-  private token(request: Request, vendor: Vendors.Relayable, callback: string): Effect.Effect<Verdict> {
+  private token({ exchange, request }: Subject, vendor: Vendors.Relayable, callback: string): Effect.Effect<Verdict> {
     const { clientId, clientSecret, issuer } = this.policy
     const authorization = request.headers.get("authorization")
     return Effect.flatMap(bodyOf(request), (body) => {
@@ -396,11 +396,12 @@ class ResourceServer {
           ...(authorization === undefined ? [] : ["authorization", authorization]),
         ],
         body: form.toString(),
+        exchange,
       })
     })
   }
 
-  private relayed(question: Pick<Question, "url" | "headers" | "body">): Effect.Effect<Verdict> {
+  private relayed(question: Pick<Question, "url" | "headers" | "body" | "exchange">): Effect.Effect<Verdict> {
     const asked = this.ask({
       ...question,
       method: "POST",

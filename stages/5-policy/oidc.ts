@@ -225,8 +225,8 @@ class Login {
     return this.known?.provider
   }
 
-  private provider(deadlineMillis: number): Effect.Effect<Provider, Refusal> {
-    const waits = this.discovery?.touch(deadlineMillis)
+  private provider(exchange: Exchange, deadlineMillis = exchange.deadlineMillis): Effect.Effect<Provider, Refusal> {
+    const waits = this.discovery?.touch(deadlineMillis, exchange)
     const found = Effect.suspend(() => {
       const provider = this.current()
       if (provider === undefined) {
@@ -242,13 +242,10 @@ class Login {
     const cookies = ourCookies(subject)
     hideSessions(request)
     if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) return pass
-    const { deadlineMillis } = exchange
     if (request.method === "GET" && request.path === this.callbackPath) {
       const asked = parameters(request.query)
       if (asked.has("state") && (asked.has("code") || asked.has("error"))) {
-        return Effect.flatMap(this.provider(deadlineMillis), (provider) =>
-          this.callback(provider, cookies, asked, deadlineMillis),
-        )
+        return Effect.flatMap(this.provider(exchange), (provider) => this.callback(provider, cookies, asked, exchange))
       }
     }
     if (this.policy.logout !== undefined && request.path === this.policy.logout.path) {
@@ -263,7 +260,7 @@ class Login {
     if (session.freshMillis - now > RENEW_MILLIS || session.refreshToken === undefined) {
       return this.enter(subject, session, cookies)
     }
-    return Effect.flatMap(this.renewed(session, session.refreshToken, deadlineMillis), (renewal) => {
+    return Effect.flatMap(this.renewed(session, session.refreshToken, exchange), (renewal) => {
       if (typeof renewal !== "string") {
         const set = this.cookies.session(renewal, this.ports.clock.wallMillis(), this.cookies.had(cookies))
         if (set !== undefined) this.hand(exchange, set)
@@ -285,9 +282,9 @@ class Login {
 
   /** Lets in whom a session is for; a session whose token is no longer good counts for nothing. */
   private enter(subject: Subject, session: Session, cookies: Headers): Effect.Effect<Verdict, Refusal> {
-    const { deadlineMillis } = subject.exchange
-    return Effect.flatMap(this.provider(deadlineMillis), ({ tokens }) => {
-      const found = tokens.check(session.idToken, deadlineMillis)
+    const { exchange } = subject
+    return Effect.flatMap(this.provider(exchange), ({ tokens }) => {
+      const found = tokens.check(session.idToken, exchange.deadlineMillis, exchange)
       const accept = (identity: Identity): Effect.Effect<Verdict> => {
         identify(subject, identity)
         return pass
@@ -310,7 +307,7 @@ class Login {
     if (!isNavigation(request)) {
       return Effect.fail(refusal("OidcLogin", "login is needed", cookieFields(this.cookies.forgetting(cookies))))
     }
-    return Effect.flatMap(this.provider(exchange.deadlineMillis), (provider) => {
+    return Effect.flatMap(this.provider(exchange), (provider) => {
       const { cryptography } = this.gate
       const now = this.ports.clock.wallMillis()
       const [id, csrf, nonce, verifier] = [16, 16, 16, 32].map(cryptography.random) as [string, string, string, string]
@@ -351,7 +348,7 @@ class Login {
     provider: Provider,
     cookies: Headers,
     asked: URLSearchParams,
-    deadlineMillis: number,
+    exchange: Exchange,
   ): Effect.Effect<Verdict, Refusal> {
     const { cryptography } = this.gate
     const [id = "", csrf = ""] = (asked.get("state") ?? "").split(".", 2)
@@ -373,7 +370,7 @@ class Login {
       ["code_verifier", transaction.verifier],
     ]
     return Effect.flatMap(
-      Effect.mapError(this.tokens(provider, fields), (why) =>
+      Effect.mapError(this.tokens(provider, fields, exchange), (why) =>
         refusal(why === "refused" ? "OidcCallback" : "OidcFailed", `the code cannot be exchanged: ${why}`, over),
       ),
       ({ idToken, refreshToken }) => {
@@ -381,7 +378,7 @@ class Login {
           return Effect.fail(refusal("OidcFailed", "there is no id token in the provider's answer", over))
         }
         const expected = { nonce: transaction.nonce }
-        return Effect.flatMap(this.proved(provider, idToken, expected, deadlineMillis, over), (exp) => {
+        return Effect.flatMap(this.proved(provider, idToken, expected, exchange, over), (exp) => {
           const session = this.sessionOf(idToken, refreshToken, exp, undefined)
           const set = this.cookies.session(session, this.ports.clock.wallMillis(), this.cookies.had(cookies))
           return set === undefined
@@ -397,10 +394,11 @@ class Login {
     { tokens }: Provider,
     idToken: string,
     { nonce, sub }: { readonly nonce?: string; readonly sub?: unknown },
-    deadlineMillis: number,
+    exchange: Exchange,
     over: ReadonlyArray<string>,
+    deadlineMillis = exchange.deadlineMillis,
   ): Effect.Effect<number, Refusal> {
-    const found = tokens.check(idToken, deadlineMillis)
+    const found = tokens.check(idToken, deadlineMillis, exchange)
     const judged = (identity: Identity): Effect.Effect<number, Refusal> => {
       const claims = identity.jwt ?? {}
       const claimed = claims["nonce"]
@@ -442,7 +440,7 @@ class Login {
   }
 
   /** All requests of a browser that come with the old session share one renewal: a refresh token may be good once only. */
-  private renewed(session: Session, refreshToken: string, deadlineMillis: number): Effect.Effect<Renewal> {
+  private renewed(session: Session, refreshToken: string, exchange: Exchange): Effect.Effect<Renewal> {
     const unavailable = refusal("OidcUnavailable", "the session cannot be renewed now")
     const refused = refusal("OidcLogin", "the session has ended")
     const renewal = this.renewals.get(this.gate.cryptography.sha256(refreshToken), {
@@ -451,20 +449,27 @@ class Login {
       timeoutMillis: defaults.oidcCodeExchangeTimeoutMillis,
       late: unavailable,
       fetch: () =>
-        Effect.flatMap(this.provider(Infinity), (provider) =>
+        Effect.flatMap(this.provider(exchange, Infinity), (provider) =>
           Effect.flatMap(
             Effect.mapError(
-              this.tokens(provider, [
-                ["grant_type", "refresh_token"],
-                ["refresh_token", refreshToken],
-              ]),
+              this.tokens(
+                provider,
+                [
+                  ["grant_type", "refresh_token"],
+                  ["refresh_token", refreshToken],
+                ],
+                exchange,
+              ),
               (why) => (why === "refused" ? refused : unavailable),
             ),
             ({ idToken = session.idToken, refreshToken: next = refreshToken }) =>
-              Effect.map(this.proved(provider, idToken, { sub: subjectOf(session) }, Infinity, []), (exp): Renewed => ({
-                session: this.sessionOf(idToken, next, exp, session),
-                expiresMillis: this.ports.clock.wallMillis() + SHARED_MILLIS,
-              })),
+              Effect.map(
+                this.proved(provider, idToken, { sub: subjectOf(session) }, exchange, [], Infinity),
+                (exp): Renewed => ({
+                  session: this.sessionOf(idToken, next, exp, session),
+                  expiresMillis: this.ports.clock.wallMillis() + SHARED_MILLIS,
+                }),
+              ),
           ),
         ),
     })
@@ -473,7 +478,7 @@ class Login {
       onFailure: ({ _tag }): Effect.Effect<Renewal> =>
         Effect.succeed(_tag === "OidcUnavailable" || _tag === "Defect" ? "failed" : "refused"),
     })
-    const left = deadlineMillis - this.ports.clock.nowMillis()
+    const left = exchange.deadlineMillis - this.ports.clock.nowMillis()
     return left === Infinity
       ? waited
       : Effect.timeoutOrElse(waited, {
@@ -485,6 +490,7 @@ class Login {
   private tokens(
     { isElsewhere: publicOnly, tokenEndpoint, tokenEndpointAuth }: Provider,
     fields: ReadonlyArray<readonly [string, string]>,
+    exchange: Exchange,
   ): Effect.Effect<{ readonly idToken: string | undefined; readonly refreshToken: string | undefined }, string> {
     const { clientId, clientSecret } = this.policy
     const isBasic = tokenEndpointAuth === "clientSecretBasic"
@@ -508,6 +514,7 @@ class Login {
           bytesMax: REPLY_BYTES_MAX,
           timeoutMillis: defaults.oidcCodeExchangeTimeoutMillis,
           publicOnly,
+          exchange,
         }),
       ),
       Effect.flatMap(({ status, text }) => {
@@ -561,8 +568,8 @@ class Login {
         }
         const token = new URLSearchParams(decoder.decode(collected.bytes)).get("logout_token")
         if (token === null) return wrong()
-        return Effect.flatMap(this.provider(deadlineMillis), ({ logouts }) => {
-          const found = logouts?.check(token, deadlineMillis)
+        return Effect.flatMap(this.provider(exchange), ({ logouts }) => {
+          const found = logouts?.check(token, deadlineMillis, exchange)
           if (found === undefined) return wrong()
           const judged = ({ jwt = {} }: Identity): Effect.Effect<Verdict> => {
             const sessions = endedBy(jwt, clock.wallMillis() / 1000)

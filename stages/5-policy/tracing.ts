@@ -9,19 +9,32 @@ import {
   shareOf,
   type TraceContext,
   traceparentHeader,
+  tracestateHeader,
 } from "../../protocols/trace/context.ts"
-import type { Exchange } from "../Exchange.ts"
+import type { Propagation } from "../../protocols/trace/propagation.ts"
+import type { Exchange, Request } from "../Exchange.ts"
 import { Story } from "../Inquiry.ts"
 import type { Ending } from "../ports/Journal.ts"
-import { Trace } from "../Trace.ts"
+import { type SpanMaker, Trace } from "../Trace.ts"
 import { readsPayload } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import { Facts } from "./expression/Facts.ts"
 import { type Field, fieldsOf } from "./recording.ts"
 import type { PolicyPorts } from "./steps.ts"
 
+/** How a gateway traces, whatever its policies say. */
+export interface TracingPorts {
+  /** Who makes the spans, where it is not the gateway itself. */
+  readonly maker?: SpanMaker | undefined
+  /** Nothing is traced, whatever policies say. */
+  readonly isDisabled?: boolean | undefined
+  /** Absent: as W3C has it. */
+  readonly propagation?: Propagation | undefined
+}
+
 export interface Tracer {
-  readonly policy: Tracing
+  /** Absent: there is nobody to send spans to but whoever makes them. */
+  readonly policy: Tracing | undefined
   /** Decides, and gives a sampled exchange its trace. */
   readonly begin: (exchange: Exchange) => void
   /** A context that came inside the message, as MCP and A2A send it; one that came with the request is the better one. */
@@ -36,11 +49,23 @@ export interface Tracer {
 /** The share of exchanges that are sampled, for one exchange. */
 type Share = (exchange: Exchange) => number
 
+/** What a sampler may want to look at; a policy that removes them means it. */
+const known: ReadonlyArray<readonly [name: string, of: (request: Request) => string]> = [
+  ["http.method", ({ method }) => method],
+  ["http.host", ({ authority }) => authority],
+  ["http.path", ({ path }) => path],
+]
+
 const always: Share = () => 1
 const never: Share = () => 0
 
-export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer | undefined => {
-  if (policy === undefined) return undefined
+export const compile = (
+  policy: Tracing | undefined,
+  ports: PolicyPorts,
+  { isDisabled, maker, propagation }: TracingPorts = {},
+): Tracer | undefined => {
+  if (isDisabled === true) return undefined
+  if (policy === undefined && maker === undefined) return undefined
   const { clock } = ports
   const expressions = expressionsOf(ports)
   const { around } = expressions
@@ -61,16 +86,17 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
             : undefined,
       ) ?? 0
   }
-  const random = shareFor(policy.randomSampling, never)
-  const client = shareFor(policy.clientSampling, always)
-  const filter = policy.filter === undefined ? undefined : expressions.compile(policy.filter, "log", "logFilter")
-  const computed = policy.attributes.map(({ expression, name }) => ({
+  // Without a policy everything is offered to whoever makes the spans, and he decides.
+  const random = policy === undefined ? always : shareFor(policy.randomSampling, never)
+  const client = shareFor(policy?.clientSampling, always)
+  const filter = policy?.filter === undefined ? undefined : expressions.compile(policy.filter, "log", "logFilter")
+  const computed = (policy?.attributes ?? []).map(({ expression, name }) => ({
     name,
     expression: expressions.compile(expression, "log", "logField"),
   }))
   const hears = readsPayload(filter) || computed.some(({ expression }) => readsPayload(expression))
   const ofItself: Activation = { get: (name) => (name === "env" ? around.env : undefined) }
-  const resources = policy.resources.flatMap(({ expression, name }) => {
+  const resources = (policy?.resources ?? []).flatMap(({ expression, name }) => {
     const value = expressions.compile(expression, "log", "logField").program.evaluate(ofItself)
     return isError(value) ? [] : fieldsOf(name, value)
   })
@@ -80,18 +106,39 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
     return facts
   }
 
-  const begun = (exchange: Exchange, traceId: string, remote: TraceContext | undefined): void => {
-    exchange.trace = Trace.begin(clock.random, traceId, remote)
+  const traceOf = (exchange: Exchange, remote: TraceContext | undefined): Trace | undefined => {
+    if (maker === undefined) {
+      return Trace.begin(clock.random, remote?.traceId ?? newTraceId(clock.random), remote, propagation)
+    }
+    const { request, startedMillis } = exchange
+    const made = maker.begin({
+      name: request.method,
+      remote,
+      state: request.headers.get(tracestateHeader),
+      startedMillis,
+      attributes: known
+        .filter(([name]) => policy?.remove.includes(name) !== true)
+        .map(([name, of]) => [name, of(request)] as const),
+    })
+    return made === undefined ? undefined : Trace.from(clock.random, made, remote, propagation)
+  }
+
+  const begin = (exchange: Exchange, remote: TraceContext | undefined): void => {
+    const trace = traceOf(exchange, remote)
+    if (trace === undefined) return
+    exchange.trace = trace
     if (hears) exchange.keepsPayload = true
     exchange.inquiry ??= new Story(clock)
   }
 
   const follow = (exchange: Exchange, remote: TraceContext): void => {
-    // Whoever began the trace does not want it: then it goes on as it came.
-    if ((remote.flags & sampledFlag) === 0) return
-    const share = client(exchange)
-    if (share < 1 && shareOf(remote.traceId) >= share) return
-    begun(exchange, remote.traceId, remote)
+    if (policy !== undefined) {
+      // Whoever began the trace does not want it: then it goes on as it came.
+      if ((remote.flags & sampledFlag) === 0 && policy.decidesAlone !== true) return
+      const share = client(exchange)
+      if (share < 1 && shareOf(remote.traceId) >= share) return
+    }
+    begin(exchange, remote)
   }
 
   return {
@@ -104,13 +151,15 @@ export const compile = (policy: Tracing | undefined, ports: PolicyPorts): Tracer
       else exchange.trace.adopt(remote)
     },
     begin: (exchange) => {
-      const header = exchange.request.headers.get(traceparentHeader)
-      const remote = header === undefined ? undefined : parse(header)
+      const { headers } = exchange.request
+      const header = propagation === undefined ? headers.get(traceparentHeader) : undefined
+      const remote =
+        propagation !== undefined ? propagation.extract(headers) : header === undefined ? undefined : parse(header)
       if (remote === undefined) {
         const share = random(exchange)
         // Drawn first: an exchange that is not sampled needs no name for its trace.
         if (share <= 0 || (share < 1 && clock.random() >= share)) return
-        begun(exchange, newTraceId(clock.random), undefined)
+        begin(exchange, undefined)
       } else follow(exchange, remote)
     },
     keeps: (exchange, ending) => filter === undefined || filter.holds(factsOf(exchange, ending)) === true,

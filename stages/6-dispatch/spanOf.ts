@@ -3,7 +3,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { isGrpc } from "../../protocols/http/grpc.ts"
-import { traceparentHeader } from "../../protocols/trace/context.ts"
 import type { Reply, Request } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
 import type { Endpoint, UpstreamFailure } from "../ports/Upstream.ts"
@@ -44,7 +43,7 @@ export const begin = (trace: Trace, attempt: Try, request: Request, endpoint: En
   if (subtype === "A2a" && exchange.notes?.a2a !== undefined) attributes.push(["a2a.method", exchange.notes.a2a.method])
   if (attempt.number > 0) attributes.push(["http.request.resend_count", attempt.number])
   const span = trace.span(nameOf(attempt, request, grpc), "client", clock.nowMillis(), attributes)
-  request.headers.set(traceparentHeader, trace.header(span))
+  trace.tell(request.headers, span)
   return span
 }
 

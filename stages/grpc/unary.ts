@@ -1,6 +1,12 @@
 /** One message there, one message back. */
 import * as Effect from "effect/Effect"
-import { describe as describeMisframed, Deframer, frame, MESSAGE_BYTES_MAX } from "../../protocols/grpc/framing.ts"
+import {
+  describe as describeMisframed,
+  Deframer,
+  frame,
+  frameCompressed,
+  MESSAGE_BYTES_MAX,
+} from "../../protocols/grpc/framing.ts"
 import type { Method } from "../../protocols/grpc/method.ts"
 import { Code, statusIn } from "../../protocols/grpc/status.ts"
 import * as Body from "../Body.ts"
@@ -15,6 +21,8 @@ export interface UnaryOptions {
   readonly metadata?: Metadata
   readonly authority?: string
   readonly messageBytesMax?: number
+  /** How the message was compressed already by whoever encodes it. */
+  readonly compression?: "gzip" | undefined
 }
 
 export const unary = <I, O>(
@@ -24,9 +32,10 @@ export const unary = <I, O>(
   options: UnaryOptions,
 ): Effect.Effect<O, CallFailed> =>
   Effect.suspend(() => {
-    const { authority, clock, messageBytesMax = MESSAGE_BYTES_MAX, metadata = [], timeoutMillis } = options
-    const body = Body.bytes(frame(method.encode(message)))
-    const request = requestFor(method.path, body, metadata, timeoutMillis, authority)
+    const { authority, clock, compression, messageBytesMax = MESSAGE_BYTES_MAX, metadata = [], timeoutMillis } = options
+    const body = Body.bytes((compression === undefined ? frame : frameCompressed)(method.encode(message)))
+    const coding = compression === undefined ? [] : ["grpc-encoding", compression]
+    const request = requestFor(method.path, body, [...coding, ...metadata], timeoutMillis, authority)
     const called = Effect.flatMap(transport(request, timeoutMillis), (reply) =>
       answerIn(reply, method, messageBytesMax),
     )

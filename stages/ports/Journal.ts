@@ -4,7 +4,7 @@ import type { BindKey } from "../../ir/Key.ts"
 import type { Accepted, Address } from "../Connection.ts"
 import type { Exchange, Reply } from "../Exchange.ts"
 import type { Inquiry } from "../Inquiry.ts"
-import type { Purpose, Subtype } from "../Trace.ts"
+import type { Purpose, SpanMaker, Subtype } from "../Trace.ts"
 import type { Alarm } from "../6-dispatch/lock/ServerLock.ts"
 import type { Delivered, TlsFacts } from "./Network.ts"
 
@@ -49,6 +49,8 @@ export class Journal extends Context.Service<
     readonly alarm?: (alarm: Alarm) => void
     /** A call beside those of clients has the head of its reply, or has failed. */
     readonly called?: (purpose: Purpose, subtype: Subtype, millis: number) => void
+    /** Who makes the spans of what is sampled, where it is not the gateway itself. */
+    readonly spans?: SpanMaker | undefined
     readonly relay: (accepted: Accepted, ending: RelayEnding) => void
     readonly accepted: (bind: BindKey, peer: Address) => void
     readonly handshake: (bind: BindKey, millis: number, tls: TlsFacts | undefined) => void

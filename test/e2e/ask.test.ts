@@ -6,6 +6,7 @@ import * as upstream from "../../src/node/upstream.ts"
 import { asking, type Question } from "../../stages/5-policy/ask.ts"
 import { Endpoints } from "../../stages/6-dispatch/Endpoints.ts"
 import { Upstream } from "../../stages/ports/Upstream.ts"
+import { FakeClock } from "../stages/exchange.ts"
 import { localServer } from "../node/credentials/local.ts"
 
 const closing: Array<() => unknown> = []
@@ -18,6 +19,7 @@ const told = async (question: Partial<Question> & { readonly url: string }): Pro
   const endpoints = new Endpoints(open)
   closing.push(() => endpoints.close())
   const ask = asking({
+    clock: new FakeClock(),
     endpoints,
     defaults: {
       connectTimeoutMillis: 2000,

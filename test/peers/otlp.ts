@@ -4,12 +4,16 @@
  */
 import { createRequire } from "node:module"
 import * as http from "node:http"
+import * as https from "node:https"
 import type { AddressInfo } from "node:net"
+import { gunzipSync } from "node:zlib"
 import { grpc } from "./grpc.ts"
 
 interface Decoder {
   readonly decode: (bytes: Uint8Array) => unknown
   readonly toObject: (message: unknown, options: object) => unknown
+  readonly verify: (message: unknown) => string | null
+  readonly fromObject: (told: unknown) => unknown
 }
 
 const root = createRequire(import.meta.url)("@opentelemetry/otlp-transformer/build/src/generated/root.js") as {
@@ -22,6 +26,30 @@ const decoderOf = (signal: string, message: string): Decoder => {
   if (decoder === undefined) throw new Error(`no ${message}`)
   return decoder
 }
+/** Said in JSON, ids are hexadecimal, which the messages do not know. */
+const idNames = new Set(["traceId", "spanId", "parentSpanId"])
+
+/** JSON as OTLP has it, turned into the message that it says; whatever the messages do not know is told. */
+export const messageIn = (signal: Signal, text: string): unknown => {
+  const told = JSON.parse(text, (name, value: unknown) =>
+    idNames.has(name) ? Buffer.from(String(value), "hex").toString("base64") : value,
+  )
+  const decoder = messages[signal]
+  const message = decoder.fromObject(told)
+  const again = decoder.toObject(message, { longs: String, bytes: String })
+  for (const [path, value] of leavesOf(told)) {
+    const kept = new Map(leavesOf(again)).get(path)
+    if (String(kept) !== String(value))
+      throw new Error(`${signal}: ${path} is ${String(value)}, read as ${String(kept)}`)
+  }
+  return message
+}
+
+const leavesOf = (value: unknown, path = ""): ReadonlyArray<readonly [path: string, value: unknown]> =>
+  typeof value === "object" && value !== null
+    ? Object.entries(value).flatMap(([name, one]) => leavesOf(one, `${path}.${name}`))
+    : [[path, value]]
+
 const messages = {
   traces: decoderOf("trace", "ExportTraceServiceRequest"),
   logs: decoderOf("logs", "ExportLogsServiceRequest"),
@@ -88,8 +116,9 @@ export interface OtlpReceiver {
   /** Everything as it came, for whoever looks for what must not be there. */
   readonly raw: ReadonlyArray<Buffer>
   readonly requests: ReadonlyArray<{ readonly path: string; readonly headers: Readonly<Record<string, unknown>> }>
-  /** What the next requests are answered with. */
+  /** What the next requests over HTTP are answered with, and after how long. */
   answer: number
+  delayMillis: number
   readonly close: () => void
 }
 
@@ -102,7 +131,7 @@ const attributesIn = (message: Loose): Record<string, unknown> =>
   attributesOf((message["attributes"] ?? []) as ReadonlyArray<KeyValue>)
 const textIn = (message: Loose, name: string): string => String(message[name] ?? "")
 
-export const otlpReceiver = async (): Promise<OtlpReceiver> => {
+export const otlpReceiver = async (tls?: https.ServerOptions): Promise<OtlpReceiver> => {
   const spans: Array<ReceivedSpan> = []
   const logs: Array<ReceivedLog> = []
   const metrics: Array<Record<string, unknown>> = []
@@ -110,10 +139,11 @@ export const otlpReceiver = async (): Promise<OtlpReceiver> => {
   const raw: Array<Buffer> = []
   const requests: Array<OtlpReceiver["requests"][number]> = []
 
-  const take = (signal: Signal, bytes: Buffer): void => {
+  const take = (signal: Signal, bytes: Buffer, isJson = false): void => {
     raw.push(bytes)
     const decoder = messages[signal]
-    const told = decoder.toObject(decoder.decode(bytes), { longs: String, bytes: String }) as Loose
+    const message = isJson ? messageIn(signal, bytes.toString("utf8")) : decoder.decode(bytes)
+    const told = decoder.toObject(message, { longs: String, bytes: String }) as Loose
     for (const group of manyOf(told, "resourceSpans")) {
       const resource = attributesIn(oneOf(group, "resource"))
       for (const scoped of manyOf(group, "scopeSpans")) {
@@ -152,19 +182,27 @@ export const otlpReceiver = async (): Promise<OtlpReceiver> => {
     }
   }
 
-  const receiver = { answer: 200 }
-  const server = http.createServer((request, response) => {
+  const receiver = { answer: 200, delayMillis: 0 }
+  const serve: http.RequestListener = (request, response) => {
     const chunks: Array<Buffer> = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
       requests.push({ path: request.url ?? "", headers: request.headers })
       const signal = /\/v1\/(traces|logs|metrics)$/.exec(request.url ?? "")?.[1]
-      if (receiver.answer === 200 && signal !== undefined) take(signal as Signal, Buffer.concat(chunks))
-      response
-        .writeHead(signal === undefined ? 404 : receiver.answer, { "content-type": "application/x-protobuf" })
-        .end()
+      const bytes = Buffer.concat(chunks)
+      const type = request.headers["content-type"] ?? ""
+      if (receiver.answer === 200 && signal !== undefined) {
+        const plain = request.headers["content-encoding"] === "gzip" ? gunzipSync(bytes) : bytes
+        take(signal as Signal, plain, type === "application/json")
+      }
+      const { answer, delayMillis } = receiver
+      setTimeout(
+        () => response.writeHead(signal === undefined ? 404 : answer, { "content-type": type }).end(),
+        delayMillis,
+      )
     })
-  })
+  }
+  const server = tls === undefined ? http.createServer(serve) : https.createServer(tls, serve)
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
 
   const service = (signal: Signal, path: string) => ({

@@ -17,7 +17,7 @@ describe("where metrics are told", () => {
     expect(settle(undefined, { OTEL_EXPORTER_OTLP_ENDPOINT: "http://a:4318" }).settings).toBeUndefined()
     expect(
       settle(undefined, { OTEL_METRICS_EXPORTER: "otlp", OTEL_EXPORTER_OTLP_ENDPOINT: "http://a:4318" }).settings,
-    ).toMatchObject({ target: { host: "a", port: 4318, isTls: false }, protocol: "grpc", intervalMillis: 60_000 })
+    ).toMatchObject({ target: { host: "a", port: 4318, isTls: false }, protocol: "http", intervalMillis: 60_000 })
     expect(settle({}).problems).toEqual(["nobody is named who receives the metrics"])
   })
 
@@ -64,7 +64,7 @@ describe("where metrics are told", () => {
     expect(settle({ endpoint: "ftp://a" }).problems).toHaveLength(1)
     expect(settle({ endpoint, interval: 1 }).problems).toHaveLength(1)
     for (const [name, value] of [
-      ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json"],
+      ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "thrift"],
       ["OTEL_METRIC_EXPORT_INTERVAL", "soon"],
       ["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"],
       ["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "none"],

@@ -3,9 +3,11 @@
  * is checked and carried out in one place.
  */
 import * as Redacted from "effect/Redacted"
-import type { Secret } from "../../../ir/Secret.ts"
+import type { Otlp } from "../../../ir/policy/Otlp.ts"
+import type { Tracing as IrTracing } from "../../../ir/policy/Tracing.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
-import { endpointOf, first, headersIn, protocolIn } from "../otlpVariables.ts"
+import { defaults } from "../../../ir/defaults.ts"
+import { endpointOf, isDisabled, localEndpoint, type OtlpVariables, variablesOf, wantsOtlp } from "../otlpVariables.ts"
 import type { Environment } from "./expand.ts"
 import { present } from "./present.ts"
 import { error, type Problem } from "./Problem.ts"
@@ -15,11 +17,16 @@ type Tracing = NonNullable<NonNullable<LocalConfig["config"]>["tracing"]>
 type Policies = NonNullable<LocalConfig["frontendPolicies"]>
 type TracingPolicy = NonNullable<Policies["tracing"]>
 
+type AccessLogPolicy = NonNullable<Policies["accessLog"]>
+
+/** What the variables say about how a receiver is spoken to, for which policies of a file have no place. */
+type Manner = Pick<Otlp, "compression" | "headers" | "timeoutMillis">
+
 export interface Settled {
   readonly config: LocalConfig
   readonly problems: ReadonlyArray<Problem>
-  /** Headers of every export of spans. */
-  readonly headers: ReadonlyArray<{ readonly name: string; readonly value: Secret }>
+  readonly traces: Manner & Pick<IrTracing, "decidesAlone">
+  readonly logs: Manner
 }
 
 const samplers: Readonly<Record<string, (share: number) => Pick<TracingPolicy, "randomSampling" | "clientSampling">>> =
@@ -31,6 +38,9 @@ const samplers: Readonly<Record<string, (share: number) => Pick<TracingPolicy, "
     parentbased_always_off: () => ({ randomSampling: 0, clientSampling: 1 }),
     parentbased_traceidratio: (share) => ({ randomSampling: share, clientSampling: 1 }),
   }
+
+/** Those that do not ask what the client decided. */
+const samplersAlone = new Set(["always_on", "always_off", "traceidratio"])
 
 const samplerOf = (
   env: Environment,
@@ -55,10 +65,57 @@ const samplerOf = (
   return made(share)
 }
 
-const tracingPolicy = (tracing: Tracing, env: Environment, problems: Array<Problem>): TracingPolicy | undefined => {
-  const named = first(env, "OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-  const text = named?.text ?? tracing.otlpEndpoint
-  if (text === undefined) {
+/** The receiver of one signal, as a policy names it. */
+const receiverOf = (
+  said: OtlpVariables,
+  written: { readonly endpoint?: string | undefined; readonly protocol?: Otlp["protocol"] | undefined },
+  /** What comes after the path of a general endpoint, and what is written where no endpoint has one. */
+  paths: { readonly own: string; readonly written?: string | undefined },
+): Pick<TracingPolicy, "host" | "path" | "protocol" | "policies"> | string => {
+  const protocol = said.protocol ?? written.protocol
+  const text = said.endpoint?.text ?? written.endpoint ?? localEndpoint(protocol ?? "grpc")
+  const endpoint = endpointOf(text, said.isInsecure)
+  if (typeof endpoint === "string") return endpoint
+  const { certificates } = said
+  return present({
+    host: {
+      target: { _tag: "Host" as const, host: endpoint.host, port: endpoint.port },
+      tls: endpoint.isTls,
+    },
+    protocol,
+    path:
+      endpoint.path === undefined
+        ? paths.written
+        : said.isGeneral
+          ? `${endpoint.path.replace(/\/$/, "")}${paths.own}`
+          : endpoint.path,
+    policies: certificates === undefined || !endpoint.isTls ? undefined : { backendTLS: certificates },
+  })
+}
+
+const mannerOf = (
+  { compression, headers, timeoutMillis }: OtlpVariables,
+  written: Readonly<Record<string, string>> = {},
+): Manner => {
+  const all = new Map([...Object.entries(written), ...headers])
+  return {
+    ...present({ compression: compression === "gzip" ? compression : undefined, timeoutMillis }),
+    ...(all.size === 0
+      ? {}
+      : { headers: Array.from(all, ([name, value]) => ({ name: name.toLowerCase(), value: Redacted.make(value) })) }),
+  }
+}
+
+const older = { endpoint: "OTLP_ENDPOINT", protocol: "OTLP_PROTOCOL", headers: "OTLP_HEADERS" }
+
+/** `tracing` is absent where only a variable wants traces: then everything is as OpenTelemetry has it. */
+const tracingPolicy = (
+  tracing: Tracing | undefined,
+  said: OtlpVariables,
+  env: Environment,
+  problems: Array<Problem>,
+): TracingPolicy | undefined => {
+  if (tracing !== undefined && said.endpoint === undefined && tracing.otlpEndpoint === undefined) {
     problems.push(
       error(
         ["config", "tracing"],
@@ -68,34 +125,34 @@ const tracingPolicy = (tracing: Tracing, env: Environment, problems: Array<Probl
     )
     return undefined
   }
-  const endpoint = endpointOf(text)
-  if (typeof endpoint === "string") {
-    problems.push(error(named === undefined ? ["config", "tracing", "otlpEndpoint"] : [], endpoint))
+  const written =
+    tracing === undefined
+      ? { protocol: "http" as const }
+      : { endpoint: tracing.otlpEndpoint, protocol: tracing.otlpProtocol }
+  const receiver = receiverOf(said, written, { own: tracing?.path ?? defaults.otlpTracesPath, written: tracing?.path })
+  if (typeof receiver === "string") {
+    problems.push(error(said.endpoint === undefined ? ["config", "tracing", "otlpEndpoint"] : [], receiver))
     return undefined
   }
-  const protocol =
-    protocolIn(env, problems, "OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") ??
-    tracing.otlpProtocol
-  const ownPath = tracing.path ?? "/v1/traces"
-  // The general variable names where all signals go; the path of this one comes after it.
-  const path =
-    endpoint.path === undefined
-      ? tracing.path
-      : named?.name === "OTEL_EXPORTER_OTLP_ENDPOINT"
-        ? `${endpoint.path.replace(/\/$/, "")}${ownPath}`
-        : endpoint.path
   return {
-    host: { target: { _tag: "Host", host: endpoint.host, port: endpoint.port }, tls: endpoint.isTls },
+    ...receiver,
+    ...(tracing === undefined ? samplers["parentbased_always_on"]?.(1) : {}),
     ...samplerOf(env, problems),
     ...present({
-      attributes: tracing.fields?.add,
-      remove: tracing.fields?.remove,
-      randomSampling: tracing.randomSampling,
-      clientSampling: tracing.clientSampling,
-      protocol,
-      path,
+      attributes: tracing?.fields?.add,
+      remove: tracing?.fields?.remove,
+      randomSampling: tracing?.randomSampling,
+      clientSampling: tracing?.clientSampling,
     }),
   }
+}
+
+/** The access log for a receiver that only the variables name. */
+const loggedTo = (said: OtlpVariables, problems: Array<Problem>): AccessLogPolicy["otlp"] | undefined => {
+  const receiver = receiverOf(said, { protocol: "http" }, { own: defaults.otlpLogsPath })
+  if (typeof receiver !== "string") return receiver
+  problems.push(error([], receiver))
+  return undefined
 }
 
 const both = (old: string, policy: string): Problem =>
@@ -110,15 +167,18 @@ export const settle = (config: LocalConfig, env: Environment): Settled => {
   const { logging, tracing } = config.config ?? {}
   const problems: Array<Problem> = []
   let policies: Policies = config.frontendPolicies ?? {}
-  let headers: Settled["headers"] = []
-  if (tracing !== undefined) {
-    if (policies.tracing !== undefined) problems.push(both("tracing", "tracing"))
-    else {
-      const policy = tracingPolicy(tracing, env, problems)
-      if (policy !== undefined) policies = { ...policies, tracing: policy }
-      const said = first(env, "OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-      const all = new Map([...Object.entries(tracing.headers ?? {}), ...headersIn(said?.text ?? "")])
-      headers = [...all].map(([name, value]) => ({ name: name.toLowerCase(), value: Redacted.make(value) }))
+  let traces: Settled["traces"] = {}
+  let logs: Manner = {}
+  if (tracing !== undefined && policies.tracing !== undefined) problems.push(both("tracing", "tracing"))
+  const wantsTraces = wantsOtlp(env, "OTEL_TRACES_EXPORTER", problems)
+  // A policy says everything itself. What is written may be turned off by a variable, as everything may.
+  if (policies.tracing === undefined && (tracing === undefined ? wantsTraces === true : wantsTraces !== false)) {
+    const said = variablesOf(env, "TRACES", problems, older)
+    const policy = isDisabled(env) ? undefined : tracingPolicy(tracing, said, env, problems)
+    if (policy !== undefined) policies = { ...policies, tracing: policy }
+    traces = {
+      ...mannerOf(said, tracing?.headers),
+      ...(samplersAlone.has(env["OTEL_TRACES_SAMPLER"]?.trim() ?? "") ? { decidesAlone: true } : {}),
     }
   }
   if (logging?.filter !== undefined || logging?.fields !== undefined) {
@@ -135,17 +195,30 @@ export const settle = (config: LocalConfig, env: Environment): Settled => {
       }
     }
   }
-  return { config: { ...config, frontendPolicies: policies }, problems, headers }
+  const { accessLog = policies.logging } = policies
+  if (wantsOtlp(env, "OTEL_LOGS_EXPORTER", problems) === true && !isDisabled(env) && accessLog?.otlp === undefined) {
+    const said = variablesOf(env, "LOGS", problems)
+    const otlp = loggedTo(said, problems)
+    const { logging: _, ...others } = policies
+    if (otlp !== undefined) policies = { ...others, accessLog: { ...accessLog, otlp } }
+    logs = mannerOf(said)
+  }
+  return { config: { ...config, frontendPolicies: policies }, problems, traces, logs }
 }
 
-/** The headers belong to the policy, but a policy of the file has no place for them. */
-export const withHeaders = (snapshot: Snapshot, headers: Settled["headers"]): Snapshot => {
-  if (headers.length === 0) return snapshot
+/** How receivers are spoken to belongs to their policies, but policies of the file have no place for it. */
+export const withManners = (snapshot: Snapshot, { logs, traces }: Pick<Settled, "logs" | "traces">): Snapshot => {
+  if (Object.keys(traces).length + Object.keys(logs).length === 0) return snapshot
   const attachments = new Map(snapshot.attachments)
   for (const [key, attachment] of attachments) {
     const { policy } = attachment
-    if (policy._tag !== "Frontend" || policy.policy._tag !== "Tracing") continue
-    attachments.set(key, { ...attachment, policy: { ...policy, policy: { ...policy.policy, headers } } })
+    if (policy._tag !== "Frontend") continue
+    const { policy: own } = policy
+    if (own._tag === "Tracing") {
+      attachments.set(key, { ...attachment, policy: { ...policy, policy: { ...own, ...traces } } })
+    } else if (own._tag === "AccessLog" && own.otlp !== undefined) {
+      attachments.set(key, { ...attachment, policy: { ...policy, policy: { ...own, otlp: { ...own.otlp, ...logs } } } })
+    }
   }
   return { ...snapshot, attachments }
 }

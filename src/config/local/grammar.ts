@@ -78,6 +78,9 @@ export const anyCase = <const Words extends ReadonlyArray<string>>(
   )
 }
 
+/** How a receiver of OTLP is spoken to; `http` as protobuf. */
+export const otlpProtocol = anyCase(["grpc", "http", "http/json"], { "http/protobuf": "http" })
+
 /** A duration, in milliseconds once decoded; a bare `0` may go without a unit. */
 export const Millis: Schema.Codec<number, string | number> = Schema.Union([
   Schema.String.check(published(() => ({ pattern: Duration.pattern }))),

@@ -20,7 +20,7 @@ import type { Environment } from "./expand.ts"
 import { type Names, noNames } from "./Mapping.ts"
 import { error, type Problem, warning, within } from "./Problem.ts"
 import { type Io, readAll } from "./resolve.ts"
-import { settle, withHeaders } from "./fromStatic.ts"
+import { settle, withManners } from "./fromStatic.ts"
 import { read } from "./read.ts"
 import { LocalConfig } from "./Schema.ts"
 import { toIr } from "./toIr.ts"
@@ -76,7 +76,7 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     let mapped = toIr(settled.config, undefined, broken, env)
     const dependencies = [...mapped.needed.keys()]
     if (dependencies.length > 0) mapped = toIr(settled.config, yield* readAll(dependencies, io), broken, env)
-    mapped = { ...mapped, snapshot: withHeaders(mapped.snapshot, settled.headers) }
+    mapped = { ...mapped, snapshot: withManners(mapped.snapshot, settled) }
     issues.push(...mapped.problems.flatMap(said))
 
     const isGranted = [...mapped.snapshot.backends.values()].some(

@@ -22,6 +22,7 @@ import {
   Count,
   exactlyOne,
   FileInlineOrRemote,
+  otlpProtocol,
   FileName,
   FileOrInline,
   Fraction,
@@ -914,7 +915,7 @@ const accessLogShape = Schema.Struct({
       ...calleeFields,
       filter: opt(Cel),
       fields: opt(LogFields),
-      protocol: opt(anyCase(["grpc", "http"])),
+      protocol: opt(otlpProtocol),
       path: opt(Schema.NonEmptyString),
     }),
   ),
@@ -934,7 +935,7 @@ const tracingShape = Schema.Struct({
   clientSampling: opt(Sampling),
   filter: opt(Cel),
   path: opt(Schema.NonEmptyString),
-  protocol: opt(anyCase(["grpc", "http"])),
+  protocol: opt(otlpProtocol),
 }).annotate({ identifier: "Tracing" })
 export interface TracingSchema extends Named<typeof tracingShape> {}
 export const Tracing: TracingSchema = tracingShape

@@ -1,7 +1,7 @@
 /** The `config` section: what is read once, when the process starts. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { anyCase, Cel, CelMap, Count, exactlyOne, Millis, opt, TextMap, Texts } from "./grammar.ts"
+import { anyCase, Cel, CelMap, Count, exactlyOne, Millis, opt, otlpProtocol, TextMap, Texts } from "./grammar.ts"
 
 const Text = Schema.NonEmptyString
 
@@ -88,7 +88,7 @@ const staticSectionShape = Schema.Struct({
     Schema.Struct({
       otlpEndpoint: opt(Text),
       headers: opt(TextMap),
-      otlpProtocol: opt(anyCase(["grpc", "http"])),
+      otlpProtocol: opt(otlpProtocol),
       fields: opt(LogFields),
       randomSampling: opt(sampling),
       clientSampling: opt(sampling),
@@ -111,7 +111,7 @@ const staticSectionShape = Schema.Struct({
       otlp: opt(
         Schema.Struct({
           endpoint: opt(Text, "`http://host:4318` or `grpc://host:4317`."),
-          protocol: opt(anyCase(["grpc", "http"])),
+          protocol: opt(otlpProtocol),
           path: opt(Text, "Over HTTP; `/v1/metrics` unless set."),
           headers: opt(TextMap),
           interval: opt(Millis, "How often they are told; every minute unless set."),

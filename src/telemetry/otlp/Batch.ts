@@ -17,10 +17,12 @@ export interface BatchSettings {
   readonly waitingMax: number
   readonly batchMax: number
   readonly delayMillis: number
+  /** How long is tried to have one batch taken. */
+  readonly exportMillis: number
 }
 
 export interface BatchOptions<A> extends BatchSettings {
-  readonly clock: Pick<Clock, "after" | "random">
+  readonly clock: Pick<Clock, "after" | "nowMillis" | "random">
   readonly write: (writer: Writer, one: A) => void
   /** What was written of many, one after the other. */
   readonly send: (items: Uint8Array) => Effect.Effect<Sent>
@@ -104,13 +106,25 @@ export class Batch<A> {
   }
 
   private async deliver({ count, items }: Parcel): Promise<void> {
-    const { clock, onDropped, send } = this.options
+    const { clock, exportMillis, onDropped, send } = this.options
+    const giveUpAt = clock.nowMillis() + exportMillis
     for (let attempt = 1; ; attempt++) {
-      const sent = await Effect.runPromise(send(items))
+      const sent = await Effect.runPromise(this.within(send(items), giveUpAt))
       if (sent._tag === "Taken") return
       if (sent._tag === "Refused" || attempt >= triesMax) return onDropped(count, sent.why)
       const millis = sent.afterMillis ?? retryMillis * 2 ** (attempt - 1) * (0.5 + clock.random())
+      if (clock.nowMillis() + millis >= giveUpAt) return onDropped(count, sent.why)
       await new Promise<void>((resolve) => clock.after(Math.min(millis, 60_000), resolve))
     }
+  }
+
+  /** What takes longer is given up. */
+  private within(sending: Effect.Effect<Sent>, giveUpAt: number): Effect.Effect<Sent> {
+    const { clock, exportMillis } = this.options
+    const expiry = Effect.callback<Sent>((resume) => {
+      const late: Sent = { _tag: "Refused", why: `it was not taken within ${exportMillis} ms` }
+      return Effect.sync(clock.after(Math.max(0, giveUpAt - clock.nowMillis()), () => resume(Effect.succeed(late))))
+    })
+    return Effect.raceFirst(sending, expiry)
   }
 }

@@ -8,12 +8,14 @@ import type { Exchange } from "../../../stages/Exchange.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import { Batch, type BatchSettings } from "./Batch.ts"
 import { Receiver, type Where } from "./Receiver.ts"
+import { limited, type SpanLimits } from "./settings.ts"
 
 export interface ExporterOptions {
   readonly clock: Clock
   readonly version: string
   readonly resource: (configured: ReadonlyArray<OtlpAttribute>) => ReadonlyArray<OtlpAttribute>
   readonly settings: BatchSettings
+  readonly limits: SpanLimits
   readonly onDropped: (signal: "traces" | "logs", count: number, why: string) => void
 }
 
@@ -30,8 +32,11 @@ export class Exporter {
   private readonly traces = new Map<object, Lane<OtlpSpan>>()
   private readonly logs = new Map<object, Lane<OtlpLog>>()
 
+  private readonly writeSpan: (writer: Writer, span: OtlpSpan) => void
+
   constructor(options: ExporterOptions) {
     this.options = options
+    this.writeSpan = (writer, span) => writeSpan(writer, limited(span, options.limits))
   }
 
   /** `policy` is what tells one receiver from another. */
@@ -44,7 +49,7 @@ export class Exporter {
   ): void {
     const lane =
       this.traces.get(policy) ??
-      this.open(this.traces, "traces", policy, where, tracesMethod, exchange, writeSpan, () => ({
+      this.open(this.traces, "traces", policy, where, tracesMethod, exchange, this.writeSpan, () => ({
         resource: this.options.resource(resources),
         scope: { name: "sluice", version: this.options.version },
       }))
@@ -85,7 +90,7 @@ export class Exporter {
     origin: () => Origin,
   ): Lane<A> {
     const { clock, onDropped, settings } = this.options
-    const receiver = new Receiver(where, grpcPath, clock, exchange)
+    const receiver = new Receiver(where, { signal, method: grpcPath }, clock, exchange)
     let known: Origin | undefined
     const lane: Lane<A> = {
       receiver,

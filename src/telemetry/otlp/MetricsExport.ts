@@ -1,9 +1,12 @@
 /** Metrics for a receiver of OTLP, told at intervals. What could not be told is part of what is told next. */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import * as Redacted from "effect/Redacted"
+import { readFileSync } from "node:fs"
 import { systemTrust } from "../../../ir/defaults.ts"
+import type { ClientTls } from "../../../ir/Tls.ts"
+import type { OtlpCertificates } from "../../config/otlpVariables.ts"
 import {
   encodeMetrics,
   metricsMethod,
@@ -12,6 +15,7 @@ import {
   type Temporality,
 } from "../../../protocols/otlp/metrics.ts"
 import type { OtlpAttribute } from "../../../protocols/otlp/wire.ts"
+import type { Request } from "../../../stages/Exchange.ts"
 import { throughEndpoint } from "../../../stages/grpc/Transport.ts"
 import { type Clock, Timer } from "../../../stages/ports/Timer.ts"
 import { type Endpoint, Upstream } from "../../../stages/ports/Upstream.ts"
@@ -19,7 +23,7 @@ import type { MetricsExportSettings } from "../../config/metricsExport.ts"
 import { since } from "../Exponential.ts"
 import { type Exported, type ExportedSeries, keyOf, merge, unknown } from "../Registry.ts"
 import type { Sent } from "./Batch.ts"
-import { heard, httpRequest, overGrpc, rawMethod, timeoutMillis } from "./sending.ts"
+import { send, timeoutMillis, type Way } from "./sending.ts"
 
 export interface MetricsExportOptions {
   readonly settings: MetricsExportSettings
@@ -76,9 +80,8 @@ export const metricsOf = (
         ? []
         : [
             {
+              ...told,
               attributes: labels.map((label, i) => [label, told.labels[i] ?? unknown] as const),
-              value: told.value,
-              counts: told.counts,
               exponential: histograms === "exponential" ? told.exponential : undefined,
             },
           ]
@@ -90,7 +93,6 @@ class MetricsExport {
   private readonly options: MetricsExportOptions
   private readonly endpoint: Endpoint
   private readonly clock: Clock
-  private readonly method = rawMethod(metricsMethod)
   private told: Told = new Map()
   private startedUnixMillis: number
   private isFailing = false
@@ -134,33 +136,40 @@ class MetricsExport {
   )
 
   private send(bytes: Uint8Array): Effect.Effect<Sent> {
-    const { headers, path, protocol, target } = this.options.settings
-    const fields = headers.flatMap(({ name, value }) => [name, Redacted.value(value)])
-    const authority = `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`
-    if (protocol === "grpc") {
-      return overGrpc(
-        (request, millis) => {
-          request.authority = authority
-          request.host = target.host
-          return throughEndpoint(this.endpoint)(request, millis)
-        },
-        this.method,
-        bytes,
-        this.clock,
-        fields,
-      )
+    const { settings } = this.options
+    const { host, port } = settings.target
+    const named = (request: Request): Request => {
+      request.authority = `${host.includes(":") ? `[${host}]` : host}:${port}`
+      request.host = host
+      return request
     }
-    const replied = this.endpoint.send(httpRequest(path, bytes, fields, authority, target.host), {
-      version: "1.1",
-      replyTimeoutMillis: timeoutMillis,
-      inform: undefined,
-    })
-    return heard(
-      Effect.mapError(replied, ({ message }) => message),
-      this.clock,
-    )
+    const through = throughEndpoint(this.endpoint)
+    const way: Way = {
+      transport: (request, millis) => through(named(request), millis),
+      post: (request, millis) =>
+        Effect.mapError(
+          this.endpoint.send(named(request), { version: "1.1", replyTimeoutMillis: millis, inform: undefined }),
+          ({ message }) => message,
+        ),
+    }
+    return send(way, settings, { signal: "metrics", method: metricsMethod, bytes }, this.clock)
   }
 }
+
+/** The certificates that the variables name are read once. */
+const trusting = ({ cert, key, root }: OtlpCertificates): Effect.Effect<ClientTls, string> =>
+  Effect.try({
+    try: () => ({
+      ...systemTrust,
+      ...(root === undefined ? {} : { rootsPem: readFileSync(root, "utf8") }),
+      ...(cert === undefined || key === undefined
+        ? {}
+        : {
+            identity: { certificatePem: readFileSync(cert, "utf8"), keyPem: Redacted.make(readFileSync(key, "utf8")) },
+          }),
+    }),
+    catch: (cause) => `a certificate cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+  })
 
 /** How long the end waits for the last of them to be taken. */
 const farewellMillis = 2_000
@@ -171,12 +180,17 @@ export const run = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Effect.Effect<void>, never, Upstream | Timer | Scope.Scope> {
   const { open } = yield* Upstream
   const clock = yield* Timer
-  const { intervalMillis, target } = options.settings
+  const { certificates, intervalMillis, target } = options.settings
+  const tls = target.isTls ? yield* Effect.result(trusting(certificates ?? {})) : undefined
+  if (tls?._tag === "Failure") {
+    options.onFailed(tls.failure)
+    return Effect.void
+  }
   const endpoint = yield* Effect.acquireRelease(
     Effect.sync(() =>
       open({
         target: { _tag: "Host", host: target.host, port: target.port },
-        tls: target.isTls ? systemTrust : undefined,
+        tls: tls?.success,
         tunnel: undefined,
         connectTimeoutMillis: timeoutMillis,
         poolIdleMillis: 2 * intervalMillis,

@@ -3,10 +3,8 @@
  * of its backend apply. A plan may be replaced between two batches; the latest that was seen is used.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type { Callee } from "../../../ir/policy/Callee.ts"
-import type { Secret } from "../../../ir/Secret.ts"
-import type { Method } from "../../../protocols/grpc/method.ts"
+import type { Otlp } from "../../../ir/policy/Otlp.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import * as Body from "../../../stages/Body.ts"
 import { Exchange, Request } from "../../../stages/Exchange.ts"
@@ -14,13 +12,10 @@ import { throughCallee } from "../../../stages/grpc/Transport.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import { message } from "../../../stages/Refusal.ts"
 import type { Sent } from "./Batch.ts"
-import { heard, httpRequest, overGrpc, rawMethod, timeoutMillis } from "./sending.ts"
+import { type Message, send } from "./sending.ts"
 
-export interface Where {
+export interface Where extends Otlp {
   readonly callee: Callee
-  readonly protocol: "grpc" | "http"
-  readonly path: string
-  readonly headers?: ReadonlyArray<{ readonly name: string; readonly value: Secret }> | undefined
 }
 
 const empty = (): Request =>
@@ -28,14 +23,14 @@ const empty = (): Request =>
 
 export class Receiver {
   private readonly where: Where
-  private readonly method: Method<Uint8Array, undefined>
+  private readonly what: Omit<Message, "bytes">
   private readonly clock: Clock
   private plan: Exchange["plan"]
   private bound: Exchange["bound"]
 
-  constructor(where: Where, grpcPath: string, clock: Clock, { bound, plan }: Exchange) {
+  constructor(where: Where, what: Omit<Message, "bytes">, clock: Clock, { bound, plan }: Exchange) {
     this.where = where
-    this.method = rawMethod(grpcPath)
+    this.what = what
     this.clock = clock
     this.plan = plan
     this.bound = bound
@@ -50,13 +45,14 @@ export class Receiver {
 
   send(bytes: Uint8Array): Effect.Effect<Sent> {
     return Effect.suspend(() => {
-      const { clock, method, where } = this
+      const { clock, what, where } = this
       const call = this.plan.callees.to(where.callee, "Otlp")
       const exchange = new Exchange(this.plan, this.bound, empty(), clock.nowMillis(), undefined, undefined)
-      const fields = (where.headers ?? []).flatMap(({ name, value }) => [name, Redacted.value(value)])
-      if (where.protocol === "grpc") return overGrpc(throughCallee(call, exchange), method, bytes, clock, fields)
-      const replied = call(exchange, httpRequest(where.path, bytes, fields), timeoutMillis)
-      return heard(Effect.mapError(replied, message), clock)
+      const way = {
+        transport: throughCallee(call, exchange),
+        post: (request: Request, millis: number) => Effect.mapError(call(exchange, request, millis), message),
+      }
+      return send(way, where, { ...what, bytes }, clock)
     })
   }
 }

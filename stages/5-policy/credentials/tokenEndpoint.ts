@@ -198,6 +198,8 @@ export const detached = (exchange: Exchange, request: Request, nowMillis: number
   alone.match = exchange.match
   alone.identity = exchange.identity
   alone.notes = exchange.notes
+  // Whoever asked first has the span of it.
+  alone.trace = exchange.trace
   return alone
 }
 

@@ -250,7 +250,7 @@ export class AgentWorld {
       clock,
       cryptography,
       postbox: this.postboxOf(life),
-      ask: asking({ defaults, endpoints }),
+      ask: asking({ clock, defaults, endpoints }),
       settings: { ...pushDefaults, callback },
       signingKey: Effect.succeed(Redacted.make("key")),
     })

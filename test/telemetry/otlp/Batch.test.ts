@@ -11,9 +11,11 @@ const batchOf = (answers: Array<Sent>, settings: { waitingMax?: number; batchMax
     waitingMax: 4,
     batchMax: 3,
     delayMillis: 1_000,
+    exportMillis: 30_000,
     ...settings,
     clock: {
       random: () => 0.5,
+      nowMillis: () => 0,
       after: (_, run) => {
         due.push(run)
         return () => void due.splice(due.indexOf(run), 1)

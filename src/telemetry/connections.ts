@@ -1,0 +1,104 @@
+/** Stories of raw connections: of those that were refused before they carried anything, and of those that found no way. */
+import type { Address } from "../../stages/Connection.ts"
+import type { RelayEnding } from "../../stages/ports/Journal.ts"
+import { fieldsOfLine, type Line, type Place } from "./accessLog.ts"
+import type { Remains } from "./Remains.ts"
+
+/** What a client does by itself is nobody's refusal: balancers look whether a port is open all day. */
+export const isRefusal = (reason: string): boolean => reason !== "closed by the peer"
+
+interface Times {
+  readonly startedMillis: number
+  readonly endedMillis: number
+  readonly endedUnixMillis: number
+}
+
+const noExchange = {
+  status: 0,
+  isOwn: false,
+  match: undefined,
+  refusal: undefined,
+  refusedBy: undefined,
+  notes: undefined,
+  notesDropped: 0,
+  spans: undefined,
+  problem: undefined,
+} as const
+
+const startedUnixMillis = ({ endedMillis, endedUnixMillis, startedMillis }: Times): number =>
+  endedUnixMillis - (endedMillis - startedMillis)
+
+/** Stages that are policies; the others are the way itself. */
+const policies: ReadonlySet<string> = new Set(["networkAuthorization", "networkExtAuthz", "connectionLimit"])
+
+const whoRefused = (stage: string): string =>
+  stage === "route" ? "the routes of its listener" : policies.has(stage) ? `the policy ${stage}` : `the stage ${stage}`
+
+export const remainsOfRejected = (
+  id: string,
+  {
+    bind,
+    peer,
+    reason,
+    stage,
+  }: { readonly bind: string; readonly peer: Address; readonly stage: string; readonly reason: string },
+  place: Place,
+  nowMillis: number,
+  nowUnixMillis: number,
+): Remains => ({
+  ...noExchange,
+  id,
+  startedMillis: nowMillis,
+  endedMillis: nowMillis,
+  startedUnixMillis: nowUnixMillis,
+  fields: [
+    ["bind", bind],
+    ["src.addr", `${peer.host.includes(":") ? `[${peer.host}]` : peer.host}:${peer.port}`],
+    ["protocol", "tcp"],
+    ["error", reason],
+  ],
+  error: reason,
+  endpoint: undefined,
+  listenerName: place.listener,
+  routeName: undefined,
+  reason: "Refused",
+  outcome: "refused",
+  listener: undefined,
+  route: undefined,
+  backend: undefined,
+  attempts: 0,
+  declined: { by: whoRefused(stage), why: reason },
+  steps: [{ stage, decision: `refused: ${reason}` }],
+})
+
+export const remainsOfRelay = (
+  id: string,
+  ending: RelayEnding,
+  error: string,
+  line: Line,
+  place: Place,
+  endedUnixMillis: number,
+): Remains => {
+  const { endedMillis, endpoint, listener, route, startedMillis } = ending
+  const wasReached = endpoint !== undefined
+  return {
+    ...noExchange,
+    id,
+    startedMillis,
+    endedMillis,
+    startedUnixMillis: startedUnixMillis({ startedMillis, endedMillis, endedUnixMillis }),
+    fields: fieldsOfLine(place, line),
+    error,
+    endpoint,
+    listenerName: place.listener,
+    routeName: place.route,
+    reason: "UpstreamFailure",
+    outcome: wasReached ? "broken" : "refused",
+    listener,
+    route,
+    backend: undefined,
+    attempts: wasReached ? 1 : 0,
+    declined: { by: "the way to the backend", why: error },
+    steps: [{ stage: "dispatch", decision: wasReached ? `broke off: ${error}` : `refused: ${error}` }],
+  }
+}
