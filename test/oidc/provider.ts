@@ -17,6 +17,8 @@ export interface Misbehaviour {
   keys?: (keys: ReadonlyArray<Record<string, unknown>>) => Said
   metadata?: (metadata: Record<string, unknown>) => Record<string, unknown>
   lifetimeSeconds?: number
+  /** Answers a path only when this is over. */
+  hold?: (path: string) => Promise<void>
   refresh?: boolean
 }
 
@@ -98,8 +100,10 @@ export const openIdProvider = async (does: Misbehaviour = {}): Promise<Provider>
       : granted(code.user, code.nonce)
   }
 
-  const server = await localServer((asked) => {
-    switch (asked.url.split("?")[0]) {
+  const server = await localServer(async (asked) => {
+    const path = asked.url.split("?")[0] ?? ""
+    await does.hold?.(path)
+    switch (path) {
       case "/.well-known/openid-configuration": {
         const metadata = {
           issuer,
