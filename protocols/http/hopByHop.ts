@@ -31,6 +31,10 @@ export interface Relayed {
   readonly chunked: boolean
   /** The protocols offered or accepted by `Upgrade`, when `Connection` vouches for it. */
   readonly upgrade: string | undefined
+  /** Whether the connection may carry another message after this one. */
+  readonly persists: boolean
+  /** The value of `Keep-Alive`. */
+  readonly keepAlive: string | undefined
 }
 
 export interface RelayedRequest extends Relayed {
@@ -59,6 +63,7 @@ const EXPECT = 8
 const COOKIE = 9
 const PSEUDO = 10
 const INVALID = 11
+const KEEP_ALIVE = 12
 
 interface Field {
   readonly spelling: string
@@ -71,7 +76,7 @@ interface Field {
 const special = new Map<string, number>([
   ["connection", CONNECTION],
   ["proxy-connection", DROP],
-  ["keep-alive", DROP],
+  ["keep-alive", KEEP_ALIVE],
   ["proxy-authenticate", DROP],
   ["trailer", DROP],
   ["http2-settings", DROP],
@@ -166,8 +171,8 @@ const fieldAt = (places: Places, place: number, spelling: string): Field => {
   return field
 }
 
-/** Bare CR, LF and NUL end a field for some readers and not for others. */
-const breaksField = /[\0\r\n]/
+/** Bare CR, LF and NUL end a field for some readers and not for others; no other control character belongs in one. */
+const breaksField = /[\0-\x08\x0a-\x1f\x7f]/
 
 /** The declared length, or -1. A list is refused even when its members agree. */
 const lengthFrom = (value: string): number => {
@@ -198,6 +203,8 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
   let coding: string | undefined
   let upgrade: string | undefined
   let upgrading = false
+  let persists: boolean | undefined
+  let keepAlive: string | undefined
   let trailers = false
   let named: Array<string> | undefined
   let options = 0
@@ -216,7 +223,10 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
     switch (field.kind) {
       case CONNECTION: {
         if (version === "2.0") malformed ??= "connection field in http/2"
-        if (value === "keep-alive" || value === "close") break
+        if (value === "keep-alive" || value === "close") {
+          persists = persists !== false && value !== "close"
+          break
+        }
         const parts = value.split(",", CONNECTION_OPTIONS_MAX + 1)
         options += parts.length
         if (options > CONNECTION_OPTIONS_MAX) malformed ??= "too many connection options"
@@ -224,11 +234,15 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
           const option = part.trim()
           const target = spellings.get(option) ?? classify(option)
           if (target.kind === UPGRADE) upgrading = true
+          else if (target.name === "close") persists = false
+          else if (target.kind === KEEP_ALIVE) persists ??= true
           else if (target.kind === PLAIN && !target.kept) (named ??= []).push(target.name)
         }
         break
       }
+      case KEEP_ALIVE:
       case DROP:
+        if (field.kind === KEEP_ALIVE) keepAlive = value
         if (version === "2.0" && field.name !== "trailer" && field.name !== "proxy-authenticate") {
           malformed ??= "connection field in http/2"
         }
@@ -296,6 +310,8 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
     contentLength,
     chunked: coding !== undefined,
     upgrade,
+    persists: persists ?? version !== "1.0",
+    keepAlive,
     host: host ?? authority,
     expect,
   }

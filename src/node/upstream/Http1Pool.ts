@@ -1,87 +1,16 @@
 /**
- * Connections that speak HTTP/1.1, one request at a time each. An undici client stands for a connection; which one a
- * request takes, and how many stay open without work, is decided here.
+ * Connections that speak HTTP/1.1, one request at a time each: which one a request takes, and how many stay open
+ * without work, is decided here.
  */
-import type { EventEmitter } from "node:events"
 import type * as net from "node:net"
-import type * as undici from "undici"
-import Client from "undici/lib/dispatcher/client.js"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
 import { labelOf, type Connector, type Purpose } from "./connect.ts"
 import { OtherVersion } from "./failure.ts"
-
-/** Upper bound for the head of a reply. */
-export const REPLY_HEAD_BYTES_MAX = 65_536
-
-/** A server that announces when it will close is believed a little early. */
-const KEEP_ALIVE_MARGIN_MILLIS = 500
-
-const ignore = (): void => {}
-
-export class Http1Connection {
-  readonly client: undici.Client
-  private readonly pool: Http1Pool
-  private cancel: (() => void) | undefined
-  /** Requests written to the socket in use; more than one means that the server may have closed it meanwhile. */
-  served = 0
-  address: string | undefined
-  /** What broke the socket; undici may report only the consequence. */
-  error: Error | undefined
-  idle = false
-  newer: Http1Connection | undefined
-  older: Http1Connection | undefined
-
-  constructor(pool: Http1Pool, origin: string, idleMillis: number, purpose: Purpose, first: string | undefined) {
-    this.pool = pool
-    this.client = new Client(origin, {
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: idleMillis,
-      keepAliveMaxTimeout: idleMillis,
-      keepAliveTimeoutThreshold: KEEP_ALIVE_MARGIN_MILLIS,
-      maxHeaderSize: REPLY_HEAD_BYTES_MAX,
-      connect: (_options: undici.buildConnector.Options, connected: undici.buildConnector.Callback) => {
-        this.served = 0
-        this.error = undefined
-        this.cancel = pool.connect(purpose, first, (error, socket, address) => {
-          this.cancel = undefined
-          this.address = address
-          if (socket === undefined) connected(error ?? new Error("no socket"), null)
-          else {
-            socket.once("error", (reason: Error) => (this.error = reason))
-            connected(null, socket)
-          }
-        })
-      },
-    })
-    this.client.on("disconnect", () => pool.lost(this))
-    const emitter: EventEmitter = this.client
-    emitter.on("error", ignore)
-  }
-
-  /** Whatever it does, it is given up. */
-  destroy(): void {
-    this.cancel?.()
-    this.cancel = undefined
-    this.client.destroy().catch(ignore)
-  }
-
-  /** Closed as soon as it has nothing to do. */
-  close(): void {
-    this.client.close().catch(ignore)
-  }
-
-  /** Back to the pool, once its reply has come to its end. */
-  release(): void {
-    this.pool.release(this)
-  }
-}
+import { Http1Connection } from "./Http1Connection.ts"
 
 export class Http1Pool {
   readonly spec: EndpointSpec
   private readonly connector: Connector
-  private readonly origin: string
   private readonly purpose: Purpose
   private readonly idleMax: number
   private readonly otherVersion: (socket: net.Socket, address: string | undefined) => void
@@ -99,8 +28,6 @@ export class Http1Pool {
     this.purpose = purpose
     this.otherVersion = otherVersion
     this.idleMax = this.spec.poolSizeMax ?? Infinity
-    // Undici only names it in errors; the connector knows where to go.
-    this.origin = "http://upstream"
   }
 
   get idle(): number {
@@ -123,16 +50,18 @@ export class Http1Pool {
     }
     if (connection === undefined) return this.fresh(this.purpose, address)
     this.unlink(connection)
-    return connection
+    if (!connection.expired) return connection
+    connection.close()
+    return this.acquire()
   }
 
   fresh(purpose: Purpose = this.purpose, first: string | undefined = this.connector.next()): Http1Connection {
-    return new Http1Connection(this, this.origin, this.spec.poolIdleMillis, purpose, first)
+    return new Http1Connection(this, this.spec.poolIdleMillis, purpose, first)
   }
 
   release(connection: Http1Connection): void {
     if (this.closed || this.idleCount >= this.idleMax) return connection.close()
-    connection.idle = true
+    connection.rest()
     connection.older = this.newest
     if (this.newest !== undefined) this.newest.newer = connection
     this.newest = connection

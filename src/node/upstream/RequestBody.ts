@@ -1,80 +1,121 @@
-/**
- * A flow as undici takes a request body. It is the part of a Node stream that undici uses and no more, because the
- * stream of the client must survive what undici does to a body: it destroys it when the reply comes early.
- */
-import { EventEmitter } from "node:events"
+/** The body of a request on its way to a socket, framed as HTTP/1.1 wants it. */
+import type { Socket } from "node:net"
 import type { Headers } from "../../../protocols/http/headers.ts"
-import type { Flow, FlowFailure, Sink, Source } from "../../../stages/Body.ts"
+import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
+import { trailerLines } from "./requestHead.ts"
 
-/** Tells undici not to wait for an end before it destroys. */
-const readableState = { autoDestroy: true }
+/** Up to this size a copy is cheaper than a second buffer in the system call. */
+const SMALL_BYTES_MAX = 4_096
 
-export class RequestBody extends EventEmitter implements Sink {
-  readonly _readableState = readableState
+export const textOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
+
+/** A head and a body of known length, in one write. */
+export const writeWhole = (socket: Socket, head: string, body: Uint8Array): void => {
+  const start = `${head}content-length: ${body.byteLength}\r\n\r\n`
+  if (body.byteLength <= SMALL_BYTES_MAX) return void socket.write(start + textOf(body), "latin1")
+  socket.cork()
+  socket.write(start, "latin1")
+  socket.write(body)
+  socket.uncork()
+}
+
+const flushHead = (body: RequestBody): void => body.flush()
+
+export class RequestBody implements Sink {
   private readonly flow: Flow
+  private readonly socket: Socket
+  private readonly broke: (failure: FlowFailure) => void
+  private readonly expected: boolean
+  /** What is still to be written in front of the next bytes. */
+  private head: string
   private source: Source | undefined
-  private opened = false
-  private held = false
-  private over = false
-  destroyed = false
-  /** Why the client's side broke off. */
-  failure: FlowFailure | undefined
+  private left: number
+  private readonly chunked: boolean
+  private begun = false
+  /** Whether everything was written, or nothing more will be. */
+  over = false
 
-  constructor(flow: Flow) {
-    super()
+  /** `head` is complete but for what frames the body; `expected` is whether the method makes a body expected. */
+  constructor(flow: Flow, socket: Socket, head: string, expected: boolean, broke: (failure: FlowFailure) => void) {
     this.flow = flow
+    this.socket = socket
+    this.head = head
+    this.expected = expected
+    this.broke = broke
+    this.chunked = flow.length === undefined
+    this.left = flow.length ?? Infinity
   }
 
-  /** Whether the flow was touched; until then another connection may carry it. */
-  get started(): boolean {
-    return this.opened
-  }
-
-  /** Undici asks for this to know a stream; nothing calls it. */
-  pipe(): never {
-    throw new Error("a request body is not piped")
-  }
-
-  pause(): void {
-    this.held = true
-  }
-
-  resume(): void {
-    this.held = false
-    if (this.over) return
-    if (this.opened) return this.source?.resume()
-    this.opened = true
+  open(): void {
     this.source = this.flow.open(this)
-    if (this.destroyed) this.source.cancel()
+    // The server may want to answer before the first byte comes.
+    if (this.over) this.source.cancel()
+    else if (!this.begun) process.nextTick(flushHead, this)
+  }
+
+  flush(): void {
+    if (this.over || this.begun || this.socket.destroyed) return
+    this.socket.write(this.start(), "latin1")
+  }
+
+  private start(): string {
+    const { head } = this
+    if (this.begun) return ""
+    this.begun = true
+    this.head = ""
+    return this.chunked ? `${head}transfer-encoding: chunked\r\n\r\n` : `${head}content-length: ${this.left}\r\n\r\n`
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.over) return true
-    this.emit("data", chunk)
-    return !this.held
+    const { byteLength } = chunk
+    if (this.over || byteLength === 0) return true
+    const { chunked, socket } = this
+    if (byteLength > this.left) {
+      this.fail(flowFailure("malformed", "request longer than its content-length"))
+      return false
+    }
+    const before = chunked ? `${this.start()}${byteLength.toString(16)}\r\n` : this.start()
+    const after = chunked ? "\r\n" : ""
+    this.left -= byteLength
+    if (byteLength <= SMALL_BYTES_MAX) return socket.write(before + textOf(chunk) + after, "latin1")
+    if (before === "") return socket.write(chunk)
+    socket.cork()
+    socket.write(before, "latin1")
+    let more = socket.write(chunk)
+    if (after !== "") more = socket.write(after, "latin1")
+    socket.uncork()
+    return more
   }
 
-  /** Trailers end here: undici does not send them over HTTP/1.1. */
-  end(_trailers: Headers | undefined): void {
+  end(trailers: Headers | undefined): void {
     if (this.over) return
+    if (!this.chunked && this.left > 0) {
+      return this.fail(flowFailure("malformed", "request shorter than its content-length"))
+    }
     this.over = true
-    this.emit("end")
+    const { socket } = this
+    const lines = trailers === undefined ? "" : trailerLines(trailers.flat)
+    if (!this.begun && (!this.chunked || lines === "")) {
+      this.begun = true
+      socket.write(this.head + (this.expected ? "content-length: 0\r\n\r\n" : "\r\n"), "latin1")
+    } else if (this.chunked) socket.write(`${this.start()}0\r\n${lines}\r\n`, "latin1")
   }
 
   fail(failure: FlowFailure): void {
     if (this.over) return
     this.over = true
-    this.failure = failure
-    this.emit("error", new Error(failure.message))
+    this.broke(failure)
   }
 
-  destroy(): void {
-    if (this.destroyed) return
-    this.destroyed = true
-    const ended = this.over
+  drained(): void {
+    if (!this.over) this.source?.resume()
+  }
+
+  /** The rest is of no use: the client is told so. */
+  cancel(): void {
+    if (this.over) return
     this.over = true
-    // What undici never began to send stays whole, for another connection.
-    if (this.opened && !ended) this.source?.cancel()
-    this.emit("close")
+    this.source?.cancel()
   }
 }

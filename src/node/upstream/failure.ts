@@ -1,4 +1,4 @@
-/** From what Node and undici report to what a failed call means. Messages may reach clients: no addresses, no secrets. */
+/** From what Node reports to what a failed call means. Messages may reach clients: no addresses, no secrets. */
 import type { UpstreamFailure } from "../../../stages/ports/Upstream.ts"
 
 /** Sockets and parsers pass only errors on; this one carries the outcome through them. */
@@ -14,9 +14,6 @@ export class Failed extends Error {
 /** The peer chose the other HTTP version; the connection was handed to its pool, nothing was sent. */
 export class OtherVersion extends Error {}
 
-/** What aborts a call that nobody waits for any more. */
-export const cancelled = new Error("cancelled")
-
 const phrases: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset",
@@ -30,10 +27,6 @@ const phrases: Readonly<Record<string, string>> = {
   ETIMEDOUT: "connection timed out",
   EMFILE: "too many open files",
   EADDRNOTAVAIL: "no local address or port available",
-  UND_ERR_SOCKET: "connection closed by the upstream",
-  UND_ERR_HEADERS_OVERFLOW: "reply head too large",
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: "reply shorter or longer than its content-length",
-  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: "request shorter or longer than its content-length",
   ERR_TLS_CERT_ALTNAME_INVALID: "certificate is for another name",
   CERT_HAS_EXPIRED: "certificate has expired",
   CERT_NOT_YET_VALID: "certificate is not yet valid",
@@ -63,21 +56,6 @@ export const tlsFailed = (error: Error): Failed =>
 export const failureOf = (error: Error, sent: boolean): UpstreamFailure => {
   if (error instanceof Failed) return error.failure
   const name = (error as NodeJS.ErrnoException).code ?? ""
-  switch (name) {
-    case "UND_ERR_HEADERS_OVERFLOW":
-    case "UND_ERR_RES_CONTENT_LENGTH_MISMATCH":
-      return { _tag: "MalformedReply", message: describe(error, "malformed reply") }
-    case "UND_ERR_INVALID_ARG":
-    case "UND_ERR_NOT_SUPPORTED":
-      return { _tag: "RequestAborted", message: `request cannot be sent: ${error.message}` }
-    case "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH":
-      return { _tag: "RequestAborted", message: describe(error, "request cannot be sent") }
-    default:
-  }
-  if (error.name === "HTTPParserError") {
-    // The parser's own words for what it found, without any of it.
-    return { _tag: "MalformedReply", message: /\((.{1,80})\)$/.exec(error.message)?.[1] ?? "not HTTP/1.1" }
-  }
   // The alert about a refused client certificate arrives after the handshake of TLS 1.3.
   if (name.startsWith("ERR_SSL_")) return { _tag: "TlsFailed", message: describe(error, "TLS failed") }
   return { _tag: "Reset", message: describe(error, "connection broke"), sent }

@@ -5,6 +5,7 @@ import * as http from "node:http"
 import * as net from "node:net"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { bytes, type Flow } from "../../../stages/Body.ts"
+import { Headers } from "../../../protocols/http/headers.ts"
 import type { NodeSocket } from "../../../src/node/socket.ts"
 import { Bench, ending, Fed, options, pause, read, refusal, request, send, text, until } from "./gateway.ts"
 
@@ -455,6 +456,43 @@ describe("a reply over HTTP/1.1", () => {
     }
   })
 
+  it("is not followed by another on a connection that the server said it would close", async () => {
+    const says = ["close", "keep-alive", "keep-alive"]
+    const hints = [undefined, "timeout=0", "timeout=60"]
+    let count = 0
+    const { port } = await bench.listen(
+      raw((socket, _seen, connection) => {
+        const hint = hints[count] === undefined ? "" : `keep-alive: ${hints[count]}\r\n`
+        socket.write(
+          `HTTP/1.1 200 OK\r\nconnection: ${says[count++] ?? "keep-alive"}\r\n${hint}content-length: 1\r\n\r\n${connection}`,
+        )
+      }),
+    )
+    const endpoint = bench.to(port)
+    const by: Array<string> = []
+    for (let i = 0; i < 4; i++) by.push(await text(await send(endpoint, request("GET", "/"))))
+    expect(by).toEqual(["0", "1", "2", "2"])
+    // This one is let go before the server does so, in the middle of a request perhaps.
+    hints[4] = "timeout=1"
+    await send(endpoint, request("GET", "/"))
+    expect(bench.connections).toBe(1)
+    await until("the connection is closed", () => bench.connections === 0)
+  })
+
+  it("ends the connection when more comes than was asked for", async () => {
+    const { port } = await bench.listen(
+      raw((socket, _seen, connection) => {
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${connection}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil`,
+        )
+      }),
+    )
+    const endpoint = bench.to(port)
+    expect(await text(await send(endpoint, request("GET", "/")))).toBe("0")
+    expect(await text(await send(endpoint, request("GET", "/")))).toBe("1")
+    await until("both connections are closed", () => bench.connections === 0)
+  })
+
   it("may lead to the next request from within its last callback", async () => {
     let finish = (): void => {}
     const { port } = await bench.http((_, response) => {
@@ -569,6 +607,83 @@ describe("a reply over HTTP/1.1", () => {
       setTimeout(() => response.end("b"), 120)
     })
     expect(await text(await send(bench.to(port), request("GET", "/"), { replyTimeoutMillis: 60 }))).toBe("ab")
+  })
+})
+
+describe("the body of a request over HTTP/1.1", () => {
+  it("is followed by its trailers, without those that could frame it", async () => {
+    const { port } = await bench.http((incoming, response) => {
+      incoming.resume().on("end", () => response.end(JSON.stringify(incoming.rawTrailers)))
+    })
+    const body = new Fed()
+    const sent = request("POST", "/")
+    sent.body = body
+    const reply = send(bench.to(port), sent)
+    await until("the body is wanted", () => body.sink !== undefined)
+    body.write("x")
+    body.end(new Headers(["x-sum", "1", "content-length", "5", "x-evil", "a\r\nb: c"]))
+    expect(JSON.parse(await text(await reply))).toEqual(["x-sum", "1"])
+  })
+
+  it("is not waited for with the head, so that a server may answer first", async () => {
+    const { port } = await bench.http((incoming, response) => {
+      response.write(incoming.headers["x-a"] ?? "")
+      incoming.on("data", (chunk: Buffer) => response.write(chunk)).on("end", () => response.end())
+    })
+    const body = new Fed()
+    const sent = request("POST", "/", { "x-a": "first," })
+    sent.body = body
+    const reply = await send(bench.to(port), sent)
+    body.write("then")
+    body.end()
+    expect(await text(reply)).toBe("first,then")
+  })
+
+  it("goes out whole whatever the size of its pieces", async () => {
+    const { port } = await bench.http((incoming, response) => void incoming.pipe(response))
+    for (const length of [undefined, 20_003]) {
+      const body = new Fed(length)
+      const sent = request("PUT", "/")
+      sent.body = body
+      const reply = send(bench.to(port), sent)
+      await until("the body is wanted", () => body.sink !== undefined)
+      for (const size of [1, 0, 9_999, 2, 10_001]) body.write("abcdefghij".repeat(1_001).slice(0, size))
+      body.end()
+      expect(await text(await reply)).toHaveLength(20_003)
+    }
+  })
+
+  it("that is of another length than announced breaks the request off", async () => {
+    const { port } = await bench.http((incoming, response) => void incoming.resume().on("end", () => response.end()))
+    const endpoint = bench.to(port)
+    for (const piece of ["abc", "abcdefg"]) {
+      const body = new Fed(5)
+      const sent = request("POST", "/")
+      sent.body = body
+      const refused = refusal(endpoint, sent)
+      await until("the body is wanted", () => body.sink !== undefined)
+      body.write(piece)
+      body.end()
+      expect((await refused)._tag).toBe("RequestAborted")
+    }
+    await until("both connections are closed", () => bench.connections === 0)
+  })
+
+  it("cannot be begun with what would end a line early", async () => {
+    let reached = 0
+    const { port } = await bench.http((_, response) => {
+      reached++
+      response.end()
+    })
+    const bad: ReadonlyArray<ReturnType<typeof request>> = [
+      request("GET", "/", { "x-a": "b\r\nx-evil: 1" }),
+      request("GET", "/", { "x a": "b" }),
+      request("GET", "/", { "x-a": "\u0100" }),
+      request("GET", "/ HTTP/1.1\r\nx-evil: 1\r\n\r\n"),
+      request("GE T", "/"),
+    ]
+    for (const sent of bad) expect((await refusal(bench.to(port), sent))._tag).toBe("RequestAborted")
+    expect(reached).toBe(0)
   })
 })
 
