@@ -96,192 +96,204 @@ let settingCount = 0
 
 const portOf = (bind: Bind): number | undefined => (bind.address._tag === "Unix" ? undefined : bind.address.port)
 
+/** What `compile` has to bring into a plan that follows another. */
+export const changesTo = (snapshot: Snapshot, previous: Plan | undefined): Changes =>
+  diff(previous?.heritage === undefined ? empty : previous.snapshot, snapshot)
+
 /** Compiles a snapshot, taking over from `previous` whatever is unchanged. */
-export const compile: (ports: CompilePorts, snapshot: Snapshot, previous: Plan | undefined) => Effect.Effect<Plan> =
-  Effect.fnUntraced(function* (ports, snapshot, previous) {
-    const before = previous?.heritage
-    const changes = diff(before === undefined || previous === undefined ? empty : previous.snapshot, snapshot)
-    const attachments =
-      before === undefined
-        ? Attachments.make(snapshot.attachments.values())
-        : updateAttachments(before.attachments, changes.attachments)
-    const services = (before?.services ?? Services.empty(ports.dispatch.whereabouts)).next(snapshot, changes)
-    const edits = routeEdits(changes)
-    const groups = nextGroups(before?.groups ?? new Map(), edits.groups)
-    // Whatever a route may depend on beside itself; a change of it makes routes look again when they are next taken.
-    const isSame =
-      before !== undefined &&
-      attachments === before.attachments &&
-      services === before.services &&
-      groups === before.groups &&
-      size(changes.backends) === 0
-    const tcpEdited = new Set<ListenerKey>()
-    for (const { listener } of changes.tcpRoutes.added.values()) tcpEdited.add(listener)
-    for (const { listener } of changes.tcpRoutes.removed.values()) tcpEdited.add(listener)
-    for (const one of changes.tcpRoutes.changed.values()) tcpEdited.add(one.before.listener).add(one.after.listener)
+export const compile: (
+  ports: CompilePorts,
+  snapshot: Snapshot,
+  previous: Plan | undefined,
+  changes?: Changes,
+) => Effect.Effect<Plan> = Effect.fnUntraced(function* (
+  ports,
+  snapshot,
+  previous,
+  changes = changesTo(snapshot, previous),
+) {
+  const before = previous?.heritage
+  const attachments =
+    before === undefined
+      ? Attachments.make(snapshot.attachments.values())
+      : updateAttachments(before.attachments, changes.attachments)
+  const services = (before?.services ?? Services.empty(ports.dispatch.whereabouts)).next(snapshot, changes)
+  const edits = routeEdits(changes)
+  const groups = nextGroups(before?.groups ?? new Map(), edits.groups)
+  // Whatever a route may depend on beside itself; a change of it makes routes look again when they are next taken.
+  const isSame =
+    before !== undefined &&
+    attachments === before.attachments &&
+    services === before.services &&
+    groups === before.groups &&
+    size(changes.backends) === 0
+  const tcpEdited = new Set<ListenerKey>()
+  for (const { listener } of changes.tcpRoutes.added.values()) tcpEdited.add(listener)
+  for (const { listener } of changes.tcpRoutes.removed.values()) tcpEdited.add(listener)
+  for (const one of changes.tcpRoutes.changed.values()) tcpEdited.add(one.before.listener).add(one.after.listener)
 
-    const siblings = new Map<BindKey, Array<Listener>>()
-    for (const listener of snapshot.listeners.values()) {
-      const known = siblings.get(listener.bind)
-      if (known === undefined) siblings.set(listener.bind, [listener])
-      else known.push(listener)
+  const siblings = new Map<BindKey, Array<Listener>>()
+  for (const listener of snapshot.listeners.values()) {
+    const known = siblings.get(listener.bind)
+    if (known === undefined) siblings.set(listener.bind, [listener])
+    else known.push(listener)
+  }
+
+  /** Routes of listeners that are new; looked for once, and only if there are any. */
+  let byListener: Map<ListenerKey, Array<Route>> | undefined
+  const routesOf = (key: ListenerKey): ReadonlyArray<Route> =>
+    (byListener ??= routesByListener(snapshot)).get(key) ?? []
+
+  /** For calls of the gateway's own, which belong to no listener. */
+  const callPolicies: PolicyPorts = {
+    clock: ports.dispatch.clock,
+    maxBufferBytes: defaults.maxBufferBytes,
+    ...(ports.gate === undefined ? {} : { gate: ports.gate }),
+    ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
+  }
+
+  const binds = new Map<BindKey, CompiledBind>()
+  const boundPolicies = new Map<BindKey, BoundPolicies>()
+  const listeners = new Map<ListenerKey, CompiledListener>()
+  const from = new Map<ListenerKey, CompiledFrom>()
+
+  const settingOf = (listener: Listener, port: number | undefined, frontend: FrontendSettings): Setting => {
+    const known = before?.listeners.get(listener.key)?.setting
+    if (isSame && known !== undefined && !changes.listeners.changed.has(listener.key) && known.port === port) {
+      if (known.policies.maxBufferBytes === frontend.maxBufferBytes) return known
     }
-
-    /** Routes of listeners that are new; looked for once, and only if there are any. */
-    let byListener: Map<ListenerKey, Array<Route>> | undefined
-    const routesOf = (key: ListenerKey): ReadonlyArray<Route> =>
-      (byListener ??= routesByListener(snapshot)).get(key) ?? []
-
-    /** For calls of the gateway's own, which belong to no listener. */
-    const callPolicies: PolicyPorts = {
-      clock: ports.dispatch.clock,
-      maxBufferBytes: defaults.maxBufferBytes,
-      ...(ports.gate === undefined ? {} : { gate: ports.gate }),
-      ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
+    const policies: PolicyPorts =
+      known?.policies.maxBufferBytes === frontend.maxBufferBytes
+        ? known.policies
+        : {
+            clock: ports.dispatch.clock,
+            maxBufferBytes: frontend.maxBufferBytes,
+            ...(ports.gate === undefined ? {} : { gate: ports.gate }),
+            ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
+          }
+    return {
+      generation: ++settingCount,
+      snapshot: { backends: snapshot.backends, services: snapshot.services },
+      attachments,
+      services,
+      groups,
+      listener,
+      port,
+      policies,
+      dispatch: ports.dispatch,
+      compiled: ports.compiled ?? (() => {}),
     }
+  }
 
-    const binds = new Map<BindKey, CompiledBind>()
-    const boundPolicies = new Map<BindKey, BoundPolicies>()
-    const listeners = new Map<ListenerKey, CompiledListener>()
-    const from = new Map<ListenerKey, CompiledFrom>()
-
-    const settingOf = (listener: Listener, port: number | undefined, frontend: FrontendSettings): Setting => {
-      const known = before?.listeners.get(listener.key)?.setting
-      if (isSame && known !== undefined && !changes.listeners.changed.has(listener.key) && known.port === port) {
-        if (known.policies.maxBufferBytes === frontend.maxBufferBytes) return known
-      }
-      const policies: PolicyPorts =
-        known?.policies.maxBufferBytes === frontend.maxBufferBytes
-          ? known.policies
-          : {
-              clock: ports.dispatch.clock,
-              maxBufferBytes: frontend.maxBufferBytes,
-              ...(ports.gate === undefined ? {} : { gate: ports.gate }),
-              ...(ports.expressions === undefined ? {} : { expressions: ports.expressions }),
-            }
-      return {
-        generation: ++settingCount,
-        snapshot: { backends: snapshot.backends, services: snapshot.services },
-        attachments,
-        services,
-        groups,
-        listener,
-        port,
-        policies,
-        dispatch: ports.dispatch,
-        compiled: ports.compiled ?? (() => {}),
-      }
+  const tcpTable = (setting: Setting): TcpTable<CompiledTcpRoute> => {
+    const own: Array<{ readonly route: CompiledTcpRoute["ir"]; readonly value: CompiledTcpRoute }> = []
+    for (const one of snapshot.tcpRoutes.values()) {
+      if (one.listener === setting.listener.key) own.push({ route: one, value: compileTcp(setting, one) })
     }
+    return makeTcp(own)
+  }
 
-    const tcpTable = (setting: Setting): TcpTable<CompiledTcpRoute> => {
-      const own: Array<{ readonly route: CompiledTcpRoute["ir"]; readonly value: CompiledTcpRoute }> = []
-      for (const one of snapshot.tcpRoutes.values()) {
-        if (one.listener === setting.listener.key) own.push({ route: one, value: compileTcp(setting, one) })
-      }
-      return makeTcp(own)
-    }
-
-    const compileListener = Effect.fnUntraced(function* (
-      listener: Listener,
-      port: number | undefined,
-      frontend: FrontendSettings,
-      overrides: FrontendPolicies["Tls"],
+  const compileListener = Effect.fnUntraced(function* (
+    listener: Listener,
+    port: number | undefined,
+    frontend: FrontendSettings,
+    overrides: FrontendPolicies["Tls"],
+  ) {
+    const known = before?.listeners.get(listener.key)
+    const setting = settingOf(listener, port, frontend)
+    const edit = edits.listeners.get(listener.key)
+    const routes =
+      known === undefined
+        ? Tree.make(routesOf(listener.key).map(candidate))
+        : edit === undefined
+          ? known.compiled.routes
+          : Tree.change(known.compiled.routes, { remove: edit.remove, add: edit.add.map(candidate) })
+    const isTlsChanged =
+      changes.listeners.changed.has(listener.key) && !Equal.equals(known?.compiled.ir.tls, listener.tls)
+    const tls =
+      known !== undefined && !isTlsChanged && known.tls === overrides
+        ? known.compiled.tls
+        : yield* contextOf(ports, listener.tls, overrides)
+    if (
+      known !== undefined &&
+      known.setting === setting &&
+      known.compiled.routes === routes &&
+      known.compiled.tls === tls &&
+      !tcpEdited.has(listener.key)
     ) {
-      const known = before?.listeners.get(listener.key)
-      const setting = settingOf(listener, port, frontend)
-      const edit = edits.listeners.get(listener.key)
-      const routes =
-        known === undefined
-          ? Tree.make(routesOf(listener.key).map(candidate))
-          : edit === undefined
-            ? known.compiled.routes
-            : Tree.change(known.compiled.routes, { remove: edit.remove, add: edit.add.map(candidate) })
-      const isTlsChanged =
-        changes.listeners.changed.has(listener.key) && !Equal.equals(known?.compiled.ir.tls, listener.tls)
-      const tls =
-        known !== undefined && !isTlsChanged && known.tls === overrides
-          ? known.compiled.tls
-          : yield* contextOf(ports, listener.tls, overrides)
-      if (
-        known !== undefined &&
-        known.setting === setting &&
-        known.compiled.routes === routes &&
-        known.compiled.tls === tls &&
-        !tcpEdited.has(listener.key)
-      ) {
-        return known
-      }
-      const tcpRoutes =
-        known !== undefined && known.setting === setting && !tcpEdited.has(listener.key)
-          ? known.compiled.tcpRoutes
-          : tcpTable(setting)
-      const steps = gatewaySteps(setting.policies, gatewayPolicies(attachments, { listener, port }))
-      const recorded = requestFrontendPolicies(attachments, { listener, port })
-      const recording = compileRecording(recorded.AccessLog, setting.policies)
-      const tracer = compileTracing(recorded.Tracing, setting.policies, ports.tracing)
-      const inner = layer(steps, named(listener, route(routes, setting)))
-      const logged = recording === undefined ? inner : recording.around(inner)
-      const traced: typeof inner =
-        tracer === undefined
-          ? logged
-          : (exchange) => {
-              tracer.begin(exchange)
-              return logged(exchange)
-            }
-      const { agents, protocols } = ports.dispatch
-      const push = agents?.push
-      const serve = push === undefined ? traced : (protocols?.a2a?.receiving(push, traced) ?? traced)
-      const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording, tracer }
-      return { setting, tls: overrides, compiled } satisfies CompiledFrom
-    })
-
-    for (const bind of snapshot.binds.values()) {
-      const own = siblings.get(bind.key) ?? []
-      const port = portOf(bind)
-      const gateway = own[0]?.name
-      const found = frontendPolicies(
-        attachments,
-        { name: gateway?.gatewayName ?? "default", namespace: gateway?.gatewayNamespace ?? "default" },
-        port,
-      )
-      const bound = reused(before?.binds.get(bind.key), ports.limits, bind, found, previous?.binds.get(bind.key)?.ir)
-      boundPolicies.set(bind.key, bound)
-      const compiled: Array<CompiledListener> = []
-      for (const listener of own) {
-        const one = yield* compileListener(listener, port, bound.frontend, bound.policies.Tls)
-        compiled.push(one.compiled)
-        listeners.set(listener.key, one.compiled)
-        from.set(listener.key, one)
-      }
-      const speaking = (protocols: ReadonlyArray<string>) =>
-        makeHosts(
-          compiled
-            .filter(({ ir }) => protocols.includes(ir.protocol))
-            .map((value) => ({ hostname: value.ir.hostname, value })),
-        )
-      binds.set(bind.key, {
-        ir: bind,
-        frontend: bound.frontend,
-        entrance: compileEntrance(bound.policies.ConnectionLimit, ports.gate),
-        admission: compileAdmission(bound.policies.NetworkAuthorization, callPolicies, () => snapshot.workloads),
-        permission: compilePermission(bound.policies.NetworkExtAuthz, callPolicies, () => plan),
-        plaintext: speaking(["HTTP"]),
-        sealed: speaking(["HTTPS", "TLS"]),
-        tcp: compiled.find(({ ir }) => ir.protocol === "TCP"),
-      })
+      return known
     }
-
-    const plan: Plan = {
-      version: (previous?.version ?? 0) + 1,
-      snapshot,
-      binds,
-      listeners,
-      heritage: { attachments, services, groups, binds: boundPolicies, listeners: from },
-      callees: new Callees({ snapshot, attachments, services }, ports.dispatch, callPolicies),
-      use: new PlanUse(),
-    }
-    return plan
+    const tcpRoutes =
+      known !== undefined && known.setting === setting && !tcpEdited.has(listener.key)
+        ? known.compiled.tcpRoutes
+        : tcpTable(setting)
+    const steps = gatewaySteps(setting.policies, gatewayPolicies(attachments, { listener, port }))
+    const recorded = requestFrontendPolicies(attachments, { listener, port })
+    const recording = compileRecording(recorded.AccessLog, setting.policies)
+    const tracer = compileTracing(recorded.Tracing, setting.policies, ports.tracing)
+    const inner = layer(steps, named(listener, route(routes, setting)))
+    const logged = recording === undefined ? inner : recording.around(inner)
+    const traced: typeof inner =
+      tracer === undefined
+        ? logged
+        : (exchange) => {
+            tracer.begin(exchange)
+            return logged(exchange)
+          }
+    const { agents, protocols } = ports.dispatch
+    const push = agents?.push
+    const serve = push === undefined ? traced : (protocols?.a2a?.receiving(push, traced) ?? traced)
+    const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording, tracer }
+    return { setting, tls: overrides, compiled } satisfies CompiledFrom
   })
+
+  for (const bind of snapshot.binds.values()) {
+    const own = siblings.get(bind.key) ?? []
+    const port = portOf(bind)
+    const gateway = own[0]?.name
+    const found = frontendPolicies(
+      attachments,
+      { name: gateway?.gatewayName ?? "default", namespace: gateway?.gatewayNamespace ?? "default" },
+      port,
+    )
+    const bound = reused(before?.binds.get(bind.key), ports.limits, bind, found, previous?.binds.get(bind.key)?.ir)
+    boundPolicies.set(bind.key, bound)
+    const compiled: Array<CompiledListener> = []
+    for (const listener of own) {
+      const one = yield* compileListener(listener, port, bound.frontend, bound.policies.Tls)
+      compiled.push(one.compiled)
+      listeners.set(listener.key, one.compiled)
+      from.set(listener.key, one)
+    }
+    const speaking = (protocols: ReadonlyArray<string>) =>
+      makeHosts(
+        compiled
+          .filter(({ ir }) => protocols.includes(ir.protocol))
+          .map((value) => ({ hostname: value.ir.hostname, value })),
+      )
+    binds.set(bind.key, {
+      ir: bind,
+      frontend: bound.frontend,
+      entrance: compileEntrance(bound.policies.ConnectionLimit, ports.gate),
+      admission: compileAdmission(bound.policies.NetworkAuthorization, callPolicies, () => snapshot.workloads),
+      permission: compilePermission(bound.policies.NetworkExtAuthz, callPolicies, () => plan),
+      plaintext: speaking(["HTTP"]),
+      sealed: speaking(["HTTPS", "TLS"]),
+      tcp: compiled.find(({ ir }) => ir.protocol === "TCP"),
+    })
+  }
+
+  const plan: Plan = {
+    version: (previous?.version ?? 0) + 1,
+    snapshot,
+    binds,
+    listeners,
+    heritage: { attachments, services, groups, binds: boundPolicies, listeners: from },
+    callees: new Callees({ snapshot, attachments, services }, ports.dispatch, callPolicies),
+    use: new PlanUse(),
+  }
+  return plan
+})
 
 const candidate = (one: Route): Tree.Candidate<RouteCell> => ({ route: one, value: new RouteCell(one) })
 

@@ -6,11 +6,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { Bind, ListenAddress } from "../../ir/Bind.ts"
-import { type Changes, changedPart, diff } from "../../ir/diff.ts"
+import { type Changes, changedPart } from "../../ir/diff.ts"
 import type { BindKey } from "../../ir/Key.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { validate } from "../../ir/validate.ts"
-import { compile, type CompilePorts } from "../../stages/compile.ts"
+import { changesTo, compile, type CompilePorts } from "../../stages/compile.ts"
 import type { Live, Plan } from "../../stages/Plan.ts"
 import type { Address } from "../../stages/Connection.ts"
 import type { Listening, Network, Socket } from "../../stages/ports/Network.ts"
@@ -72,8 +72,7 @@ const leaves: ReadonlyArray<keyof Changes> = ["routes", "tcpRoutes", "workloads"
  * What has to be looked at again; undefined for everything. One new route among ten thousand must not have all of them
  * judged again, but whatever is taken away, or is referred to, may leave others without what they need.
  */
-const partToCheck = (before: Snapshot, after: Snapshot): Snapshot | undefined => {
-  const changes = diff(before, after)
+const partToCheck = (changes: Changes): Snapshot | undefined => {
   const isContained = Object.entries(changes).every(
     ([table, { added, changed, removed }]) =>
       removed.size === 0 && (leaves.includes(table as keyof Changes) || added.size + changed.size === 0),
@@ -120,7 +119,9 @@ export const make = (ports: PublishPorts, live: Live) => {
     })
 
   const prepare = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const part = partToCheck(live.current.snapshot, snapshot)
+    const before = live.current
+    const changes = changesTo(snapshot, before)
+    const part = partToCheck(changes)
     const problems = validate(snapshot, part).filter(({ severity }) => severity === "error")
     if (problems.length > 0) {
       return yield* Effect.fail<Unusable>({
@@ -134,8 +135,7 @@ export const make = (ports: PublishPorts, live: Live) => {
     const wrong = ports.check?.(part ?? snapshot) ?? []
     if (wrong.length > 0) return yield* Effect.fail<Unusable>({ _tag: "Unusable", problems: wrong })
     if (ports.need !== undefined) yield* ports.need(part ?? snapshot)
-    const before = live.current
-    const plan = yield* compile(ports.compile, snapshot, before)
+    const plan = yield* compile(ports.compile, snapshot, before, changes)
 
     const wanted = new Map<string, Bind>()
     for (const bind of snapshot.binds.values()) {
