@@ -77,6 +77,10 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
       const { story } = await import("./cli/story.ts")
       return story(asked.id, asked.admin, asked.json, process.env)
     }
+    case "Stories": {
+      const { latest } = await import("./cli/story.ts")
+      return latest(asked.count, asked.admin, asked.json, process.env)
+    }
     case "Status": {
       const { status } = await import("./cli/status.ts")
       return status(asked.admin, asked.json, process.env)

@@ -25,6 +25,7 @@ export type Asked =
   | ({ readonly _tag: "Keys" } & KeysAsked)
   | { readonly _tag: "Validate"; readonly file: string; readonly json: boolean }
   | { readonly _tag: "Story"; readonly id: string; readonly admin: string | undefined; readonly json: boolean }
+  | { readonly _tag: "Stories"; readonly count: number; readonly admin: string | undefined; readonly json: boolean }
   | { readonly _tag: "Status"; readonly admin: string | undefined; readonly json: boolean }
   | ({ readonly _tag: "Lock" } & LockAsked)
   | ({ readonly _tag: "Logs" } & LogsAsked)
@@ -69,6 +70,8 @@ Usage
   sluice cel 'EXPRESSION' [--context FILE] [--place PLACE] [--json]
                                           what an expression gives with the variables of a file, its type and what it needs
   sluice explain --id ID [--json]         why an exchange of a running gateway ended as it did, by the x-sluice-id of its reply
+  sluice explain --latest [-n COUNT] [--json]
+                                          the latest exchanges and connections that have a story, each with why it ended so
   sluice status [--json]                  how a running gateway is
   sluice logs [-f] [-n COUNT] [--status CODE] [--json]
                                           the latest entries of the request log; with -f those to come as well
@@ -141,6 +144,8 @@ const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
     options: {
       request: { type: "string", short: "r" },
       id: { type: "string" },
+      latest: { type: "boolean", default: false },
+      count: { type: "string", short: "n", default: "20" },
       admin: { type: "string" },
       header: { type: "string", short: "H", multiple: true, default: [] },
       json: { type: "boolean", default: false },
@@ -150,6 +155,11 @@ const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
   })
   if (values.help) return { _tag: "Help" }
   if (values.id !== undefined) return { _tag: "Story", id: values.id, admin: values.admin, json: values.json }
+  if (values.latest) {
+    const count = Number(values.count)
+    if (!Number.isInteger(count) || count < 1 || count > 500) return usage("--count is a number from 1 to 500")
+    return { _tag: "Stories", count, admin: values.admin, json: values.json }
+  }
   const file = onlyFile(positionals, values.file)
   if (typeof file === "object") return file
   if (file === undefined) return usage("explain needs a file: sluice explain FILE --request 'GET http://host/path'")

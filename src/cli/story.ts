@@ -13,11 +13,14 @@ const brief = (detail: unknown): string => {
 
 export const timeline = (story: Explanation): string => {
   const { calls = [], fields, steps } = story
-  const asked = `${String(fields["http.method"] ?? "")} ${String(fields["http.host"] ?? "")}${String(fields["http.path"] ?? "")}`
+  const asked =
+    fields["http.method"] === undefined
+      ? `connection from ${String(fields["src.addr"] ?? "nobody knows where")}`
+      : `${String(fields["http.method"])} ${String(fields["http.host"] ?? "")}${String(fields["http.path"] ?? "")}`
   return [
     story.why,
     "",
-    `${story.at}  ${asked.trim()}  ${story.durationMillis} ms`,
+    `${story.at}  ${asked}  ${story.durationMillis} ms`,
     ...steps.map(
       ({ atMillis, decision, detail, stage }) => `${at(atMillis)}  ${stage.padEnd(24)} ${decision}${brief(detail)}`,
     ),
@@ -36,4 +39,21 @@ export const story = (id: string, admin: string | undefined, json: boolean, env:
     const reply = await adminClient(admin, env).ask("GET", `/api/explain/${encodeURIComponent(id)}`)
     const found = (await reply.json()) as Explanation
     return done(json ? `${JSON.stringify(found, null, 2)}\n` : timeline(found))
+  })
+
+interface Told {
+  readonly stories: ReadonlyArray<Pick<Explanation, "at" | "id" | "why">>
+}
+
+export const latest = (
+  count: number,
+  admin: string | undefined,
+  json: boolean,
+  env: NodeJS.ProcessEnv,
+): Promise<Printed> =>
+  asking(async () => {
+    const reply = await adminClient(admin, env).ask("GET", `/api/explain?count=${count}`)
+    const { stories } = (await reply.json()) as Told
+    if (json) return done(`${JSON.stringify(stories, null, 2)}\n`)
+    return done(stories.map(({ at: when, id, why }) => `${when}  ${id}  ${why}\n`).join(""))
   })

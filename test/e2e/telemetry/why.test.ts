@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { startAgent } from "../a2a/agent.ts"
 import { sendJson, startProvider } from "../llm/provider.ts"
 import { answerOf, ask, modern, scripted } from "../mcp/harness.ts"
-import { freePort, Standalone, until } from "../standalone.ts"
+import * as net from "node:net"
+import { command, freePort, Standalone, until } from "../standalone.ts"
 
 interface Story {
   readonly why: string
@@ -23,6 +24,7 @@ let gateway: Standalone | undefined
 let admin: string
 let port: number
 let models: number
+let raw: number
 const closing: Array<() => unknown> = []
 
 const story = async (id: string | null): Promise<Story> => {
@@ -49,6 +51,7 @@ const completion = {
 beforeAll(async () => {
   port = await freePort()
   models = await freePort()
+  raw = await freePort()
   const tools = await scripted(
     modern((turn) =>
       turn.message.method === "tools/list"
@@ -104,6 +107,11 @@ ${route("nothing", "{directResponse: {status: 418, body: tea}}")}
       matches: [{path: {pathPrefix: /a2a}}]
       policies: {a2a: {}}
       backends: [{host: "127.0.0.1:${agent.port}"}]
+- port: ${raw}
+  listeners:
+  - {name: database, protocol: TCP, tcpRoutes: [{name: orders, backends: [{host: "127.0.0.1:1"}]}]}
+frontendPolicies:
+  networkAuthorization: {rules: [{deny: 'source.address == "127.0.0.2"'}]}
 llm:
   port: ${models}
   models:
@@ -174,6 +182,66 @@ describe("a refusal", () => {
         .on("error", reject)
     })
     expect((await story(id ?? null)).why).toMatch(/^404 by no listener took it: listener not found\.$/)
+  })
+})
+
+describe("a raw connection", () => {
+  /** Opens one, and waits for its end. */
+  const knock = (localAddress: string): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = net.connect({ port: raw, host: "127.0.0.1", localAddress }, () => socket.write("hello"))
+      socket.on("error", () => {})
+      socket.once("close", () => resolve())
+    })
+
+  interface Latest {
+    readonly id: string
+    readonly why: string
+  }
+
+  const latest = async (holds: (one: Latest) => boolean): Promise<Latest> => {
+    let found: Latest | undefined
+    await until(async () => {
+      const { code, error, out } = await command(["explain", "--latest", "-n", "500", "--json", "--admin", admin])
+      expect([code, error]).toEqual([0, ""])
+      found = (JSON.parse(out) as ReadonlyArray<Latest>).find(holds)
+      return found !== undefined
+    })
+    return found as Latest
+  }
+
+  it("that a rule refuses has a story, which the list of the latest names", async () => {
+    await knock("127.0.0.2")
+    const { id, why } = await latest(({ why: text }) => text.includes("networkAuthorization"))
+    expect(why).toBe(
+      "The connection was refused by the policy networkAuthorization (listener database): network authorization failed.",
+    )
+    const told = await story(id)
+    expect(told.steps).toEqual([{ stage: "networkAuthorization", decision: "refused: network authorization failed" }])
+    const { code, out } = await command(["explain", "--id", id, "--admin", admin])
+    expect(code).toBe(0)
+    expect(out).toContain(why)
+    expect(out).toMatch(/connection from 127\.0\.0\.2:\d+/)
+  }, 60_000)
+
+  it("whose backend cannot be reached has one, named in its line of the log", async () => {
+    await knock("127.0.0.1")
+    await until(() => /protocol=tcp.* sluice\.id=[0-9a-f]{16}/.test(gateway?.out ?? ""))
+    const id = / sluice\.id=([0-9a-f]{16})/.exec(gateway?.out ?? "")?.[1] ?? ""
+    expect((await story(id)).why).toMatch(
+      /^The connection was refused by the way to the backend \(listener database, route default\/orders\): connection refused \(ECONNREFUSED\)\.$/,
+    )
+  })
+
+  it("that its client only opens and leaves is nobody's refusal", async () => {
+    const before = await fetch(`${admin}/api/explain?count=500`).then((reply) => reply.json())
+    await new Promise<void>((resolve) => {
+      const socket = net.connect(port, "127.0.0.1", () => socket.end(() => resolve()))
+    })
+    await until(
+      async () => ((await gateway?.metric("downstream_connections_rejected_total", 'stage="listener"')) ?? 0) > 0,
+    )
+    expect(await fetch(`${admin}/api/explain?count=500`).then((reply) => reply.json())).toEqual(before)
   })
 })
 
@@ -279,5 +347,93 @@ describe("agents", () => {
     const call = steps.find(({ stage }) => stage === "a2a")
     expect(call?.decision).toBe("GetTask")
     expect(call?.detail).toMatchObject({ binding: "JSONRPC", version: "1.0", "a2a.method": "GetTask" })
+  })
+})
+
+describe("sluice explain --id", () => {
+  const wish = (expression: string): Promise<Response> =>
+    fetch(`${admin}/api/explain`, { method: "POST", body: JSON.stringify({ count: 1, expression }) })
+
+  const told = async (reply: { readonly headers: Headers }): Promise<string> => {
+    const id = reply.headers.get("x-sluice-id")
+    await story(id)
+    const { code, error, out } = await command(["explain", "--id", String(id), "--admin", admin])
+    expect([code, error]).toEqual([0, ""])
+    // The first line is the whole answer in one sentence.
+    expect(out.split("\n")[0]).toMatch(/^\d{3} .+\.$/)
+    return out
+  }
+
+  it("HTTP: listener, route, what policies decided, and the attempt", async () => {
+    await wish('request.path == "/key"')
+    const reply = await fetch(`http://127.0.0.1:${port}/key`, { headers: { authorization: "Bearer right" } })
+    await reply.text()
+    const text = await told(reply)
+    expect(text).toMatch(/^200 by the upstream 127\.0\.0\.1:\d+ \(listener main, route default\/key, backend .+\)\.\n/)
+    expect(text).toMatch(/GET 127\.0\.0\.1\/key/)
+    for (const line of [
+      / listener +\S+\/main$/m,
+      / route +\S+\/key /m,
+      / ApiKey +passed$/m,
+      / attempt +answered 200/m,
+    ]) {
+      expect(text).toMatch(line)
+    }
+  })
+
+  it("MCP: the targets that were asked and how each answered", async () => {
+    await wish('request.path == "/mcp" && request.headers["x-ask"] == "2"')
+    const said = await ask(`http://127.0.0.1:${port}/mcp`, "tools/list", {}, { headers: { "x-ask": "2" } })
+    const text = await told(said)
+    for (const line of [
+      / target +asks shop for tools\/list$/m,
+      / target +dead failed: Unreachable/m,
+      / mcp +tools\/list$/m,
+    ]) {
+      expect(text).toMatch(line)
+    }
+  })
+
+  it("models: who was asked for what, what was translated, tokens and cost", async () => {
+    await wish('request.path.endsWith("/messages") && request.headers["x-ask"] == "3"')
+    const reply = await fetch(`http://127.0.0.1:${models}/v1/messages`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "anthropic-version": "2023-06-01", "x-ask": "3" },
+      body: JSON.stringify({ model: "gpt", max_tokens: 10, messages: [{ role: "user", content: "hi" }] }),
+    })
+    await reply.text()
+    const text = await told(reply)
+    for (const line of [
+      / model +asks \S+ \(openai\) for gpt-real, translated from \w+ to \w+$/m,
+      / guard +regex looked at the request: allow$/m,
+      / model +gpt was answered for by .*"tokens":18/m,
+      / cost +\S/m,
+    ]) {
+      expect(text).toMatch(line)
+    }
+  })
+
+  it("agents: the method, the binding and the version", async () => {
+    await wish('request.path.startsWith("/a2a") && request.headers["x-ask"] == "4"')
+    const reply = await fetch(`http://127.0.0.1:${port}/a2a/jsonrpc`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "a2a-version": "1.0", "x-ask": "4" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "GetTask", params: { id: "none" } }),
+    })
+    await reply.text()
+    expect(await told(reply)).toMatch(/ a2a +GetTask.*"binding":"JSONRPC"/m)
+  })
+
+  it("a name that nobody has is an error, and so is a gateway that does not answer", async () => {
+    const [unknown, nobody] = await Promise.all([
+      command(["explain", "--id", "nothing", "--admin", admin]),
+      command(["explain", "--id", "nothing", "--admin", "http://127.0.0.1:1"]),
+    ])
+    expect(unknown).toMatchObject({
+      code: 1,
+      out: "",
+      error: expect.stringContaining("there is no story of that name"),
+    })
+    expect(nobody).toMatchObject({ code: 1, out: "", error: expect.stringContaining("no gateway answers at") })
   })
 })
