@@ -1,7 +1,7 @@
 /** Metrics as people get them: read by Prometheus, as text and as protobuf, and told to a receiver of OTLP. */
 import * as http from "node:http"
 import type { AddressInfo } from "node:net"
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { otlpReceiver, type OtlpReceiver } from "../../peers/otlp.ts"
 import { familiesIn, nativeBuckets } from "../../peers/prometheus.ts"
 import { read } from "../../telemetry/prometheus.ts"
@@ -108,4 +108,61 @@ it("a receiver of OTLP is told what came since, at intervals, and the rest at th
   await (await fetch(`http://127.0.0.1:${port}/`)).text()
   expect(await gateway.stop()).toBe(0)
   expect(requestsTold()).toBe(11)
+})
+
+describe("labels that clients can make up", () => {
+  const bound = 10_000
+  const beyond = 25
+
+  /** As many requests, each of a tenant of its own, on a few connections. */
+  const flood = async (to: number, count: number): Promise<void> => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 16 })
+    let next = 0
+    const ask = (): Promise<void> =>
+      new Promise((resolve, reject) => {
+        http
+          .get({ agent, host: "127.0.0.1", port: to, headers: { "x-tenant": `tenant-${next++}` } }, (reply) => {
+            reply.resume().once("end", resolve)
+          })
+          .once("error", reject)
+      })
+    const some = async (): Promise<void> => {
+      while (next < count) await ask()
+    }
+    await Promise.all(Array.from({ length: 16 }, some))
+    agent.destroy()
+  }
+
+  it("are bounded: what is beyond shares one series, and how much that was is told", async () => {
+    const one = await freePort()
+    const text = `
+config:
+  metrics:
+    fields: {add: {tenant: 'request.headers["x-tenant"]'}}
+    # So many buckets are more than the reader can check in time.
+    remove: [request_duration, request_processing, response_processing, request_overhead, response_bytes]
+gateways: {default: {port: ${one}}}
+routes: [{policies: {directResponse: {status: 200, body: ok}}}]
+`
+    const small = await new Standalone({ args: ["-c", text], env: { RUST_LOG: "request=off" } }).serving()
+    try {
+      await flood(one, bound + beyond)
+      const samples = read(await small.metrics())
+      const requests = samples.filter(({ name }) => name === "agentgateway_requests_total")
+      const rest = requests.filter(({ labels }) => labels["tenant"] === "overflow")
+      expect(requests).toHaveLength(bound + 1)
+      expect(rest).toHaveLength(1)
+      expect(new Set(Object.values(rest[0]?.labels ?? {}))).toEqual(new Set(["overflow"]))
+      expect(requests.reduce((sum, { value }) => sum + value, 0)).toBe(bound + beyond)
+      expect(rest[0]?.value).toBe(beyond)
+      expect(
+        samples.find(
+          ({ labels, name }) =>
+            name === "agentgateway_metric_series_overflow_total" && labels["metric"] === "agentgateway_requests_total",
+        )?.value,
+      ).toBe(beyond)
+    } finally {
+      small.kill("SIGKILL")
+    }
+  }, 120_000)
 })
