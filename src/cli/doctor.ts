@@ -1,9 +1,9 @@
 /** `sluice doctor`: whether everything that a configuration leans on is there. */
 import * as Effect from "effect/Effect"
 import { X509Certificate } from "node:crypto"
-import { accessSync, constants } from "node:fs"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
 import * as net from "node:net"
-import { delimiter, join } from "node:path"
+import { delimiter, dirname, join, resolve } from "node:path"
 import * as Redacted from "effect/Redacted"
 import type { Backend } from "../../ir/Backend.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
@@ -43,6 +43,19 @@ const reach = (target: HostTarget): Promise<string | undefined> =>
     socket.once("connect", () => end(undefined))
     socket.once("error", (error) => end(error.message || String(Reflect.get(error, "code"))))
   })
+
+/** A file that is not there yet is not made here: it is enough that it could be. A text says why not. */
+const couldBeMade = (path: string): string | undefined => {
+  let folder = dirname(resolve(path))
+  while (!existsSync(folder)) folder = dirname(folder)
+  if (!statSync(folder).isDirectory()) return `${folder} is no folder`
+  try {
+    accessSync(folder, constants.W_OK)
+    return undefined
+  } catch {
+    return `nothing can be written in ${folder}`
+  }
+}
 
 const isFree = (host: string | undefined, port: number): Promise<string | undefined> =>
   new Promise((resolve) => {
@@ -269,8 +282,15 @@ export const examine = async (
   const worst = Math.max(0, ...skews.flatMap((one) => (one === undefined ? [] : [one])))
   if (worst > skewSecondsMax)
     found.push(finding("warn", "clock", `differs by ${Math.round(worst)} s from that of a target`))
-  if (settings.database.isNamed) {
-    const { location } = settings.database
+  const { location } = settings.database
+  if (settings.database.isNamed && location._tag === "File" && !existsSync(location.path)) {
+    const why = couldBeMade(location.path)
+    found.push(
+      why === undefined
+        ? finding("ok", "database", `${describeStorage(location)} is not there yet, and can be made`)
+        : finding("fail", "database", `${describeStorage(location)}: ${why}`),
+    )
+  } else if (settings.database.isNamed) {
     const open = Effect.scoped(
       Effect.provide(
         Effect.flatMap(Storage, ({ check }) => check),

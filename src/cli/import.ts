@@ -29,6 +29,8 @@ export const importFrom = async (
   } catch (error) {
     return failed(`${file}: ${error instanceof Error ? error.message : String(error)}`)
   }
+  if (typeof document !== "object" || document === null || Array.isArray(document))
+    return failed(`${file}: it holds no configuration of ${from}: that is a map`)
   const imported: Imported =
     from === "litellm"
       ? litellm(document)

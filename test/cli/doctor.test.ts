@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto"
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import * as http from "node:http"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
@@ -116,5 +116,93 @@ describe("what a configuration leans on", () => {
     expect(found).toContain("ok openAI: OPENAI_API_KEY is set")
     expect(found).toContain(`ok 127.0.0.1:${port}: can be reached`)
     expect(found.join("\n")).not.toContain("hidden-word")
+  })
+
+  it("files that are named have to be there", async () => {
+    const printed = await doctor(
+      write(
+        `binds: [{port: 0, listeners: [{protocol: HTTPS, tls: {cert: "/no/such/cert.pem", key: "${certificates}server.key"}, routes: []}]}]`,
+      ),
+      admin,
+      false,
+      {},
+    )
+    expect(printed.exitCode).toBe(1)
+    expect(printed.out).toMatch(/FAIL .*cannot be used:\n.*\/no\/such\/cert\.pem.*there is no such file/s)
+    const absent = await doctor(join(folder, "absent.yaml"), admin, false, {})
+    expect(absent).toMatchObject({ exitCode: 1, out: expect.stringContaining("FAIL") })
+  })
+
+  it("a certificate that is none is told", async () => {
+    const broken = join(folder, "broken.pem")
+    writeFileSync(broken, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    const found = await grades(
+      `binds: [{port: 0, listeners: [{name: shop, protocol: HTTPS, tls: {cert: "${broken}", key: "${certificates}server.key"}, routes: []}]}]`,
+    )
+    expect(found.filter((one) => one.startsWith("fail"))).not.toEqual([])
+  })
+
+  it("the database has to open", async () => {
+    const asked = async (path: string) =>
+      (await grades(`{config: {database: {url: "sqlite://${path}"}}, binds: []}`)).filter((one) =>
+        / database: /.test(one),
+      )
+    const taken = write("nothing of a folder")
+    expect(await asked(join(taken, "data.db"))).toEqual([`fail database: ${taken}/data.db: ${taken} is no folder`])
+    expect(await asked(taken)).toEqual([expect.stringMatching(/^fail database: .*not a database/)])
+    // It changes nothing, so it makes nothing either.
+    const absent = join(folder, "none", "such", "data.db")
+    expect(await asked(absent)).toEqual([`ok database: ${absent} is not there yet, and can be made`])
+    expect(existsSync(join(folder, "none"))).toBe(false)
+    const postgres = await grades(`
+config: {database: {url: "postgres://user:hidden-word@127.0.0.1:1/none"}}
+binds: []
+`)
+    expect(postgres).toEqual(expect.arrayContaining([expect.stringMatching(/^fail database: /)]))
+    expect(postgres.join("\n")).not.toContain("hidden-word")
+  })
+
+  it("providers have to be reached, and so have names that there are not", async () => {
+    const found = await grades(`
+llm:
+  port: 39999
+  models:
+  - {name: a, provider: openAI, params: {apiKey: k, baseUrl: "http://127.0.0.1:1/v1"}}
+  - {name: b, provider: anthropic, params: {apiKey: k, baseUrl: "http://nobody.invalid:80"}}
+`)
+    expect(found).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^fail 127\.0\.0\.1:1: cannot be reached: .*ECONNREFUSED/),
+        expect.stringMatching(/^fail nobody\.invalid:80: cannot be reached: /),
+      ]),
+    )
+  })
+
+  it("a gateway that runs has its ports, so they are not tried", async () => {
+    const version = http.createServer((_, response) =>
+      response.writeHead(200, { "content-type": "application/json" }).end("{}"),
+    )
+    await new Promise<void>((resolve) => version.listen(0, "127.0.0.1", resolve))
+    const at = `http://127.0.0.1:${(version.address() as net.AddressInfo).port}`
+    const found = await examine(write(`binds: [{port: ${port}, listeners: []}]`), at, {})
+    version.close()
+    version.closeAllConnections()
+    expect(found).toContainEqual({ grade: "ok", about: "gateway", message: `answers at ${at}` })
+    expect(found.map(({ about }) => about)).not.toContain(`bind/${port}`)
+  })
+
+  it("a warning is told, and is no failure", async () => {
+    const printed = await doctor(
+      write(
+        "llm: {port: 39999, models: [{name: gpt, provider: openAI, params: {baseUrl: 'http://127.0.0.1:" +
+          String(port) +
+          "/v1'}}]}",
+      ),
+      admin,
+      false,
+      {},
+    )
+    expect(printed.out).toMatch(/^warn {2}openAI: has no key/m)
+    expect(printed.exitCode).toBe(0)
   })
 })

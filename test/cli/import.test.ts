@@ -393,4 +393,150 @@ mcp_servers:
     expect(findings.filter((one) => /imported:/.test(one))).toEqual([])
     expect(JSON.stringify(config)).not.toContain("{input:")
   })
+
+  it("LiteLLM: every section that its own examples have, each key that is left to a person by its name", async () => {
+    const { config, findings } = await run(
+      "litellm",
+      `
+model_list:
+- model_name: plain
+  litellm_params: {model: gpt-5-mini, region_name: eu}
+  model_info: {id: "1"}
+- model_name: "*"
+  litellm_params: {model: openai/*, api_key: os.environ/OPENAI_API_KEY}
+- model_name: "openai/*"
+  litellm_params: {model: openai/*, api_key: os.environ/OPENAI_API_KEY}
+- model_name: tagged
+  litellm_params: {model: openai/one, api_key: fake-key-in-the-open, api_base: "https://a.example/", tags: [teamA]}
+  model_info: {id: team-a, team_id: a}
+- model_name: tagged
+  litellm_params: {model: openai/one, api_key: fake-key-in-the-open, api_base: "https://a.example/", tags: [teamB]}
+- model_name: hosted
+  litellm_params: {model: openai/llava-hf/llava, api_base: "http://localhost:8000", api_key: os.environ/K}
+  model_info: {supports_vision: true}
+- model_name: batch
+  litellm_params: {model: bedrock/us.model-v1:0, s3_bucket_name: b, aws_batch_role_arn: "arn:aws:iam::1:role/r"}
+  model_info: {mode: batch}
+guardrails:
+- guardrail_name: before
+  litellm_params: {guardrail: bedrock, mode: pre_call, guardrailIdentifier: x}
+general_settings:
+  master_key: os.environ/MASTER
+  custom_auth: custom.auth
+  pass_through_endpoints: [{path: /pass, target: "https://b.example"}]
+litellm_settings:
+  include_cost_in_streaming_usage: true
+  default_team_settings: [{team_id: one, success_callback: [langfuse]}]
+  cache: true
+  callbacks: [otel]
+finetune_settings: [{custom_llm_provider: azure}]
+files_settings: [{custom_llm_provider: azure}]
+vector_store_registry: [{vector_store_name: v}]
+`,
+    )
+    for (const path of [
+      "model_list[0].litellm_params.region_name",
+      "model_list[3].litellm_params.tags",
+      "model_list[3].model_info.team_id",
+      "model_list[6].litellm_params.s3_bucket_name",
+      "model_list[6].litellm_params.aws_batch_role_arn",
+      "guardrails",
+      "general_settings.custom_auth",
+      "general_settings.pass_through_endpoints",
+      "litellm_settings.include_cost_in_streaming_usage",
+      "litellm_settings.default_team_settings",
+      "litellm_settings.cache",
+      "finetune_settings",
+      "files_settings",
+      "vector_store_registry",
+    ]) {
+      expect(
+        findings.some((one) => one.startsWith(`manual: ${path}:`)),
+        `${path} in\n${findings.join("\n")}`,
+      ).toBe(true)
+    }
+    expect(config).toMatchObject({
+      llm: {
+        models: expect.arrayContaining([
+          { name: "plain", provider: "openAI", params: { model: "gpt-5-mini" } },
+          expect.objectContaining({ name: "hosted", params: expect.objectContaining({ model: "llava-hf/llava" }) }),
+        ]),
+        virtualModels: [expect.objectContaining({ name: "tagged" })],
+      },
+    })
+    expect(findings.filter((one) => /imported:/.test(one))).toEqual([])
+  })
+
+  it.each<readonly [from: string, what: string, document: unknown, path: string]>([
+    ["litellm", "a map of models", { model_list: { gpt: {} } }, "model_list"],
+    ["litellm", "settings that are a word", { model_list: [], litellm_settings: "on" }, "litellm_settings"],
+    ["litellm", "fallbacks that are a word", { router_settings: { fallbacks: "gpt" } }, "router_settings.fallbacks"],
+    [
+      "litellm",
+      "a fallback to a word",
+      { router_settings: { fallbacks: [{ gpt: "claude" }] } },
+      "router_settings.fallbacks.gpt",
+    ],
+    ["litellm", "a model that is a word", { model_list: ["gpt"] }, "model_list[0]"],
+    ["litellm", "servers in a list", { mcp_servers: [{ url: "http://a" }] }, "mcp_servers"],
+    ["litellm", "callbacks that are a word", { litellm_settings: { callbacks: "otel" } }, "litellm_settings.callbacks"],
+    ["portkey", "targets in a map", { targets: { a: 1 } }, "targets"],
+    ["portkey", "a strategy that is a word", { strategy: "fallback", targets: [{ provider: "openai" }] }, "strategy"],
+    ["portkey", "a key nobody knows", { provider: "openai", forward_headers: ["x"] }, "config.forward_headers"],
+    ["mcp", "servers in a list", { mcpServers: [{ url: "http://a" }] }, "mcpServers"],
+    ["mcp", "a server that is a word", { mcpServers: { a: "npx" } }, "mcpServers.a"],
+    ["mcp", "no servers at all", { theme: "dark" }, "(all)"],
+    [
+      "mcp",
+      "a key nobody knows",
+      { mcpServers: { a: { url: "http://a/mcp", oauth: { id: 1 } } } },
+      "mcpServers.a.oauth",
+    ],
+  ])("of %s: %s is named, not dropped and no crash", async (from, _, document, path) => {
+    const { findings } = await run(from, JSON.stringify(document))
+    expect(findings).toContainEqual(
+      expect.stringMatching(new RegExp(`^manual: ${path.replaceAll(/[[\]().]/g, "\\$&")}:`)),
+    )
+  })
+
+  it.each(["litellm", "portkey", "mcp", "agentgateway"])("what is no map is no configuration of %s", async (from) => {
+    const path = join(folder, `${from}-list.yaml`)
+    writeFileSync(path, "[1, 2]")
+    expect(await importFrom(from, path, undefined, {})).toMatchObject({
+      exitCode: 1,
+      out: "",
+      error: expect.stringContaining(`it holds no configuration of ${from}`),
+    })
+  })
+
+  it("agentgateway: what is not here is named with its place, and everything else stays as it is", async () => {
+    const text = `
+# A comment that stays.
+config: {statsAddr: "127.0.0.1:19002"}
+binds:
+- port: 3000
+  listeners:
+  - routes:
+    - matches: [{path: {exact: /stdio/mcp}}, {path: {exact: /.well-known/oauth-protected-resource/stdio/mcp}}]
+      policies:
+        cors: {allowHeaders: [mcp-protocol-version], allowOrigins: ["*"], exposeHeaders: [Mcp-Session-Id]}
+        mcpAuthentication:
+          issuer: http://localhost:9000
+          audiences: ["http://localhost:3000/stdio/mcp"]
+          jwks: {url: "http://localhost:9000/.well-known/jwks.json"}
+          resourceMetadata: {resource: "http://localhost:3000/stdio/mcp", scopesSupported: [read:all]}
+      backends: [{mcp: {targets: [{name: everything, stdio: {cmd: npx, args: ["@modelcontextprotocol/server-everything"]}}]}}]
+    - name: signed
+      policies: {aauth: {requiredScheme: agentJwt}}
+      backends: [{host: localhost:18080}]
+`
+    const path = join(folder, "agentgateway-own.yaml")
+    writeFileSync(path, text)
+    const printed = await importFrom("agentgateway", path, undefined, {})
+    expect(printed.out).toBe(text)
+    expect(printed.exitCode).toBe(1)
+    expect(printed.error.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/^manual: binds\[0\]\.listeners\[0\]\.routes\[1\]\.policies\.aauth: .*aauth/),
+    ])
+  })
 })

@@ -21,10 +21,31 @@ export const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray
 export const textOf = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined
 
+/** As a person would read it, whatever it is: a file may hold anything anywhere. */
+export const wordOf = (value: unknown): string =>
+  typeof value === "object" && value !== null ? JSON.stringify(value) : String(value)
+/** A number, also as a text; anything else is what it is otherwise. */
+export const numberOf = (value: unknown, otherwise: number): number => {
+  const number = typeof value === "number" || typeof value === "string" ? Number(value) : Number.NaN
+  return Number.isFinite(number) ? number : otherwise
+}
+
 export class Findings {
   readonly all: Array<Finding> = []
   add(grade: Grade, path: string, message: string): void {
     this.all.push({ grade, path, message })
+  }
+  /** The fields of what should be a map; what is something else is told. */
+  fields(value: unknown, path: string): Fields {
+    if (value !== undefined && value !== null && (typeof value !== "object" || Array.isArray(value)))
+      this.add("manual", path, "should be a map, and is left out")
+    return fieldsOf(value)
+  }
+  /** The parts of what should be a list; what is something else is told. */
+  list(value: unknown, path: string): ReadonlyArray<unknown> {
+    if (value !== undefined && value !== null && !Array.isArray(value))
+      this.add("manual", path, "should be a list, and is left out")
+    return listOf(value)
   }
   /** Whatever nobody asked for is told, never dropped in silence. */
   rest(value: unknown, path: string, known: ReadonlyArray<string>): void {

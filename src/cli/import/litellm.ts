@@ -1,5 +1,5 @@
 /** The configuration of LiteLLM's proxy. */
-import { type Fields, fieldsOf, Findings, type Imported, listOf, secretOf, textOf } from "./Findings.ts"
+import { type Fields, fieldsOf, Findings, type Imported, secretOf, textOf, numberOf, wordOf } from "./Findings.ts"
 import { providerOf } from "./providers.ts"
 
 interface Model {
@@ -59,7 +59,7 @@ const priceOf = (info: Fields, provider: string, model: string, path: string, fi
 const modelOf = (one: unknown, path: string, findings: Findings): Model | undefined => {
   const { litellm_params, model_info, model_name } = fieldsOf(one)
   findings.rest(one, path, ["litellm_params", "model_info", "model_name"])
-  const params = fieldsOf(litellm_params)
+  const params = findings.fields(litellm_params, `${path}.litellm_params`)
   const [model, name] = [textOf(params["model"]), textOf(model_name)]
   if (model === undefined || name === undefined) {
     findings.add("manual", path, "a model without `model_name` or `litellm_params.model`")
@@ -107,9 +107,11 @@ const modelOf = (one: unknown, path: string, findings: Findings): Model | undefi
   } else findings.add("exact", path, `model ${name}`)
   return {
     name,
-    weight: Number(params["weight"] ?? 1),
+    weight: numberOf(params["weight"], 1),
     config: { name, provider, params: ours, ...(Object.keys(defaults).length === 0 ? {} : { defaults }) },
-    price: isAny ? undefined : priceOf(fieldsOf(model_info), provider, bare, path, findings),
+    price: isAny
+      ? undefined
+      : priceOf(findings.fields(model_info, `${path}.model_info`), provider, bare, path, findings),
   }
 }
 
@@ -117,8 +119,10 @@ const modelOf = (one: unknown, path: string, findings: Findings): Model | undefi
 const fallbacksIn = (top: Fields, findings: Findings): ReadonlyMap<string, ReadonlyArray<string>> => {
   const found = new Map<string, ReadonlyArray<string>>()
   for (const section of ["router_settings", "litellm_settings"]) {
-    for (const one of listOf(fieldsOf(top[section])["fallbacks"])) {
-      for (const [name, others] of Object.entries(fieldsOf(one))) found.set(name, listOf(others).map(String))
+    const path = `${section}.fallbacks`
+    for (const one of findings.list(fieldsOf(top[section])["fallbacks"], path)) {
+      for (const [name, others] of Object.entries(findings.fields(one, path)))
+        found.set(name, findings.list(others, `${path}.${name}`).map(wordOf))
     }
     for (const key of ["context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks"]) {
       if (fieldsOf(top[section])[key] !== undefined)
@@ -140,7 +144,7 @@ const settingsTold: Readonly<Record<string, readonly [grade: "exact" | "approxim
 /** Callbacks for what is always there, or is told to receivers of OpenTelemetry. */
 const callbacks = (settings: Fields, findings: Findings): void => {
   for (const key of ["callbacks", "success_callback", "failure_callback"]) {
-    for (const name of listOf(settings[key]).map(String)) {
+    for (const name of findings.list(settings[key], `litellm_settings.${key}`).map(wordOf)) {
       const path = `litellm_settings.${key}`
       if (name === "prometheus") findings.add("exact", path, "metrics are always there, at `statsAddr`")
       else if (name === "otel") findings.add("approximate", path, "set `config.tracing.otlpEndpoint`")
@@ -150,9 +154,9 @@ const callbacks = (settings: Fields, findings: Findings): void => {
 }
 
 const mcpServers = (value: unknown, findings: Findings): ReadonlyArray<Record<string, unknown>> =>
-  Object.entries(fieldsOf(value)).flatMap(([name, one]) => {
+  Object.entries(findings.fields(value, "mcp_servers")).flatMap(([name, one]) => {
     const path = `mcp_servers.${name}`
-    const fields = fieldsOf(one)
+    const fields = findings.fields(one, path)
     const url = textOf(fields["url"])
     if (url === undefined) {
       findings.add("manual", path, "a server without a URL")
@@ -177,7 +181,9 @@ const mcpServers = (value: unknown, findings: Findings): ReadonlyArray<Record<st
 export const litellm = (document: unknown): Imported => {
   const findings = new Findings()
   const top = fieldsOf(document)
-  const models = listOf(top["model_list"]).flatMap((one, i) => modelOf(one, `model_list[${i}]`, findings) ?? [])
+  const models = findings
+    .list(top["model_list"], "model_list")
+    .flatMap((one, i) => modelOf(one, `model_list[${i}]`, findings) ?? [])
   const fallbacks = fallbacksIn(top, findings)
   const byName = Map.groupBy(models, ({ name }) => name)
   const isVirtual = (name: string): boolean => (byName.get(name)?.length ?? 0) > 1 || fallbacks.has(name)
@@ -225,7 +231,7 @@ export const litellm = (document: unknown): Imported => {
       `${name} falls back to ${known.join(", ") || "nobody"}`,
     )
   }
-  const general = fieldsOf(top["general_settings"])
+  const general = findings.fields(top["general_settings"], "general_settings")
   const policies: Record<string, unknown> = {}
   const master = secretOf(general["master_key"], "general_settings.master_key", findings)
   if (master !== undefined) {
@@ -239,7 +245,7 @@ export const litellm = (document: unknown): Imported => {
       "general_settings.database_url",
       "becomes the database of the request log; keys that were made in it are not carried over",
     )
-  const router = fieldsOf(top["router_settings"])
+  const router = findings.fields(top["router_settings"], "router_settings")
   const strategy = textOf(router["routing_strategy"])
   if (strategy === "simple-shuffle") findings.add("exact", "router_settings.routing_strategy", "by weight")
   else if (strategy !== undefined)
@@ -256,7 +262,7 @@ export const litellm = (document: unknown): Imported => {
         "a provider that fails three times in a row is left alone",
       )
   }
-  const settings = fieldsOf(top["litellm_settings"])
+  const settings = findings.fields(top["litellm_settings"], "litellm_settings")
   callbacks(settings, findings)
   for (const [section, fields] of [
     ["litellm_settings", settings],
@@ -282,7 +288,7 @@ export const litellm = (document: unknown): Imported => {
     "success_callback",
     "failure_callback",
   ])
-  for (const name of Object.keys(fieldsOf(top["environment_variables"])))
+  for (const name of Object.keys(findings.fields(top["environment_variables"], "environment_variables")))
     findings.add("manual", `environment_variables.${name}`, "set it in the environment of the gateway")
   findings.rest(top, "", [
     "model_list",

@@ -1,5 +1,5 @@
 /** What clients of MCP keep about their servers: `mcpServers`, or `servers` in VS Code. */
-import { type Fields, fieldsOf, Findings, type Imported, listOf, textOf, withVariables } from "./Findings.ts"
+import { type Fields, fieldsOf, Findings, type Imported, listOf, textOf, withVariables, wordOf } from "./Findings.ts"
 
 const nameOf = (name: string): string =>
   name
@@ -13,7 +13,7 @@ const isSecretName = /token|secret|passw|api[-_]?key|authorization|credential/i
 const textsOf = (value: Fields, path: string, findings: Findings): Record<string, string> =>
   Object.fromEntries(
     Object.entries(value).map(([key, one]) => {
-      const text = withVariables(String(one))
+      const text = withVariables(wordOf(one))
       if (isSecretName.test(key) && !text.includes("$"))
         findings.add("approximate", `${path}.${key}`, "a key in the open: move it to a variable or a file")
       return [key, text]
@@ -40,7 +40,7 @@ const told = (fields: Fields, path: string, findings: Findings): void => {
     if (fields[key] !== undefined) findings.add("manual", `${path}.${key}`, "set a deadline of the target")
   }
   for (const key of ["tools", "includeTools", "excludeTools", "disabledTools"]) {
-    const names = listOf(fields[key]).map(String)
+    const names = listOf(fields[key]).map(wordOf)
     if (names.length > 0 && !names.includes("*"))
       findings.add(
         "manual",
@@ -68,16 +68,22 @@ const known = [
 export const mcp = (document: unknown): Imported => {
   const findings = new Findings()
   const top = fieldsOf(document)
-  const servers = fieldsOf(
+  const written =
     top["mcpServers"] ??
-      top["servers"] ??
-      top["context_servers"] ??
-      top["mcp_servers"] ??
-      fieldsOf(top["mcp"])["servers"] ??
-      top["mcp"],
-  )
+    top["servers"] ??
+    top["context_servers"] ??
+    top["mcp_servers"] ??
+    fieldsOf(top["mcp"])["servers"] ??
+    top["mcp"]
+  if (written === undefined)
+    findings.add(
+      "manual",
+      "",
+      "holds no servers under `mcpServers`, `servers`, `context_servers`, `mcp_servers` or `mcp`",
+    )
+  const servers = findings.fields(written, "mcpServers")
   const taken = new Set<string>()
-  for (const input of listOf(top["inputs"])) {
+  for (const input of findings.list(top["inputs"], "inputs")) {
     const id = textOf(fieldsOf(input)["id"])
     if (id !== undefined)
       findings.add(
@@ -86,25 +92,25 @@ export const mcp = (document: unknown): Imported => {
         `set ${withVariables(`\${input:${id}}`).replace(/[${}]/g, "")} in the environment of the gateway`,
       )
   }
-  const targets = Object.entries(servers).flatMap(([written, one]): ReadonlyArray<unknown> => {
-    const path = `mcpServers.${written}`
-    const fields = fieldsOf(one)
+  const targets = Object.entries(servers).flatMap(([called, one]): ReadonlyArray<unknown> => {
+    const path = `mcpServers.${called}`
+    const fields = findings.fields(one, path)
     if (fields["disabled"] === true || fields["enabled"] === false) {
       findings.add("approximate", path, "is turned off, so it is left out")
       return []
     }
-    let name = nameOf(written)
-    for (let i = 2; taken.has(name); i++) name = `${nameOf(written)}-${i}`
+    let name = nameOf(called)
+    for (let i = 2; taken.has(name); i++) name = `${nameOf(called)}-${i}`
     taken.add(name)
-    if (name !== written) findings.add("approximate", path, `is called ${name} here`)
+    if (name !== called) findings.add("approximate", path, `is called ${name} here`)
     const url = textOf(fields["url"] ?? fields["serverUrl"] ?? fields["httpUrl"])
     // OpenCode writes the program and its arguments as one list, Zed as one map.
     const inner = fieldsOf(fields["command"])
-    const list = listOf(fields["command"]).map(String)
+    const list = listOf(fields["command"]).map(wordOf)
     const command = textOf(fields["command"]) ?? list[0] ?? textOf(inner["path"])
     told(fields, path, findings)
     if (command !== undefined) {
-      const args = list.length > 1 ? list.slice(1) : listOf(fields["args"] ?? inner["args"]).map(String)
+      const args = list.length > 1 ? list.slice(1) : listOf(fields["args"] ?? inner["args"]).map(wordOf)
       const env = fieldsOf(fields["env"] ?? fields["environment"] ?? inner["env"])
       findings.rest(fields, path, [
         "command",

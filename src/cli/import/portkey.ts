@@ -1,5 +1,5 @@
 /** A configuration ("config") of Portkey's gateway. */
-import { type Fields, fieldsOf, Findings, type Imported, listOf, secretOf, textOf } from "./Findings.ts"
+import { type Fields, fieldsOf, Findings, type Imported, secretOf, textOf, numberOf } from "./Findings.ts"
 import { providerOf } from "./providers.ts"
 
 /** The name that clients ask for. */
@@ -21,14 +21,15 @@ const leavesOf = (
   priority: number,
   findings: Findings,
 ): ReadonlyArray<Leaf> => {
-  const fields = fieldsOf(one)
-  const targets = listOf(fields["targets"])
+  const at = (key: string): string => (path === "" ? key : `${path}.${key}`)
+  const fields = findings.fields(one, path === "" ? "config" : path)
+  const targets = findings.list(fields["targets"], at("targets"))
   if (targets.length === 0) return [{ fields, path, weight, priority }]
-  const mode = textOf(fieldsOf(fields["strategy"])["mode"]) ?? "fallback"
+  const mode = textOf(findings.fields(fields["strategy"], at("strategy"))["mode"]) ?? "fallback"
   if (path !== "")
     findings.add("approximate", path, `a ${mode} inside another: its targets take part in the one around it`)
   return targets.flatMap((target, i) => {
-    const own = Number(fieldsOf(target)["weight"] ?? 1)
+    const own = numberOf(fieldsOf(target)["weight"], 1)
     return leavesOf(
       target,
       `${path === "" ? "" : `${path}.`}targets[${i}]`,
@@ -66,7 +67,7 @@ export const portkey = (document: unknown): Imported => {
     }
     const provider = providerOf((said ?? "openai").replace(/^@/, "").replace(/^.*\//, ""), at("provider"), findings)
     if (provider === undefined) return false
-    const { model, ...others } = fieldsOf(fields["override_params"])
+    const { model, ...others } = findings.fields(fields["override_params"], at("override_params"))
     const apiKey = secretOf(fields["api_key"], at("api_key"), findings)
     const base = textOf(fields["custom_host"])
     models.push({
@@ -88,7 +89,7 @@ export const portkey = (document: unknown): Imported => {
     return true
   }
   const top = fieldsOf(document)
-  const isAlone = listOf(top["targets"]).length === 0
+  const isAlone = findings.list(top["targets"], "targets").length === 0
   const mode = textOf(fieldsOf(top["strategy"])["mode"]) ?? "fallback"
   let virtual: unknown
   if (isAlone) modelOf({ fields: top, path: "", weight: 1, priority: 0 }, "*", true)

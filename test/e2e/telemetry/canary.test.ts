@@ -139,6 +139,21 @@ binds:
         policies:
           backendAuth:
             oauthClientCredentials: {host: "127.0.0.1:${to}", path: /oauth/token, clientAuth: {clientId: gateway, clientSecret: "${plant("config: secret of an OAuth client")}", method: clientSecretPost}}
+    - name: login
+      matches: [{path: {pathPrefix: /login}}]
+      policies:
+        oidc:
+          issuer: "http://127.0.0.1:${to}"
+          clientId: gateway
+          clientSecret: "${plant("config: secret of a client of OpenID")}"
+          cookieSecret: "${hex("config: secret of cookies")}"
+          redirectURI: "http://127.0.0.1/login/callback"
+      backends: [{host: "127.0.0.1:${to}"}]
+    - name: guarded
+      matches: [{path: {pathPrefix: /guarded}}]
+      policies:
+        extAuthz: {host: "127.0.0.1:${to}", protocol: {http: {addRequestHeaders: {x-api-key: "'${plant("config: a header for an authorization service")}'"}}}, policies: {backendAuth: {key: "${plant("config: key of an authorization service")}"}}}
+      backends: [{host: "127.0.0.1:${to}"}]
     - name: tunnel
       matches: [{path: {pathPrefix: /tunnel}}]
       policies: {backendTunnel: {proxy: {host: "127.0.0.1:1"}, policies: {backendAuth: {key: "${plant("config: credential of a proxy")}"}}}}
@@ -272,6 +287,9 @@ beforeAll(async () => {
   await sent("/tokens/a", { authorization: `Bearer ${jwt("request: a token")}` })
   await sent("/headers/a")
   await sent("/tunnel/a")
+  await sent("/login/a")
+  await sent(`/login/callback?state=a.b&code=${plant("request: a code of a login")}`)
+  await sent("/guarded/a", { authorization: `Bearer ${plant("request: a token that an authorization service sees")}` })
   await sent(
     "/rest/fail",
     { authorization: plant("request: a token that is passed on", (r) => `Bearer ${r}`) },
@@ -404,6 +422,26 @@ beforeAll(async () => {
   )
   sinks.set("refused without a token", (await get(`${admin}/api/config/text`)).body)
   sinks.set("metrics", await gateway.metrics())
+  const metricsUrl = /^ +metrics +(http\S+)$/m.exec(gateway.out)?.[1] ?? ""
+  const asProtobuf = await fetch(metricsUrl, {
+    headers: {
+      accept: "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+    },
+  })
+  sinks.set("metrics as protobuf", Buffer.from(await asProtobuf.arrayBuffer()).toString("latin1"))
+  // What a person sees of the same.
+  const words = { env: { SLUICE_ADMIN_TOKEN: token } }
+  for (const args of [
+    ["explain", "--latest", "-n", "500"],
+    ["explain", "--id", stories[0]?.id ?? ""],
+    ["logs", "-n", "500"],
+    ["logs", "-n", "500", "--json"],
+    ["status", "--json"],
+  ]) {
+    const { code, error, out } = await command([...args, "--admin", admin], words)
+    expect([args, code]).toEqual([args, 0])
+    sinks.set(`sluice ${args.join(" ")}`, out + error)
+  }
   await until(() => receiver.metrics.length > 0)
   sinks.set(
     "a plan",
@@ -444,7 +482,7 @@ afterAll(() => {
 })
 
 it("forty secrets and more were planted, and the gateway used those it was given", () => {
-  expect(planted.size).toBeGreaterThanOrEqual(60)
+  expect(planted.size).toBeGreaterThanOrEqual(70)
   const seen = seenUpstream.join("\n")
   for (const place of [
     "config: backendAuth of a route",
@@ -453,6 +491,8 @@ it("forty secrets and more were planted, and the gateway used those it was given
     "config: key of a server of tools",
     "config: key of an agent",
     "config: a header for the webhook of a guard",
+    "config: key of an authorization service",
+    "config: a header for an authorization service",
     "reply: a token of an OAuth server",
   ]) {
     expect(seen, place).toContain(planted.get(place))

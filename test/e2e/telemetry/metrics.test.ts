@@ -117,19 +117,19 @@ describe("labels that clients can make up", () => {
   /** As many requests, each of a tenant of its own, on a few connections. */
   const flood = async (to: number, count: number): Promise<void> => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 16 })
-    let next = 0
-    const ask = (): Promise<void> =>
+    const ask = (tenant: number): Promise<void> =>
       new Promise((resolve, reject) => {
         http
-          .get({ agent, host: "127.0.0.1", port: to, headers: { "x-tenant": `tenant-${next++}` } }, (reply) => {
+          .get({ agent, host: "127.0.0.1", port: to, headers: { "x-tenant": `tenant-${tenant}` } }, (reply) => {
             reply.resume().once("end", resolve)
           })
           .once("error", reject)
       })
-    const some = async (): Promise<void> => {
-      while (next < count) await ask()
+    const lanes = 16
+    const some = async (_: unknown, first: number): Promise<void> => {
+      for (let tenant = first; tenant < count; tenant += lanes) await ask(tenant)
     }
-    await Promise.all(Array.from({ length: 16 }, some))
+    await Promise.all(Array.from({ length: lanes }, some))
     agent.destroy()
   }
 

@@ -192,6 +192,78 @@ it("the command line shows the same", async () => {
   expect(nobody).toMatchObject({ code: 1, error: expect.stringContaining("no gateway answers at") })
 }, 60_000)
 
+it("sluice logs -f shows what there is, and then what comes, as it comes", async () => {
+  await send("/followed/before", { "x-user": "flo" })
+  await until(async () => (await command(["logs", "-n", "1", "--admin", admin])).out.includes("/followed/before"))
+  const following = new Standalone({ args: ["logs", "-f", "-n", "1", "--admin", admin] })
+  const json = new Standalone({ args: ["logs", "-f", "-n", "1", "--status", "500", "--json", "--admin", admin] })
+  try {
+    await following.says("/followed/before")
+    await json.says('"httpStatus":500')
+    // What comes before the tail is open is found by the tail as well, or by nobody.
+    await until(async () => {
+      await send("/followed/after", { "x-user": "flo" })
+      return following.out.includes("/followed/after")
+    })
+    expect(following.out).toMatch(
+      /^\d{4}-\d\d-\d\dT\S+Z {2}200 +\d+ms {2}http {2}GET \/followed\/before {2}flo(?: {2}\(sluice explain --id \w+\))?\n/,
+    )
+    await until(async () => {
+      await send("/bad", { "x-user": "joe" })
+      return json.out.includes('"agentgateway.user":"joe"')
+    })
+    for (const line of json.out.trim().split("\n")) expect(JSON.parse(line)).toMatchObject({ httpStatus: 500 })
+  } finally {
+    following.kill("SIGINT")
+    json.kill("SIGINT")
+    await Promise.all([following.ended, json.ended])
+  }
+}, 60_000)
+
+it("sluice status says what a gateway leads to, and 1 while it is not ready", async () => {
+  const told = await command(["status", "--json", "--admin", admin])
+  expect(told.code).toBe(0)
+  expect(JSON.parse(told.out)).toMatchObject({
+    config: { version: 1, synchronized: true, problems: [] },
+    pending: [],
+    threads: [{ connections: expect.any(Number) }, { connections: expect.any(Number) }],
+    targets: expect.any(Array),
+  })
+  const text = (await command(["status", "--admin", admin])).out
+  expect(text).toMatch(/^sluice \S+ at http\S+, up \d+[dhms]/)
+  expect(text).toContain(`  127.0.0.1:${(upstream.address() as AddressInfo).port}`)
+
+  // One that takes leave of a client who does not finish is not ready any more, and says why.
+  const slow = http.createServer(() => {})
+  await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve))
+  const own = await freePort()
+  const leaving = await new Standalone({
+    args: [
+      "-c",
+      `{gateways: {default: {port: ${own}}}, routes: [{backends: [{host: "127.0.0.1:${(slow.address() as AddressInfo).port}"}]}]}`,
+    ],
+    env: { CONNECTION_TERMINATION_DEADLINE: "60s" },
+  }).serving()
+  try {
+    const waiting = fetch(`http://127.0.0.1:${own}/`).catch(() => undefined)
+    await until(async () => (await leaving.metric("exchanges_open")) === 1)
+    leaving.kill("SIGTERM")
+    const at = /^ +admin +(http\S+)$/m.exec(leaving.out)?.[1] ?? ""
+    let said = { code: 0 as number | string, out: "" }
+    await until(async () => {
+      said = await command(["status", "--admin", at])
+      return said.code !== 0
+    })
+    expect(said).toMatchObject({ code: 1, out: expect.stringContaining("not ready: drain") })
+    leaving.kill("SIGKILL")
+    await waiting
+  } finally {
+    leaving.kill("SIGKILL")
+    slow.closeAllConnections()
+    slow.close()
+  }
+}, 60_000)
+
 it("labels of the configuration's own stand in the metrics", async () => {
   expect(await gateway.metric("requests_total", 'tenant="t1"')).toBe(12)
   expect(await gateway.metric("requests_total", 'tenant="t2"')).toBe(1)
