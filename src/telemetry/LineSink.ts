@@ -1,13 +1,15 @@
 /**
- * Lines on their way out. They are gathered for a moment and written together, without waiting for whoever reads them;
- * only when more wait than the bound allows does the writer stop and wait, so that none is lost. A reader that is gone
- * ends the writing, never the gateway.
+ * Lines on their way out. They are gathered for a moment and written together, without ever waiting for whoever reads
+ * them: what is beyond the bound is dropped and counted, so that a reader that sleeps holds up nobody. A reader that is
+ * gone ends the writing, never the gateway.
  */
 import * as fs from "node:fs"
 import type { Clock } from "../../stages/ports/Timer.ts"
 
-/** Lines that may wait before the writer waits with them. */
+/** Lines that may wait; what comes then is dropped. */
 export const waitingLinesMax = 10_000
+/** More that may wait of what the gateway says about itself, so that it is not drowned by what it does. */
+export const reservedLines = 1_000
 /** Bytes that may wait, for the sake of very long lines. */
 export const waitingBytesMax = 16 * 1024 * 1024
 
@@ -30,14 +32,20 @@ export const toDescriptor =
 
 const nap = new Int32Array(new SharedArrayBuffer(4))
 
-/** Holds up the thread: it is only called where going on would lose lines. */
+/** Holds up the thread: it is only called at the end of the process. */
 const sleep = (millis: number): void => void Atomics.wait(nap, 0, 0, millis)
+
+const countOf = (lines: string): number => {
+  let count = 0
+  for (let at = lines.indexOf("\n"); at >= 0; at = lines.indexOf("\n", at + 1)) count++
+  return Math.max(1, count)
+}
 
 export interface LineSinkOptions {
   readonly out: Out
   readonly clock: Pick<Clock, "after" | "nowMillis">
   readonly linesMax?: number
-  /** Told how many lines were lost, when there is no way to write them. */
+  /** Told how many lines were lost, because too many wait or there is no way to write them. */
   readonly onDropped?: (lines: number) => void
 }
 
@@ -61,14 +69,24 @@ export class LineSink {
     this.onDropped = onDropped
   }
 
-  /** Takes one line, with the end of line it comes with. */
-  write(line: string): void {
-    if (this.closed) return this.onDropped(1)
-    this.text += line
-    this.lines++
+  /** Takes a line of which there are many, with the end of line it comes with. */
+  offer(line: string): void {
+    this.take(line, 1, this.linesMax)
+  }
+
+  /** Takes one line, or several, that are worth more room. */
+  write(lines: string): void {
+    this.take(lines, countOf(lines), this.linesMax + reservedLines)
+  }
+
+  private take(text: string, count: number, linesMax: number): void {
+    if (this.closed || this.waiting >= linesMax || this.text.length + this.rest.byteLength > waitingBytesMax) {
+      return this.onDropped(count)
+    }
+    this.text += text
+    this.lines += count
     if (this.text.length >= batchLength && this.rest.byteLength === 0) this.push()
     else if (this.cancel === undefined) this.later(delayMillis)
-    if (this.lines + this.restLines > this.linesMax || this.text.length > waitingBytesMax) this.flush(Infinity)
   }
 
   /** Writes everything now and waits for the reader, at most so long. */

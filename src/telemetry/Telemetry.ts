@@ -285,7 +285,7 @@ const make = Effect.fnUntraced(function* ({
     levels,
     timestamps,
     format,
-    write,
+    write: (line) => sink.offer(line),
     clock,
     witnesses,
     inquire: () => curiosity.inquire(),

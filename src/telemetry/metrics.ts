@@ -189,7 +189,11 @@ export const definitions = {
   heapUsed: gauge("heap_used_bytes", [], "Memory of live and not yet collected objects."),
   heapTotal: gauge("heap_total_bytes", [], "Memory set aside for objects."),
   residentMemory: gauge("resident_memory_bytes", [], "Memory of the process, everything counted.", "max"),
-  logLinesDropped: counter("log_lines_dropped_total", [], "Log lines that could not be written anywhere."),
+  logLinesDropped: counter(
+    "log_lines_dropped_total",
+    [],
+    "Log lines that were dropped, because too many waited or there was nowhere to write them.",
+  ),
   expressionFailures: counter(
     "expression_failures_total",
     ["use"],

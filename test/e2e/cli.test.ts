@@ -356,6 +356,36 @@ routes: [{backends: [{host: "127.0.0.1:${to}"}]}]
     expect(await one.stop()).toBe(0)
   })
 
+  it("a log that nobody reads for a while holds up nobody: lines are dropped and counted, then it goes on", async () => {
+    const port = await freePort()
+    const one = await start({ args: ["-c", answering(port, "x")] }).serving()
+    one.child.stdout?.pause()
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 8 })
+    const ask = (): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        // A long path, so that there is soon more than may wait.
+        http
+          .get({ agent, host: "127.0.0.1", port, path: `/${"long".repeat(2_000)}` }, (reply) => {
+            reply.resume().once("end", () => resolve(reply.statusCode))
+          })
+          .once("error", reject)
+      })
+    const lane = async (): Promise<void> => {
+      for (let i = 0; i < 400; i++) expect(await ask()).toBe(200)
+    }
+    await Promise.all(Array.from({ length: 8 }, lane))
+    agent.destroy()
+    const dropped = await one.metric("log_lines_dropped_total")
+    expect(dropped).toBeGreaterThan(0)
+    expect(await one.metric("queue_size", 'queue="log lines"')).toBeLessThanOrEqual(11_000)
+    one.child.stdout?.resume()
+    await until(async () => (await one.metric("queue_size", 'queue="log lines"')) < 10)
+    await get(`http://127.0.0.1:${port}/afterwards`)
+    await one.says("http.path=/afterwards")
+    expect(one.out.split("\n").filter((line) => line.includes("longlong")).length + dropped).toBe(3_200)
+    expect(await one.stop()).toBe(0)
+  }, 60_000)
+
   it("with JSON in the log, every line is JSON from the first on", async () => {
     const port = await freePort()
     const one = start({ args: ["-c", answering(port, "x")], env: { LOG_FORMAT: "json" } })

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { assert, describe, it } from "vitest"
-import { LineSink } from "../../src/telemetry/LineSink.ts"
+import { LineSink, reservedLines } from "../../src/telemetry/LineSink.ts"
 import { FakeClock } from "../stages/exchange.ts"
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code })
@@ -57,25 +57,35 @@ describe("lines", () => {
     assert.equal(sink.waiting, 0)
   })
 
-  it("hold up the writer rather than get lost, once too many wait", () => {
+  it("are dropped and counted rather than hold up anybody, once too many wait; what the gateway says itself has more room", () => {
     const clock = new FakeClock()
     const { out, state } = reader()
-    let naps = 0
-    const sink = new LineSink({
-      out: (bytes) => {
-        if (state.room === 0 && ++naps > 3) state.room = Infinity
-        return out(bytes)
-      },
-      clock,
-      linesMax: 10,
-    })
+    let dropped = 0
+    const sink = new LineSink({ out, clock, linesMax: 10, onDropped: (lines) => (dropped += lines) })
     state.room = 0
-    for (let i = 0; i < 10; i++) sink.write(`${i}\n`)
-    assert.equal(sink.waiting, 10)
-    assert.equal(state.text, "")
-    sink.write("10\n")
-    assert.equal(state.text, Array.from({ length: 11 }, (_, i) => `${i}\n`).join(""))
-    assert.equal(sink.waiting, 0)
+    for (let i = 0; i < 15; i++) sink.offer(`${i}\n`)
+    assert.deepEqual([sink.waiting, dropped], [10, 5])
+    sink.write("own\n")
+    sink.write("two\nmore\n")
+    assert.deepEqual([sink.waiting, dropped], [13, 5])
+    for (let i = 0; i < 2_000; i++) sink.write("own\n")
+    assert.deepEqual([sink.waiting, dropped], [10 + reservedLines, 5 + 2_000 + 3 - reservedLines])
+    state.room = Infinity
+    sink.flush()
+    assert.isTrue(state.text.startsWith(`${Array.from({ length: 10 }, (_, i) => `${i}\n`).join("")}own\ntwo\nmore\n`))
+    sink.offer("again\n")
+    assert.equal(sink.waiting, 1)
+  })
+
+  it("are bounded by their length as well", () => {
+    const { out, state } = reader()
+    let dropped = 0
+    const sink = new LineSink({ out, clock: new FakeClock(), onDropped: (lines) => (dropped += lines) })
+    state.room = 0
+    const long = `${"x".repeat(1024 * 1024 - 1)}\n`
+    for (let i = 0; i < 30; i++) sink.offer(long)
+    assert.isAtMost(sink.waiting, 18)
+    assert.equal(sink.waiting + dropped, 30)
   })
 
   it("end quietly when the reader is gone, and are counted", () => {
