@@ -289,3 +289,60 @@ it("nothing that could be read is lost when the process is killed", async () => 
   expect(readable.length).toBeGreaterThan(0)
   expect(readable.filter(({ id }: { id: string }) => !ids.has(id))).toEqual([])
 })
+
+it("a gateway that is killed in the middle of writing finds everything that was ever read again, time after time", async () => {
+  const file = join(folder, "killed.db")
+  const own = config().replace(database, file)
+  const start = async () => {
+    const one = await new Standalone({ args: ["-c", own], env: { WORKER_THREADS: "2" } }).serving()
+    return { one, at: /^ +admin +(http\S+)$/m.exec(one.out)?.[1] ?? "" }
+  }
+  const seen = new Set<string>()
+  /** Everything there is, page by page. */
+  const all = async (at: string): Promise<ReadonlySet<string>> => {
+    const found = new Set<string>()
+    for (let cursor: string | undefined; ;) {
+      const reply = await fetch(`${at}/api/logs/search`, {
+        method: "POST",
+        body: JSON.stringify({ limit: 500, cursor }),
+      })
+      if (reply.status !== 200) throw new Error(await reply.text())
+      const page: Loose = await reply.json()
+      for (const { id } of page.logs) found.add(id)
+      if (page.nextCursor === undefined) return found
+      cursor = page.nextCursor
+    }
+  }
+  for (let round = 0; round < 3; round++) {
+    const { at, one } = await start()
+    try {
+      // It opens, whatever the end before was.
+      await until(() =>
+        all(at).then(
+          (found) => found.size >= seen.size,
+          () => false,
+        ),
+      )
+      const found = await all(at)
+      expect([...seen].filter((id) => !found.has(id))).toEqual([])
+      const over = { is: false }
+      const writing = Array.from({ length: 8 }, async (_, lane) => {
+        for (let i = 0; !over.is; i++) await send(`/round/${round}/${lane}/${i}`).catch(() => (over.is = true))
+      })
+      const before = seen.size
+      await until(async () => {
+        for (const id of await all(at)) seen.add(id)
+        return seen.size > before + 100
+      })
+      one.kill("SIGKILL")
+      await one.ended
+      over.is = true
+      await Promise.all(writing)
+    } finally {
+      one.kill("SIGKILL")
+    }
+  }
+  const kept = new DatabaseSync(file, { readOnly: true })
+  expect(kept.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
+  kept.close()
+}, 120_000)
