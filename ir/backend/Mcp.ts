@@ -118,6 +118,7 @@ const mcpTarget = Schema.TaggedUnion({
     exclude: OperationFilter,
     /** Whether tools promise the form of their results. */
     outputSchema: Schema.Boolean,
+    oauth: Schema.optionalKey(McpOauth),
   },
   /** An agent that speaks A2A, whose skills are the tools; `path` is in front of the protocol's own paths. */
   A2a: { ...common, callee: Callee, path: Schema.String },
@@ -139,6 +140,8 @@ export const McpSelector = Schema.Struct({
   tools: ToolShaping,
   deadlines: McpDeadlines,
   lock: Schema.optionalKey(ToolLock),
+  /** Without a server, tokens are for each service by itself. */
+  oauth: Schema.optionalKey(Schema.Struct({ ...McpOauth.fields, server: Schema.optionalKey(McpOauth.fields.server) })),
 })
 export type McpSelector = typeof McpSelector.Type
 

@@ -3,6 +3,7 @@ import type { Backend } from "../Backend.ts"
 import type { ServiceKey } from "../Key.ts"
 import type { Service } from "../Workload.ts"
 import type { McpSelector, McpTarget } from "./Mcp.ts"
+import type { McpOauth } from "./McpOauth.ts"
 import { mcpTargetName } from "./mcpTargetName.ts"
 
 type McpBackend = Extract<Backend, { readonly _tag: "Mcp" }>
@@ -31,6 +32,17 @@ const nameOf = (selector: McpSelector, service: Service, taken: ReadonlySet<stri
   return found
 }
 
+/** What tokens for a service are for: all that are selected, or the service by itself. */
+const oauthOf = ({ oauth, path, policies }: McpSelector, { hostname }: Service, port: number): McpOauth | undefined => {
+  if (oauth === undefined) return undefined
+  const scheme = policies.some(({ _tag }) => _tag === "BackendTls") ? "https" : "http"
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname
+  return { ...oauth, server: oauth.server ?? new URL(`${scheme}://${host}:${port}${path}`).href }
+}
+
+/** The account that a target is called with, where people or the gateway are granted one. */
+export const oauthOfTarget = (target: McpTarget): McpOauth | undefined => ("oauth" in target ? target.oauth : undefined)
+
 export const mcpTargets = (
   backend: McpBackend,
   services: ReadonlyMap<ServiceKey, Service>,
@@ -52,7 +64,14 @@ export const mcpTargets = (
       taken.add(name)
       const { deadlines, era, lock, path, policies, tools, transport } = selector
       const callee = { backend: { _tag: "Service", service: service.key, port } as const, policies }
-      const common = { name, tools, deadlines, ...(lock === undefined ? {} : { lock }) }
+      const oauth = oauthOf(selector, service, port)
+      const common = {
+        name,
+        tools,
+        deadlines,
+        ...(lock === undefined ? {} : { lock }),
+        ...(oauth === undefined ? {} : { oauth }),
+      }
       targets.push(
         transport === "Http"
           ? { _tag: "Http", ...common, callee, path, era }

@@ -1,7 +1,7 @@
 import * as Redacted from "effect/Redacted"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { mcpTargets } from "../../ir/backend/mcpTargets.ts"
+import { mcpTargets, oauthOfTarget } from "../../ir/backend/mcpTargets.ts"
 import type { BackendKey, ServiceKey } from "../../ir/Key.ts"
 import { validate } from "../../ir/validate.ts"
 import { mapped as whole } from "./mapped.ts"
@@ -68,6 +68,21 @@ describe("MCP in a file", () => {
       "the operation GET /a/{b} is left out: its path has the placeholder {b} and no parameter for it",
     ],
     [target('{name: a, openapi: {host: "http://a", schema: {openapi: 3.1.0}}}'), "the document gives no tools"],
+    [target("{name: a, stdio: {cmd: a}, oauth: {}}"), "`oauth` does not apply to `stdio` and `a2a` targets"],
+    [target('{name: a, a2a: {host: "http://a"}, oauth: {}}'), "`oauth` does not apply to `stdio` and `a2a` targets"],
+    [
+      target(
+        '{name: a, openapi: {host: "http://a", schema: {openapi: 3.1.0}}, oauth: {}, policies: {backendAuth: {key: k}}}',
+      ),
+      "two ways to show who is calling",
+    ],
+    ["mcp: {selectors: [{labels: {a: b}, oauth: {}, policies: {backendAuth: {key: k}}}]}", "two ways to show"],
+    ["mcp: {selectors: [{labels: {a: b}, oauth: {grant: gateway}}]}", "only as a client that is known"],
+    ["mcp: {selectors: [{labels: {a: b}}], connections: {url: 'http://a/b'}}", "no target has an account to connect"],
+    [
+      'mcp: {pagination: composite, pageSize: 3, targets: [{name: a, mcp: {host: "http://a"}}]}',
+      "mcp.pageSize: goes with lists that come whole",
+    ],
     ["mcp: {selectors: [{labels: {}}]}", "no labels would select every service"],
     ["mcp: {selectors: [{labels: {a: b}}], bundles: [{name: a}, {name: b}]}", "must be the last"],
   ])("%s is refused", (text, message) => {
@@ -123,6 +138,20 @@ describe("targets found by label", () => {
 
   it("without the port that is asked for are left out", () => {
     expect(selected([service("b", "x", '{"80": 1}')], '[{labels: {mcp: "true"}, port: 81}]')).toHaveLength(1)
+  })
+
+  it("are called with an account for each of them, or one for all that share a resource", () => {
+    const all = [service("a", "x", '{"80": 1}'), service("b", "x", '{"81": 1}')]
+    const own = "grant: gateway, clientId: c"
+    const servers = (selector: string) =>
+      selected(all, `[{labels: {mcp: "true"}, ${selector}}]`).flatMap((one) => oauthOfTarget(one)?.server ?? [])
+    expect(servers(`oauth: {${own}}`)).toEqual(["http://a.x/mcp", "http://b.x:81/mcp"])
+    expect(servers(`oauth: {${own}}, path: /v1, policies: {backendTLS: {}}`)).toEqual([
+      "https://a.x:80/v1",
+      "https://b.x:81/v1",
+    ])
+    expect(servers(`oauth: {${own}, resource: "https://tools.x/"}`)).toEqual(["https://tools.x", "https://tools.x"])
+    expect(servers("transport: sse")).toEqual([])
   })
 
   it("are the same list where nothing is selected", () => {

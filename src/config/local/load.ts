@@ -80,7 +80,9 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     issues.push(...mapped.problems.flatMap(said))
 
     const isGranted = [...mapped.snapshot.backends.values()].some(
-      (one) => one._tag === "Mcp" && one.targets.some((target) => "oauth" in target && target.oauth !== undefined),
+      (one) =>
+        one._tag === "Mcp" &&
+        [...one.targets, ...one.selectors].some((each) => "oauth" in each && each.oauth !== undefined),
     )
     if (isGranted && settings.database.location._tag === "Postgres" && settings.grantKeys.length === 0) {
       const remedy = "Name keys made with `openssl rand -hex 32`; the first seals, all open."

@@ -171,8 +171,8 @@ const McpTarget = exactlyOne(
           ? "`protocol` goes with `mcp` and `stdio` targets only"
           : target.passVersion !== undefined && (target.openapi !== undefined || target.a2a !== undefined)
             ? "`passVersion` does not apply to `openapi` and `a2a` targets"
-            : target.oauth !== undefined && target.mcp === undefined && target.sse === undefined
-              ? "`oauth` goes with `mcp` and `sse` targets only"
+            : target.oauth !== undefined && (target.stdio !== undefined || target.a2a !== undefined)
+              ? "`oauth` does not apply to `stdio` and `a2a` targets"
               : target.oauth !== undefined && target.policies?.backendAuth !== undefined
                 ? "`oauth` and `policies.backendAuth` are two ways to show who is calling"
                 : undefined,
@@ -192,7 +192,16 @@ const McpSelector = Schema.Struct({
   policies: opt(CalleePolicies),
   timeouts: opt(Timeouts),
   tools: opt(ToolShaping),
-}).annotate({ identifier: "McpSelector" })
+  oauth: opt(McpOauth, "Tokens for each service by itself, unless they have one `resource`."),
+})
+  .check(
+    Schema.makeFilter(({ oauth, policies }) =>
+      oauth !== undefined && policies?.backendAuth !== undefined
+        ? "`oauth` and `policies.backendAuth` are two ways to show who is calling"
+        : undefined,
+    ),
+  )
+  .annotate({ identifier: "McpSelector" })
 export type McpSelector = typeof McpSelector.Type
 
 const McpBundle = Schema.Struct({

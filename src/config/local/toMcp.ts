@@ -212,6 +212,7 @@ const openapi = (
   one: McpTarget,
   at: OpenApi,
   common: Pick<IrTarget, "name" | "tools" | "deadlines" | "lock">,
+  connections: IrConnections,
   path: Path,
   to: Mapping,
 ): IrTarget | undefined => {
@@ -238,6 +239,7 @@ const openapi = (
     include: choice.include,
     exclude: choice.exclude,
     outputSchema,
+    ...granted(one, at, found, connections, path, to),
   }
 }
 
@@ -344,14 +346,34 @@ const target = (
     if (found === undefined) return undefined
     return { _tag: "Sse", ...common, ...passing, ...found, ...granted(one, one.sse, found, connections, path, to) }
   }
-  if (one.openapi !== undefined) return openapi(one, one.openapi, common, path, to)
+  if (one.openapi !== undefined) return openapi(one, one.openapi, common, connections, path, to)
   if (one.a2a !== undefined) return agent(one, one.a2a, common, path, to)
   return one.stdio === undefined
     ? undefined
     : { _tag: "Stdio", ...common, ...passing, process: stdio(one.stdio, [...path, "stdio"], to), era }
 }
 
-const selector = (one: McpSelector, lock: ToolLock | undefined, path: Path, to: Mapping): IrSelector => {
+/** Which server tokens are for is known with each service, unless it is said for all of them. */
+const selectedOauth = (
+  { oauth }: McpSelector,
+  connections: IrConnections,
+  path: Path,
+  to: Mapping,
+): Pick<IrSelector, "oauth"> => {
+  if (oauth === undefined) return {}
+  const mapped = mcpOauth(oauth, "http://service", connections, [...path, "oauth"], to)
+  if (mapped === undefined) return {}
+  const { server, ...rest } = mapped
+  return { oauth: oauth.resource === undefined ? rest : { ...rest, server } }
+}
+
+const selector = (
+  one: McpSelector,
+  connections: IrConnections,
+  lock: ToolLock | undefined,
+  path: Path,
+  to: Mapping,
+): IrSelector => {
   if (Object.keys(one.labels).length === 0) to.fail([...path, "labels"], "no labels would select every service")
   if (one.transport === "sse" && one.protocol !== undefined) {
     to.fail([...path, "protocol"], "`protocol` goes with the `mcp` transport only")
@@ -366,6 +388,7 @@ const selector = (one: McpSelector, lock: ToolLock | undefined, path: Path, to: 
     tools: shaping(one.tools, [...path, "tools"], to),
     deadlines: deadlines(one.timeouts),
     ...toolLock(undefined, lock),
+    ...selectedOauth(one, connections, path, to),
   }
 }
 
@@ -379,7 +402,7 @@ export const mcpBackend = (
   const { bundles = [], selectors = [], targets = [] } = one
   if (one.targets === undefined && one.selectors === undefined) to.fail(path, "no targets are set", "Set `targets`.")
   const connections = mcpConnections(one.connections, [...path, "connections"], to)
-  const isGranted = targets.some(({ oauth }) => oauth !== undefined && oauth.grant !== "gateway")
+  const isGranted = [...targets, ...selectors].some(({ oauth }) => oauth !== undefined && oauth.grant !== "gateway")
   if (one.connections !== undefined && !isGranted) {
     to.fail([...path, "connections"], "no target has an account to connect", "Set `oauth` of a target, or remove this.")
   }
@@ -399,7 +422,7 @@ export const mcpBackend = (
     key,
     policies,
     targets: targets.flatMap((each, i) => target(each, connections, one.toolLock, [...path, "targets", i], to) ?? []),
-    selectors: selectors.map((each, i) => selector(each, one.toolLock, [...path, "selectors", i], to)),
+    selectors: selectors.map((each, i) => selector(each, connections, one.toolLock, [...path, "selectors", i], to)),
     bundles: bundles.map((bundle, i) => {
       const at = [...path, "bundles", i]
       return {

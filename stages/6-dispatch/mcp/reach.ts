@@ -1,6 +1,7 @@
 /** From an MCP backend at its place to what an attempt at it does. */
 import type * as Effect from "effect/Effect"
 import type { McpTarget } from "../../../ir/backend/Mcp.ts"
+import { oauthOfTarget } from "../../../ir/backend/mcpTargets.ts"
 import type { BackendPolicies } from "../../../ir/effective.ts"
 import { defaults } from "../../../ir/defaults.ts"
 import type { CalleePolicy } from "../../../ir/policy/Callee.ts"
@@ -52,14 +53,14 @@ const withPolicies = (target: McpTarget, more: ReadonlyArray<CalleePolicy>): Mcp
   const { callee } = target
   const own = new Set(callee.policies.map(({ _tag }) => _tag))
   // What people grant for one server takes the place of what is shown to all.
-  if ((target._tag === "Http" || target._tag === "Sse") && target.oauth !== undefined) own.add("BackendAuth")
+  if (oauthOfTarget(target) !== undefined) own.add("BackendAuth")
   const added = more.filter(({ _tag }) => !own.has(_tag))
   return added.length === 0 ? target : { ...target, callee: { ...callee, policies: [...callee.policies, ...added] } }
 }
 
 const pagesOf = ({ runtime }: McpState, targets: ReadonlyArray<McpTarget>): Pages | undefined => {
   const connectable = targets.flatMap((target): ReadonlyArray<Connectable> => {
-    const oauth = target._tag === "Http" || target._tag === "Sse" ? target.oauth : undefined
+    const oauth = oauthOfTarget(target)
     return oauth?.grant === "user" ? [{ name: target.name, oauth }] : []
   })
   const [first] = connectable

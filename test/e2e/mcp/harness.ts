@@ -168,12 +168,22 @@ export interface McpGateway extends Started {
 /** One listener whose only route leads to an MCP backend; `backend` is what stands behind `mcp:`. */
 export const mcpGateway = async (
   backend: string,
-  { options = {}, policies = "" }: { readonly options?: Partial<GatewayOptions>; readonly policies?: string } = {},
+  {
+    beside = "",
+    options = {},
+    policies = "",
+  }: {
+    readonly options?: Partial<GatewayOptions>
+    readonly policies?: string
+    /** More of the file, at its top. */
+    readonly beside?: string
+  } = {},
 ): Promise<McpGateway> => {
   const text = `
 gateways: {default: {port: 1}}
 routes:
   - ${policies === "" ? "" : `policies: ${policies}\n    `}backends: [{mcp: ${backend}}]
+${beside}
 `
   const { snapshot, static: settings } = await loadedOf(text)
   const binds = new Map(

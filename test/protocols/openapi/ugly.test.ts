@@ -197,6 +197,26 @@ describe("a document that has everything", () => {
   })
 })
 
+it("five thousand operations are five thousand tools", { timeout: 60_000 }, () => {
+  const paths = Object.fromEntries(
+    Array.from({ length: 2_500 }, (_, i): [string, Json] => [
+      `/things/${i}/{id}`,
+      {
+        parameters: [{ name: "id", in: "path", required: true, schema: { type: ["integer", "string"] } }],
+        get: { parameters: [{ name: "depth", in: "query", schema: ref("Depth") }] },
+        put: { operationId: "put", requestBody: { content: { "application/json": { schema: ref("Thing") } } } },
+      },
+    ]),
+  )
+  const schemas = {
+    Depth: { type: "integer", minimum: 0 },
+    Thing: { allOf: [{ type: "object", properties: { parts: { type: "array", items: ref("Thing") } } }] },
+  }
+  const made = toolsOf({ openapi: "3.1.0", paths, components: { schemas } })
+  expect(made.unusable).toEqual([])
+  expect(new Set(made.operations.map(({ name }) => name)).size).toBe(5_000)
+})
+
 it("a thousand operations on shared schemas are a thousand tools, and not a multiple of the document", () => {
   const paths = Object.fromEntries(
     Array.from({ length: 1_000 }, (_, i): [string, Json] => [

@@ -61,6 +61,7 @@ export class OauthTarget implements McpTarget {
   private readonly runtime: McpRuntime
   private readonly granted: Granted
   private readonly leading: Leading
+  private readonly isOpen: boolean
 
   constructor(
     inner: McpTarget,
@@ -68,20 +69,25 @@ export class OauthTarget implements McpTarget {
     connections: Connections,
     runtime: McpRuntime,
     changed: (what: What) => void,
+    isOpen: boolean,
   ) {
     this.name = inner.name
     this.inner = inner
     this.oauth = oauth
     this.connections = connections
     this.runtime = runtime
+    this.isOpen = isOpen
     this.granted = new Granted(inner.name, oauth, connections, runtime)
+    // Whether an API would do something for nobody in particular cannot be tried out: it might do it.
+    if (isOpen) this.granted.wanted = { error: undefined, scopes: undefined, resourceMetadata: undefined }
     this.leading = new Leading(inner.name, oauth, connections, runtime, changed)
   }
 
   // Calls -------------------------------------------------------------------------------------------------------------
 
   readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> => {
-    const { params } = call
+    const { method, params } = call
+    if (this.isOpen && method !== "tools/call") return this.inner.call(call)
     const waiting = this.waitingIn(params)
     const answer = params?.object("inputResponses")?.object(ASK_KEY)
     if (waiting === undefined && answer === undefined) return this.run(call)
@@ -89,14 +95,21 @@ export class OauthTarget implements McpTarget {
   }
 
   private run(call: Call): Effect.Effect<Outcome, TargetFailure> {
-    if (call.method === "tools/call" && call.params?.string("name") === CONNECT_TOOL) return this.callConnect(call)
+    if (this.hasConnectTool && call.method === "tools/call" && call.params?.string("name") === CONNECT_TOOL) {
+      return this.callConnect(call)
+    }
     return this.granted.with(call.caller, this.inner.call(call), (user, need) => this.lacks(call, user, need))
+  }
+
+  /** Where all tools are seen from the beginning, each leads to the page, and none has to be added for that. */
+  private get hasConnectTool(): boolean {
+    return this.oauth.connectTool && !this.isOpen
   }
 
   /** The tool that leads to the page; a server may have one of that name itself. */
   private callConnect(call: Call): Effect.Effect<Outcome, TargetFailure> {
     const user = userFor(call.caller.exchange, this.oauth, this.runtime.sealer)
-    if (user === undefined || this.oauth.grant === "gateway" || !this.oauth.connectTool) {
+    if (user === undefined || this.oauth.grant === "gateway") {
       return this.granted.with(call.caller, this.inner.call(call), (who, need) => this.lacks(call, who, need))
     }
     return Effect.flatMap(this.granted.kept(user), (kept) => {
@@ -221,7 +234,7 @@ export class OauthTarget implements McpTarget {
         if (isDone) {
           note(caller.exchange, this.name, "went on")
           const isTool = method === "tools/call" && rest.params?.string("name") === CONNECT_TOOL
-          return isTool && this.oauth.connectTool ? Effect.succeed(this.done()) : this.run(rest)
+          return isTool && this.hasConnectTool ? Effect.succeed(this.done()) : this.run(rest)
         }
         if (clock.wallMillis() >= waiting.until) return this.run(rest)
         // Nothing new to ask: whoever is at the page still is.
@@ -270,31 +283,37 @@ export class OauthTarget implements McpTarget {
   // The rest ----------------------------------------------------------------------------------------------------------
 
   readonly discover = (caller: Caller): Effect.Effect<Discovery, TargetFailure> =>
-    this.granted.with(caller, this.inner.discover(caller), () =>
-      Effect.succeed<Discovery>({
-        era: "modern",
-        capabilities: assumed,
-        serverInfo: undefined,
-        instructions: undefined,
-        ttlMillis: 0,
-        isPublic: false,
-      }),
-    )
+    this.isOpen
+      ? this.inner.discover(caller)
+      : this.granted.with(caller, this.inner.discover(caller), () =>
+          Effect.succeed<Discovery>({
+            era: "modern",
+            capabilities: assumed,
+            serverInfo: undefined,
+            instructions: undefined,
+            ttlMillis: 0,
+            isPublic: false,
+          }),
+        )
 
   readonly notify = (caller: Caller, method: string, params: Fields | undefined): Effect.Effect<void, TargetFailure> =>
-    this.granted.with(caller, this.inner.notify(caller, method, params), () => Effect.void)
+    this.isOpen
+      ? this.inner.notify(caller, method, params)
+      : this.granted.with(caller, this.inner.notify(caller, method, params), () => Effect.void)
 
   /** Who has not agreed yet hears of it when that has changed; then it is listened to anew. */
   readonly listen = (caller: Caller, interest: Interest, events: ListenEvents): Effect.Effect<void, TargetFailure> =>
-    this.granted.with(caller, this.inner.listen(caller, interest, events), (user, need) => {
-      events.acknowledged({ ...interest, updates: [], tasks: [] })
-      if (user === undefined) return Effect.never
-      const waits: Effect.Effect<void> = Effect.flatMap(
-        this.connections.agreed(this.granted.keyOf(user), need.consents, LINK_MILLIS),
-        (isDone) => (isDone ? Effect.void : waits),
-      )
-      return waits
-    })
+    this.isOpen
+      ? this.inner.listen(caller, interest, events)
+      : this.granted.with(caller, this.inner.listen(caller, interest, events), (user, need) => {
+          events.acknowledged({ ...interest, updates: [], tasks: [] })
+          if (user === undefined) return Effect.never
+          const waits: Effect.Effect<void> = Effect.flatMap(
+            this.connections.agreed(this.granted.keyOf(user), need.consents, LINK_MILLIS),
+            (isDone) => (isDone ? Effect.void : waits),
+          )
+          return waits
+        })
 
   readonly held = (session: string): Json | undefined => this.inner.held(session)
   readonly restore = (caller: Caller, held: Json): void => this.inner.restore(caller, held)

@@ -8,6 +8,7 @@ import { defaults } from "../../../../ir/defaults.ts"
 import { Headers } from "../../../../protocols/http/headers.ts"
 import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
+import { challengeIn } from "../../../../protocols/oauth/challenge.ts"
 import { type Choice, type Tools, toolsOf } from "../../../../protocols/openapi/document.ts"
 import type { Json as Value } from "../../../../protocols/openapi/json.ts"
 import type { Operation } from "../../../../protocols/openapi/Operation.ts"
@@ -27,7 +28,7 @@ import { type Broken, broken } from "./Channel.ts"
 import { failureOf } from "./failure.ts"
 import type { Changed } from "./makeTarget.ts"
 import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
-import { brokenOf, passedOn } from "./outgoing.ts"
+import { type Bearer, brokenOf, passedOn, unwanted } from "./outgoing.ts"
 
 type OpenApi = Extract<Described, { readonly _tag: "OpenApi" }>
 
@@ -71,14 +72,22 @@ export class OpenApiTarget implements McpTarget {
   private readonly runtime: McpRuntime
   private readonly source: Catalogue | RemoteDocument<Catalogue> | { readonly problem: string }
   private readonly changed: Changed
+  private readonly bearer: Bearer | undefined
   private seenVersion = 0
   private readonly listeners = new Set<ListenEvents>()
 
-  constructor(described: OpenApi, runtime: McpRuntime, documents: Documents, changed: Changed) {
+  constructor(
+    described: OpenApi,
+    runtime: McpRuntime,
+    documents: Documents,
+    changed: Changed,
+    bearer: Bearer | undefined,
+  ) {
     this.name = described.name
     this.described = described
     this.runtime = runtime
     this.changed = changed
+    this.bearer = bearer
     const { basePath, document, exclude, include, outputSchema } = described
     const choice: Choice = { include, exclude, outputSchema, basePath }
     const isFixed = document._tag === "Inline"
@@ -170,7 +179,12 @@ export class OpenApiTarget implements McpTarget {
       if (cause instanceof WrongArguments) return Effect.succeed(toolError(`Wrong arguments: ${cause.message}.`))
       throw cause
     }
-    return Effect.mapError(this.send(call, request), (failure) => failureOf(this.name, failure))
+    const { bearer } = this
+    const sent =
+      bearer === undefined
+        ? this.send(call, request, undefined)
+        : Effect.flatMap(bearer(call.caller.exchange), (token) => this.send(call, request, token))
+    return Effect.mapError(sent, (failure) => failureOf(this.name, failure))
   }
 
   private boundary(): string {
@@ -183,6 +197,7 @@ export class OpenApiTarget implements McpTarget {
   private send(
     { caller }: Call,
     { body, headers, method, path, query }: OperationRequest,
+    token: string | undefined,
   ): Effect.Effect<Outcome, Broken> {
     const { callee, deadlines } = this.described
     const { exchange } = caller
@@ -201,6 +216,7 @@ export class OpenApiTarget implements McpTarget {
         "accept-encoding",
         "identity",
         ...headers,
+        ...(token === undefined ? [] : ["authorization", `Bearer ${token}`]),
       ]),
       body === undefined ? Body.empty : Body.bytes(body),
       undefined,
@@ -208,7 +224,10 @@ export class OpenApiTarget implements McpTarget {
     const timeoutMillis = deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis
     return Effect.flatMap(
       Effect.mapError(exchange.plan.callees.to(callee, "Mcp")(exchange, request, timeoutMillis), brokenOf),
-      (reply) => Effect.map(wholeOf(reply), (bytes) => outcomeOf(reply, bytes, path)),
+      (reply) =>
+        this.bearer !== undefined && wantsAnotherToken(reply)
+          ? Effect.fail(unwanted(reply, this.runtime.clock))
+          : Effect.map(wholeOf(reply), (bytes) => outcomeOf(reply, bytes, path)),
     )
   }
 
@@ -230,6 +249,10 @@ export class OpenApiTarget implements McpTarget {
   readonly release = (): Effect.Effect<void> => Effect.void
   readonly close = (): void => this.listeners.clear()
 }
+
+/** Whether an API asks for a token, or for one that is good for more; any other refusal is for the model to read. */
+const wantsAnotherToken = ({ headers, status }: Reply): boolean =>
+  status === 401 || (status === 403 && challengeIn(headers.get("www-authenticate"))?.error === "insufficient_scope")
 
 const wholeOf = ({ body }: Reply): Effect.Effect<Uint8Array, Broken> => {
   if (body._tag === "Empty") return Effect.succeed(new Uint8Array(0))

@@ -1,6 +1,8 @@
 /** From what the configuration says of a target to the target. */
 import * as Effect from "effect/Effect"
 import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
+import type { McpOauth } from "../../../../ir/backend/McpOauth.ts"
+import { oauthOfTarget } from "../../../../ir/backend/mcpTargets.ts"
 import { defaults } from "../../../../ir/defaults.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
@@ -14,7 +16,7 @@ import { HttpTarget, type Kind } from "./HttpTarget.ts"
 import { LegacyTarget } from "./LegacyTarget.ts"
 import { LegacyTasks } from "./LegacyTasks.ts"
 import type { McpTarget, TargetFailure } from "./McpTarget.ts"
-import type { Place } from "./outgoing.ts"
+import type { Bearer, Place } from "./outgoing.ts"
 import { ModernTarget } from "./ModernTarget.ts"
 import { OpenApiTarget } from "./OpenApiTarget.ts"
 import { SessionHttp } from "./SessionHttp.ts"
@@ -27,13 +29,15 @@ export type Changed = (what: "tools" | "prompts" | "resources") => void
 
 type Http = Extract<Described, { readonly _tag: "Http" | "Sse" }>
 
+/** What requests to a target carry; undefined: nobody is granted anything there. */
+const bearerFor = (oauth: McpOauth | undefined, { connections, sealer }: McpRuntime): Bearer | undefined =>
+  oauth === undefined || connections === undefined ? undefined : bearerOf(connections, oauth, sealer)
+
 /** Over HTTP, as one kind of server. */
 const overHttp = (target: Http, runtime: McpRuntime, changed: Changed, kind: Kind): McpTarget => {
   const { callee, deadlines, name, oauth, passVersion, path } = target
-  const place: Place =
-    oauth === undefined || runtime.connections === undefined
-      ? { callee, path }
-      : { callee, path, bearer: bearerOf(runtime.connections, oauth, runtime.sealer) }
+  const bearer = bearerFor(oauth, runtime)
+  const place: Place = bearer === undefined ? { callee, path } : { callee, path, bearer }
   const idleMillis = deadlines.idleMillis ?? defaults.mcpIdleTimeoutMillis
   if (kind === "modern") {
     return new ModernTarget({
@@ -99,11 +103,11 @@ export const makeMcpTarget = (
   neighbours: () => Neighbours = alone,
 ): McpTarget => {
   const target = asShown(described, runtime, changed, neighbours)
-  const oauth = described._tag === "Http" || described._tag === "Sse" ? described.oauth : undefined
+  const oauth = oauthOfTarget(described)
   if (oauth === undefined) return target
   return runtime.connections === undefined
     ? unavailable(described.name, "nobody can grant anything here")
-    : new OauthTarget(target, oauth, runtime.connections, runtime, changed)
+    : new OauthTarget(target, oauth, runtime.connections, runtime, changed, described._tag === "OpenApi")
 }
 
 const nobody: Neighbours = { servers: [], tools: [] }
@@ -152,7 +156,7 @@ const plain = (described: Described, runtime: McpRuntime, changed: Changed): Mcp
     case "OpenApi":
       return documents === undefined
         ? unavailable(described.name, "there are no documents here")
-        : new OpenApiTarget(described, runtime, documents, changed)
+        : new OpenApiTarget(described, runtime, documents, changed, bearerFor(described.oauth, runtime))
     case "A2a":
       return new A2aTarget(described, runtime, changed)
   }
