@@ -78,7 +78,8 @@ const start = async (oauth = "", policies = "") => {
 
 const toolNames = async ({ url }: McpGateway, headers: Record<string, string> = {}): Promise<ReadonlyArray<string>> => {
   const { result } = answerOf(await ask(url, "tools/list", {}, { headers }))
-  return (result?.["tools"] as ReadonlyArray<{ name: string }>).map(({ name }) => name).toSorted()
+  const tools = (result?.["tools"] ?? []) as ReadonlyArray<{ name: string }>
+  return tools.map(({ name }) => name).toSorted()
 }
 
 const names = ["secret", "taken", "whoami", "write"]
