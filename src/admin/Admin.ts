@@ -13,6 +13,7 @@ import { Timer } from "../../stages/ports/Timer.ts"
 import type { Job } from "../config/loading.ts"
 import type { Static } from "../config/Static.ts"
 import { Gateway } from "../Gateway.ts"
+import { make as redisConnection } from "../node/redisConnection.ts"
 import type { Exported } from "../telemetry/Registry.ts"
 import type { Setting } from "../telemetry/Levels.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
@@ -70,6 +71,9 @@ export class Admin extends Context.Service<
 /** How often readiness is refused in a row before it is worth a word, and before it is worth a warning. */
 const quietRefusals = 5
 const mildRefusals = 30
+
+/** Whoever asks what was spent waits for a Redis this long. */
+const LISTING_MILLIS_MAX = 5_000
 
 const tokenOf = (environment: Readonly<Record<string, string | undefined>>): Redacted.Redacted | undefined => {
   const token = environment[Guard.tokenVariable]?.trim()
@@ -137,6 +141,11 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
     return own === undefined ? others : [own, ...others]
   }
   const { job } = options
+  const redis =
+    settings.redisUrl === undefined
+      ? undefined
+      : redisConnection(Redacted.value(settings.redisUrl), clock.nowMillis, LISTING_MILLIS_MAX)
+  if (redis !== undefined) yield* Effect.addFinalizer(() => Effect.sync(redis.close))
   const startedMillis = clock.wallMillis()
   const v1 = async (): Promise<Answering> => {
     const [
@@ -146,6 +155,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       { lockEndpoints },
       { locksOf },
       { component },
+      { list },
     ] = await Promise.all([
       import("./v1/index.ts"),
       import("./v1/connections.ts"),
@@ -153,6 +163,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       import("./v1/locks.ts"),
       import("../lock/locks.ts"),
       import("../lock/storedLocks.ts"),
+      import("../llm/redisSpending.ts"),
     ])
     const { storage } = options
     return make({
@@ -160,6 +171,7 @@ const make = Effect.fnUntraced(function* (options: AdminOptions) {
       clock,
       version: options.version,
       storage: options.storage,
+      shared: redis === undefined ? undefined : (max) => list(redis, max),
       sensitiveHeaders: settings.sensitiveHeaders,
       more: [
         ...connectionEndpoints(gateway.connected),

@@ -1,6 +1,7 @@
 /** Bookings that nobody has settled yet, and settlements on their way: what the end of a gateway has to wait for. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Spending } from "../../stages/ports/Spending.ts"
 
 /** Calls that a closing gateway breaks off settle at once; nobody else is waited for. */
@@ -27,10 +28,23 @@ export class Unsettled {
 
   of(spending: Spending): Spending {
     return {
+      ...spending,
+      // Whoever asks may leave before the answer, and nobody would know then what to give back: it is awaited for them.
       book: (booking) =>
-        Effect.map(spending.book(booking), (booked) => {
-          if (booked.id !== undefined) this.open.add(booked.id)
-          return booked
+        Effect.callback((resume) => {
+          let isGone = false
+          const answered = Effect.exit(spending.book(booking)).pipe(
+            Effect.map((exit) => {
+              const id = Exit.isSuccess(exit) ? exit.value.id : undefined
+              if (isGone) return id === undefined ? undefined : spending.settle(booking.account, id, 0)
+              if (id !== undefined) this.open.add(id)
+              resume(exit)
+            }),
+          )
+          this.run(answered)
+          return Effect.sync(() => {
+            isGone = true
+          })
         }),
       settle: (account, id, amount) => {
         if (id !== undefined) this.open.delete(id)

@@ -5,8 +5,10 @@
 import * as Effect from "effect/Effect"
 import { randomUUID } from "node:crypto"
 import type { Account, Booked, Spending, SpendingFailure } from "../../stages/ports/Spending.ts"
-import { make as makeConnection } from "../node/redisConnection.ts"
+import { make as makeConnection, type RedisConnection } from "../node/redisConnection.ts"
 import { scriptOf } from "../node/redisScript.ts"
+import { parseJson } from "../../protocols/llm/Json.ts"
+import { latestFirst, type Spent } from "./Spent.ts"
 import { Unsettled } from "./Unsettled.ts"
 import { untilWritten } from "./untilWritten.ts"
 
@@ -16,6 +18,8 @@ const ASK_MILLIS_MAX = 2_000
 const AFTER_WINDOW_MILLIS = 2 * 60 * 60_000
 /** For so long a settlement is known to have been made, should its answer have been lost and it be told again. */
 const MADE_MILLIS = 10 * 60_000
+
+const PREFIX = "sluice:budget:"
 
 /**
  * The page of an account is a hash: `s` spent, `b` booked, and `a…` the amount of each booking; beside it a sorted set
@@ -80,15 +84,22 @@ export interface RedisSpendingParts {
 
 export const make = ({ clock, run, url }: RedisSpendingParts): Spending & { readonly close: () => void } => {
   const connection = makeConnection(url, clock.nowMillis, ASK_MILLIS_MAX)
-  // Nobody should have to wait for the library and the connection.
-  connection.connect().catch(() => {})
   const keysOf = ({ budget, subject, windowMillis }: Account): [page: string, open: string] => {
     // What stands in braces decides where a cluster keeps it: all of one account in one place.
-    const page = `sluice:budget:{${JSON.stringify([budget, subject, windowMillis])}}`
+    const page = `${PREFIX}{${JSON.stringify([budget, subject, windowMillis])}}`
     return [page, `${page}:open`]
   }
   const keepMillis = ({ endMillis }: Account): string =>
     String(Math.ceil(Math.max(0, endMillis - clock.wallMillis()) + AFTER_WINDOW_MILLIS))
+  const settleOf: Spending["settle"] = (account, id, amount) => {
+    const [page, open] = keysOf(account)
+    const keys = [page, open, `${page}:made:${randomUUID()}`]
+    const written = Effect.suspend(() => {
+      const words = [id ?? "", decimal(amount), keepMillis(account), String(MADE_MILLIS)]
+      return connection.ask((redis) => settle(redis, { keys, arguments: words }))
+    })
+    run(untilWritten(Effect.asVoid(Effect.mapError(written, failed)), account, amount))
+  }
   return {
     book: ({ account, amount, expiresMillis, limit }) => {
       const id = randomUUID()
@@ -99,9 +110,17 @@ export const make = ({ clock, run, url }: RedisSpendingParts): Spending & { read
         String(Math.max(0, Math.ceil(expiresMillis - clock.wallMillis()))),
         keepMillis(account),
       ]
-      const asked = connection.ask((redis) => book(redis, { keys: keysOf(account), arguments: words }))
+      let isSent = false
+      const asked = connection.ask((redis) => {
+        isSent = true
+        return book(redis, { keys: keysOf(account), arguments: words })
+      })
       return Effect.matchEffect(asked, {
-        onFailure: (message) => Effect.fail(failed(message)),
+        // It may have been booked all the same, and nobody else knows its name.
+        onFailure: (message) => {
+          if (isSent) settleOf(account, id, 0)
+          return Effect.fail(failed(message))
+        },
         onSuccess: (reply) => {
           const [room, taken] = Array.isArray(reply) ? reply : []
           const spent = Number(taken)
@@ -111,18 +130,44 @@ export const make = ({ clock, run, url }: RedisSpendingParts): Spending & { read
         },
       })
     },
-    settle: (account, id, amount) => {
-      const [page, open] = keysOf(account)
-      const keys = [page, open, `${page}:made:${randomUUID()}`]
-      const written = Effect.suspend(() => {
-        const words = [id ?? "", decimal(amount), keepMillis(account), String(MADE_MILLIS)]
-        return connection.ask((redis) => settle(redis, { keys, arguments: words }))
-      })
-      run(untilWritten(Effect.asVoid(Effect.mapError(written, failed)), account, amount))
-    },
+    settle: settleOf,
+    ready: () => void connection.connect().catch(() => {}),
     close: connection.close,
   }
 }
+
+/** So many pages are looked at; those of windows that are over go by themselves. */
+const PAGES_MAX = 10_000
+
+/** Undefined: no page, but what stands beside one. */
+const accountOf = (key: string): readonly [budget: string, subject: string, windowMillis: number] | undefined => {
+  if (!key.startsWith(`${PREFIX}{`) || !key.endsWith("}")) return undefined
+  const value = parseJson(key.slice(PREFIX.length + 1, -1))
+  if (!Array.isArray(value)) return undefined
+  const [budget, subject, windowMillis] = value as ReadonlyArray<unknown>
+  return typeof budget === "string" && typeof subject === "string" && Number.isFinite(windowMillis)
+    ? [budget, subject, windowMillis as number]
+    : undefined
+}
+
+/** What was spent, the latest windows first. */
+export const list = (connection: RedisConnection, max: number): Effect.Effect<ReadonlyArray<Spent>, string> =>
+  connection.ask(async (redis) => {
+    const spent: Array<Spent> = []
+    let seen = 0
+    for await (const keys of redis.scanIterator({ MATCH: `${PREFIX}{*}`, COUNT: 500 })) {
+      for (const key of keys) {
+        const account = accountOf(key)
+        const amount = account === undefined ? null : await redis.hGet(key, "s")
+        if (account === undefined || amount === null) continue
+        const [budget, subject, windowMillis] = account
+        spent.push({ budget, subject, windowStart: new Date(windowMillis).toISOString(), amount: Number(amount) })
+      }
+      seen += keys.length
+      if (seen >= PAGES_MAX) break
+    }
+    return spent.toSorted(latestFirst).slice(0, max)
+  })
 
 /** For as long as the scope is open. */
 export const scoped = Effect.fnUntraced(function* (url: string, clock: RedisSpendingParts["clock"]) {

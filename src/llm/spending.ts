@@ -5,6 +5,7 @@ import type { Account, Booked, Spending, SpendingFailure } from "../../stages/po
 import type { Clock } from "../../stages/ports/Timer.ts"
 import { type Statement, sql } from "../store/Statement.ts"
 import { type Component, number, type Store, type StoreFailure, text } from "../store/Store.ts"
+import type { Spent } from "./Spent.ts"
 import { untilWritten } from "./untilWritten.ts"
 
 export const component: Component = {
@@ -17,8 +18,13 @@ export const component: Component = {
       id TEXT PRIMARY KEY, budget TEXT NOT NULL, subject TEXT NOT NULL, window_start DOUBLE PRECISION NOT NULL,
       amount DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL)`,
     `CREATE INDEX llm_budget_booking_of ON llm_budget_booking (budget, subject, window_start)`,
+    `CREATE TABLE llm_budget_settled (id TEXT PRIMARY KEY, attempt TEXT NOT NULL, made DOUBLE PRECISION NOT NULL)`,
+    `CREATE INDEX llm_budget_settled_made ON llm_budget_settled (made)`,
   ],
 }
+
+/** For so long a settlement is known to have been made, should its answer have been lost and it be told again. */
+const MADE_MILLIS = 10 * 60_000
 
 const page = ({ budget, subject, windowMillis }: Account): Statement =>
   sql`budget = ${budget} AND subject = ${subject} AND window_start = ${windowMillis}`
@@ -36,7 +42,7 @@ export const list = (store: Store, max: number) =>
   store.all(
     sql`SELECT budget, subject, window_start, amount FROM llm_budget_spent
       ORDER BY window_start DESC, budget, subject LIMIT ${max}`,
-    (row) => ({
+    (row): Spent => ({
       budget: text(row, "budget"),
       subject: text(row, "subject"),
       windowStart: new Date(number(row, "window_start")).toISOString(),
@@ -78,17 +84,32 @@ export const make = ({ clock, run, store }: LedgerParts): Spending => {
       failed,
     )
 
-  const settled = (account: Account, id: string | undefined, amount: number): Effect.Effect<void, StoreFailure> => {
+  /** A storage that wrote it and could not say so is told the same again, and writes it once. */
+  const settled = (
+    account: Account,
+    id: string | undefined,
+    amount: number,
+    settlement: string,
+  ): Effect.Effect<void, StoreFailure> => {
     const { budget, subject, windowMillis } = account
+    const now = clock.wallMillis()
+    const attempt = randomUUID()
     return Effect.flatMap(store, (open) =>
       Effect.asVoid(
         open.batch([
           ...(id === undefined ? [] : [sql`DELETE FROM llm_budget_booking WHERE id = ${id}`]),
+          // What nobody came to settle counts for nothing any more.
+          sql`DELETE FROM llm_budget_booking WHERE ${page(account)} AND expires <= ${now}`,
           ...(amount === 0
             ? []
             : [
+                sql`DELETE FROM llm_budget_settled WHERE made < ${now - MADE_MILLIS}`,
+                sql`INSERT INTO llm_budget_settled (id, attempt, made) VALUES (${settlement}, ${attempt}, ${now})
+                  ON CONFLICT (id) DO NOTHING`,
                 sql`INSERT INTO llm_budget_spent (budget, subject, window_start, amount)
-                  VALUES (${budget}, ${subject}, ${windowMillis}, ${amount})
+                  SELECT ${budget}, ${subject}, CAST(${windowMillis} AS DOUBLE PRECISION),
+                    CAST(${amount} AS DOUBLE PRECISION)
+                  WHERE EXISTS (SELECT 1 FROM llm_budget_settled WHERE id = ${settlement} AND attempt = ${attempt})
                   ON CONFLICT (budget, subject, window_start)
                   DO UPDATE SET amount = llm_budget_spent.amount + ${amount}`,
               ]),
@@ -99,6 +120,10 @@ export const make = ({ clock, run, store }: LedgerParts): Spending => {
 
   return {
     book,
-    settle: (account, id, amount) => run(untilWritten(settled(account, id, amount), account, amount)),
+    settle: (account, id, amount) => {
+      const settlement = randomUUID()
+      const written = Effect.suspend(() => settled(account, id, amount, settlement))
+      run(untilWritten(written, account, amount))
+    },
   }
 }

@@ -36,6 +36,8 @@ export interface Spending {
   readonly book: (booking: Booking) => Effect.Effect<Booked, SpendingFailure>
   /** Takes the booking off and the amount on; never waits, never fails, and is not forgotten. */
   readonly settle: (account: Account, id: string | undefined, amount: number) => void
+  /** Told when a plan keeps budgets here, so that the first call need not wait for a connection. */
+  readonly ready?: () => void
 }
 
 /** Where budgets are kept; one that is configured for a place that is not there cannot be looked up. */

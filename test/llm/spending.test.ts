@@ -9,6 +9,7 @@ import * as Shared from "../../src/llm/redisSpending.ts"
 import * as Sql from "../../src/llm/spending.ts"
 import * as Storage from "../../src/store/Storage.ts"
 import { inMemory, type Spending } from "../../stages/ports/Spending.ts"
+import { make as makeConnection } from "../../src/node/redisConnection.ts"
 import { isRedisThere, Redis } from "../peers/redis.ts"
 import { freePort } from "../e2e/standalone.ts"
 
@@ -136,4 +137,52 @@ describe.each(Object.keys(kinds))("a spending in %s", (kind) => {
       }
       expect(await book(kept, 5, undefined)).toMatchObject({ spent: 50 })
     }))
+})
+
+describe("a settlement in the storage", () => {
+  it("counts once though the storage wrote it and could not say so", async () => {
+    const scope = Effect.runSync(Scope.make())
+    const context = await Effect.runPromise(Layer.buildWithScope(Storage.memory, scope))
+    const store = await Effect.runPromise(Context.get(context, Storage.Storage).of(Sql.component))
+    let lost = 0
+    const losing = {
+      ...store,
+      batch: (statements: Parameters<typeof store.batch>[0]) =>
+        Effect.flatMap(store.batch(statements), (outcomes) =>
+          ++lost > 1
+            ? Effect.succeed(outcomes)
+            : Effect.fail({ _tag: "StoreFailure", reason: "unavailable", message: "the answer was lost" } as const),
+        ),
+    }
+    const writes: Array<Promise<void>> = []
+    const spending = Sql.make({
+      store: Effect.succeed(losing),
+      clock: { wallMillis: () => 1_000 },
+      run: (effect) => void writes.push(Effect.runPromise(effect)),
+    })
+    spending.settle(account, undefined, 7)
+    await Promise.all(writes)
+    expect(lost).toBe(2)
+    expect(await Effect.runPromise(Sql.list(store, 10))).toMatchObject([{ budget: "b", subject: "s", amount: 7 }])
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  })
+})
+
+describe.runIf(isRedisThere)("what was spent in Redis", () => {
+  it("is listed as what is kept in the storage is, and counts no bookings", async () => {
+    const kept = await (kinds["Redis"] as () => Promise<Kept>)()
+    const booking = { account, amount: 5, limit: undefined, expiresMillis: Date.now() + 60_000 }
+    const { id } = await Effect.runPromise(kept.spending.book(booking))
+    await Effect.runPromise(kept.spending.book({ ...booking, account: { ...account, subject: 'quo"ted}' } }))
+    kept.spending.settle(account, id, 3)
+    kept.spending.settle({ ...account, windowMillis: 60_000 }, undefined, 1.5)
+    await kept.settled()
+    const connection = makeConnection(redis.url, () => performance.now(), 10_000)
+    expect(await Effect.runPromise(Shared.list(connection, 10))).toEqual([
+      { budget: "b", subject: "s", windowStart: "1970-01-01T00:01:00.000Z", amount: 1.5 },
+      { budget: "b", subject: "s", windowStart: "1970-01-01T00:00:00.000Z", amount: 3 },
+    ])
+    connection.close()
+    await kept.close()
+  })
 })

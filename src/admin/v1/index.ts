@@ -5,7 +5,7 @@ import { type Answer, type Asked, json, methodNotAllowed, notFound } from "../se
 import { type ConfigFile, configEndpoints } from "./config.ts"
 import { endpoint, type Endpoint, find } from "./Endpoint.ts"
 import { logEndpoints } from "./logs.ts"
-import { type Opening, modelEndpoints } from "./models.ts"
+import { type Opening, modelEndpoints, type SharedSpending } from "./models.ts"
 import { openapi } from "./openapi.ts"
 import { AnyJson } from "./replies.ts"
 import { operateEndpoints } from "./operate.ts"
@@ -20,6 +20,8 @@ export interface V1Options {
   readonly guard: Guard
   /** Absent: there is no storage, so no keys and no budgets. */
   readonly storage?: Opening | undefined
+  /** Absent: nothing is shared with other gateways. */
+  readonly shared?: SharedSpending | undefined
   /** Endpoints of other parts of the gateway. */
   readonly more?: ReadonlyArray<Endpoint>
 }
@@ -30,6 +32,7 @@ export const endpointsOf = ({
   more = [],
   runtime,
   sensitiveHeaders,
+  shared,
   storage,
   version,
 }: Omit<V1Options, "guard">): ReadonlyArray<Endpoint> => {
@@ -38,7 +41,7 @@ export const endpointsOf = ({
     ...configEndpoints(config, sensitiveHeaders),
     ...operateEndpoints(runtime),
     ...logEndpoints(runtime.requestLog, clock),
-    ...(storage === undefined ? [] : modelEndpoints(storage, clock)),
+    ...(storage === undefined ? [] : modelEndpoints(storage, clock, shared)),
     ...more,
   ]
   all.push(

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Clock } from "../../../stages/ports/Timer.ts"
 import * as Keys from "../../llm/keys.ts"
-import * as Spent from "../../llm/spending.ts"
+import * as Spending from "../../llm/spending.ts"
+import { latestFirst, type Spent } from "../../llm/Spent.ts"
 import { Wanted } from "../../llm/wanted.ts"
 import type { Component, Store, StoreFailure } from "../../store/Store.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
@@ -12,9 +13,12 @@ import * as Replies from "./replies.ts"
 /** Opens the part of the storage that a component has. */
 export type Opening = (component: Component) => Effect.Effect<Store, StoreFailure>
 
+/** Reads what gateways that share a Redis have spent; a text says why that cannot be read. */
+export type SharedSpending = (max: number) => Effect.Effect<ReadonlyArray<Spent>, string>
+
 const spentMax = 1_000
 
-export const modelEndpoints = (of: Opening, clock: Clock): ReadonlyArray<Endpoint> => {
+export const modelEndpoints = (of: Opening, clock: Clock, shared?: SharedSpending): ReadonlyArray<Endpoint> => {
   const using = async <A>(
     component: Component,
     work: (store: Store) => Effect.Effect<A, StoreFailure>,
@@ -59,8 +63,17 @@ export const modelEndpoints = (of: Opening, clock: Clock): ReadonlyArray<Endpoin
       summary: "What was spent of each budget by each of its subjects, the latest windows first",
       isGuarded: true,
       reply: Replies.Budgets,
-      run: async () =>
-        using(Spent.component, (store) => Effect.map(Spent.list(store, spentMax), (budgets) => ({ budgets }))),
+      run: async () => {
+        const elsewhere = shared === undefined ? undefined : await Effect.runPromiseExit(shared(spentMax))
+        if (elsewhere !== undefined && Exit.isFailure(elsewhere)) {
+          return refused(503, "what is kept in Redis cannot be read just now")
+        }
+        return using(Spending.component, (store) =>
+          Effect.map(Spending.list(store, spentMax), (own) => ({
+            budgets: [...own, ...(elsewhere?.value ?? [])].toSorted(latestFirst).slice(0, spentMax),
+          })),
+        )
+      },
     }),
   ]
 }

@@ -51,6 +51,7 @@ const within = (
   agent: string,
   inner: Attempting,
 ): Attempting => {
+  for (const { budget } of shares) spendings[budget.store ?? "own"]?.ready?.()
   const settle = (booked: ReadonlyArray<Booked>, amount: number): void => {
     for (const { account, id, share } of booked) spendings[share.budget.store ?? "own"]?.settle(account, id, amount)
   }

@@ -125,6 +125,8 @@ export const compile = (
     )
   })
 
+  for (const { budget } of configured) spendings[budget.store ?? "own"]?.ready?.()
+
   const spendingOf = ({ budget }: Share): Spending | undefined => spendings[budget.store ?? "own"]
 
   const settle = (open: ReadonlyArray<Open>, account: Account | undefined): void => {
