@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest"
 import type { Tracing } from "../../../ir/policy/Tracing.ts"
 import { compile } from "../../../stages/5-policy/tracing.ts"
 import type { Routed } from "../../../stages/Exchange.ts"
+import type { MadeSpan, SpanMaker } from "../../../stages/Trace.ts"
 import { makeExchange } from "../exchange.ts"
 import { cel, computing } from "./computing.ts"
 
@@ -100,4 +101,93 @@ describe("a trace", () => {
     for (let i = 0; i < 600; i++) trace?.span("one", "internal", 1)
     expect([trace?.spans.length, trace?.dropped]).toEqual([512, 88])
   })
+})
+
+describe("spans that somebody else makes", () => {
+  /** Makes spans with numbers for ids, and says what was asked of it. */
+  const maker = (isWanted: (attributes: unknown) => boolean = () => true) => {
+    const said: Array<string> = []
+    let last = 0
+    const make = (name: string, inTrace: string): MadeSpan => {
+      const spanId = String(++last).padStart(16, "0")
+      return {
+        context: { traceId: inTrace, spanId, flags: 1 },
+        part: (part) => make(part, inTrace),
+        again: (remote) => {
+          said.push(`${name} again`)
+          return make(name, remote.traceId)
+        },
+        link: (remote) => void said.push(`${name} linked to ${remote.spanId}`),
+        end: () => void said.push(`${name} ended`),
+      }
+    }
+    const made: SpanMaker = {
+      begin: ({ attributes, name, remote }) =>
+        isWanted(Object.fromEntries(attributes)) ? make(name, remote?.traceId ?? "c".repeat(32)) : undefined,
+    }
+    return { maker: made, said }
+  }
+  const inside = { traceId: "a".repeat(32), spanId: "b".repeat(16), flags: 1 }
+
+  it("have ids that upstreams are told, and need no policy", () => {
+    const exchange = makeExchange()
+    compile(undefined, computing(), maker())?.begin(exchange)
+    const { trace } = exchange
+    const call = trace?.span("call", "client", 1)
+    expect([trace?.traceId, trace?.spanId, call?.spanId, call?.parentId]).toEqual([
+      "c".repeat(32),
+      "0".repeat(15) + "1",
+      "0".repeat(15) + "2",
+      "0".repeat(15) + "1",
+    ])
+  })
+
+  it("begin anew in the trace that came inside the message, while nothing was made below them", () => {
+    const { maker: made, said } = maker()
+    const exchange = makeExchange()
+    compile(undefined, computing(), { maker: made })?.begin(exchange)
+    exchange.trace?.adopt(inside)
+    exchange.trace?.adopt({ ...inside, spanId: "d".repeat(16) })
+    expect([exchange.trace?.traceId, exchange.trace?.spanId, exchange.trace?.remoteSpanId]).toEqual([
+      inside.traceId,
+      "0".repeat(15) + "2",
+      inside.spanId,
+    ])
+    expect(said).toEqual(["GET again"])
+  })
+
+  it("point at that trace once something was made below them, which upstreams were told already", () => {
+    const { maker: made, said } = maker()
+    const exchange = makeExchange()
+    compile(undefined, computing(), { maker: made })?.begin(exchange)
+    exchange.trace?.span("call", "client", 1)
+    exchange.trace?.adopt(inside)
+    expect([exchange.trace?.traceId, exchange.trace?.remoteSpanId]).toEqual(["c".repeat(32), undefined])
+    expect(said).toEqual([`GET linked to ${inside.spanId}`])
+  })
+
+  it("are shown nothing that the policy removes, and sampled only where both want it", () => {
+    const shown: Array<unknown> = []
+    const { maker: made } = maker((attributes) => {
+      shown.push(attributes)
+      return false
+    })
+    const exchange = makeExchange()
+    const all = { _tag: "Fraction", fraction: 1 } as const
+    compile(policy({ randomSampling: all, remove: ["http.path"] }), computing(), { maker: made })?.begin(exchange)
+    expect(exchange.trace).toBeUndefined()
+    expect(Object.keys(shown[0] as object)).toEqual(["http.method", "http.host"])
+    compile(policy(), computing(), { maker: made })?.begin(makeExchange())
+    expect(shown).toHaveLength(1)
+  })
+
+  it("are none where tracing is off", () => {
+    expect(compile(policy(), computing(), { ...maker(), isDisabled: true })).toBeUndefined()
+    expect(compile(undefined, computing())).toBeUndefined()
+  })
+})
+
+it("a sampler that decides alone follows a client that does not sample", () => {
+  expect(begun({}, asked("00")).trace).toBeUndefined()
+  expect(begun({ decidesAlone: true }, asked("00")).trace?.traceId).toBe(traceId)
 })
