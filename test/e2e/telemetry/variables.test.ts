@@ -60,7 +60,11 @@ const get = (port: number, path: string, headers: Record<string, string> = {}) =
 
 const allCame = (receiver: OtlpReceiver) =>
   until(
-    () => receiver.spans.length >= 2 && receiver.logs.length > 0 && receiver.metrics.length > 0,
+    () =>
+      receiver.spans.length >= 2 &&
+      receiver.logs.length > 0 &&
+      // The first that are told may be from before the request.
+      receiver.metrics.some(({ name }) => name === "agentgateway_requests_total"),
     () => `${receiver.spans.length} spans, ${receiver.logs.length} records, ${receiver.metrics.length} metrics`,
   )
 
