@@ -1,4 +1,7 @@
-/** Stories of raw connections: of those that were refused before they carried anything, and of those that found no way. */
+/**
+ * Stories of what never became an exchange: raw connections that were refused before they carried anything or found no
+ * way, and bytes that were no request.
+ */
 import type { Address } from "../../stages/Connection.ts"
 import type { RelayEnding } from "../../stages/ports/Journal.ts"
 import { fieldsOfLine, type Line, type Place } from "./accessLog.ts"
@@ -102,3 +105,33 @@ export const remainsOfRelay = (
     steps: [{ stage: "dispatch", decision: wasReached ? `broke off: ${error}` : `refused: ${error}` }],
   }
 }
+
+/** Bytes that were no request were answered before there was an exchange. */
+export const remainsOfMalformed = (
+  id: string,
+  line: Line,
+  error: string,
+  place: Place,
+  nowMillis: number,
+  nowUnixMillis: number,
+): Remains => ({
+  ...noExchange,
+  id,
+  startedMillis: nowMillis,
+  endedMillis: nowMillis,
+  startedUnixMillis: nowUnixMillis,
+  fields: fieldsOfLine(place, line),
+  status: line.status,
+  error,
+  endpoint: undefined,
+  listenerName: place.listener,
+  routeName: undefined,
+  reason: "InvalidRequest",
+  outcome: "answered",
+  listener: undefined,
+  route: undefined,
+  backend: undefined,
+  attempts: 0,
+  declined: { by: "the reader of HTTP", why: error },
+  steps: [{ stage: "http", decision: `refused: ${error}` }],
+})

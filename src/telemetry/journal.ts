@@ -13,7 +13,7 @@ import type { Ending, Journal, RelayEnding } from "../../stages/ports/Journal.ts
 import type { TlsFacts } from "../../stages/ports/Network.ts"
 import { everyField, fieldsWithout, type Line, LineWriter, type Format } from "./accessLog.ts"
 import { newSpanId } from "../../protocols/trace/context.ts"
-import { isRefusal, remainsOfRejected, remainsOfRelay } from "./connections.ts"
+import { isRefusal, remainsOfMalformed, remainsOfRejected, remainsOfRelay } from "./connections.ts"
 import type { Remains } from "./Remains.ts"
 import { Counting, toSeconds } from "./Counting.ts"
 import type { Levels } from "./Levels.ts"
@@ -210,7 +210,7 @@ export class TelemetryJournal {
 
   private malformed(bind: BindKey, peer: Address, status: number, error: string): void {
     const [, gateway, listener] = this.places.transport(bind, undefined)
-    const { levels, metrics, timestamps, write } = this.parts
+    const { clock, levels, metrics, remember, timestamps, write } = this.parts
     metrics.requests
       .with(
         undefined,
@@ -225,7 +225,8 @@ export class TelemetryJournal {
         undefined,
       )
       .add(1)
-    if (!levels.request) return
+    const isTold = remember !== undefined && isRefusal(error)
+    if (!levels.request && !isTold) return
     const line: Line = {
       ...nothing,
       peer,
@@ -234,11 +235,16 @@ export class TelemetryJournal {
       error,
       reason: "InvalidRequest",
     }
-    const place = this.writer.place(
-      { gateway: shown(gateway), listener: shown(listener), rule: undefined, route: undefined },
-      everyField,
-    )
-    write(this.writer.line(timestamps.now(), place, everyField & ~fieldDuration, line))
+    const named = { gateway: shown(gateway), listener: shown(listener), rule: undefined, route: undefined }
+    let more = ""
+    if (isTold) {
+      const id = newSpanId(clock.random)
+      remember(remainsOfMalformed(id, line, error, named, clock.nowMillis(), clock.wallMillis()))
+      more = this.writer.computed([["sluice.id", id]])
+    }
+    if (!levels.request) return
+    const place = this.writer.place(named, everyField)
+    write(this.writer.line(timestamps.now(), place, everyField & ~fieldDuration, line, more))
   }
 
   private relay(accepted: Accepted, ending: RelayEnding): void {

@@ -233,6 +233,20 @@ describe("a raw connection", () => {
     )
   })
 
+  it("that carries no request has one, named in its line of the log", async () => {
+    const socket = net.connect(port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\nbad header\r\n\r\n"))
+    let answer = ""
+    socket.setEncoding("latin1").on("data", (chunk: string) => (answer += chunk))
+    await new Promise<void>((resolve) => socket.once("close", () => resolve()))
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    await until(() => /http\.status=400.* sluice\.id=[0-9a-f]{16}/.test(gateway?.out ?? ""))
+    const id = /http\.status=400.* sluice\.id=([0-9a-f]{16})/.exec(gateway?.out ?? "")?.[1] ?? ""
+    expect(await story(id)).toMatchObject({
+      status: 400,
+      why: expect.stringMatching(/^400 by the reader of HTTP \(listener main\): .+\.$/),
+    })
+  })
+
   it("that its client only opens and leaves is nobody's refusal", async () => {
     const before = await fetch(`${admin}/api/explain?count=500`).then((reply) => reply.json())
     await new Promise<void>((resolve) => {
