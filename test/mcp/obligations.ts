@@ -96,6 +96,12 @@ export const obligations: ReadonlyArray<Obligation> = [
         "is fresh for as long as the shortest-lived part, and public only if every part is",
         "takes in every page, an empty cursor included",
       ),
+      ...e2e(
+        "pages",
+        "have so many items each, and together everything once",
+        "refuse a cursor that %s, to clients of each generation",
+        "lead on in no other list, for nobody else, and not where the list has changed",
+      ),
       ...e2e("sessions", "is a tool that the caller may not use: it is not listed, and does not exist"),
     ],
   },
@@ -139,6 +145,11 @@ export const obligations: ReadonlyArray<Obligation> = [
       ...e2e(
         "cells",
         "keeps numbers, unknown members and the difference between null and nothing as they were written",
+      ),
+      ...e2e(
+        "unusual",
+        "has a thousand tools, whatever they are called, and all that is said of them",
+        "come back as they were written, from a %s server",
       ),
       ...laws("json", "has each member in the very characters it was written in"),
     ],
