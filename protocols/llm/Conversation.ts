@@ -38,7 +38,7 @@ export interface Citation {
   readonly title?: string | undefined
   readonly start?: number | undefined
   readonly end?: number | undefined
-  readonly vendor: Vendor
+  readonly vendor: Vendor | "amazon"
   readonly original: JsonObject
 }
 

@@ -194,8 +194,20 @@ const responses = (events: ReadonlyArray<WireEvent>): Judged => {
         grow()
         thought += said["delta"]
         break
+      case "response.refusal.delta":
+      case "response.custom_tool_call_input.delta":
       case "response.function_call_arguments.delta":
         grow()
+        break
+      case "response.output_text.annotation.added":
+        demand(typeof said["annotation"]?.type === "string", "an annotation has a type")
+        demand(done[said["output_index"]] === undefined, "what is done is not annotated")
+        break
+      case "response.refusal.done":
+        demand(said["refusal"] === grown.get(key), "a refusal is the sum of its pieces")
+        break
+      case "response.custom_tool_call_input.done":
+        demand(said["input"] === (grown.get(key) ?? ""), "an input is the sum of its pieces")
         break
       case "response.output_text.done":
         demand(said["text"] === grown.get(key), "a text is the sum of its pieces")
@@ -208,7 +220,7 @@ const responses = (events: ReadonlyArray<WireEvent>): Judged => {
         break
       case "response.content_part.done":
       case "response.reasoning_summary_part.done":
-        demand(said["part"].text === grown.get(key), "a part is the sum of its pieces")
+        demand((said["part"].text ?? said["part"].refusal) === grown.get(key), "a part is the sum of its pieces")
         break
       case "response.output_item.done": {
         const { item } = said
@@ -321,7 +333,7 @@ const converse = (events: ReadonlyArray<WireEvent>): Judged => {
         if (open === undefined) {
           demand(kind !== "toolUse", "a call announces itself")
           demand(said["contentBlockIndex"] === index + 1, "blocks are numbered in order")
-          open = { index: ++index, kind }
+          open = { index: ++index, kind: kind === "citation" ? "text" : kind }
         }
         demand(said["contentBlockIndex"] === open.index, "a piece belongs to the open block")
         demand(kind === open.kind || (kind === "citation" && open.kind === "text"), "a block is of one kind")

@@ -92,8 +92,10 @@ export const citationOf = (citation: JsonObject): Citation => ({
   original: citation,
 })
 
-const textBlock = (block: JsonObject): TextPart => {
+const textBlock = (block: JsonObject, path: string, notes: Notes): TextPart => {
   const citations = objectsOf(block["citations"]).map(citationOf)
+  // Nobody else can be told what a model cited before.
+  if (citations.length > 0) notes.drop(`${path}.citations`)
   return {
     kind: "text",
     text: textOf(block["text"]) ?? "",
@@ -130,7 +132,7 @@ const resultContent = (content: unknown, path: string, notes: Notes) => {
 const blockOf = (block: JsonObject, path: string, notes: Notes): Part | undefined => {
   switch (block["type"]) {
     case "text":
-      return textBlock(block)
+      return textBlock(block, path, notes)
     case "image": {
       const source = sourceOf(block["source"])
       if (source === undefined) return void notes.refuse(`${path}.source`, "an image needs a source")
@@ -149,6 +151,8 @@ const blockOf = (block: JsonObject, path: string, notes: Notes): Part | undefine
       }
     }
     case "search_result":
+      if (objectsOf(block["content"]).some((one) => objectsOf(one["citations"]).length > 0))
+        notes.drop(`${path}.citations`)
       return searchResult(block)
     case "thinking": {
       const signature = textOf(block["signature"])
@@ -165,6 +169,9 @@ const blockOf = (block: JsonObject, path: string, notes: Notes): Part | undefine
     case "tool_use": {
       const { id, signature } = unsignedId(textOf(block["id"]) ?? "")
       const input = block["input"]
+      const caller = textOf(at(block, "caller", "type"))
+      if (caller !== undefined && caller !== "direct") notes.drop(`${path}.caller`)
+      if (block["toolset_name"] !== undefined) notes.drop(`${path}.toolset_name`)
       return {
         kind: "toolCall",
         id,
@@ -175,6 +182,7 @@ const blockOf = (block: JsonObject, path: string, notes: Notes): Part | undefine
       }
     }
     case "tool_result":
+      if (block["toolset_name"] !== undefined) notes.drop(`${path}.toolset_name`)
       return {
         kind: "toolResult",
         id: unsignedId(textOf(block["tool_use_id"]) ?? "").id,
@@ -200,12 +208,12 @@ const partsOf = (content: unknown, path: string, notes: Notes): ReadonlyArray<Pa
   })
 }
 
-const systemOf = (system: unknown): ReadonlyArray<Turn> => {
+const systemOf = (system: unknown, notes: Notes): ReadonlyArray<Turn> => {
   if (typeof system === "string")
     return system === "" ? [] : [{ role: "system", parts: [{ kind: "text", text: system }] }]
   const parts = objectsOf(system)
     .filter((block) => block["type"] === "text")
-    .map(textBlock)
+    .map((block, i) => textBlock(block, `system[${i}]`, notes))
   return parts.length === 0 ? [] : [{ role: "system", parts }]
 }
 
@@ -279,7 +287,7 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   return {
     model: textOf(body["model"]),
     turns: [
-      ...systemOf(body["system"]),
+      ...systemOf(body["system"], notes),
       ...listOf(body["messages"]).flatMap((message, i) => turnOf(message, i, notes)),
     ],
     tools: toolsOf(body["tools"], notes),

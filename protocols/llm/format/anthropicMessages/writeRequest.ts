@@ -328,6 +328,7 @@ export const writeRequest = (request: ChatRequest, context: Context, notes: Note
     ["modalities", request.modalities?.some((one) => one !== "text") === true ? true : undefined],
   ] as const)
     if (value !== undefined) notes.drop(name)
+  if (context.from === "bedrockConverse" && request.metadata !== undefined) notes.drop("requestMetadata")
   for (const name of Object.keys(request.extras.fields)) notes.drop(name)
   const stop = request.stop?.filter((one) => !blank(one))
   return compact({

@@ -1,10 +1,17 @@
 /** An answer of Converse as a reply. */
-import type { ChatReply, Part } from "../../Conversation.ts"
+import type { ChatReply, Citation, Part } from "../../Conversation.ts"
 import { at, isObject, type JsonObject, objectOf, objectsOf, textOf } from "../../Json.ts"
 import type { Untranslatable } from "../../Translation.ts"
 import { readBedrockUsage } from "../../usage/bedrock.ts"
 import type { Context } from "../Format.ts"
 import { finishOf } from "./finish.ts"
+
+export const citationOf = (citation: JsonObject): Citation => ({
+  url: textOf(at(citation, "location", "web", "url")),
+  title: textOf(citation["title"]),
+  vendor: "amazon",
+  original: citation,
+})
 
 const partsOf = (block: JsonObject): ReadonlyArray<Part> => {
   const text = textOf(block["text"])
@@ -42,12 +49,12 @@ const partsOf = (block: JsonObject): ReadonlyArray<Part> => {
       },
     ]
   const cited = objectOf(block["citationsContent"])
-  return cited === undefined
-    ? []
-    : objectsOf(cited["content"]).flatMap((one): ReadonlyArray<Part> => {
-        const said = textOf(one["text"])
-        return said === undefined ? [] : [{ kind: "text", text: said }]
-      })
+  if (cited === undefined) return []
+  const said = objectsOf(cited["content"])
+    .map((one) => textOf(one["text"]) ?? "")
+    .join("")
+  const citations = objectsOf(cited["citations"]).map(citationOf)
+  return said === "" ? [] : [{ kind: "text", text: said, citations: citations.length === 0 ? undefined : citations }]
 }
 
 export const readReply = (body: JsonObject, context: Context): ChatReply | Untranslatable => {

@@ -3,6 +3,7 @@ import type {
   CacheMark,
   ChatRequest,
   DocumentPart,
+  Effort,
   ImagePart,
   OutputShape,
   Part,
@@ -167,6 +168,7 @@ const blockOf = (block: JsonObject, path: string, notes: Notes): Part | undefine
           : image(guarded, `${here}.image`, notes)
       }
       case "citationsContent":
+        if (objectsOf(inner["citations"]).length > 0) notes.drop(`${here}.citations`)
         return {
           kind: "text",
           text: objectsOf(inner["content"])
@@ -253,9 +255,12 @@ const outputOf = (config: unknown): OutputShape | undefined => {
 }
 
 /** Each family of models has words of its own for it. */
-const thinkingOf = (fields: JsonObject): Reasoning | undefined => {
+const thinkingOf = (fields: JsonObject, said: Effort | undefined): Reasoning | undefined => {
   const config = objectOf(fields["reasoningConfig"])
-  if (config === undefined) return reasoningOf(fields)
+  if (config === undefined) {
+    const reasoning = reasoningOf(fields)
+    return said === undefined || reasoning?.effort !== undefined ? reasoning : { ...reasoning, effort: said }
+  }
   return config["type"] === "disabled" ? { off: true } : { effort: effortOf(config["maxReasoningEffort"]) ?? "medium" }
 }
 
@@ -279,7 +284,7 @@ export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
     topP: numberOf(config["topP"]),
     topK: numberOf(fields["top_k"]) ?? numberOf(fields["topK"]) ?? numberOf(at(fields, "inferenceConfig", "topK")),
     stop: stopOf(config["stopSequences"]),
-    reasoning: thinkingOf(fields),
+    reasoning: thinkingOf(fields, effortOf(at(body, "outputConfig", "effort"))),
     output: outputOf(body["outputConfig"]),
     stream: body["stream"] === true,
     streamUsage: true,

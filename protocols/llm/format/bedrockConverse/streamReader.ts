@@ -5,6 +5,7 @@ import { at, isObject, type JsonObject, numberOf, objectOf, parseJson, textOf } 
 import { readBedrockUsage } from "../../usage/bedrock.ts"
 import type { Context, StreamReader } from "../Format.ts"
 import { finishOf } from "./finish.ts"
+import { citationOf } from "./readReply.ts"
 
 export const streamReader = (context: Context, emit: (delta: Delta) => void): StreamReader => {
   /** Only tools announce their block; everything else begins with its first piece. */
@@ -37,6 +38,9 @@ export const streamReader = (context: Context, emit: (delta: Delta) => void): St
       tool.grown = true
       return emit({ kind: "grow", key: tool.key, text: input })
     }
+    const citation = objectOf(delta["citation"])
+    if (citation !== undefined)
+      return emit({ kind: "cite", key: ensure(index, { kind: "text" }), citation: citationOf(citation) })
     const thought = objectOf(delta["reasoningContent"])
     if (thought === undefined) return
     const key = ensure(index, { kind: "reasoning" })

@@ -249,7 +249,7 @@ export const writeRequest = (request: ChatRequest, context: Context, notes: Note
     ["parallel_tool_calls", request.parallelTools === false ? false : undefined],
     ["verbosity", request.verbosity],
     ["user", context.from === "anthropicMessages" ? undefined : request.user],
-    ["metadata", context.from === "anthropicMessages" ? undefined : request.metadata],
+    ["metadata", context.from === "anthropicMessages" && claude !== undefined ? undefined : request.metadata],
     ["top_k", claude === undefined ? request.topK : undefined],
   ] as const)
     if (value !== undefined) notes.drop(name)

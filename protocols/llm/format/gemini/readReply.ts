@@ -61,7 +61,10 @@ const choiceOf = (candidate: JsonObject, index: number, context: Context): Choic
       const source = { kind: "base64", mediaType, data: textOf(inline["data"]) ?? "" } as const
       parts.push(mediaType.startsWith("image/") ? { kind: "image", source } : { kind: "media", source })
     } else if (text !== undefined && part["thought"] === true) parts.push({ kind: "reasoning", text, signature })
-    else if (text !== undefined && text !== "") {
+    else if (text === "" && signature !== undefined) {
+      const last = parts.at(-1)
+      if (last?.kind === "text") parts[parts.length - 1] = { ...last, signature }
+    } else if (text !== undefined && text !== "") {
       const last = parts.at(-1)
       if (last?.kind === "text")
         parts[parts.length - 1] = { ...last, text: last.text + text, signature: signature ?? last.signature }

@@ -101,12 +101,18 @@ const partOf = (part: JsonObject, calls: Calls, path: string, notes: Notes): Par
     const name = textOf(answer["name"]) ?? ""
     const response = objectOf(answer["response"]) ?? {}
     const { text: said, failed } = resultOf(response)
+    const shown = objectsOf(answer["parts"]).flatMap((one, i) => {
+      const shownPart = partOf(one, calls, `${path}.functionResponse.parts[${i}]`, notes)
+      return shownPart?.kind === "image" || shownPart?.kind === "document" ? [shownPart] : []
+    })
+    // Beside pictures an object is shown as text: no other format has a place for both.
+    const isPlain = said === undefined && shown.length === 0
     return {
       kind: "toolResult",
       id: calls.answered(textOf(answer["id"]) || undefined, name),
       name,
-      content: said === undefined ? [] : [{ kind: "text", text: said }],
-      object: said === undefined ? response : undefined,
+      content: isPlain ? [] : [{ kind: "text", text: said ?? JSON.stringify(response) }, ...shown],
+      object: isPlain ? response : undefined,
       failed: failed ? true : undefined,
     }
   }
@@ -140,7 +146,9 @@ const turnsOf = (contents: unknown, notes: Notes): ReadonlyArray<Turn> => {
   })
 }
 
-const systemOf = (instruction: unknown): ReadonlyArray<Turn> => {
+const systemOf = (instruction: unknown, notes: Notes): ReadonlyArray<Turn> => {
+  for (const [i, part] of objectsOf(field(instruction, "parts")).entries())
+    for (const name of Object.keys(part)) if (name !== "text") notes.drop(`systemInstruction.parts[${i}].${name}`)
   const texts =
     typeof instruction === "string"
       ? [instruction]
@@ -149,6 +157,9 @@ const systemOf = (instruction: unknown): ReadonlyArray<Turn> => {
   return parts.length === 0 ? [] : [{ role: "system", parts }]
 }
 
+/** Of a declared function, what is read below. */
+const declaredRead = new Set(["name", "description", "parameters", "parametersJsonSchema"])
+
 const toolsOf = (tools: unknown, notes: Notes): ReadonlyArray<Tool> =>
   objectsOf(tools).flatMap((tool, i) => {
     for (const name of Object.keys(tool))
@@ -156,6 +167,7 @@ const toolsOf = (tools: unknown, notes: Notes): ReadonlyArray<Tool> =>
     return objectsOf(field(tool, "functionDeclarations")).map((declared): Tool => {
       const json = objectOf(field(declared, "parametersJsonSchema"))
       const parameters = objectOf(declared["parameters"])
+      for (const one of Object.keys(declared)) if (!declaredRead.has(camel(one))) notes.drop(`tools[${i}] (${one})`)
       return {
         name: textOf(declared["name"]) ?? "",
         description: textOf(declared["description"]),
@@ -238,13 +250,15 @@ const camel = (name: string): string => name.replaceAll(/_([a-z])/g, (_, letter:
 export const readRequest = (body: JsonObject, notes: Notes): ChatRequest => {
   const config = objectOf(field(body, "generationConfig")) ?? {}
   for (const name of Object.keys(config)) if (!read.has(camel(name))) notes.drop(`generationConfig.${name}`)
+  for (const name of Object.keys(objectOf(field(body, "toolConfig")) ?? {}))
+    if (camel(name) !== "functionCallingConfig") notes.drop(`toolConfig.${name}`)
   if (body["contents"] === undefined || body["contents"] === null) notes.refuse("contents", "a request needs contents")
   const modalities = listOf(field(config, "responseModalities"))
     .filter((one) => typeof one === "string")
     .map((one) => one.toLowerCase())
   return {
     model: textOf(body["model"]),
-    turns: [...systemOf(field(body, "systemInstruction")), ...turnsOf(body["contents"] ?? [], notes)],
+    turns: [...systemOf(field(body, "systemInstruction"), notes), ...turnsOf(body["contents"] ?? [], notes)],
     tools: toolsOf(body["tools"], notes),
     toolChoice: toolChoiceOf(field(body, "toolConfig")),
     maxTokens: numberOf(field(config, "maxOutputTokens")),

@@ -46,6 +46,9 @@ const partOf = (part: Part, unsigned: boolean, names: ToolNames, notes: Notes): 
     case "image":
       return mediaOf(part.source, "image/jpeg", notes)
     case "document":
+      if (part.name !== undefined) notes.drop("the name of a document")
+      if (part.context !== undefined) notes.drop("what was said about a document")
+      return mediaOf(part.source, undefined, notes)
     case "media":
       return mediaOf(part.source, undefined, notes)
     case "reasoning":

@@ -203,6 +203,7 @@ const turnsOf = (messages: ReadonlyArray<unknown>, notes: Notes): ReadonlyArray<
     }
     const content = `${path}.content`
     const name = textOf(message["name"])
+    if (name !== undefined && message["role"] !== "tool" && message["role"] !== "function") notes.drop(`${path}.name`)
     switch (message["role"]) {
       case "system":
       case "developer":

@@ -49,6 +49,7 @@ const imageUrl = (part: ImagePart, notes: Notes): string | undefined => {
 }
 
 const fileOf = (part: DocumentPart, notes: Notes): JsonObject | undefined => {
+  if (part.context !== undefined) notes.drop("what was said about a document")
   switch (part.source.kind) {
     case "base64":
       return {
@@ -111,7 +112,8 @@ const assistantMessage = (turn: Turn, names: ToolNames, notes: Notes): JsonObjec
   const calls = turn.parts.filter((part) => part.kind === "toolCall" && part.hosted !== true)
   for (const part of turn.parts) {
     if (part.kind === "reasoning") notes.drop("reasoning of earlier turns")
-    if (part.kind === "image" || part.kind === "media") notes.drop("content: what is no text in a turn of the model")
+    if (["image", "media", "document", "toolResult"].includes(part.kind))
+      notes.drop("content: what is no text in a turn of the model")
     if (part.kind === "toolCall" && part.hosted === true) notes.drop("tools that the other provider ran")
   }
   return compact({
@@ -240,6 +242,7 @@ export const writeRequest = (asked: ChatRequest, context: Context, notes: Notes)
   const request = takesFreeText(context.call.model) ? asked : freeTextAsFunctions(asked)
   const { output } = request
   if (request.topK !== undefined) notes.drop("top_k")
+  if (context.from === "bedrockConverse" && request.metadata !== undefined) notes.drop("requestMetadata")
   const fields = request.extras.vendor === "openai" ? pick(request.extras.fields, shared) : {}
   for (const name of Object.keys(request.extras.fields)) if (!Object.hasOwn(fields, name)) notes.drop(name)
   const tools = request.tools.map((tool) => toolOf(tool, context.names))

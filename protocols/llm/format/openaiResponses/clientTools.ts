@@ -79,6 +79,9 @@ export const isBuiltIn = (type: unknown): type is BuiltIn => builtIns.some((one)
 export const toolsOf = (all: ReadonlyArray<JsonObject>, notes: Notes): ReadonlyArray<Tool> =>
   all.flatMap((tool, i): ReadonlyArray<Tool> => {
     const { type } = tool
+    const environment = textOf(at(tool, "environment", "type"))
+    if (environment !== undefined && environment !== "local") notes.drop(`tools[${i}].environment (${environment})`)
+    else if (objectsOf(at(tool, "environment", "skills")).length > 0) notes.drop(`tools[${i}].environment.skills`)
     if (isBuiltIn(type)) return [{ name: nameOf(type, all), ...offered[type] }]
     if (type === "namespace")
       return objectsOf(tool["tools"]).flatMap((one, j) => {

@@ -71,6 +71,8 @@ const contentPart = (part: JsonObject, path: string, notes: Notes): Part | undef
       return { kind: "text", text: textOf(part["text"]) ?? "", cache }
     case "output_text": {
       const citations = objectsOf(part["annotations"]).map(citationOf)
+      // Nobody else can be told what a model cited before.
+      if (citations.length > 0) notes.drop(`${path}.annotations`)
       return {
         kind: "text",
         text: textOf(part["text"]) ?? "",
@@ -179,6 +181,8 @@ const readItem = (
   turns: Turns,
   notes: Notes,
 ): void => {
+  if (at(item, "caller", "type") === "program") notes.drop(`${path}.caller`)
+  if (item["environment"] !== undefined && item["environment"] !== null) notes.drop(`${path}.environment`)
   switch (item["type"]) {
     case undefined:
     case "message":

@@ -37,6 +37,7 @@ const contentPart = (part: Part, marks: boolean, notes: Notes): JsonObject | und
       return { type: "input_image", image_url, detail }
     }
     case "document":
+      if (part.context !== undefined) notes.drop("what was said about a document")
       switch (part.source.kind) {
         case "base64":
           return {
