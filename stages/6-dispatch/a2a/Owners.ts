@@ -120,17 +120,18 @@ export class Owners {
   shown(attempt: Try, conversation: Conversation, list: Fields): Effect.Effect<Fields> {
     const own = this.ownerIn(attempt.exchange)
     const tasks = listOf(list["tasks"])
-    const sees = (task: unknown): Effect.Effect<boolean> =>
-      Effect.map(this.known(textOf(fieldsOf(task)["id"]), undefined), (owner) => {
-        if (owner === undefined || owner.principal === own?.principal) return true
-        const before = conversation.taskOwner
-        conversation.taskOwner = owner.name
-        const may = this.mayKnow(attempt)
-        conversation.taskOwner = before
-        return may
-      })
-    return Effect.map(Effect.forEach(tasks, sees, { concurrency: LOOKED_UP_AT_ONCE_MAX }), (seen) => {
-      const kept = tasks.filter((_, i) => seen[i] === true)
+    const idOf = (task: unknown): string | undefined => textOf(fieldsOf(task)["id"])
+    const sees = (owner: Owner | undefined): boolean => {
+      if (owner === undefined || owner.principal === own?.principal) return true
+      const before = conversation.taskOwner
+      conversation.taskOwner = owner.name
+      const may = this.mayKnow(attempt)
+      conversation.taskOwner = before
+      return may
+    }
+    const ids = tasks.flatMap((task) => idOf(task) ?? [])
+    return Effect.map(this.whereabouts.tasks(this.group, ids), (places) => {
+      const kept = tasks.filter((task) => sees(read(places.get(idOf(task) ?? ""))))
       if (kept.length === tasks.length) return list
       const { totalSize } = list
       const hidden = tasks.length - kept.length

@@ -106,6 +106,33 @@ export class Whereabouts {
     )
   }
 
+  /** Of many tasks at once: what is not known here is looked up in one go. */
+  tasks(group: string, ids: ReadonlyArray<string>): Effect.Effect<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>()
+    const missing = new Map<string, string>()
+    for (const id of ids) {
+      const place = this.of(group, id, undefined)
+      if (place === undefined) missing.set(nameOf(group, "task", id), id)
+      else found.set(id, place)
+    }
+    const { kept } = this
+    if (kept === undefined || missing.size === 0) return Effect.succeed(found)
+    const sought = Effect.map(again(kept.places.find([...missing.keys()].map(written)), SEEK_TRIES_MAX), (places) => {
+      this.isBroken = false
+      const writtenMillis = kept.clock.nowMillis()
+      for (const [name, id] of missing) {
+        const place = places.get(written(name))
+        if (place === undefined) continue
+        this.remember(name, { place, writtenMillis })
+        found.set(id, place)
+      }
+      return found
+    })
+    return Effect.catch(sought, (failure) => Effect.as(this.broken(failure), found)).pipe(
+      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.succeed(found) }),
+    )
+  }
+
   private write({ clock, places }: Kept, names: ReadonlyArray<string>, place: string): Effect.Effect<void> {
     const noted = places.note(new Map(names.map((name) => [written(name), place])), clock.wallMillis())
     const now = clock.nowMillis()

@@ -1,6 +1,9 @@
 /** Whose a task is: it exists for nobody else, in whatever they ask, unless rules let them. */
+import * as grpc from "@grpc/grpc-js"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import type { Version } from "../../../protocols/a2a/operation.ts"
+import * as codec from "../../../protocols/a2a/binding/grpc.ts"
+import { fieldsOf, listOf, textOf } from "../../../protocols/a2a/Fields.ts"
+import { grpcService, type Operation, operations, rpcOf, type Version } from "../../../protocols/a2a/operation.ts"
 import type { Started } from "../harness.ts"
 import { type Agent, startAgent } from "./agent.ts"
 import { ask, gatewayFor } from "./gateway.ts"
@@ -126,6 +129,99 @@ it("over HTTP and in 0.3 it is no different", async () => {
   expect((await ask("POST", root, legacy, by("ann", "0.3"))).body).toMatchObject({ result: { id: task.id } })
 })
 
+describe.each(["1.0", "0.3"] as const)("over gRPC of %s", (version) => {
+  const asking = async (
+    client: grpc.Client,
+    who: string,
+    operation: Operation,
+    params: object,
+  ): Promise<{ readonly code: number; readonly reason?: string; readonly result?: unknown }> => {
+    const call = codec.writeCall({ operation, params: params as Readonly<Record<string, unknown>> }, version)
+    if (call._tag === "Unreadable") throw new Error(call.fault.message)
+    const metadata = new grpc.Metadata()
+    for (const [name, value] of Object.entries(by(who, version))) metadata.set(name, value)
+    const path = `/${grpcService[version]}/${rpcOf(version, operation)}`
+    const same = (bytes: Buffer): Buffer => bytes
+    return new Promise((resolve) => {
+      if (operations[operation].streams) {
+        const stream = client.makeServerStreamRequest(path, same, same, Buffer.from(call.value), metadata)
+        stream.on("data", () => {
+          resolve({ code: 0 })
+          stream.cancel()
+        })
+        stream.on("error", (error: grpc.ServiceError) => resolve({ code: error.code }))
+        return
+      }
+      client.makeUnaryRequest(path, same, same, Buffer.from(call.value), metadata, (error, bytes) => {
+        const details = error?.metadata.get("grpc-status-details-bin")[0]
+        if (error !== null) {
+          const { data } = codec.readFault(
+            error.code,
+            error.details,
+            Buffer.isBuffer(details) ? details.toString("base64") : undefined,
+          )
+          const [info] = listOf(data)
+          return resolve({ code: error.code, reason: textOf(fieldsOf(info)["reason"]) ?? "" })
+        }
+        const answer = codec.readAnswer(operation, version, bytes ?? Buffer.alloc(0))
+        resolve(answer._tag === "Fault" ? { code: -1 } : { code: 0, result: answer.result })
+      })
+    })
+  }
+
+  it("tasks exist for whoever began them, and for nobody else, unless rules say so", async () => {
+    const dial = ({ gateway: { port } }: { gateway: Started }): grpc.Client =>
+      new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure())
+    const strict = dial(await open("{bridge: {}}"))
+    const ruled = dial(
+      await open(
+        `{bridge: {}, foreignTasks: 'apiKey.name == "bob" && a2a.taskOwner == "ann" && a2a.operation == "GetTask"'}`,
+      ),
+    )
+    try {
+      const sent = await asking(strict, "ann", "SendMessage", message({}, `tck-input-required${crypto.randomUUID()}`))
+      expect(sent.code).toBe(0)
+      const { contextId, id } = fieldsOf(fieldsOf(sent.result)["task"])
+      const foreign: ReadonlyArray<readonly [Operation, object]> = [
+        ["GetTask", { id }],
+        ["SubscribeToTask", { id }],
+        ["CreateTaskPushNotificationConfig", { taskId: id, id: "p", url: "http://127.0.0.1:9/x" }],
+        ["GetTaskPushNotificationConfig", { taskId: id, id: "p" }],
+        ["ListTaskPushNotificationConfigs", { taskId: id }],
+        ["DeleteTaskPushNotificationConfig", { taskId: id, id: "p" }],
+        ["SendMessage", message({ taskId: id, contextId })],
+        ["SendMessage", message({ contextId })],
+        ["SendStreamingMessage", message({ taskId: id })],
+        ["CancelTask", { id }],
+      ]
+      for (const [operation, params] of foreign) {
+        expect(await asking(strict, "bob", operation, params), operation).toMatchObject({ code: grpc.status.NOT_FOUND })
+      }
+      expect(await asking(strict, "bob", "GetTask", { id })).toMatchObject({
+        reason: version === "1.0" ? "TASK_NOT_FOUND" : expect.any(String),
+      })
+      if (version === "1.0") {
+        const idsFor = async (who: string): Promise<ReadonlyArray<unknown>> =>
+          listOf(fieldsOf((await asking(strict, who, "ListTasks", {})).result)["tasks"]).map(
+            (task) => fieldsOf(task)["id"],
+          )
+        expect(await idsFor("ann")).toContain(id)
+        expect(await idsFor("bob")).not.toContain(id)
+      }
+      expect(await asking(strict, "ann", "GetTask", { id })).toMatchObject({ code: 0, result: { id } })
+      expect((await asking(strict, "ann", "CancelTask", { id })).code).toBe(0)
+
+      const other = await asking(ruled, "ann", "SendMessage", message({}, `tck-input-required${crypto.randomUUID()}`))
+      const known = { id: fieldsOf(fieldsOf(other.result)["task"])["id"] }
+      expect(await asking(ruled, "bob", "GetTask", known)).toMatchObject({ code: 0, result: known })
+      expect((await asking(ruled, "bob", "CancelTask", known)).code).toBe(grpc.status.NOT_FOUND)
+    } finally {
+      strict.close()
+      ruled.close()
+    }
+  })
+})
+
 describe("rules", () => {
   it("may let others know of tasks, and say of whose", async () => {
     const { root } = await open(`{bridge: {}, foreignTasks: 'apiKey.name == "bob" && a2a.taskOwner == "ann"'}`)
@@ -180,5 +276,27 @@ describe("rules", () => {
     expect((await rpc(root, "ann", "SendMessage", secret)).error).toMatchObject({ code: -32603 })
     expect((await rpc(root, "ann", "ListTasks", {})).error).toMatchObject({ code: -32603 })
     expect((await rpc(root, "ann", "CancelTask", { id: task.id })).error).toBeUndefined()
+  })
+
+  it("in Cedar name the agent by the request", async () => {
+    const policies = `{a2a: {bridge: {}}, authorization: {cedar: {action: 'has(a2a.operation) ? a2a.operation : "Look"', resource: {type: Agent, id: a2a.agent}, policies: 'permit (principal, action, resource == Agent::"weather");'}}}`
+    const gateway = await gatewayFor(`
+backends:
+- name: both
+  a2a:
+    agents:
+    - {name: weather, host: '127.0.0.1:${agent.port}', policies: ${policies}}
+    - {name: travel, host: '127.0.0.1:${agent.port}', policies: ${policies}}
+routes:
+- backends: [{backend: /both}]
+`)
+    closing.push(gateway)
+    const at = (name: string): string => `http://127.0.0.1:${gateway.port}/${name}`
+    const before = agent.behaviour.begun.length
+    expect((await rpc(at("weather"), "ann", "SendMessage", message())).error).toBeUndefined()
+    // What a caller may not use does not exist.
+    const call = { jsonrpc: "2.0", id: 1, method: "SendMessage", params: message() }
+    expect((await ask("POST", at("travel"), call, by("ann"))).status).toBe(404)
+    expect(agent.behaviour.begun.length).toBe(before + 1)
   })
 })
