@@ -19,11 +19,13 @@ const { NGHTTP2_NO_ERROR } = http2.constants
 
 /**
  * Breaks a stream off with INTERNAL_ERROR. `close` with a code would first end it properly, and a client could take
- * what it has for the whole.
+ * what it has for the whole. Not at once, because a stream that still owes trailers may not be torn down from within what
+ * its session reads: Node would ask the remains of it for them, and abort the process.
  */
-export const breakOff = (stream: http2.Http2Stream): void => void stream.destroy(broken)
+export const breakOff = (stream: http2.Http2Stream): void => void setImmediate(destroyBroken, stream)
 
 const broken = new Error("broken off")
+const destroyBroken = (stream: http2.Http2Stream): void => void stream.destroy(broken)
 broken.stack = "broken off"
 
 /** Where no window is configured: enough for a long way, little enough for many connections. */

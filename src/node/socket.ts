@@ -161,8 +161,8 @@ export class NodeSocket implements Socket, End {
   reset(): void {
     const { stream, under } = this
     if (stream.destroyed) return
-    if (isHttp2Stream(stream)) http2.breakOff(stream)
-    else if (under !== undefined) under.reset()
+    if (isHttp2Stream(stream)) return http2.breakOff(stream)
+    if (under !== undefined) under.reset()
     else if (stream instanceof TLSSocket) resetBelow(stream)
     // Only TCP knows resets; a unix socket has no remote port.
     // While an end is on its way Node refuses a reset, and loses the descriptor.

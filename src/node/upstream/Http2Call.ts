@@ -80,6 +80,10 @@ class Upload implements Sink {
   }
 }
 
+const closeCancelled = (stream: http2.ClientHttp2Stream): void => {
+  if (!stream.closed) stream.close(NGHTTP2_CANCEL)
+}
+
 const toFields = (headers: Headers | undefined): http2.OutgoingHttpHeaders => {
   const fields: Record<string, Array<string>> = {}
   for (const [name, value] of headers ?? []) (fields[name] ??= []).push(value)
@@ -152,8 +156,18 @@ export class Http2Call implements Flow, Source, Waiting {
     this.withdraw?.()
     this.withdraw = undefined
     this.upload?.stop()
-    const { stream } = this
-    if (stream !== undefined && !stream.closed) stream.close(NGHTTP2_CANCEL)
+    this.cancelStream()
+  }
+
+  /**
+   * A stream that still owes trailers may not be torn down from within what its session reads: Node would ask the remains
+   * of it for them, and abort the process.
+   */
+  private cancelStream(): void {
+    const { stream, upload } = this
+    if (stream === undefined || stream.closed) return
+    if (upload === undefined) stream.close(NGHTTP2_CANCEL)
+    else setImmediate(closeCancelled, stream)
   }
 
   opened(session: Http2Session): void {
@@ -272,9 +286,8 @@ export class Http2Call implements Flow, Source, Waiting {
   }
 
   uploadFailed(failure: FlowFailure): void {
-    const { stream } = this
     if (this.waiting) this.settle({ _tag: "RequestAborted", message: failure.message, reason: failure.reason })
-    else if (stream !== undefined && !stream.closed) stream.close(NGHTTP2_CANCEL)
+    else this.cancelStream()
   }
 
   open(sink: Sink): Source {
