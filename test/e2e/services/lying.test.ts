@@ -68,6 +68,7 @@ describe("external authorization by a service that", () => {
 describe("external processing by a service that", () => {
   // A processor may say more than one message, and end when it has nothing more to say.
   const mayBeMeant = [
+    "ends without a status",
     "gives two messages",
     "says that it is done and gives no message",
     "gives its answer with a failure",
