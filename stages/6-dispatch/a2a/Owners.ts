@@ -35,6 +35,9 @@ const LOOKED_UP_AT_ONCE_MAX = 16
 /** More tasks than any message refers to. */
 const REFERENCES_MAX = 64
 
+/** Where owners cannot be asked for, a task that is not known here is somebody's, and nobody is that. */
+const nobodys = JSON.stringify(["\0", ""])
+
 const nameOf = ({ apiKey, basicAuth, jwt }: Identity): string =>
   textOf(jwt?.["sub"]) ?? basicAuth?.username ?? textOf(fieldsOf(apiKey?.metadata)["name"]) ?? apiKey?.id ?? ""
 
@@ -79,7 +82,7 @@ export class Owners {
     const { group, whereabouts } = this
     if (taskId === undefined && contextId === undefined) return Effect.succeed(undefined)
     const here = whereabouts.of(group, taskId, contextId)
-    const seeking = here === undefined ? whereabouts.seek(group, taskId, contextId) : undefined
+    const seeking = here === undefined ? whereabouts.seek(group, taskId, contextId, nobodys) : undefined
     return seeking === undefined ? Effect.succeed(read(here)) : Effect.map(seeking, read)
   }
 
@@ -130,7 +133,7 @@ export class Owners {
       return may
     }
     const ids = tasks.flatMap((task) => idOf(task) ?? [])
-    return Effect.map(this.whereabouts.tasks(this.group, ids), (places) => {
+    return Effect.map(this.whereabouts.tasks(this.group, ids, nobodys), (places) => {
       const kept = tasks.filter((task) => sees(read(places.get(idOf(task) ?? ""))))
       if (kept.length === tasks.length) return list
       const { totalSize } = list

@@ -81,11 +81,12 @@ export class Whereabouts {
     return undefined
   }
 
-  /** Undefined: nothing more can be found out than `of` says. */
+  /** Undefined: nothing more can be found out than `of` says. `away` is the answer where nobody can be asked. */
   seek(
     group: string,
     taskId: string | undefined,
     contextId: string | undefined,
+    away?: string,
   ): Effect.Effect<string | undefined> | undefined {
     const names = namesOf(group, taskId, contextId)
     const { kept } = this
@@ -101,13 +102,13 @@ export class Whereabouts {
       }
       return undefined
     })
-    return Effect.catch(found, (failure) => Effect.as(this.broken(failure), undefined)).pipe(
-      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.succeed<string | undefined>(undefined) }),
+    return Effect.catch(found, (failure) => Effect.as(this.broken(failure), away)).pipe(
+      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.succeed(away) }),
     )
   }
 
-  /** Of many tasks at once: what is not known here is looked up in one go. */
-  tasks(group: string, ids: ReadonlyArray<string>): Effect.Effect<ReadonlyMap<string, string>> {
+  /** Of many tasks at once: what is not known here is looked up in one go; `away` stands for what nobody can be asked. */
+  tasks(group: string, ids: ReadonlyArray<string>, away?: string): Effect.Effect<ReadonlyMap<string, string>> {
     const found = new Map<string, string>()
     const missing = new Map<string, string>()
     for (const id of ids) {
@@ -126,10 +127,14 @@ export class Whereabouts {
         this.remember(name, { place, writtenMillis })
         found.set(id, place)
       }
-      return found
+      return found as ReadonlyMap<string, string>
     })
-    return Effect.catch(sought, (failure) => Effect.as(this.broken(failure), found)).pipe(
-      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.succeed(found) }),
+    const unanswered = (): ReadonlyMap<string, string> => {
+      if (away === undefined) return found
+      return new Map([...found, ...[...missing.values()].map((id) => [id, away] as const)])
+    }
+    return Effect.catch(sought, (failure) => Effect.map(this.broken(failure), unanswered)).pipe(
+      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.sync(unanswered) }),
     )
   }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { readRequest } from "../../../protocols/a2a/binding/jsonRpc.ts"
 import * as rest from "../../../protocols/a2a/binding/rest.ts"
 import { type Answer, failed, result } from "../../../protocols/a2a/Answer.ts"
 import { toLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
@@ -660,6 +661,7 @@ export const bridge = ({
         line.place.tenant === undefined &&
         conversation.operation !== "GetExtendedAgentCard" &&
         !isProse(conversation, version) &&
+        !isMisframed(conversation, request) &&
         guard === undefined &&
         !(run !== undefined && mayBreak(conversation)) &&
         !(conversation.operation === "ListTasks" && (owners !== undefined || replicas().length > 1)) &&
@@ -771,6 +773,10 @@ const mayConcernPush = (conversation: Conversation, { body, captured }: Request)
   }
   return concernsPush({ operation, params: {} })
 }
+
+/** What is no JSON-RPC at all is answered here, since agents disagree about the words for it. */
+const isMisframed = ({ seen, value }: Conversation, { captured }: Request): boolean =>
+  seen._tag === "Rpc" && captured?.bytes !== undefined && readRequest(value)._tag === "Unreadable"
 
 /** The shape that the text of 0.3 shows for HTTP bodies, and that the agents of 0.3 do not take. */
 const isProse = ({ seen, value }: Conversation, version: Version): boolean =>

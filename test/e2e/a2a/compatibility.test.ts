@@ -222,8 +222,8 @@ describe("errors have their code, their reason and some words", () => {
 })
 
 describe("what is malformed", () => {
-  const post = async (body: unknown, headers: Record<string, string> = modern): Promise<Fields> =>
-    fieldsOf((await ask("POST", bridgedRoot, body, headers)).body)
+  const post = async (body: unknown, headers: Record<string, string> = modern, at = bridgedRoot): Promise<Fields> =>
+    fieldsOf((await ask("POST", at, body, headers)).body)
 
   it.each<readonly [string, unknown, number]>([
     ["ends too early", '{"jsonrpc": "2.0", "method": "SendMessage", "params": {"foo": "bar"}', -32_700],
@@ -252,6 +252,9 @@ describe("what is malformed", () => {
     const { error, jsonrpc } = await post(body)
     expect(jsonrpc).toBe("2.0")
     expect(fieldsOf(error)).toMatchObject({ code, message: expect.stringMatching(/\S/) })
+    // What cannot even be read as JSON-RPC is answered in the same words in front of an agent that speaks it.
+    if (code !== -32_600 && code !== -32_700) return
+    expect(fieldsOf((await post(body, modern, root))["error"])["code"]).toBe(code)
   })
 
   it.each<readonly [string, string, string, unknown]>([

@@ -62,6 +62,20 @@ describe("the places of a list of tasks", () => {
       goAway()
       const found = yield* whereabouts.tasks("g", ["known", "other"])
       assert.deepStrictEqual([...found], [["known", "mine"]])
+      // Whoever decides by the answer says what no answer means.
+      const decided = yield* whereabouts.tasks("g", ["known", "other"], "nobody's")
+      assert.deepStrictEqual(
+        [...decided],
+        [
+          ["known", "mine"],
+          ["other", "nobody's"],
+        ],
+      )
+      assert.strictEqual(
+        yield* whereabouts.seek("g", "other", undefined, "nobody's") ?? Effect.succeed(undefined),
+        "nobody's",
+      )
+      assert.isUndefined(yield* whereabouts.seek("g", "other", undefined) ?? Effect.succeed(undefined))
     }),
   )
 })
