@@ -141,7 +141,7 @@ describe("a request on its way to the next hop", () => {
     ["unsupported transfer-encoding", ["Transfer-Encoding", "gzip, chunked"]],
     ["unsupported transfer-encoding", ["Transfer-Encoding", "chunked", "Transfer-Encoding", "chunked"]],
     ["unsupported transfer-encoding", ["Transfer-Encoding", "xchunked"]],
-    ["unsupported transfer-encoding", ["Transfer-Encoding", "\x0bchunked"]],
+    ["invalid field value", ["Transfer-Encoding", "\x0bchunked"]],
     ["unsupported transfer-encoding", ["Transfer-Encoding", ""]],
     ["invalid field name", ["Transfer-Encoding ", "chunked"]],
     ["invalid field name", ["", "x"]],
