@@ -103,7 +103,10 @@ const table = <K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>): Table
     if (old === undefined) added.set(key, value)
     else if (old !== value && !Equal.equals(old, value)) changed.set(key, { before: old, after: value })
   }
-  for (const [key, value] of before) if (!after.has(key)) removed.set(key, value)
+  // Usually nothing was taken away, and counting tells.
+  if (before.size > after.size - added.size) {
+    for (const [key, value] of before) if (!after.has(key)) removed.set(key, value)
+  }
   return { added, changed, removed }
 }
 
