@@ -1,4 +1,5 @@
 import * as http from "node:http"
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
 import { ask, type Closing, start } from "./place.ts"
@@ -123,6 +124,38 @@ describe("bodies that are too long", () => {
       body: "request body too large",
     })
   })
+
+  it.each([true, false])(
+    "over HTTP/2 beside their own reply end that stream, and only that: whole %s",
+    async (whole) => {
+      const { gateway } = await start(closing, "bodyLimit: {request: {maxBytes: 1000}}", {
+        upstream: (request, response) => {
+          if (request.method === "GET") return void response.end("still here")
+          request.on("error", () => {}).resume()
+          response.write("begun")
+        },
+      })
+      const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+      closing.push(() => session.destroy())
+      const codes = await Promise.all(
+        Array.from({ length: 5 }, () => {
+          const stream = session.request({ ":method": "POST", ":path": "/" })
+          stream.write("x".repeat(600))
+          stream.once("data", () => {
+            stream.write("x".repeat(600))
+            if (whole) stream.end()
+          })
+          stream.on("error", () => {})
+          return new Promise<number>((resolve) => stream.on("close", () => resolve(stream.rstCode)))
+        }),
+      )
+      expect(codes).toEqual(Array.from({ length: 5 }, () => http2.constants.NGHTTP2_INTERNAL_ERROR))
+      const next = session.request({ ":path": "/" })
+      let body = ""
+      for await (const chunk of next) body += String(chunk)
+      expect(body).toBe("still here")
+    },
+  )
 
   it("of an upstream become 502, or break off once they have begun", async () => {
     let more: (() => void) | undefined
