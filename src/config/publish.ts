@@ -19,6 +19,8 @@ import type { Unusable } from "./Source.ts"
 /** An open listening socket; binds may take it over from one another without closing it. */
 interface Opened {
   bind: BindKey
+  /** Connections that came before anything served them; undefined once something does. */
+  early: Array<Socket> | undefined
   readonly listening: Listening
   readonly scope: Scope.Closeable
 }
@@ -86,16 +88,16 @@ export const make = (ports: PublishPorts, live: Live) => {
   const open = (key: string, bind: Bind): Effect.Effect<Opened, Unusable> =>
     Effect.suspend(() => {
       const scope = Scope.makeUnsafe()
-      const state: { opened: Opened | undefined } = { opened: undefined }
+      const state: Pick<Opened, "bind" | "early"> = { bind: bind.key, early: [] }
       const listen = ports.network.listen(
         { address: bind.address, ipv6: ports.ipv6, connectionsMax: ports.connectionsMax },
         (socket) => {
-          if (state.opened === undefined) socket.destroy()
-          else ports.onSocket(state.opened.bind, socket)
+          if (state.early === undefined) ports.onSocket(state.bind, socket)
+          else state.early.push(socket)
         },
       )
       return Scope.provide(listen, scope).pipe(
-        Effect.map((listening) => (state.opened = { bind: bind.key, listening, scope })),
+        Effect.map((listening): Opened => Object.assign(state, { listening, scope })),
         Effect.catch((failure) =>
           Effect.andThen(
             Scope.close(scope, Exit.void),
@@ -115,7 +117,9 @@ export const make = (ports: PublishPorts, live: Live) => {
     Effect.suspend(() => {
       const one = opened.get(key)
       opened.delete(key)
-      return one === undefined ? Effect.void : Scope.close(one.scope, Exit.void)
+      if (one === undefined) return Effect.void
+      for (const socket of one.early ?? []) socket.destroy()
+      return Scope.close(one.scope, Exit.void)
     })
 
   const prepare = Effect.fnUntraced(function* (snapshot: Snapshot) {
@@ -154,7 +158,11 @@ export const make = (ports: PublishPorts, live: Live) => {
       live.current = plan
       for (const [key, bind] of wanted) {
         const one = opened.get(key)
-        if (one !== undefined) one.bind = bind.key
+        if (one === undefined) continue
+        one.bind = bind.key
+        const { early } = one
+        one.early = undefined
+        for (const socket of early ?? []) ports.onSocket(bind.key, socket)
       }
       const gone = [...opened.keys()].filter((key) => !wanted.has(key))
       return Effect.andThen(

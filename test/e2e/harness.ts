@@ -34,7 +34,7 @@ import * as upstream from "../../src/node/upstream.ts"
 import type { Accepted } from "../../stages/Connection.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import { type Ending, Journal, type RelayEnding } from "../../stages/ports/Journal.ts"
-import type { TlsFacts } from "../../stages/ports/Network.ts"
+import { Network, type TlsFacts } from "../../stages/ports/Network.ts"
 
 // Snapshots ---------------------------------------------------------------------------------------------------------
 
@@ -200,13 +200,18 @@ export interface Started {
 
 export const startGateway = async (
   what: Snapshot | Source,
-  options: Partial<Omit<GatewayOptions, "config">> & { readonly network?: Partial<network.NetworkOptions> } = {},
+  options: Partial<Omit<GatewayOptions, "config">> & {
+    readonly network?: Partial<network.NetworkOptions>
+    /** Stands between the gateway and its sockets. */
+    readonly around?: (service: Network["Service"]) => Network["Service"]
+  } = {},
 ): Promise<Started> => {
   const told = nothingTold()
   const scope = Effect.runSync(Scope.make())
-  const { network: networkOptions, ...gatewayOptions } = options
+  const { around, network: networkOptions, ...gatewayOptions } = options
+  const sockets = network.layer({ reusePort: false, ...networkOptions })
   const world = Layer.mergeAll(
-    network.layer({ reusePort: false, ...networkOptions }),
+    around === undefined ? sockets : Layer.provide(Layer.effect(Network, Effect.map(Network, around)), sockets),
     upstream.layer,
     timer.layer,
     journalOf(told),

@@ -1,4 +1,5 @@
 /** What a change may do to the configuration that serves: everything or nothing, however small it is. */
+import * as Effect from "effect/Effect"
 import { afterEach, expect, it } from "vitest"
 import type { BackendKey, RouteKey } from "../../ir/Key.ts"
 import type { Route } from "../../ir/Route.ts"
@@ -57,4 +58,32 @@ it("taking away what an untouched route leads to is refused", async () => {
   const backend = firstOf(snapshot.backends)
   expect(await refusedAfter({ ...snapshot, backends: new Map() })).toContain(backend.key)
   expect(await serves()).toBe(200)
+})
+
+it("a connection that comes before what will serve it is kept until then", async () => {
+  const upstream = await httpUpstream()
+  closers.push(async () => upstream.close())
+  let accepted = 0
+  let early: Awaited<ReturnType<typeof connect>> | undefined
+  const gateway = await startGateway(plain(upstream.port), {
+    around: (service) => ({
+      ...service,
+      listen: (what, onSocket) =>
+        Effect.tap(
+          service.listen(what, (socket) => {
+            accepted++
+            onSocket(socket)
+          }),
+          ({ address }) =>
+            Effect.promise(async () => {
+              early = await connect(address.port)
+              early.write("GET / HTTP/1.1\r\nhost: x.test\r\nconnection: close\r\n\r\n")
+              await until("it is accepted", () => accepted === 1)
+            }),
+        ),
+    }),
+  })
+  closers.push(async () => gateway.close())
+  expect((await early?.answer())?.status).toBe(200)
+  early?.close()
 })
