@@ -20,7 +20,8 @@ export interface KnownNames {
 const isDistinctive = (name: string): boolean =>
   name.length >= 5 && (/[_.\-/]/u.test(name.slice(1, -1)) || /[a-z][A-Z]/u.test(name) || /[a-z]\d|\d[a-z]/iu.test(name))
 
-const escaped = (name: string): string => name.replace(/[.*+?^${}()|[\]\\/-]/gu, "\\$&")
+/** A hyphen means nothing outside a class, and patterns of `u` refuse to have it escaped. */
+const escaped = (name: string): string => name.replace(/[.*+?^${}()|[\]\\/]/gu, "\\$&")
 
 interface Sought {
   readonly name: string

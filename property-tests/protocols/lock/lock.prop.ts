@@ -137,6 +137,38 @@ describe("a judgement", () => {
   })
 })
 
+describe("a name that others have", () => {
+  const allowed = fc.string({
+    unit: fc.constantFrom(..."abcXYZ019_-./".split("")),
+    minLength: 3,
+    maxLength: 20,
+  })
+
+  /** With everything that patterns have a meaning for. */
+  const anything = fc.oneof(
+    fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 1 }),
+    fc.constantFrom("é", "語"),
+  )
+
+  it("is found where a text means it, whatever the protocol lets it be made of", () => {
+    fc.assert(
+      fc.property(allowed, (name) => {
+        const names = new Names({ own: [], tools: [name], servers: [] })
+        expect(names.mentionedIn(`First comes \`${name}\`, then the rest.`)).toHaveLength(1)
+      }),
+    )
+  })
+
+  it("can be looked for, whatever it is", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: anything, maxLength: 20 }), fc.boolean(), (name, isServer) => {
+        const names = new Names({ own: [], tools: isServer ? [] : [name], servers: isServer ? [name] : [] })
+        expect(() => names.mentionedIn("Any text at all.")).not.toThrow()
+      }),
+    )
+  })
+})
+
 describe("what is hidden", () => {
   it("is gone once it was taken out", () => {
     fc.assert(

@@ -262,12 +262,15 @@ export class ServerLock {
       const items = texts.flatMap((text) => this.item(kind, text) ?? [])
       const names = this.namesFor(items.map(({ name }) => name))
       const at = new Date(clock.wallMillis()).toISOString()
-      const folds = new Set<string>()
+      const taken = new Set<string>()
+      const said = new Set<string>()
       const trusted = items.filter((item) => {
-        const key = foldName(item.name)
-        if (folds.has(key)) return false
-        folds.add(key)
-        return cuesOf(item, names).strong.length === 0
+        const fold = foldName(item.name)
+        const isTaken = said.has(item.name) || taken.has(fold)
+        said.add(item.name)
+        if (isTaken || cuesOf(item, names).strong.length > 0) return false
+        taken.add(fold)
+        return true
       })
       let isFirst = false
       return Effect.tap(
@@ -318,7 +321,9 @@ export class ServerLock {
     let names: Names | undefined
     const shown: Array<Shown> = []
     const hidden = new Set<string>()
-    const seen = new Map<string, string>()
+    // What is hidden passes for nobody, unless it has the very same name: then nobody could tell which of them is used.
+    const taken = new Map<string, string>()
+    const said = new Set<string>()
     let isWhole = true
     for (const [i, item] of items.entries()) {
       const text = texts[i] as string
@@ -333,9 +338,11 @@ export class ServerLock {
       const verdict: Verdict = isSame
         ? { _tag: "Same" }
         : this.verdictOn(item, approved, () => (names ??= this.namesFor(items.flatMap((one) => one?.name ?? []))))
-      const twin = seen.get(foldName(item.name))
+      const fold = foldName(item.name)
+      const twin = said.has(item.name) ? item.name : taken.get(fold)
       const decided = twin === undefined ? this.decide(ready, item, verdict) : this.shadowed(item, twin)
-      if (twin === undefined) seen.set(foldName(item.name), item.name)
+      said.add(item.name)
+      if (twin === undefined && decided !== undefined) taken.set(fold, item.name)
       if (decided === undefined) {
         isWhole = false
         if (twin !== item.name) hidden.add(item.name)

@@ -101,6 +101,13 @@ routes:
     await expect.poll(() => skillsAt(root), { timeout: 10_000 }).toEqual(["forecast", "history"])
   })
 
+  it("may have skills with hyphens in their names", async () => {
+    const agent = await agentOf()
+    change(agent, { skills: [skill("weather-forecast", "Tells the weather"), skill("history", "Tells what it was")] })
+    const root = await gatewayOf(agent, "{}", inMemory(wall, digest))
+    expect(await skillsAt(root)).toEqual(["weather-forecast", "history"])
+  })
+
   it("is gone altogether once it says it is somebody else, and is not spoken to either", async () => {
     const locks = inMemory(wall, digest)
     const agent = await agentOf()

@@ -119,6 +119,47 @@ describe("a server under a tool lock", () => {
     }
   })
 
+  it("may have tools with any name that the protocol allows", async () => {
+    const all = ["get-weather", "a.b-c", "x/y", "plain_one"]
+    const { server } = await changeable(all.map((name) => tool(name, "Tells something.")))
+    const gateway = await mcpGateway(backendOf(server.url, "{mode: tofu}"))
+    try {
+      expect(await names(gateway.url)).toEqual(all)
+      expect(await ask(gateway.url, "tools/call", { name: "get-weather", arguments: {} })).toMatchObject({ result: {} })
+    } finally {
+      await gateway.close()
+      await server.close()
+    }
+  })
+
+  it("keeps a tool that was approved, whoever that is hidden comes before it and passes for it", async () => {
+    const { server, state } = await changeable([tool("read", "Reads a file.")])
+    const gateway = await mcpGateway(backendOf(server.url, "{mode: tofu}"))
+    try {
+      expect(await names(gateway.url)).toEqual(["read"])
+      state.tools = [tool("Read", "Reads a file, too."), tool("read", "Reads a file.")]
+      expect(await names(gateway.url)).toEqual(["read"])
+      expect(await ask(gateway.url, "tools/call", { name: "read", arguments: {} })).toMatchObject({ result: {} })
+      // Of two that have the very same name nobody could tell which is called.
+      state.tools = [tool("read", poisoned), tool("read", "Reads a file.")]
+      expect(await names(gateway.url)).toEqual([])
+    } finally {
+      await gateway.close()
+      await server.close()
+    }
+  })
+
+  it("is trusted at first sight with what a tool that is not trusted passes for", async () => {
+    const { server } = await changeable([tool("Read", poisoned), tool("read", "Reads a file.")])
+    const gateway = await mcpGateway(backendOf(server.url, "{mode: tofu}"))
+    try {
+      expect(await names(gateway.url)).toEqual(["read"])
+    } finally {
+      await gateway.close()
+      await server.close()
+    }
+  })
+
   it("keeps nothing from anybody while it is only observed", async () => {
     const { server, state } = await changeable([tool("read", "Reads a file.")])
     const gateway = await mcpGateway(backendOf(server.url, "{mode: observe}"))
