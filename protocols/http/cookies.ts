@@ -1,4 +1,5 @@
 /** Cookies as a gateway meets them (RFC 6265): read one, take some away, set one. */
+import { token } from "./token.ts"
 import type { Headers } from "./headers.ts"
 
 const trimmed = (text: string, start: number, end: number): string => {
@@ -56,7 +57,7 @@ export const removeCookies = (headers: Headers, remove: (name: string) => boolea
 
 /** Adds or replaces one cookie of a request; false when its name or value cannot be written. */
 export const setCookie = (headers: Headers, name: string, value: string): boolean => {
-  if (!cookieName.test(name) || !cookieValue.test(value)) return false
+  if (!token.test(name) || !cookieValue.test(value)) return false
   removeCookies(headers, (other) => other === name)
   const rest = headers.get("cookie")
   headers.set("cookie", rest === undefined ? `${name}=${value}` : `${rest}; ${name}=${value}`)
@@ -74,13 +75,12 @@ export interface SetCookie {
   readonly sameSite?: "Strict" | "Lax" | "None"
 }
 
-const cookieName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const cookieValue = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
 const attribute = /^[\x20-\x3a\x3c-\x7e]*$/
 
 /** A `Set-Cookie` value; undefined when a part could end early and become an attribute. */
 export const formatSetCookie = (cookie: SetCookie): string | undefined => {
-  if (!cookieName.test(cookie.name) || !cookieValue.test(cookie.value)) return undefined
+  if (!token.test(cookie.name) || !cookieValue.test(cookie.value)) return undefined
   if (!attribute.test(cookie.path ?? "") || !attribute.test(cookie.domain ?? "")) return undefined
   let text = `${cookie.name}=${cookie.value}`
   if (cookie.path !== undefined) text += `; Path=${cookie.path}`

@@ -2,6 +2,7 @@
  * Who asked, as proxies tell each other: `X-Forwarded-*` by custom, `Forwarded` by RFC 7239.
  * Nothing here decides whom to believe: values come from whoever sent them.
  */
+import { token } from "./token.ts"
 import type { Headers } from "./headers.ts"
 
 /** Adds the address of the peer behind those already there, folding several fields into one. */
@@ -65,8 +66,6 @@ export const parseForwarded = (value: string): ReadonlyArray<ForwardedElement> |
     } else if (separator !== ";") return undefined
   }
 }
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Writes a `Forwarded` value, quoting what is not a token. */
 export const formatForwarded = (elements: Iterable<ForwardedElement>): string =>

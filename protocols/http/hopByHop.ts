@@ -3,6 +3,8 @@
  * What belongs to the hop becomes a fact beside the list; what could make two readers disagree about where a message
  * ends, or for whom it is, becomes a reason to refuse it.
  */
+import { KnownFields, places } from "./KnownFields.ts"
+import { token } from "./token.ts"
 import { Headers } from "./headers.ts"
 
 /** Why a message cannot be relayed: 400 for a request, 502 for a reply. */
@@ -46,10 +48,6 @@ export interface RelayedRequest extends Relayed {
 
 /** How many fields one message may name in `Connection`; honest clients name one or two. */
 export const CONNECTION_OPTIONS_MAX = 16
-
-/** How many spellings of field names are remembered, and how long each may be. */
-export const SPELLINGS_MAX = 2048
-const SPELLING_CHARS_MAX = 64
 
 const PLAIN = 0
 const DROP = 1
@@ -132,8 +130,6 @@ const keptNames = new Set([
 ])
 const keptPrefix = /^(?:x-forwarded-|content-|access-control-|sec-|if-|mcp-|a2a-|x-envoy-|x-amz-|x-goog-|x-b3-|grpc-)/
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
 const classify = (spelling: string): Field => {
   const name = spelling.toLowerCase()
   if (!token.test(spelling)) {
@@ -142,34 +138,9 @@ const classify = (spelling: string): Field => {
   return { spelling, name, kind: special.get(name) ?? PLAIN, kept: keptNames.has(name) || keptPrefix.test(name) }
 }
 
-const spellings = new Map<string, Field>()
-
-const learn = (spelling: string): Field => {
-  const field = classify(spelling)
-  if (spelling.length <= SPELLING_CHARS_MAX) {
-    // Starting again is cheaper than an eviction order, and a client that makes names up gains nothing by it.
-    if (spellings.size >= SPELLINGS_MAX) spellings.clear()
-    spellings.set(spelling, field)
-  }
-  return field
-}
-
-/**
- * Peers write their fields in the same order again and again, and to compare two names is cheaper than to look one up.
- * Places after these are looked up.
- */
-const PLACES_MAX = 32
-type Places = Array<Field | undefined>
-const ofRequests: Places = Array.from({ length: PLACES_MAX })
-const ofReplies: Places = Array.from({ length: PLACES_MAX })
-
-const fieldAt = (places: Places, place: number, spelling: string): Field => {
-  const before = place < PLACES_MAX ? places[place] : undefined
-  if (before !== undefined && before.spelling === spelling) return before
-  const field = spellings.get(spelling) ?? learn(spelling)
-  if (place < PLACES_MAX && spelling.length <= SPELLING_CHARS_MAX) places[place] = field
-  return field
-}
+const known = new KnownFields(classify)
+const ofRequests = places<Field>()
+const ofReplies = places<Field>()
 
 /** Bare CR, LF and NUL end a field for some readers and not for others; no other control character belongs in one. */
 const breaksField = /[\0-\x08\x0a-\x1f\x7f]/
@@ -209,12 +180,12 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
   let named: Array<string> | undefined
   let options = 0
   let cookie = -1
-  const places = request ? ofRequests : ofReplies
+  const before = request ? ofRequests : ofReplies
 
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const spelling = flat[i] as string
     const value = flat[i + 1] as string
-    const field = fieldAt(places, i >> 1, spelling)
+    const field = known.at(before, i >> 1, spelling)
     if (breaksField.test(value)) malformed ??= "invalid field value"
     if (field.kind === PLAIN) {
       kept.push(field.name, value)
@@ -232,7 +203,7 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
         if (options > CONNECTION_OPTIONS_MAX) malformed ??= "too many connection options"
         for (const part of parts) {
           const option = part.trim()
-          const target = spellings.get(option) ?? classify(option)
+          const target = known.glance(option)
           if (target.kind === UPGRADE) upgrading = true
           else if (target.name === "close") persists = false
           else if (target.kind === KEEP_ALIVE) persists ??= true
@@ -344,7 +315,7 @@ export const relayTrailers = (flat: ReadonlyArray<string>): Headers => {
   const kept: Array<string> = []
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const value = flat[i + 1] as string
-    const field = spellings.get(flat[i] as string) ?? learn(flat[i] as string)
+    const field = known.of(flat[i] as string)
     if (field.kind === PLAIN && !breaksField.test(value) && !neverTrailing.test(field.name))
       kept.push(field.name, value)
   }

@@ -1,4 +1,5 @@
 /** The head of a reply over HTTP/1, from its text to its parts (RFC 9112 §4 and §5). */
+import { token } from "./token.ts"
 
 export interface ReplyHead {
   readonly status: number
@@ -11,7 +12,6 @@ const SPACE = 0x20
 const TAB = 0x09
 
 const control = /[\0-\x08\x0a-\x1f\x7f]/
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Where a field line holds no field: the name of the next one is empty or was folded into the one before. */
 const noField = "invalid field line"

@@ -1,4 +1,5 @@
 /** Arguments of a tool that are mirrored in headers, as its schema says with `x-mcp-header`. */
+import { token } from "../http/token.ts"
 import { asString, Fields, type Json } from "./json.ts"
 import { decode, encode } from "./header.ts"
 
@@ -8,7 +9,6 @@ export interface ParamHeader {
   readonly path: ReadonlyArray<string>
 }
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const types: ReadonlySet<string> = new Set(["string", "integer", "boolean"])
 const depthMax = 16
 

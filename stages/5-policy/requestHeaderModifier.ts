@@ -2,6 +2,7 @@
  * Fixed edits of the request's headers. `:method`, `:scheme`, `:authority`, `:path` and `host` stand for parts of the
  * request line: adding one is setting it, and none can be removed.
  */
+import { token } from "../../protocols/http/token.ts"
 import type { HeaderEdits } from "../../ir/policy/HeaderEdits.ts"
 import { type Authority, formatAuthority, parseAuthority } from "../../protocols/http/authority.ts"
 import { parseTarget } from "../../protocols/http/target.ts"
@@ -16,8 +17,6 @@ export interface RequestEdits {
   readonly authority: Authority | undefined
   readonly target: { readonly path: string; readonly query: string | undefined } | undefined
 }
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** A text says why the edits cannot be made. */
 export const compileEdits = (edits: HeaderEdits): RequestEdits | string => {

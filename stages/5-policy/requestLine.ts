@@ -1,12 +1,11 @@
 /** Parts of the request line, set by the name of their pseudo-header. */
+import { token } from "../../protocols/http/token.ts"
 import { formatAuthority, parseAuthority } from "../../protocols/http/authority.ts"
 import { parseTarget } from "../../protocols/http/target.ts"
 import type { Request } from "../Exchange.ts"
 
 /** `host` is another name for the authority. */
 export const lineNames: ReadonlySet<string> = new Set([":method", ":scheme", ":authority", ":path", "host"])
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** What cannot be put there leaves the line as it is, because no part can be missing. */
 export const setLine = (request: Request, name: string, value: string): void => {

@@ -1,4 +1,6 @@
 /** The head of a request as it goes on the wire of HTTP/1.1, up to the fields that frame its body. */
+import { KnownFields, places } from "../../../protocols/http/KnownFields.ts"
+import { token } from "../../../protocols/http/token.ts"
 
 /** Something in it would end a line early, or be another character for whoever reads it. */
 export class Unwritable extends Error {}
@@ -9,7 +11,6 @@ const LENGTH = 1
 /** Belongs to a connection, should a policy have put it there. */
 const LEFT_OUT = 2
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const unwritableValue = /[^\t\x20-\x7e\x80-\xff]/
 const unwritableTarget = /[^\x21-\x7e\x80-\xff]/
 
@@ -24,32 +25,16 @@ const special = new Map<string, number>([
   ["host", LEFT_OUT],
 ])
 
-/** How many names are remembered as fit to be written. */
-const NAMES_MAX = 2_048
-const kinds = new Map<string, number>()
-
-const learn = (name: string): number => {
-  if (!token.test(name)) throw new Unwritable("invalid field name")
-  const kind = special.get(name.toLowerCase()) ?? SENT
-  if (kinds.size >= NAMES_MAX) kinds.clear()
-  kinds.set(name, kind)
-  return kind
+interface Writable {
+  readonly spelling: string
+  readonly kind: number
 }
 
-/** Fields come in the same order again and again, and comparing a name is cheaper than looking it up. */
-const PLACES_MAX = 32
-const namesBefore: Array<string> = Array.from({ length: PLACES_MAX }, () => "")
-const kindsBefore: Array<number> = Array.from({ length: PLACES_MAX }, () => SENT)
-
-const kindAt = (place: number, name: string): number => {
-  if (place < PLACES_MAX && namesBefore[place] === name) return kindsBefore[place] as number
-  const kind = kinds.get(name) ?? learn(name)
-  if (place < PLACES_MAX) {
-    namesBefore[place] = name
-    kindsBefore[place] = kind
-  }
-  return kind
-}
+const known = new KnownFields((spelling): Writable => {
+  if (!token.test(spelling)) throw new Unwritable("invalid field name")
+  return { spelling, kind: special.get(spelling.toLowerCase()) ?? SENT }
+})
+const before = places<Writable>()
 
 /** `flat` is a list of fields; its `content-length` and what belongs to connections stay out. */
 export const requestHead = (
@@ -69,7 +54,7 @@ export const requestHead = (
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const name = flat[i] as string
     const value = flat[i + 1] as string
-    if (kindAt(i >> 1, name) !== SENT) continue
+    if (known.at(before, i >> 1, name).kind !== SENT) continue
     if (unwritableValue.test(value)) throw new Unwritable("invalid field value")
     head += `${name}: ${value}\r\n`
   }

@@ -1,10 +1,10 @@
+import { SPELLINGS_MAX } from "../../../protocols/http/KnownFields.ts"
 import { assert, describe, it } from "@effect/vitest"
 import {
   CONNECTION_OPTIONS_MAX,
   relayReply,
   relayRequest,
   relayTrailers,
-  SPELLINGS_MAX,
   type HttpVersion,
 } from "../../../protocols/http/hopByHop.ts"
 
