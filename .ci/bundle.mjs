@@ -4,10 +4,9 @@
  */
 import { spawn, spawnSync } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { request } from "node:http"
-import { createServer } from "node:net"
 import { dirname, join, resolve } from "node:path"
 import { rolldown } from "rolldown"
+import { endOnceItServes, freePort } from "./serving.mjs"
 
 const root = join(import.meta.dirname, "..")
 
@@ -23,24 +22,6 @@ const inputs = () => {
   }
   return found
 }
-
-const freePort = () =>
-  new Promise((found) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address()
-      server.close(() => found(port))
-    })
-  })
-
-const answers = (port) =>
-  new Promise((told) => {
-    request({ port, host: "127.0.0.1" }, (response) => {
-      response.resume()
-      response.once("end", () => told(true))
-    })
-      .once("error", () => told(false))
-      .end()
-  })
 
 /**
  * Runs the parts of the bundle from code that was compiled before. Node's own cache of compiled code is filled before a
@@ -101,13 +82,7 @@ const rehearse = async (folder) => {
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" },
   })
-  const ended = new Promise((told) => gateway.once("exit", told))
-  const giveUpAt = Date.now() + 60_000
-  while (!(await answers(port)) && gateway.exitCode === null && Date.now() < giveUpAt) {
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  gateway.kill("SIGTERM")
-  const code = await ended
+  const code = await endOnceItServes(gateway, port, 60_000)
   rmSync(script)
   if (code !== 0) throw new Error(`the bundle does not serve: it ended with ${code}`)
 }

@@ -4,30 +4,10 @@
  * does by itself.
  */
 import { spawn } from "node:child_process"
-import { request } from "node:http"
-import { createServer } from "node:net"
 import { join } from "node:path"
+import { endOnceItServes, freePort } from "./serving.mjs"
 
 const GIVE_UP_MILLIS = 30_000
-
-const freePort = () =>
-  new Promise((found, failed) => {
-    const server = createServer().once("error", failed)
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address()
-      server.close(() => found(port))
-    })
-  })
-
-const answers = (port) =>
-  new Promise((told) => {
-    request({ port, host: "127.0.0.1" }, (response) => {
-      response.resume()
-      response.once("end", () => told(true))
-    })
-      .once("error", () => told(false))
-      .end()
-  })
 
 const rehearse = async () => {
   const port = await freePort()
@@ -36,13 +16,7 @@ const rehearse = async () => {
     stdio: "ignore",
     env: { ...process.env, ...off, SLUICE_PORT: String(port), WORKER_THREADS: "1" },
   })
-  const ended = new Promise((told) => gateway.once("exit", told).once("error", told))
-  const giveUpAt = Date.now() + GIVE_UP_MILLIS
-  while (gateway.exitCode === null && Date.now() < giveUpAt && !(await answers(port))) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  gateway.kill(Date.now() < giveUpAt ? "SIGTERM" : "SIGKILL")
-  await ended
+  await endOnceItServes(gateway, port, GIVE_UP_MILLIS)
 }
 
 if (Number(process.versions.node.split(".")[0]) >= 24) await rehearse().catch(() => {})
