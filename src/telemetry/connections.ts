@@ -4,17 +4,11 @@
  */
 import type { Address } from "../../stages/Connection.ts"
 import type { RelayEnding } from "../../stages/ports/Journal.ts"
-import { fieldsOfLine, type Line, type Place } from "./accessLog.ts"
+import { addressText, fieldsOfLine, type Line, type Place } from "./accessLog.ts"
 import type { Remains } from "./Remains.ts"
 
 /** What a client does by itself is nobody's refusal: balancers look whether a port is open all day. */
 export const isRefusal = (reason: string): boolean => reason !== "closed by the peer"
-
-interface Times {
-  readonly startedMillis: number
-  readonly endedMillis: number
-  readonly endedUnixMillis: number
-}
 
 const noExchange = {
   status: 0,
@@ -26,10 +20,13 @@ const noExchange = {
   notesDropped: 0,
   spans: undefined,
   problem: undefined,
+  endpoint: undefined,
+  routeName: undefined,
+  listener: undefined,
+  route: undefined,
+  backend: undefined,
+  attempts: 0,
 } as const
-
-const startedUnixMillis = ({ endedMillis, endedUnixMillis, startedMillis }: Times): number =>
-  endedUnixMillis - (endedMillis - startedMillis)
 
 /** Stages that are policies; the others are the way itself. */
 const policies: ReadonlySet<string> = new Set(["networkAuthorization", "networkExtAuthz", "connectionLimit"])
@@ -56,20 +53,14 @@ export const remainsOfRejected = (
   startedUnixMillis: nowUnixMillis,
   fields: [
     ["bind", bind],
-    ["src.addr", `${peer.host.includes(":") ? `[${peer.host}]` : peer.host}:${peer.port}`],
+    ["src.addr", addressText(peer)],
     ["protocol", "tcp"],
     ["error", reason],
   ],
   error: reason,
-  endpoint: undefined,
   listenerName: place.listener,
-  routeName: undefined,
   reason: "Refused",
   outcome: "refused",
-  listener: undefined,
-  route: undefined,
-  backend: undefined,
-  attempts: 0,
   declined: { by: whoRefused(stage), why: reason },
   steps: [{ stage, decision: `refused: ${reason}` }],
 })
@@ -89,7 +80,7 @@ export const remainsOfRelay = (
     id,
     startedMillis,
     endedMillis,
-    startedUnixMillis: startedUnixMillis({ startedMillis, endedMillis, endedUnixMillis }),
+    startedUnixMillis: endedUnixMillis - (endedMillis - startedMillis),
     fields: fieldsOfLine(place, line),
     error,
     endpoint,
@@ -99,7 +90,6 @@ export const remainsOfRelay = (
     outcome: wasReached ? "broken" : "refused",
     listener,
     route,
-    backend: undefined,
     attempts: wasReached ? 1 : 0,
     declined: { by: "the way to the backend", why: error },
     steps: [{ stage: "dispatch", decision: wasReached ? `broke off: ${error}` : `refused: ${error}` }],
@@ -123,15 +113,9 @@ export const remainsOfMalformed = (
   fields: fieldsOfLine(place, line),
   status: line.status,
   error,
-  endpoint: undefined,
   listenerName: place.listener,
-  routeName: undefined,
   reason: "InvalidRequest",
   outcome: "answered",
-  listener: undefined,
-  route: undefined,
-  backend: undefined,
-  attempts: 0,
   declined: { by: "the reader of HTTP", why: error },
   steps: [{ stage: "http", decision: `refused: ${error}` }],
 })
