@@ -2,13 +2,8 @@
 import type { Socket } from "node:net"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
+import { SMALL_BYTES_MAX, textOf } from "../oneWrite.ts"
 import { trailerLines } from "./requestHead.ts"
-
-/** Up to this size a copy is cheaper than a second buffer in the system call. */
-const SMALL_BYTES_MAX = 4_096
-
-export const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
 
 /** A head and a body of known length, in one write. */
 export const writeWhole = (socket: Socket, head: string, body: Uint8Array): void => {
