@@ -243,26 +243,26 @@ export class Http1Call implements Flow, Source, Served {
     if (this.state === WAITING) {
       return this.fail({ _tag: "RequestAborted", message: failure.message, reason: failure.reason })
     }
-    this.breakOff(failure)
+    this.breakOff(failure, { _tag: "Reset", message: failure.message, sent: true })
   }
 
   broken(error: Error): void {
     this.connection = undefined
-    if (this.state !== WAITING) return this.breakOff(flowFailure("gone", failureOf(error, true).message), error)
+    if (this.state !== WAITING) {
+      const failure = failureOf(error, true)
+      return this.breakOff(flowFailure("gone", failure.message), failure)
+    }
     if (error instanceof OtherVersion) return this.fail(error)
     if (this.mayRepeat()) return this.repeat()
     this.fail(failureOf(error, this.sent))
   }
 
-  private breakOff(failure: FlowFailure, error?: Error): void {
+  private breakOff(broke: FlowFailure, failure: UpstreamFailure): void {
     if (this.state === SETTLED) {
       // The head was not handed on yet: better no reply than the beginning of one.
-      if (this.failure === undefined && this.headers !== undefined && !this.ended) {
-        this.failure =
-          error === undefined ? { _tag: "Reset", message: failure.message, sent: true } : failureOf(error, true)
-      }
+      if (this.failure === undefined && this.headers !== undefined && !this.ended) this.failure = failure
     } else if (this.state === DELIVERED && !this.ended) {
-      this.broke = failure
+      this.broke = broke
       if (this.sink !== undefined && this.chunks === undefined) this.finish(this.sink)
     }
   }
@@ -275,7 +275,6 @@ export class Http1Call implements Flow, Source, Served {
 
   private repeat(): void {
     this.repeated = true
-    this.reused = false
     this.sent = false
     this.serve(this.pool.fresh())
   }
