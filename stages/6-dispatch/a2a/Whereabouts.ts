@@ -91,20 +91,11 @@ export class Whereabouts {
     const names = namesOf(group, taskId, contextId)
     const { kept } = this
     if (kept === undefined || names.length === 0) return undefined
-    const found = Effect.map(again(kept.places.find(names.map(written)), SEEK_TRIES_MAX), (places) => {
-      this.isBroken = false
-      const writtenMillis = kept.clock.nowMillis()
-      for (const name of names) {
-        const place = places.get(written(name))
-        if (place === undefined) continue
-        this.remember(name, { place, writtenMillis })
-        return place
-      }
-      return undefined
-    })
-    return Effect.catch(found, (failure) => Effect.as(this.broken(failure), away)).pipe(
-      Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.succeed(away) }),
-    )
+    const first = (places: ReadonlyMap<string, string>): string | undefined => {
+      const name = names.find((one) => places.has(one))
+      return name === undefined ? undefined : places.get(name)
+    }
+    return this.ask(kept, names, first, () => away)
   }
 
   /** Of many tasks at once: what is not known here is looked up in one go; `away` stands for what nobody can be asked. */
@@ -118,21 +109,39 @@ export class Whereabouts {
     }
     const { kept } = this
     if (kept === undefined || missing.size === 0) return Effect.succeed(found)
-    const sought = Effect.map(again(kept.places.find([...missing.keys()].map(written)), SEEK_TRIES_MAX), (places) => {
-      this.isBroken = false
-      const writtenMillis = kept.clock.nowMillis()
+    const withFound = (places: ReadonlyMap<string, string>): ReadonlyMap<string, string> => {
       for (const [name, id] of missing) {
-        const place = places.get(written(name))
-        if (place === undefined) continue
-        this.remember(name, { place, writtenMillis })
-        found.set(id, place)
+        const place = places.get(name)
+        if (place !== undefined) found.set(id, place)
       }
-      return found as ReadonlyMap<string, string>
-    })
+      return found
+    }
     const unanswered = (): ReadonlyMap<string, string> => {
       if (away === undefined) return found
       return new Map([...found, ...[...missing.values()].map((id) => [id, away] as const)])
     }
+    return this.ask(kept, [...missing.keys()], withFound, unanswered)
+  }
+
+  /** What is written down about names, which is remembered; `unanswered` stands for it where nobody answers in time. */
+  private ask<A>(
+    { clock, places }: Kept,
+    names: ReadonlyArray<string>,
+    answered: (found: ReadonlyMap<string, string>) => A,
+    unanswered: () => A,
+  ): Effect.Effect<A> {
+    const sought = Effect.map(again(places.find(names.map(written)), SEEK_TRIES_MAX), (known) => {
+      this.isBroken = false
+      const writtenMillis = clock.nowMillis()
+      const found = new Map<string, string>()
+      for (const name of names) {
+        const place = known.get(written(name))
+        if (place === undefined) continue
+        this.remember(name, { place, writtenMillis })
+        found.set(name, place)
+      }
+      return answered(found)
+    })
     return Effect.catch(sought, (failure) => Effect.map(this.broken(failure), unanswered)).pipe(
       Effect.timeoutOrElse({ duration: SEEK_MILLIS_MAX, orElse: () => Effect.sync(unanswered) }),
     )
