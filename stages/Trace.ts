@@ -4,8 +4,8 @@
  */
 import type { Json } from "../ir/cel/toJson.ts"
 import type { Headers } from "../protocols/http/headers.ts"
-import { format, newSpanId, sampledFlag, type TraceContext, traceparentHeader } from "../protocols/trace/context.ts"
-import type { Propagation } from "../protocols/trace/propagation.ts"
+import { format, newSpanId, sampledFlag, type TraceContext } from "../protocols/trace/context.ts"
+import { type Propagation, w3c } from "../protocols/trace/propagation.ts"
 
 export type Attribute = readonly [name: string, value: Json]
 
@@ -116,11 +116,18 @@ interface Gathered {
   flags: number
   readonly spans: Array<Span>
   dropped: number
-  /** How others are told; absent: as W3C has it. */
-  readonly propagation: Propagation | undefined
+  /** How others are told. */
+  readonly propagation: Propagation
   /** Told already: what begins now has nobody to be told to. */
   isOver: boolean
 }
+
+const gathering = (
+  traceId: string,
+  remote: TraceContext | undefined,
+  flags: number,
+  propagation: Propagation,
+): Gathered => ({ traceId, remote, flags, spans: [], dropped: 0, propagation, isOver: false })
 
 export class Trace {
   private readonly gathered: Gathered
@@ -140,11 +147,10 @@ export class Trace {
     random: () => number,
     traceId: string,
     remote: TraceContext | undefined,
-    propagation?: Propagation,
+    propagation: Propagation = w3c,
   ): Trace {
     const flags = remote?.flags ?? sampledFlag
-    const gathered = { traceId, remote, flags, spans: [], dropped: 0, propagation, isOver: false }
-    return new Trace(gathered, newSpanId(random), random, undefined)
+    return new Trace(gathering(traceId, remote, flags, propagation), newSpanId(random), random, undefined)
   }
 
   /** A trace whose spans somebody else makes. */
@@ -152,11 +158,10 @@ export class Trace {
     random: () => number,
     made: MadeSpan,
     remote: TraceContext | undefined,
-    propagation?: Propagation,
+    propagation: Propagation = w3c,
   ): Trace {
     const { flags, spanId, traceId } = made.context
-    const gathered = { traceId, remote, flags, spans: [], dropped: 0, propagation, isOver: false }
-    return new Trace(gathered, spanId, random, made)
+    return new Trace(gathering(traceId, remote, flags, propagation), spanId, random, made)
   }
 
   /** The span that what happens now is a part of. */
@@ -221,16 +226,18 @@ export class Trace {
   }
 
   /** `traceparent` for whoever is called within that span. */
-  header({ spanId }: { readonly spanId: string }): string {
-    const { flags, traceId } = this.gathered
-    return format({ traceId, spanId, flags: flags | sampledFlag })
+  header(span: { readonly spanId: string }): string {
+    return format(this.contextOf(span))
   }
 
   /** Tells whoever is called within that span, in the headers of his request. */
   tell(headers: Headers, span: { readonly spanId: string }): void {
-    const { flags, propagation, traceId } = this.gathered
-    if (propagation === undefined) headers.set(traceparentHeader, this.header(span))
-    else propagation.inject(headers, { traceId, spanId: span.spanId, flags: flags | sampledFlag })
+    this.gathered.propagation.inject(headers, this.contextOf(span))
+  }
+
+  private contextOf({ spanId }: { readonly spanId: string }): TraceContext {
+    const { flags, traceId } = this.gathered
+    return { traceId, spanId, flags: flags | sampledFlag }
   }
 
   /** What still lasts ends with the exchange. */

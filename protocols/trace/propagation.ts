@@ -30,7 +30,8 @@ const contextOf = (traceId: string, spanId: string, isSampled: boolean): TraceCo
 
 const isSampledOf = ({ flags }: TraceContext): boolean => (flags & sampledFlag) !== 0
 
-const traceContext: Propagation = {
+/** As everybody does who says nothing. */
+export const w3c: Propagation = {
   extract: (headers) => parse(headers.get(traceparentHeader)),
   inject: (headers, context) => headers.set(traceparentHeader, format(context)),
 }
@@ -73,7 +74,7 @@ const decoded = (text: string): string => {
 }
 
 const all: { readonly [P in Propagator]: Propagation | undefined } = {
-  tracecontext: traceContext,
+  tracecontext: w3c,
   baggage: undefined,
   b3: {
     extract: extractB3,
@@ -98,11 +99,11 @@ const all: { readonly [P in Propagator]: Propagation | undefined } = {
   },
 }
 
-/** Undefined: as W3C has it, which everybody does who says nothing. */
-export const propagationOf = (names: ReadonlyArray<Propagator> | undefined): Propagation | undefined => {
-  if (names === undefined) return undefined
+export const propagationOf = (names: ReadonlyArray<Propagator> | undefined): Propagation => {
+  if (names === undefined) return w3c
   const chosen = names.flatMap((name) => all[name] ?? [])
-  if (chosen.length === 1 && chosen[0] === traceContext) return undefined
+  const [only] = chosen
+  if (only !== undefined && chosen.length === 1) return only
   return {
     extract: (headers) => {
       let found: TraceContext | undefined

@@ -8,10 +8,9 @@ import {
   sampledFlag,
   shareOf,
   type TraceContext,
-  traceparentHeader,
   tracestateHeader,
 } from "../../protocols/trace/context.ts"
-import type { Propagation } from "../../protocols/trace/propagation.ts"
+import { type Propagation, w3c } from "../../protocols/trace/propagation.ts"
 import type { Exchange, Request } from "../Exchange.ts"
 import { Story } from "../Inquiry.ts"
 import type { Ending } from "../ports/Journal.ts"
@@ -62,7 +61,7 @@ const never: Share = () => 0
 export const compile = (
   policy: Tracing | undefined,
   ports: PolicyPorts,
-  { isDisabled, maker, propagation }: TracingPorts = {},
+  { isDisabled, maker, propagation = w3c }: TracingPorts = {},
 ): Tracer | undefined => {
   if (isDisabled === true) return undefined
   if (policy === undefined && maker === undefined) return undefined
@@ -151,10 +150,7 @@ export const compile = (
       else exchange.trace.adopt(remote)
     },
     begin: (exchange) => {
-      const { headers } = exchange.request
-      const header = propagation === undefined ? headers.get(traceparentHeader) : undefined
-      const remote =
-        propagation !== undefined ? propagation.extract(headers) : header === undefined ? undefined : parse(header)
+      const remote = propagation.extract(exchange.request.headers)
       if (remote === undefined) {
         const share = random(exchange)
         // Drawn first: an exchange that is not sampled needs no name for its trace.

@@ -15,7 +15,7 @@ describe("a context that is told", () => {
     fc.assert(
       fc.property(chosen, context, (names, told) => {
         const propagation = propagationOf(names.length === 0 ? ["b3"] : names)
-        if (propagation === undefined || names.every((name) => name === "baggage")) return
+        if (names.every((name) => name === "baggage")) return
         const headers = new Headers([])
         propagation.inject(headers, told)
         expect(propagation.extract(headers)).toEqual(told)
@@ -31,7 +31,7 @@ describe("a context that is told", () => {
     const names = ["traceparent", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled", "x-b3-flags", "uber-trace-id"]
     fc.assert(
       fc.property(chosen, fc.array(fc.tuple(fc.constantFrom(...names), field)), (ways, fields) => {
-        const found = propagationOf(ways.length === 0 ? ["jaeger"] : ways)?.extract(new Headers(fields.flat()))
+        const found = propagationOf(ways.length === 0 ? ["jaeger"] : ways).extract(new Headers(fields.flat()))
         if (found === undefined) return
         expect(found.traceId).toMatch(/^[0-9a-f]{32}$/)
         expect(found.spanId).toMatch(/^[0-9a-f]{16}$/)
