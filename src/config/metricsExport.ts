@@ -1,5 +1,4 @@
 /** Where metrics are told besides being read: `config.metrics.otlp`, under the variables of OpenTelemetry. */
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { metricsPath, type Temporality } from "../../protocols/otlp/metrics.ts"
 import * as Duration from "./duration.ts"
@@ -12,7 +11,8 @@ import {
   isDisabled,
   localEndpoint,
   type OtlpCertificates,
-  type OtlpVariables,
+  mannerOf,
+  pathOf,
   variablesOf,
   wantsOtlp,
 } from "./otlpVariables.ts"
@@ -20,7 +20,6 @@ import {
 export interface MetricsExportSettings extends Otlp {
   readonly target: { readonly host: string; readonly port: number; readonly isTls: boolean }
   readonly certificates?: OtlpCertificates
-  readonly headers: NonNullable<Otlp["headers"]>
   readonly intervalMillis: number
   readonly temporality: Temporality
   readonly histograms: "explicit" | "exponential"
@@ -52,7 +51,7 @@ export const metricsExportOf = (
     return found
   }
 
-  const said: OtlpVariables = variablesOf(env, "METRICS", problems)
+  const said = variablesOf(env, "METRICS", problems)
   const named = said.endpoint
   const protocol = said.protocol ?? written.protocol ?? "grpc"
   const text = named?.text ?? section?.endpoint ?? (section === undefined ? localEndpoint(protocol) : undefined)
@@ -67,7 +66,6 @@ export const metricsExportOf = (
     problems.push(error(named === undefined ? [...here, "endpoint"] : [], endpoint))
     return undefined
   }
-  const headers = new Map([...Object.entries(section?.headers ?? {}), ...said.headers])
   const intervalText = env["OTEL_METRIC_EXPORT_INTERVAL"]?.trim() ?? ""
   const interval =
     intervalText === ""
@@ -87,16 +85,8 @@ export const metricsExportOf = (
   return {
     target: { host: endpoint.host, port: endpoint.port, isTls: endpoint.isTls },
     protocol,
-    // The general variable names where all signals go; the path of this one comes after it.
-    path:
-      endpoint.path === undefined
-        ? (section?.path ?? metricsPath)
-        : said.isGeneral
-          ? `${endpoint.path.replace(/\/$/, "")}${metricsPath}`
-          : endpoint.path,
-    headers: [...headers].map(([name, value]) => ({ name: name.toLowerCase(), value: Redacted.make(value) })),
-    ...(said.compression === "gzip" ? { compression: said.compression } : {}),
-    ...(said.timeoutMillis === undefined ? {} : { timeoutMillis: said.timeoutMillis }),
+    path: pathOf(said, endpoint, metricsPath, section?.path ?? metricsPath),
+    ...mannerOf(said, section?.headers),
     ...(said.certificates === undefined || !endpoint.isTls ? {} : { certificates: said.certificates }),
     intervalMillis: interval,
     temporality:

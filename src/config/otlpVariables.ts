@@ -1,8 +1,10 @@
 /** What the variables of OpenTelemetry say about receivers of OTLP. */
+import * as Redacted from "effect/Redacted"
 import { type Propagator, propagators } from "../../protocols/trace/propagation.ts"
-import type { OtlpProtocol } from "../../ir/policy/Otlp.ts"
+import type { Otlp, OtlpProtocol } from "../../ir/policy/Otlp.ts"
 import { pairs } from "../telemetry/otlp/resource.ts"
 import type { Environment } from "./local/expand.ts"
+import { present } from "./local/present.ts"
 import { error, type Problem } from "./local/Problem.ts"
 
 export interface Variable {
@@ -135,6 +137,35 @@ export const variablesOf = (
             ...(cert === undefined ? {} : { cert }),
             ...(key === undefined ? {} : { key }),
           },
+  }
+}
+
+/** The path of one signal: what is written holds where the endpoint has none; that of all signals is followed by `own`. */
+export const pathOf = <Written extends string | undefined>(
+  { isGeneral }: OtlpVariables,
+  endpoint: OtlpEndpoint,
+  own: string,
+  written: Written,
+): string | Written => {
+  const { path } = endpoint
+  if (path === undefined) return written
+  return isGeneral ? `${path.replace(/\/$/, "")}${own}` : path
+}
+
+/** How a receiver is spoken to. */
+export type Manner = Pick<Otlp, "compression" | "headers" | "timeoutMillis">
+
+/** `written`: headers that are set where no variable sets them. */
+export const mannerOf = (
+  { compression, headers, timeoutMillis }: OtlpVariables,
+  written: Readonly<Record<string, string>> = {},
+): Manner => {
+  const all = new Map([...Object.entries(written), ...headers])
+  return {
+    ...present({ compression: compression === "gzip" ? compression : undefined, timeoutMillis }),
+    ...(all.size === 0
+      ? {}
+      : { headers: Array.from(all, ([name, value]) => ({ name: name.toLowerCase(), value: Redacted.make(value) })) }),
   }
 }
 

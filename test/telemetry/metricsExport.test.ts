@@ -39,7 +39,7 @@ describe("where metrics are told", () => {
       temporality: "delta",
       histograms: "exponential",
     })
-    expect(settings?.headers.map(({ name, value }) => [name, Redacted.value(value)])).toEqual([["x-key", "k"]])
+    expect(settings?.headers?.map(({ name, value }) => [name, Redacted.value(value)])).toEqual([["x-key", "k"]])
     expect(
       settle(file, {
         OTEL_EXPORTER_OTLP_ENDPOINT: "http://b:1/base/",

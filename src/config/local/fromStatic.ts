@@ -2,12 +2,21 @@
  * Settings of the `config` section that are older spellings of policies: they become the policies, so that what they say
  * is checked and carried out in one place.
  */
-import * as Redacted from "effect/Redacted"
 import type { Otlp } from "../../../ir/policy/Otlp.ts"
 import type { Tracing as IrTracing } from "../../../ir/policy/Tracing.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import { defaults } from "../../../ir/defaults.ts"
-import { endpointOf, isDisabled, localEndpoint, type OtlpVariables, variablesOf, wantsOtlp } from "../otlpVariables.ts"
+import {
+  endpointOf,
+  isDisabled,
+  localEndpoint,
+  type Manner,
+  mannerOf,
+  type OtlpVariables,
+  pathOf,
+  variablesOf,
+  wantsOtlp,
+} from "../otlpVariables.ts"
 import type { Environment } from "./expand.ts"
 import { present } from "./present.ts"
 import { error, type Problem } from "./Problem.ts"
@@ -18,9 +27,6 @@ type Policies = NonNullable<LocalConfig["frontendPolicies"]>
 type TracingPolicy = NonNullable<Policies["tracing"]>
 
 type AccessLogPolicy = NonNullable<Policies["accessLog"]>
-
-/** What the variables say about how a receiver is spoken to, for which policies of a file have no place. */
-type Manner = Pick<Otlp, "compression" | "headers" | "timeoutMillis">
 
 export interface Settled {
   readonly config: LocalConfig
@@ -83,27 +89,9 @@ const receiverOf = (
       tls: endpoint.isTls,
     },
     protocol,
-    path:
-      endpoint.path === undefined
-        ? paths.written
-        : said.isGeneral
-          ? `${endpoint.path.replace(/\/$/, "")}${paths.own}`
-          : endpoint.path,
+    path: pathOf(said, endpoint, paths.own, paths.written),
     policies: certificates === undefined || !endpoint.isTls ? undefined : { backendTLS: certificates },
   })
-}
-
-const mannerOf = (
-  { compression, headers, timeoutMillis }: OtlpVariables,
-  written: Readonly<Record<string, string>> = {},
-): Manner => {
-  const all = new Map([...Object.entries(written), ...headers])
-  return {
-    ...present({ compression: compression === "gzip" ? compression : undefined, timeoutMillis }),
-    ...(all.size === 0
-      ? {}
-      : { headers: Array.from(all, ([name, value]) => ({ name: name.toLowerCase(), value: Redacted.make(value) })) }),
-  }
 }
 
 const older = { endpoint: "OTLP_ENDPOINT", protocol: "OTLP_PROTOCOL", headers: "OTLP_HEADERS" }
