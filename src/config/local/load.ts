@@ -1,6 +1,7 @@
 /** Text to everything the gateway is told: read, decode, resolve what it refers to, map, validate. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { oauthOfTarget } from "../../../ir/backend/mcpTargets.ts"
 import { parseFunctions } from "../../../ir/cel/customFunctions.ts"
 import type { Issue } from "../../../ir/Issue.ts"
 import { placement } from "../../../ir/placement.ts"
@@ -82,7 +83,9 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     const isGranted = [...mapped.snapshot.backends.values()].some(
       (one) =>
         one._tag === "Mcp" &&
-        [...one.targets, ...one.selectors].some((each) => "oauth" in each && each.oauth !== undefined),
+        [...one.targets.map(oauthOfTarget), ...one.selectors.map(({ oauth }) => oauth)].some(
+          (oauth) => oauth !== undefined,
+        ),
     )
     if (isGranted && settings.database.location._tag === "Postgres" && settings.grantKeys.length === 0) {
       const remedy = "Name keys made with `openssl rand -hex 32`; the first seals, all open."

@@ -47,7 +47,7 @@ export const bearerOf =
   }
 
 /** What comes of it for who has no grant, or not enough. */
-type Lacking<A> = (user: User | undefined, need: Need) => Effect.Effect<A, TargetFailure>
+export type Lacking<A> = (user: User | undefined, need: Need) => Effect.Effect<A, TargetFailure>
 
 export class Granted {
   private readonly target: string

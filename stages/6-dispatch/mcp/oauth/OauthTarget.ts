@@ -24,7 +24,7 @@ import type {
   TargetFailure,
 } from "../target/McpTarget.ts"
 import type { Connections } from "./Connections.ts"
-import { Granted, type Need, userFor } from "./Granted.ts"
+import { Granted, type Lacking, type Need, userFor } from "./Granted.ts"
 import { Leading, toolText, type What } from "./Leading.ts"
 import { LINK_MILLIS } from "./links.ts"
 import type { User } from "./users.ts"
@@ -282,38 +282,41 @@ export class OauthTarget implements McpTarget {
 
   // The rest ----------------------------------------------------------------------------------------------------------
 
+  /** Whatever is no call: where nothing but calls needs an account, it goes on as it is. */
+  private granting<A>(
+    caller: Caller,
+    run: Effect.Effect<A, TargetFailure>,
+    lacking: Lacking<A>,
+  ): Effect.Effect<A, TargetFailure> {
+    return this.isOpen ? run : this.granted.with(caller, run, lacking)
+  }
+
   readonly discover = (caller: Caller): Effect.Effect<Discovery, TargetFailure> =>
-    this.isOpen
-      ? this.inner.discover(caller)
-      : this.granted.with(caller, this.inner.discover(caller), () =>
-          Effect.succeed<Discovery>({
-            era: "modern",
-            capabilities: assumed,
-            serverInfo: undefined,
-            instructions: undefined,
-            ttlMillis: 0,
-            isPublic: false,
-          }),
-        )
+    this.granting(caller, this.inner.discover(caller), () =>
+      Effect.succeed<Discovery>({
+        era: "modern",
+        capabilities: assumed,
+        serverInfo: undefined,
+        instructions: undefined,
+        ttlMillis: 0,
+        isPublic: false,
+      }),
+    )
 
   readonly notify = (caller: Caller, method: string, params: Fields | undefined): Effect.Effect<void, TargetFailure> =>
-    this.isOpen
-      ? this.inner.notify(caller, method, params)
-      : this.granted.with(caller, this.inner.notify(caller, method, params), () => Effect.void)
+    this.granting(caller, this.inner.notify(caller, method, params), () => Effect.void)
 
   /** Who has not agreed yet hears of it when that has changed; then it is listened to anew. */
   readonly listen = (caller: Caller, interest: Interest, events: ListenEvents): Effect.Effect<void, TargetFailure> =>
-    this.isOpen
-      ? this.inner.listen(caller, interest, events)
-      : this.granted.with(caller, this.inner.listen(caller, interest, events), (user, need) => {
-          events.acknowledged({ ...interest, updates: [], tasks: [] })
-          if (user === undefined) return Effect.never
-          const waits: Effect.Effect<void> = Effect.flatMap(
-            this.connections.agreed(this.granted.keyOf(user), need.consents, LINK_MILLIS),
-            (isDone) => (isDone ? Effect.void : waits),
-          )
-          return waits
-        })
+    this.granting(caller, this.inner.listen(caller, interest, events), (user, need) => {
+      events.acknowledged({ ...interest, updates: [], tasks: [] })
+      if (user === undefined) return Effect.never
+      const waits: Effect.Effect<void> = Effect.flatMap(
+        this.connections.agreed(this.granted.keyOf(user), need.consents, LINK_MILLIS),
+        (isDone) => (isDone ? Effect.void : waits),
+      )
+      return waits
+    })
 
   readonly held = (session: string): Json | undefined => this.inner.held(session)
   readonly restore = (caller: Caller, held: Json): void => this.inner.restore(caller, held)
