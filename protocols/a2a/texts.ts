@@ -2,6 +2,8 @@
  * Every place in a question or an answer of 1.0 where somebody's words are, and the same value with other words in those
  * places. Files that are texts are opened for that: their words stand in a field of their own until they are closed again.
  */
+import { textToBase64 } from "../base64.ts"
+import { bytesOfBase64Url } from "../base64url.ts"
 import { type Fields, isFields, listOf, textOf } from "./Fields.ts"
 
 export type Path = ReadonlyArray<string | number>
@@ -34,26 +36,17 @@ const carriers = [
 ]
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const encoder = new TextEncoder()
 
 /** What nobody reads as words. */
 const isBinary = (mediaType: string | undefined): boolean =>
   mediaType !== undefined && /^(?:image|audio|video|font)\/(?!svg)|^application\/(?:zip|gzip|pdf)\b/i.test(mediaType)
 
-const bytesOf = (base64: string): Uint8Array => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
-
 const textIn = (raw: string): string | undefined => {
   try {
-    return decoder.decode(bytesOf(raw.replaceAll("-", "+").replaceAll("_", "/")))
+    return decoder.decode(bytesOfBase64Url(raw))
   } catch {
     return undefined
   }
-}
-
-const rawOf = (text: string): string => {
-  let binary = ""
-  for (const byte of encoder.encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary)
 }
 
 const mapped = (value: unknown, part: (part: Fields) => Fields): unknown => {
@@ -79,7 +72,7 @@ export const opened = (value: unknown): unknown =>
 export const closed = (value: unknown): unknown =>
   mapped(value, (part) => {
     const { [OPEN]: text, ...rest } = part
-    return typeof text === "string" ? { ...rest, raw: rawOf(text) } : part
+    return typeof text === "string" ? { ...rest, raw: textToBase64(text) } : part
   })
 
 class Gathering {

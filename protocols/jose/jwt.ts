@@ -2,6 +2,7 @@
  * Signed tokens (RFC 7515, RFC 7519) before their signature is looked at: what they say, whether it is well-formed, and
  * whether the claims are what is expected. None of it is true until the signature was verified.
  */
+import { bytesOfBase64Url } from "../base64url.ts"
 import type { Key, KeySet } from "./jwks.ts"
 
 /** Beyond, a token is not looked at. */
@@ -31,8 +32,7 @@ const alphabet = /^[A-Za-z0-9_-]+$/
 const objectIn = (part: string): JsonObject | undefined => {
   if (!alphabet.test(part)) return undefined
   try {
-    const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"))
-    const value: unknown = JSON.parse(utf8.decode(Uint8Array.from(binary, (char) => char.charCodeAt(0))))
+    const value: unknown = JSON.parse(utf8.decode(bytesOfBase64Url(part)))
     return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
   } catch {
     return undefined

@@ -1,4 +1,5 @@
 /** Bytes inside an address (RFC 2397), the form in which OpenAI's formats carry images and files. */
+import { textToBase64 } from "../base64.ts"
 import type { Source } from "./Conversation.ts"
 
 const dataUrl = /^data:([^;,]*)((?:;[^;,]*)*),/i
@@ -12,10 +13,7 @@ export const readDataUrl = (url: string): Extract<Source, { kind: "base64" }> | 
   const type = mediaType === "" ? "text/plain" : mediaType.toLowerCase()
   if (/;base64$/i.test(parameters)) return { kind: "base64", mediaType: type, data: payload }
   try {
-    const bytes = new TextEncoder().encode(decodeURIComponent(payload))
-    let binary = ""
-    for (const byte of bytes) binary += String.fromCharCode(byte)
-    return { kind: "base64", mediaType: type, data: btoa(binary) }
+    return { kind: "base64", mediaType: type, data: textToBase64(decodeURIComponent(payload)) }
   } catch {
     return undefined
   }

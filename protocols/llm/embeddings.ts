@@ -1,4 +1,5 @@
 /** What the translations of embeddings share: the texts of a request, and the list that answers it. */
+import { toBase64 } from "../base64.ts"
 import { listOf, type JsonObject } from "./Json.ts"
 import type { Notes } from "./Notes.ts"
 
@@ -17,13 +18,11 @@ export const dropOthers = (body: JsonObject, known: ReadonlyArray<string>, notes
 }
 
 /** Little-endian floats, the way OpenAI packs them. */
-export const packed = (values: ReadonlyArray<number>): string => {
+const packed = (values: ReadonlyArray<number>): string => {
   const bytes = new Uint8Array(values.length * 4)
   const view = new DataView(bytes.buffer)
   for (const [i, value] of values.entries()) view.setFloat32(i * 4, value, true)
-  let binary = ""
-  for (const byte of bytes) binary += String.fromCharCode(byte)
-  return btoa(binary)
+  return toBase64(bytes)
 }
 
 export const numbersOf = (values: unknown): ReadonlyArray<number> =>

@@ -1,4 +1,5 @@
 /** Cues in one text, whichever member of a definition it stands in. */
+import { bytesOfBase64Url } from "../base64url.ts"
 import { Cues } from "./Cues.ts"
 import { fold, mixedWords, scriptsOf } from "./fold.ts"
 import { codePoint, unveil } from "./hidden.ts"
@@ -64,8 +65,7 @@ const decoders: ReadonlyArray<readonly [RegExp, (found: string) => string | unde
     base64,
     (found) => {
       try {
-        const raw = atob(found.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/u, ""))
-        return asText(Uint8Array.from(raw, (one) => one.charCodeAt(0)))
+        return asText(bytesOfBase64Url(found.replace(/=+$/u, "")))
       } catch {
         return undefined
       }

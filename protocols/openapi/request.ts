@@ -1,4 +1,5 @@
 /** The arguments of a call as the request that an operation asks for (RFC 6570 as OpenAPI uses it). */
+import { fromBase64 } from "../base64.ts"
 import { at, isList, isMap, type Json, mapAt } from "./json.ts"
 import type { Operation, OperationBody, Parameter } from "./Operation.ts"
 
@@ -205,7 +206,7 @@ const isJson = ({ partTypes }: OperationBody, name: string): boolean => /\bjson\
 const bytesOf = (value: Json): Uint8Array => {
   if (typeof value !== "string") throw new WrongArguments("the content of a file must be a base64 text")
   try {
-    return Uint8Array.from(atob(value), (char) => char.charCodeAt(0))
+    return fromBase64(value)
   } catch {
     throw new WrongArguments("the content of a file must be a base64 text")
   }

@@ -1,4 +1,5 @@
 /** What an API answered, as the result of a tool. JSON is passed on in the very characters it came in. */
+import { toBase64 } from "../base64.ts"
 
 export interface ApiReply {
   readonly status: number
@@ -35,14 +36,6 @@ const text = (words: string): string => `{"type":"text","text":${JSON.stringify(
 
 const result = (content: string, more = ""): string => `{"content":[${content}]${more}}`
 
-const base64 = (bytes: Uint8Array): string => {
-  let binary = ""
-  for (let at = 0; at < bytes.byteLength; at += 0x2000) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + 0x2000))
-  }
-  return btoa(binary)
-}
-
 const structured = (words: string): string | undefined => {
   try {
     const value: unknown = JSON.parse(words)
@@ -75,8 +68,8 @@ export const resultOf = ({ bytes, contentType = "", path, status }: ApiReply): s
   const [kind] = essence.split("/")
   const mimeType = JSON.stringify(essence)
   if (kind === "image" || kind === "audio") {
-    return result(`{"type":"${kind}","data":"${base64(bytes)}","mimeType":${mimeType}}`)
+    return result(`{"type":"${kind}","data":"${toBase64(bytes)}","mimeType":${mimeType}}`)
   }
   const uri = JSON.stringify(`openapi:${path}`)
-  return result(`{"type":"resource","resource":{"uri":${uri},"mimeType":${mimeType},"blob":"${base64(bytes)}"}}`)
+  return result(`{"type":"resource","resource":{"uri":${uri},"mimeType":${mimeType},"blob":"${toBase64(bytes)}"}}`)
 }

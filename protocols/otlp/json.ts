@@ -2,6 +2,7 @@
  * OTLP as JSON (opentelemetry-proto, "OTLP/HTTP", JSON Protobuf Encoding): the messages are written as protobuf once, and
  * said again in JSON for a receiver that wants it. Ids are hexadecimal there, whatever JSON makes of other bytes.
  */
+import { toBase64 } from "../base64.ts"
 import { BIT32, BIT64, BYTES, VARINT } from "../protobuf/Writer.ts"
 
 type Kind =
@@ -139,12 +140,6 @@ const hexOf = (bytes: Uint8Array): string => {
   return text
 }
 
-const base64Of = (bytes: Uint8Array): string => {
-  let text = ""
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return btoa(text)
-}
-
 /** JSON has no words for them, so proto3 says them as texts. */
 const numberOf = (value: number): number | string => (Number.isFinite(value) ? value : String(value))
 
@@ -216,7 +211,7 @@ const valueOf = (reader: Reader, kind: Kind): unknown => {
   if (typeof kind === "function") return objectOf(reader.blob(), kind())
   if (kind === "text") return decoder.decode(reader.blob())
   if (kind === "hex") return hexOf(reader.blob())
-  if (kind === "base64") return base64Of(reader.blob())
+  if (kind === "base64") return toBase64(reader.blob())
   return reader.scalar(kind)
 }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { fromBase64 } from "../../protocols/base64.ts"
 import type { BasicAuth } from "../../ir/policy/BasicAuth.ts"
 import { parse } from "../../protocols/http/htpasswd.ts"
 import type { Exchange, Subject } from "../Exchange.ts"
@@ -34,7 +35,7 @@ export const decode = (credential: string): UserPass | undefined => {
   if (credential.length > CREDENTIAL_CHARS_MAX) return undefined
   let text: string
   try {
-    text = utf8.decode(Uint8Array.from(atob(credential), (char) => char.charCodeAt(0)))
+    text = utf8.decode(fromBase64(credential))
   } catch {
     return undefined
   }

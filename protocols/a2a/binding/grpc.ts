@@ -15,6 +15,8 @@ import {
 import { A2AService as ModernService } from "../../grpc/generated/a2a_pb.ts"
 import { A2AService as LegacyService } from "../../grpc/generated/a2a_legacy_pb.ts"
 import { ErrorInfoSchema, StatusSchema } from "../../grpc/generated/google_rpc_pb.ts"
+import { toBase64 } from "../../base64.ts"
+import { bytesOfBase64Url } from "../../base64url.ts"
 import { type Answer, failed, type Read, read, result, unreadable } from "../Answer.ts"
 import { type Dialect, modern } from "../dialect/Dialect.ts"
 import { legacyProto } from "../dialect/legacyProto.ts"
@@ -91,17 +93,6 @@ export const writeAnswer = (operation: Operation, version: Version, value: unkno
   }
 }
 
-const toBase64 = (bytes: Uint8Array): string => {
-  let text = ""
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return btoa(text).replace(/=+$/, "")
-}
-
-const fromBase64 = (text: string): Uint8Array => {
-  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"))
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0))
-}
-
 const infoType = "type.googleapis.com/google.rpc.ErrorInfo"
 
 const metadataOf = (value: unknown): { [key: string]: string } =>
@@ -119,12 +110,14 @@ export const writeDetails = (one: Fault): string => {
     })
     return [{ typeUrl: infoType, value: toBinary(ErrorInfoSchema, message) }]
   })
-  return toBase64(toBinary(StatusSchema, create(StatusSchema, { code: grpcCode(one), message: one.message, details })))
+  const status = create(StatusSchema, { code: grpcCode(one), message: one.message, details })
+  // Headers with bytes are sent without padding.
+  return toBase64(toBinary(StatusSchema, status)).replace(/=+$/, "")
 }
 
 const readDetails = (text: string): ReadonlyArray<unknown> => {
   try {
-    return fromBinary(StatusSchema, fromBase64(text)).details.flatMap(({ typeUrl, value }) => {
+    return fromBinary(StatusSchema, bytesOfBase64Url(text)).details.flatMap(({ typeUrl, value }) => {
       if (!typeUrl.endsWith("/google.rpc.ErrorInfo")) return []
       const { domain, metadata, reason } = fromBinary(ErrorInfoSchema, value)
       return [{ "@type": infoType, reason, domain, ...(Object.keys(metadata).length === 0 ? {} : { metadata }) }]

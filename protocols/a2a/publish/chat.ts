@@ -1,4 +1,5 @@
 /** Messages of A2A as those of a chat, and back. */
+import { fromBase64 } from "../../base64.ts"
 import { type Fields, fieldsOf, isFields, listOf, textOf } from "../Fields.ts"
 
 export interface Turn {
@@ -9,11 +10,6 @@ export interface Turn {
 const isText = (mediaType: string): boolean => /^text\/|^application\/(?:[^;]+\+)?(?:json|xml)\b/.test(mediaType)
 
 const decoder = new TextDecoder()
-
-const decoded = (raw: string): string => {
-  const binary = atob(raw)
-  return decoder.decode(Uint8Array.from(binary, (one) => one.charCodeAt(0)))
-}
 
 const imageOf = (url: string): Fields => ({ type: "image_url", image_url: { url } })
 
@@ -26,7 +22,7 @@ const contentOf = (part: Fields): Fields | string => {
     if (mediaType.startsWith("image/")) return imageOf(`data:${mediaType};base64,${part["raw"]}`)
     if (isText(mediaType)) {
       try {
-        return { type: "text", text: decoded(part["raw"]) }
+        return { type: "text", text: decoder.decode(fromBase64(part["raw"])) }
       } catch {
         return "a file is not Base64"
       }

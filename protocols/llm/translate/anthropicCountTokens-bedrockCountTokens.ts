@@ -1,14 +1,9 @@
 /** Counting tokens as Anthropic asks for it, Claude on Bedrock, which counts a whole invocation. */
+import { textToBase64 } from "../../base64.ts"
 import { countOf, isObject, without } from "../Json.ts"
 import { plain } from "../plain.ts"
 
 const noModel = new Set(["model"])
-
-const base64 = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary)
-}
 
 export const anthropicCountTokensToBedrockCountTokens = plain({
   from: "anthropicCountTokens",
@@ -21,7 +16,7 @@ export const anthropicCountTokensToBedrockCountTokens = plain({
       anthropic_version: call.options?.bedrock?.anthropicVersion ?? "bedrock-2023-05-31",
       ...without(body, noModel),
     }
-    return { input: { invokeModel: { body: base64(JSON.stringify(invocation)) } } }
+    return { input: { invokeModel: { body: textToBase64(JSON.stringify(invocation)) } } }
   },
   reply: (reply) => {
     const tokens = countOf(reply["inputTokens"])

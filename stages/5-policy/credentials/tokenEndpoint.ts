@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { Json } from "effect/Schema"
+import { fromBase64, textToBase64 } from "../../../protocols/base64.ts"
 import { defaults } from "../../../ir/defaults.ts"
 import type { ClientAuth, TokenEndpoint } from "../../../ir/policy/TokenEndpoint.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
@@ -43,12 +44,6 @@ const encode = (fields: ReadonlyArray<Field>): string => new URLSearchParams(fie
 /** As user and password go into a Basic header (RFC 6749 §2.3.1). */
 const formEncoded = (text: string): string => encode([["", text]]).slice(1)
 
-const base64 = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary)
-}
-
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const assertionMillis = 300_000
 
@@ -57,8 +52,6 @@ const derOf = (pem: string): ReadonlyArray<string> =>
   Array.from(pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g), ([, text = ""]) =>
     text.replace(/\s+/g, ""),
   )
-
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
 
 const assertion = async (
   auth: Extract<ClientAuth, { readonly _tag: "PrivateKeyJwt" }>,
@@ -70,7 +63,7 @@ const assertion = async (
     const chain = derOf(auth.certificate.pem)
     const [leaf = ""] = chain
     if (auth.certificate.header === "x5c") header["x5c"] = chain
-    else header["x5t#S256"] = cryptography.digest(bytesOf(leaf))
+    else header["x5t#S256"] = cryptography.digest(fromBase64(leaf))
   }
   const now = clock.wallMillis()
   const from = Math.floor((now - defaults.jwtBackdatingMillis) / 1000)
@@ -104,7 +97,7 @@ export const proofOf = async (auth: ClientAuth | undefined, asker: Asker): Promi
       return nobody
     case "ClientSecretBasic": {
       const pair = `${formEncoded(auth.clientId)}:${formEncoded(Redacted.value(auth.clientSecret))}`
-      return { fields: [], authorization: `Basic ${base64(pair)}` }
+      return { fields: [], authorization: `Basic ${textToBase64(pair)}` }
     }
     case "ClientSecretPost":
       return {

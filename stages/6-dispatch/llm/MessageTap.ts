@@ -2,6 +2,7 @@
  * Looks at an AWS event stream on its way. Only whole messages pass, so that one that tells of an error can be put after
  * any of them; their bytes stay as they are.
  */
+import { fromBase64 } from "../../../protocols/base64.ts"
 import { eventDecoder } from "../../../protocols/llm/framing.ts"
 import { MESSAGE_BYTES_MAX } from "../../../protocols/llm/framing/awsEventStream.ts"
 import { isObject, type JsonObject, parseJson } from "../../../protocols/llm/Json.ts"
@@ -17,7 +18,7 @@ const unwrapped = (body: JsonObject): JsonObject => {
   const { bytes } = body
   if (typeof bytes !== "string") return body
   try {
-    const inner = parseJson(utf8.decode(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0))))
+    const inner = parseJson(utf8.decode(fromBase64(bytes)))
     return isObject(inner) ? inner : body
   } catch {
     return body

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { Headers } from "../../../protocols/http/headers.ts"
+import { embeddingList } from "../../../protocols/llm/embeddings.ts"
 import { at, countOf, isObject, type JsonObject, listOf, objectsOf, textOf } from "../../../protocols/llm/Json.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
@@ -292,23 +293,8 @@ const embeddings = (body: JsonObject, model: string): JsonObject => {
   const dimensions = Math.max(1, bounded(body["dimensions"] ?? 8, DIMENSIONS_MAX))
   const said = texts.map((one) => (typeof one === "string" ? one : JSON.stringify(one ?? "")))
   const tokens = said.reduce((sum, text) => sum + guess(text), 0)
-  const isPacked = body["encoding_format"] === "base64"
-  return {
-    object: "list",
-    data: said.map((text, index) => {
-      const vector = vectorOf(text, dimensions)
-      return { object: "embedding", index, embedding: isPacked ? packed(vector) : vector }
-    }),
-    model,
-    usage: { prompt_tokens: tokens, total_tokens: tokens },
-  }
-}
-
-const packed = (vector: ReadonlyArray<number>): string => {
-  const bytes = new Uint8Array(Float32Array.from(vector).buffer)
-  let binary = ""
-  for (const byte of bytes) binary += String.fromCharCode(byte)
-  return btoa(binary)
+  const vectors = said.map((text) => vectorOf(text, dimensions))
+  return embeddingList(vectors, model, tokens, body["encoding_format"])
 }
 
 const parsed = (bytes: Uint8Array): JsonObject => {

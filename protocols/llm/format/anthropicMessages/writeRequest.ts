@@ -1,4 +1,5 @@
 /** A conversation as a request to Anthropic's Messages. */
+import { fromBase64 } from "../../../base64.ts"
 import type {
   CacheMark,
   ChatRequest,
@@ -65,7 +66,7 @@ const sourceOf = (source: Source): JsonObject => {
 
 const decodeText = (data: string): string | undefined => {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)))
+    return new TextDecoder("utf-8", { fatal: true }).decode(fromBase64(data))
   } catch {
     return undefined
   }

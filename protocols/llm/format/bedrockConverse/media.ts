@@ -1,4 +1,5 @@
 /** Which images, documents and clips Bedrock takes, and under which names. */
+import { textToBase64 } from "../../../base64.ts"
 import type { DocumentPart, ImagePart, MediaPart } from "../../Conversation.ts"
 import { compact, type JsonObject } from "../../Json.ts"
 import type { Notes } from "../../Notes.ts"
@@ -68,12 +69,6 @@ export class DocumentNames {
   }
 }
 
-const textBytes = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary)
-}
-
 export const documentBlock = (part: DocumentPart, names: DocumentNames, notes: Notes): JsonObject | undefined => {
   const { source } = part
   const extension = /\.([a-z]{2,4})$/i.exec(part.name ?? "")?.[1]?.toLowerCase()
@@ -89,7 +84,7 @@ export const documentBlock = (part: DocumentPart, names: DocumentNames, notes: N
   })
   switch (source.kind) {
     case "text":
-      return block("txt", { bytes: textBytes(source.text) })
+      return block("txt", { bytes: textToBase64(source.text) })
     case "base64": {
       const format = documents[source.mediaType] ?? byName
       if (format !== undefined) return block(format, { bytes: source.data })

@@ -1,26 +1,21 @@
 /** Thoughts that only their vendor can read, in the only form this interface has for them: bytes, written in Base64. */
+import { fromBase64, textToBase64 } from "../../../base64.ts"
 import type { Signature } from "../../Conversation.ts"
 import { markSignature, readSignature } from "../../signature.ts"
 
 const utf8 = new TextDecoder()
 
-const base64 = (text: string): string => {
-  let binary = ""
-  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte)
-  return btoa(binary)
-}
-
 /** Undefined for what is no Base64 of a text. */
 const textIn = (data: string): string | undefined => {
   try {
-    return utf8.decode(Uint8Array.from(atob(data), (character) => character.charCodeAt(0)))
+    return utf8.decode(fromBase64(data))
   } catch {
     return undefined
   }
 }
 
 export const writeRedacted = (hidden: Signature): string =>
-  hidden.vendor === "anthropic" ? hidden.value : base64(markSignature(hidden, "anthropic"))
+  hidden.vendor === "anthropic" ? hidden.value : textToBase64(markSignature(hidden, "anthropic"))
 
 export const readRedacted = (data: string): Signature => {
   const text = textIn(data)
