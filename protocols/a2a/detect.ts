@@ -76,6 +76,16 @@ const versionOfMethod = (method: string): Version | undefined =>
       ? "1.0"
       : undefined
 
+/** The service says which version it is; whoever names another one besides means something else. */
+export const versionOfGrpc = (service: Version, asked: Asked): Judged =>
+  asked._tag === "Unknown"
+    ? unknown(asked.text)
+    : asked._tag === "Known" && asked.version !== service
+      ? {
+          fault: fault("VersionNotSupported", `the request says A2A ${asked.version} and calls the service of another`),
+        }
+      : { version: service }
+
 /** Nothing said means 0.3, unless the method is spelled as only 1.0 does. */
 export const versionOfRpc = (method: string, asked: Asked): Judged => {
   if (asked._tag === "Unknown") return unknown(asked.text)

@@ -39,7 +39,7 @@ import type { Owners } from "./Owners.ts"
 import { concernsPush, type Desk, type Errand, type Prepared } from "./push/Desk.ts"
 import type { CardLock } from "./lock/CardLock.ts"
 import type { Seal } from "./Seal.ts"
-import { ask, type Calling, grpcCodec, versionOf, voiceOf } from "./question.ts"
+import { ask, type Calling, grpcCodec, versionOf, voiceOf, wrongType } from "./question.ts"
 import type { Ear, Piece, Put, Voice } from "./Speech.ts"
 import { type Begun, interpret, type Resumption, type Run, type Streaming } from "./stream.ts"
 import { conditional } from "./validators.ts"
@@ -632,6 +632,10 @@ export const bridge = ({
   ): Effect.Effect<Reply, Refusal> => {
     const request = attempt.request.copy()
     request.path = pathAt(seen, line, request.path)
+    // Patches count for nothing, and not every agent knows that.
+    if (request.headers.get(versionHeader)?.startsWith(`${line.dialed.version}.`) === true) {
+      request.headers.set(versionHeader, line.dialed.version)
+    }
     attempt.request = request
     return Effect.map(line.reach(attempt), (reply) => {
       watch(reply, conversation)
@@ -774,9 +778,11 @@ const mayConcernPush = (conversation: Conversation, { body, captured }: Request)
   return concernsPush({ operation, params: {} })
 }
 
-/** What is no JSON-RPC at all is answered here, since agents disagree about the words for it. */
-const isMisframed = ({ seen, value }: Conversation, { captured }: Request): boolean =>
-  seen._tag === "Rpc" && captured?.bytes !== undefined && readRequest(value)._tag === "Unreadable"
+/** What is no JSON, or no JSON-RPC at all, is answered here, since agents disagree about the words for it. */
+const isMisframed = ({ seen, value }: Conversation, request: Request): boolean =>
+  seen._tag !== "Grpc" && request.body._tag !== "Empty" && wrongType(request) !== undefined
+    ? true
+    : seen._tag === "Rpc" && request.captured?.bytes !== undefined && readRequest(value)._tag === "Unreadable"
 
 /** The shape that the text of 0.3 shows for HTTP bodies, and that the agents of 0.3 do not take. */
 const isProse = ({ seen, value }: Conversation, version: Version): boolean =>

@@ -4,7 +4,7 @@ import type * as Grpc from "../../../protocols/a2a/binding/grpc.ts"
 import * as jsonRpc from "../../../protocols/a2a/binding/jsonRpc.ts"
 import * as rest from "../../../protocols/a2a/binding/rest.ts"
 import { type Read, read, unreadable } from "../../../protocols/a2a/Answer.ts"
-import { type Judged, type Seen, versionOfRest, versionOfRpc } from "../../../protocols/a2a/detect.ts"
+import { type Judged, type Seen, versionOfGrpc, versionOfRest, versionOfRpc } from "../../../protocols/a2a/detect.ts"
 import { type Fault, fault } from "../../../protocols/a2a/Fault.ts"
 import { parse } from "../../../protocols/a2a/Fields.ts"
 import type { Call, Version } from "../../../protocols/a2a/operation.ts"
@@ -44,14 +44,7 @@ export const versionOf = (seen: Calling, method: string, request: Request): Judg
   const asked = readVersion(request.headers.get(versionHeader) ?? queryVersion(request.query))
   switch (seen._tag) {
     case "Grpc":
-      return asked._tag === "Known" && asked.version !== seen.version
-        ? {
-            fault: fault(
-              "VersionNotSupported",
-              `the request says A2A ${asked.version} and calls the service of another`,
-            ),
-          }
-        : { version: seen.version }
+      return versionOfGrpc(seen.version, asked)
     case "Rest":
       return versionOfRest(seen.resource, request.path, asked)
     case "Rpc":
@@ -120,7 +113,8 @@ export const voiceOf = (seen: Calling, version: Version, id: jsonRpc.Id): Effect
 
 const jsonTypes = /^application\/(?:json|a2a\+json)\s*(?:;|$)/i
 
-const wrongType = (request: Request): Fault | undefined => {
+/** What is no JSON by its own words. */
+export const wrongType = (request: Request): Fault | undefined => {
   const type = request.headers.get("content-type")
   return type === undefined || jsonTypes.test(type)
     ? undefined
@@ -138,10 +132,11 @@ export const ask = (
     switch (seen._tag) {
       case "Rpc": {
         const wrong = wrongType(request)
-        const value = wrong === undefined ? parse(decoder.decode(bytes)) : undefined
+        const value = parse(decoder.decode(bytes))
         const id = jsonRpc.idOf(value?.value)
         const voice = jsonRpcVoice(version, id)
-        if (value === undefined) return Effect.succeed({ voice, id, call: unreadable(wrong ?? fault("ParseError")) })
+        if (wrong !== undefined) return Effect.succeed({ voice, id, call: unreadable(wrong) })
+        if (value === undefined) return Effect.succeed({ voice, id, call: unreadable(fault("ParseError")) })
         const asked = jsonRpc.readRequest(value.value)
         return Effect.succeed({
           voice,

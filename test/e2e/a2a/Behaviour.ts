@@ -81,7 +81,7 @@ export class Behaviour implements AgentExecutor {
     const to = (state: TaskState, said?: string): void => bus.publish(this.status(taskId, contextId, state, said))
     if (is("tck-reject-task")) to(TaskState.TASK_STATE_REJECTED, "rejected")
     else if (is("tck-input-required")) to(TaskState.TASK_STATE_INPUT_REQUIRED, "what else?")
-    else if (is("auth-required")) to(TaskState.TASK_STATE_AUTH_REQUIRED, "please sign in")
+    else if (is("auth-required") || is("tck-auth-required")) to(TaskState.TASK_STATE_AUTH_REQUIRED, "please sign in")
     else if (is("fail")) to(TaskState.TASK_STATE_FAILED, "it did not work")
     else if (is("test-resubscribe-message-id") || is("long")) {
       to(TaskState.TASK_STATE_WORKING)

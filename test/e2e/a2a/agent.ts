@@ -1,7 +1,8 @@
 /** Agents made with the public SDK, which speak exactly what they are told to. */
-import type { AgentCard, AgentInterface } from "@a2a-js/sdk"
+import type { AgentCard, AgentInterface, SendMessageRequest } from "@a2a-js/sdk"
 import { createLegacyAwarePushNotificationSender } from "@a2a-js/sdk/compat/v0_3/server"
 import { LegacyA2AService, legacyGrpcService } from "@a2a-js/sdk/compat/v0_3/server/grpc"
+import { ContentTypeNotSupportedError } from "@a2a-js/sdk/errors"
 import {
   type AgentExecutor,
   DefaultRequestHandler,
@@ -49,6 +50,21 @@ export interface Agent {
   readonly webhooks: (taskId: string) => Promise<ReadonlyArray<string>>
   readonly tokenFor: (taskId: string) => Promise<string>
   readonly close: () => Promise<void>
+}
+
+/** The kit sends a file of this type to an agent that must not take it; the SDK itself takes everything. */
+const untaken = "application/x-unsupported"
+
+class Picky extends DefaultRequestHandler {
+  override sendMessage(
+    params: SendMessageRequest,
+    context: ServerCallContext,
+  ): ReturnType<DefaultRequestHandler["sendMessage"]> {
+    if (params.message?.parts.some(({ mediaType }) => mediaType.startsWith(untaken)) === true) {
+      throw new ContentTypeNotSupportedError()
+    }
+    return super.sendMessage(params, context)
+  }
 }
 
 export const startAgent = async (words: AgentWords = {}): Promise<Agent> => {
@@ -111,7 +127,7 @@ export const startAgent = async (words: AgentWords = {}): Promise<Agent> => {
     ...words.card,
   }
   const pushStore = new InMemoryPushNotificationStore()
-  const requestHandler = new DefaultRequestHandler(
+  const requestHandler = new Picky(
     card,
     new InMemoryTaskStore(),
     words.executor ?? behaviour,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { detect, versionOfRest, versionOfRpc } from "../../../protocols/a2a/detect.ts"
+import { detect, versionOfGrpc, versionOfRest, versionOfRpc } from "../../../protocols/a2a/detect.ts"
 import { readVersion } from "../../../protocols/a2a/version.ts"
 
 const seen = (method: string, path: string, contentType = "application/json") => detect({ method, path, contentType })
@@ -80,6 +80,14 @@ describe("which version is spoken", () => {
       ["x", "1.0; DROP"],
     ] as const) {
       expect(rpc(method, header)).toMatchObject({ fault: { name: "VersionNotSupported" } })
+    }
+  })
+  it("is the one of the service in gRPC, and nobody may say another besides", () => {
+    for (const header of [undefined, "", "1.0", "1.0.3"]) {
+      expect(versionOfGrpc("1.0", readVersion(header))).toEqual({ version: "1.0" })
+    }
+    for (const header of ["0.3", "99.0", "x"]) {
+      expect(versionOfGrpc("1.0", readVersion(header))).toMatchObject({ fault: { name: "VersionNotSupported" } })
     }
   })
   it("of a path may be the end of what is in front", () => {
