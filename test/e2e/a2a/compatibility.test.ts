@@ -320,8 +320,8 @@ describe("lists of tasks", () => {
     }
     expect(pageToken).toBe("")
     expect(seen.map(({ id }) => id).toSorted()).toEqual(made.toSorted())
-    const times = seen.map(({ status }) => textOf(fieldsOf(status)["timestamp"]) ?? "")
-    expect(times).toEqual(times.toSorted().toReversed())
+    const times = seen.map(({ status }) => Date.parse(textOf(fieldsOf(status)["timestamp"]) ?? ""))
+    expect(times).toEqual(times.toSorted((a, b) => b - a))
     for (const task of seen) expect(task).not.toHaveProperty("artifacts")
     const whole = fieldsOf((await rpc("ListTasks", { contextId, includeArtifacts: true }))["result"])
     for (const task of listOf(whole["tasks"])) expect(listOf(fieldsOf(task)["artifacts"])).not.toHaveLength(0)

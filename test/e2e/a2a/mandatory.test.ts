@@ -257,8 +257,8 @@ routes:
       } while (pageToken !== "" && seen.length < 10)
       expect(seen.map(({ id }) => id).toSorted()).toEqual(made.toSorted())
       for (const task of seen) expect(listOf(task["artifacts"])).toEqual([])
-      const times = seen.map(({ status }) => textOf(fieldsOf(status)["timestamp"]) ?? "")
-      expect(times).toEqual(times.toSorted().toReversed())
+      const times = seen.map(({ status }) => Date.parse(textOf(fieldsOf(status)["timestamp"]) ?? ""))
+      expect(times).toEqual(times.toSorted((a, b) => b - a))
     })
   })
 
