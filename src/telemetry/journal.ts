@@ -4,6 +4,7 @@
  */
 import type { BindKey, ListenerKey, TcpRouteKey } from "../../ir/Key.ts"
 import { findHost } from "../../stages/4-route/host.ts"
+import type { Field } from "../../stages/5-policy/recording.ts"
 import type { Alarm } from "../../stages/6-dispatch/lock/ServerLock.ts"
 import type { Accepted, Address } from "../../stages/Connection.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
@@ -11,7 +12,7 @@ import type { Inquiry } from "../../stages/Inquiry.ts"
 import type { Live } from "../../stages/Plan.ts"
 import type { Ending, Journal, RelayEnding } from "../../stages/ports/Journal.ts"
 import type { TlsFacts } from "../../stages/ports/Network.ts"
-import { everyField, fieldsWithout, type Line, LineWriter, type Format } from "./accessLog.ts"
+import { everyField, fieldsWithout, type Format, type Line, LineWriter, type Place } from "./accessLog.ts"
 import { newSpanId } from "../../protocols/trace/context.ts"
 import { isRefusal, remainsOfMalformed, remainsOfRejected, remainsOfRelay } from "./connections.ts"
 import type { Remains } from "./Remains.ts"
@@ -190,17 +191,16 @@ export class TelemetryJournal {
   }
 
   private rejected(bind: BindKey, peer: Address, stage: string, reason: string): void {
-    const { clock, levels, metrics, remember } = this.parts
+    const { clock, levels, metrics } = this.parts
     metrics.downstreamRejected.with(bind, stage).add(1)
-    const id = remember === undefined || !isRefusal(reason) ? undefined : newSpanId(clock.random)
-    if (id !== undefined) {
+    const kept = this.keep(isRefusal(reason), (id) => {
       const [, gateway, listener] = this.places.transport(bind, undefined)
-      const place = { gateway: shown(gateway), listener: shown(listener), rule: undefined, route: undefined }
-      remember?.(remainsOfRejected(id, { bind, peer, stage, reason }, place, clock.nowMillis(), clock.wallMillis()))
-    }
+      const rejected = { bind, peer, stage, reason }
+      return remainsOfRejected(id, rejected, unrouted(gateway, listener), clock.nowMillis(), clock.wallMillis())
+    })
     if (!levels.enabled("connection", "debug")) return
     this.parts.log("debug", "connection", "A connection was ended before it carried anything", {
-      ...(id === undefined ? {} : { "sluice.id": id }),
+      ...Object.fromEntries(kept),
       bind,
       peer: `${peer.host}:${peer.port}`,
       stage,
@@ -210,7 +210,7 @@ export class TelemetryJournal {
 
   private malformed(bind: BindKey, peer: Address, status: number, error: string): void {
     const [, gateway, listener] = this.places.transport(bind, undefined)
-    const { clock, levels, metrics, remember, timestamps, write } = this.parts
+    const { clock, levels, metrics, timestamps, write } = this.parts
     metrics.requests
       .with(
         undefined,
@@ -225,7 +225,7 @@ export class TelemetryJournal {
         undefined,
       )
       .add(1)
-    const isTold = remember !== undefined && isRefusal(error)
+    const isTold = this.parts.remember !== undefined && isRefusal(error)
     if (!levels.request && !isTold) return
     const line: Line = {
       ...nothing,
@@ -235,27 +235,25 @@ export class TelemetryJournal {
       error,
       reason: "InvalidRequest",
     }
-    const named = { gateway: shown(gateway), listener: shown(listener), rule: undefined, route: undefined }
-    let more = ""
-    if (isTold) {
-      const id = newSpanId(clock.random)
-      remember(remainsOfMalformed(id, line, error, named, clock.nowMillis(), clock.wallMillis()))
-      more = this.writer.computed([["sluice.id", id]])
-    }
+    const named = unrouted(gateway, listener)
+    const kept = this.keep(isTold, (id) =>
+      remainsOfMalformed(id, line, error, named, clock.nowMillis(), clock.wallMillis()),
+    )
     if (!levels.request) return
     const place = this.writer.place(named, everyField)
+    const more = this.writer.computed(kept)
     write(this.writer.line(timestamps.now(), place, everyField & ~fieldDuration, line, more))
   }
 
   private relay(accepted: Accepted, ending: RelayEnding): void {
     const plan = this.places.live?.current
     const listener = ending.listener === undefined ? undefined : plan?.listeners.get(ending.listener as ListenerKey)
-    const { clock, levels, metrics, remember, timestamps, write } = this.parts
+    const { clock, levels, metrics, timestamps, write } = this.parts
     const labels = this.places.transport(accepted.bind, listener)
     if (ending.receivedBytes > 0) metrics.downstreamReceivedBytes.with(...labels).add(ending.receivedBytes)
     if (ending.sentBytes > 0) metrics.downstreamSentBytes.with(...labels).add(ending.sentBytes)
     const { error } = ending
-    const isTold = error !== undefined && remember !== undefined
+    const isTold = error !== undefined && this.parts.remember !== undefined
     if (!levels.request && !isTold) return
     const route = ending.route === undefined ? undefined : plan?.snapshot.tcpRoutes.get(ending.route as TcpRouteKey)
     const fields =
@@ -279,14 +277,21 @@ export class TelemetryJournal {
       error,
       durationMillis: ending.endedMillis - ending.startedMillis,
     }
-    let more = ""
-    if (isTold) {
-      const id = newSpanId(clock.random)
+    const kept = this.keep(isTold, (id) => {
       const endedUnixMillis = clock.wallMillis() - (clock.nowMillis() - ending.endedMillis)
-      remember(remainsOfRelay(id, ending, error, line, named, endedUnixMillis))
-      more = this.writer.computed([["sluice.id", id]])
-    }
-    if (levels.request) write(this.writer.line(timestamps.at(ending.endedMillis), place, fields, line, more))
+      return remainsOfRelay(id, ending, error ?? "", line, named, endedUnixMillis)
+    })
+    if (!levels.request) return
+    write(this.writer.line(timestamps.at(ending.endedMillis), place, fields, line, this.writer.computed(kept)))
+  }
+
+  /** Keeps the story of what is no exchange, under an id that its line names. */
+  private keep(isTold: boolean, remainsOf: (id: string) => Remains): ReadonlyArray<Field> {
+    const { clock, remember } = this.parts
+    if (remember === undefined || !isTold) return nameless
+    const id = newSpanId(clock.random)
+    remember(remainsOf(id))
+    return [["sluice.id", id]]
   }
 }
 
@@ -298,6 +303,16 @@ const subjectOf = ({ identity }: Exchange): string | undefined => {
 }
 
 const shown = (label: string | undefined): string | undefined => (label === unknown ? undefined : label)
+
+/** Where nothing was routed yet. */
+const unrouted = (gateway: string | undefined, listener: string | undefined): Place => ({
+  gateway: shown(gateway),
+  listener: shown(listener),
+  rule: undefined,
+  route: undefined,
+})
+
+const nameless: ReadonlyArray<Field> = []
 
 const nothing: Omit<Line, "peer" | "protocol"> = {
   connection: 0,
