@@ -2,6 +2,7 @@
 import type * as Redacted from "effect/Redacted"
 import type { Budget } from "../ir/policy/Budget.ts"
 import type { Json } from "effect/Schema"
+import type { Subject } from "./Exchange.ts"
 
 export interface Identity {
   /** The claims of the token that was verified last. */
@@ -25,4 +26,9 @@ export interface KeyHolder {
   readonly allowedModels: ReadonlyArray<string> | undefined
   /** Tools of MCP servers that the key is good for; absent: any. */
   readonly allowedTools?: ReadonlyArray<string> | undefined
+}
+
+/** What is known of the caller now, beside what was known before. */
+export const identify = ({ exchange }: Subject, identity: Identity): void => {
+  exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
 }

@@ -8,7 +8,7 @@ import { ResponseCache } from "./ResponseCache.ts"
 export const Prompt = Schema.Struct({ role: Schema.NonEmptyString, content: Schema.String })
 export type Prompt = typeof Prompt.Type
 
-export const ModelRouteType = Schema.Literals([
+export const modelRouteTypes = [
   "completions",
   "messages",
   "models",
@@ -22,7 +22,8 @@ export const ModelRouteType = Schema.Literals([
   "geminiCountTokens",
   "rerank",
   "converse",
-])
+] as const
+export const ModelRouteType = Schema.Literals(modelRouteTypes)
 export type ModelRouteType = typeof ModelRouteType.Type
 
 export const PromptCaching = Schema.Struct({

@@ -3,8 +3,8 @@
  * at a time; those of other languages with the sentence in its own letters.
  */
 
-export const cueClasses = [
-  // Nobody writes these by accident: a definition that has one is not taken on trust.
+/** Nobody writes these by accident: a definition that has one is not taken on trust. */
+const strongClasses = [
   "hidden",
   "override",
   "secrecy",
@@ -14,6 +14,10 @@ export const cueClasses = [
   "repeated",
   "oversize",
   "mixedScript",
+] as const
+
+export const cueClasses = [
+  ...strongClasses,
   // Ordinary in themselves; news where they were not before.
   "imperative",
   "url",
@@ -32,17 +36,7 @@ export const cueClasses = [
 ] as const
 export type CueClass = (typeof cueClasses)[number]
 
-const strong: ReadonlySet<CueClass> = new Set([
-  "hidden",
-  "override",
-  "secrecy",
-  "exfiltration",
-  "secretFile",
-  "foreign",
-  "repeated",
-  "oversize",
-  "mixedScript",
-])
+const strong: ReadonlySet<CueClass> = new Set(strongClasses)
 
 /** Whether a cue is enough by itself. */
 export const isStrong = (one: CueClass): boolean => strong.has(one)

@@ -8,7 +8,7 @@ import type { ApiKey, IssuedKey } from "../../ir/policy/ApiKey.ts"
 import type { AuthenticationMode } from "../../ir/policy/JwtAuth.ts"
 import type { CredentialLocation } from "../../ir/policy/CredentialLocation.ts"
 import type { Subject } from "../Exchange.ts"
-import type { Identity } from "../Identity.ts"
+import { identify, type Identity } from "../Identity.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { VirtualKey } from "../ports/Keyring.ts"
 import { compile as credentialAt, isHeader } from "./credential.ts"
@@ -69,7 +69,7 @@ const challenge = (location: CredentialLocation, error: string): ReadonlyArray<s
 const refusal = (detail: string, headers: ReadonlyArray<string>): Effect.Effect<Verdict, Refusal> =>
   Effect.fail({ _tag: "ApiKeyAuth", detail, headers })
 
-const identify = (key: Issued, value: string, id: string): Identity =>
+const identityOf = (key: Issued, value: string, id: string): Identity =>
   (key.identity ??= {
     apiKey: {
       key: Redacted.make(value),
@@ -107,7 +107,6 @@ const step = (policy: ApiKey, gate: Gate, ports: PolicyPorts, layer: Layer): Ste
     hash: string | undefined,
     virtual: VirtualKey | undefined,
   ): Effect.Effect<Verdict, Refusal> => {
-    const { exchange } = subject
     const decision =
       virtual === undefined || hash === undefined
         ? decide(keys, policy.mode, hash, clock.wallMillis())
@@ -118,8 +117,7 @@ const step = (policy: ApiKey, gate: Gate, ports: PolicyPorts, layer: Layer): Ste
       case "Refused":
         return refusals[decision.why]
       case "Known": {
-        const identity = identify(decision.key, value as string, virtual?.id ?? (hash ?? "").slice(0, 16))
-        exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
+        identify(subject, identityOf(decision.key, value as string, virtual?.id ?? (hash ?? "").slice(0, 16)))
         at.remove(subject.request)
         return pass
       }

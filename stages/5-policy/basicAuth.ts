@@ -7,8 +7,8 @@ import * as Redacted from "effect/Redacted"
 import { fromBase64 } from "../../protocols/base64.ts"
 import type { BasicAuth } from "../../ir/policy/BasicAuth.ts"
 import { parse } from "../../protocols/http/htpasswd.ts"
-import type { Exchange, Subject } from "../Exchange.ts"
-import type { Identity } from "../Identity.ts"
+import type { Subject } from "../Exchange.ts"
+import { identify, type Identity } from "../Identity.ts"
 import type { Refusal } from "../Refusal.ts"
 import { compile as credentialAt, isHeader } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
@@ -77,8 +77,8 @@ const step = (policy: BasicAuth, gate: Gate, ports: PolicyPorts, layer: Layer): 
     return isRight && hash !== undefined ? { basicAuth: { username: user } } : undefined
   }
 
-  const accept = (exchange: Exchange, subject: Subject, identity: Identity): Effect.Effect<Verdict> => {
-    exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
+  const accept = (subject: Subject, identity: Identity): Effect.Effect<Verdict> => {
+    identify(subject, identity)
     at.remove(subject.request)
     return pass
   }
@@ -87,12 +87,11 @@ const step = (policy: BasicAuth, gate: Gate, ports: PolicyPorts, layer: Layer): 
     kind: "BasicAuth",
     readsBody: at.readsBody,
     run: (subject) => {
-      const { exchange } = subject
       const credential = at.extract(subject)
       if (credential === undefined) return policy.mode === "strict" ? absent : pass
       const digest = sha256(credential)
       const known = right.get(digest, 0)
-      if (known !== undefined) return accept(exchange, subject, known)
+      if (known !== undefined) return accept(subject, known)
       if (wrong.get(digest, 0) === true) return invalid
       const given = decode(credential)
       if (given === undefined) return invalid
@@ -106,7 +105,7 @@ const step = (policy: BasicAuth, gate: Gate, ports: PolicyPorts, layer: Layer): 
               return invalid
             }
             right.put(digest, identity, Infinity)
-            return accept(exchange, subject, identity)
+            return accept(subject, identity)
           },
         },
       )

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { JwtAuth } from "../../ir/policy/JwtAuth.ts"
 import type { Subject } from "../Exchange.ts"
-import type { Identity } from "../Identity.ts"
+import { identify, type Identity } from "../Identity.ts"
 import type { Refusal } from "../Refusal.ts"
 import { compile as credentialAt } from "./credential.ts"
 import type { Gate } from "./Gate.ts"
@@ -10,10 +10,6 @@ import type { Layer } from "./order.ts"
 import { broken, pass, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 import { absent, TokenCheck } from "./TokenCheck.ts"
-
-export const identify = ({ exchange }: Subject, identity: Identity): void => {
-  exchange.identity = exchange.identity === undefined ? identity : { ...exchange.identity, ...identity }
-}
 
 const step = (policy: JwtAuth, gate: Gate, ports: PolicyPorts, layer: Layer): Step<Subject> => {
   const at = credentialAt(policy.location, ports, layer)

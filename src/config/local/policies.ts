@@ -1,5 +1,6 @@
 /** Every policy as the file writes it, and which of them each place takes. */
 import type { Named } from "../../../ir/Named.ts"
+import { modelRouteTypes } from "../../../ir/policy/Ai.ts"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import {
@@ -603,21 +604,7 @@ export type PromptCaching = typeof PromptCaching.Type
 
 export const JsonMap = Schema.Record(Schema.String, Schema.Json)
 const Prompts = Schema.Array(Schema.Struct({ role: Schema.NonEmptyString, content: Schema.String }))
-const modelRoutes = anyCase([
-  "completions",
-  "messages",
-  "models",
-  "passthrough",
-  "detect",
-  "responses",
-  "embeddings",
-  "realtime",
-  "anthropicTokenCount",
-  "generateContent",
-  "geminiCountTokens",
-  "rerank",
-  "converse",
-])
+const modelRoutes = anyCase(modelRouteTypes)
 const responseCacheShape = Schema.Struct({
   key: opt(Cel, "Who shares answers; each caller has its own unless set."),
   ttl: opt(Millis, "10 minutes unless set."),

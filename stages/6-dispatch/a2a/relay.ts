@@ -91,6 +91,10 @@ const inAnswer = (value: unknown, change: Change): Effect.Effect<unknown, Refusa
   return isFields(result) ? Effect.map(change(result), (card) => ({ ...answer, result: card })) : Effect.succeed(value)
 }
 
+/** What an agent says, as its binding carries it. */
+const inBinding = (binding: Conversation["binding"], value: unknown, change: Change): Effect.Effect<unknown, Refusal> =>
+  binding === "JSONRPC" ? inAnswer(value, change) : isFields(value) ? change(value) : Effect.succeed(value)
+
 /** What the agent is asked for when its card is: all of it, in the clear, since it will be read and rewritten. */
 const plainRequest = (request: Request, lock: CardLock | undefined): Request => {
   const plain = request.copy()
@@ -173,13 +177,7 @@ const relayExtended = (
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status) || !isJson(reply.headers)) return Effect.succeed(reply)
     const change = changeOf(attempt, relocationOf(attempt.exchange, attempt.request.path), seal, lock?.extended)
-    return rewritten(reply, bytesMax, (value) =>
-      conversation.binding === "JSONRPC"
-        ? inAnswer(value, change)
-        : isFields(value)
-          ? change(value)
-          : Effect.succeed(value),
-    )
+    return rewritten(reply, bytesMax, (value) => inBinding(conversation.binding, value, change))
   })
 }
 
@@ -197,13 +195,7 @@ const relayList = (
     if (!isOk(reply.status)) return Effect.succeed(reply)
     if (conversation.binding === "GRPC") return relayGrpcList(reply, conversation, bytesMax, shown)
     if (!isJson(reply.headers)) return Effect.succeed(reply)
-    return rewritten(reply, bytesMax, (value) =>
-      conversation.binding === "JSONRPC"
-        ? inAnswer(value, shown)
-        : isFields(value)
-          ? shown(value)
-          : Effect.succeed(value),
-    )
+    return rewritten(reply, bytesMax, (value) => inBinding(conversation.binding, value, shown))
   })
 }
 

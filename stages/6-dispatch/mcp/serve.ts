@@ -56,6 +56,22 @@ const elsewhere = (
   name: string,
   owner: string,
 ): Effect.Effect<Reply, Refusal> =>
+  withText(request, (text, bytes) =>
+    Effect.flatMap(
+      passOn(endpoint, owner, exchange, request, text, { _tag: "Session", name }),
+      (reply): Effect.Effect<Reply, Refusal> => {
+        if (reply !== undefined) return Effect.succeed(reply)
+        request.body = Body.bytes(bytes)
+        return serveHere(endpoint, exchange, request)
+      },
+    ),
+  )
+
+/** What is sent, where it is a text that may be read. */
+const withText = (
+  request: Request,
+  read: (text: string, bytes: Uint8Array) => Effect.Effect<Reply, Refusal>,
+): Effect.Effect<Reply, Refusal> =>
   Effect.matchEffect(Body.collect(request.body, limits.requestBytesMax), {
     onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "InvalidRequest", detail: message }),
     onSuccess: (collected): Effect.Effect<Reply, Refusal> => {
@@ -69,14 +85,7 @@ const elsewhere = (
       } catch {
         return Effect.succeed(errorReply(400, undefined, codes.parse, "it is not UTF-8"))
       }
-      return Effect.flatMap(
-        passOn(endpoint, owner, exchange, request, text, { _tag: "Session", name }),
-        (reply): Effect.Effect<Reply, Refusal> => {
-          if (reply !== undefined) return Effect.succeed(reply)
-          request.body = Body.bytes(collected.bytes)
-          return serveHere(endpoint, exchange, request)
-        },
-      )
+      return read(text, collected.bytes)
     },
   })
 
@@ -118,22 +127,7 @@ const post = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effe
     Body.discard(request.body)
     return Effect.succeed(errorReply(415, undefined, codes.invalidRequest, "messages are application/json"))
   }
-  return Effect.matchEffect(Body.collect(request.body, limits.requestBytesMax), {
-    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "InvalidRequest", detail: message }),
-    onSuccess: (collected): Effect.Effect<Reply, Refusal> => {
-      if (collected._tag === "Partial") {
-        Body.discard(collected.body)
-        return Effect.succeed(tooLarge())
-      }
-      let text: string
-      try {
-        text = decoder.decode(collected.bytes).trim()
-      } catch {
-        return Effect.succeed(errorReply(400, undefined, codes.parse, "it is not UTF-8"))
-      }
-      return messages(endpoint, exchange, request, text)
-    },
-  })
+  return withText(request, (text) => messages(endpoint, exchange, request, text.trim()))
 }
 
 const messages = (
