@@ -82,6 +82,15 @@ export class RemoteDocument<A> {
     return this.isFetching ? this.waited(deadlineMillis, exchange) : Effect.void
   }
 
+  /** Asks for it that often, whatever its server thinks; an effect is to be waited for: the last time is too long ago. */
+  renew(millis: number, deadlineMillis: number): Effect.Effect<void> | undefined {
+    const now = this.ports.clock.nowMillis()
+    const agoMillis = now - this.startedMillis
+    if (this.isFetching || agoMillis < millis) return undefined
+    this.start(now)
+    return this.isFetching && agoMillis >= 2 * millis ? this.waited(deadlineMillis, undefined) : undefined
+  }
+
   /** One fetch is for all who wait: what the trace of each has of it is its own wait. */
   private waited(deadlineMillis: number, exchange: Exchange | undefined): Effect.Effect<void> {
     const settled = this.settled(deadlineMillis)

@@ -75,9 +75,9 @@ const placeOf = (text: string): Place | undefined => {
 
 const bindingOf = (one: Fields): string => textOf(one["protocolBinding"] ?? one["transport"]) ?? "JSONRPC"
 
-/** gRPC has no paths of an agent's own, so it goes on leading here only where it shared the port of the others. */
-const leadsHere = (one: Fields, ports: ReadonlySet<number>): boolean => {
-  if (bindingOf(one) !== "GRPC") return true
+/** Bindings of one kind are told apart by their paths; one of the other kind leads here only where it shares their port. */
+const leadsHere = (one: Fields, ports: ReadonlySet<number>, over: Carrier): boolean => {
+  if ((bindingOf(one) === "GRPC") === (over === "GRPC")) return true
   const place = placeOf(textOf(one["url"]) ?? "")
   return place !== undefined && (ports.has(place.port) || ports.size === 0)
 }
@@ -95,16 +95,19 @@ const moved = (one: Fields, to: Relocation): Fields => {
   return { ...one, url: `${to.scheme}://${to.authority}${path}${place.query}` }
 }
 
-const portsOf = (interfaces: ReadonlyArray<Fields>): ReadonlySet<number> =>
+const portsOf = (interfaces: ReadonlyArray<Fields>, over: Carrier): ReadonlySet<number> =>
   new Set(
     interfaces.flatMap((one) => {
-      const place = bindingOf(one) === "GRPC" ? undefined : placeOf(textOf(one["url"]) ?? "")
+      const place = (bindingOf(one) === "GRPC") === (over === "GRPC") ? placeOf(textOf(one["url"]) ?? "") : undefined
       return place === undefined ? [] : [place.port]
     }),
   )
 
+/** By which of both the card came, and so what the gateway is to the agent. */
+export type Carrier = "HTTP" | "GRPC"
+
 /** Undefined: the card says of no place where the agent could be reached. */
-export const relocate = (card: Fields, to: Relocation): Fields | undefined => {
+export const relocate = (card: Fields, to: Relocation, over: Carrier = "HTTP"): Fields | undefined => {
   // What was signed is no longer what is said.
   const { signatures: _, ...rest } = card
   const modern = listOf(card["supportedInterfaces"]).filter(isFields)
@@ -112,12 +115,13 @@ export const relocate = (card: Fields, to: Relocation): Fields | undefined => {
   const others = listOf(card["additionalInterfaces"]).filter(isFields)
   const hasUrl = textOf(card["url"]) !== undefined
   if (!isModern(card) && !hasUrl) return undefined
-  const ports = portsOf([...modern, ...(hasUrl ? [legacy] : []), ...others])
-  const interfaces = modern.filter((one) => leadsHere(one, ports)).map((one) => moved(one, to))
+  const ports = portsOf([...modern, ...(hasUrl ? [legacy] : []), ...others], over)
+  const leads = (one: Fields): boolean => leadsHere(one, ports, over)
+  const interfaces = modern.filter(leads).map((one) => moved(one, to))
   if (isModern(card) && interfaces.length === 0 && modern.length > 0) return undefined
-  const kept = others.filter((one) => leadsHere(one, ports)).map((one) => moved(one, to))
+  const kept = others.filter(leads).map((one) => moved(one, to))
   // The preferred interface may be one that is left out; then the first of the others takes its place.
-  const first = hasUrl && leadsHere(legacy, ports) ? moved(legacy, to) : kept[0]
+  const first = hasUrl && leads(legacy) ? moved(legacy, to) : kept[0]
   return {
     ...rest,
     ...(isModern(card) ? { supportedInterfaces: interfaces } : {}),

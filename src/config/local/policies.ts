@@ -728,6 +728,7 @@ const a2aLockShape = Schema.Struct({
     "`observe` tells of changes, `tofu` trusts what the card says first and judges what changes, `locked` shows nothing but what was approved; `tofu` unless set.",
   ),
   file: opt(FileName, "Where what was approved is written down; the gateway's database unless set."),
+  recheck: opt(Millis, "How often the card is looked at while its agent is used; 30s unless set."),
 }).annotate({ identifier: "A2aCardLock", description: "How far the card of an agent is taken on trust." })
 export interface A2aCardLockSchema extends Named<typeof a2aLockShape> {}
 const A2aCardLock: A2aCardLockSchema = a2aLockShape

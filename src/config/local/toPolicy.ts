@@ -1359,9 +1359,9 @@ const a2aCard = (
 
 const a2aLock = (lock: NonNullable<BackendPolicies["a2a"]>["toolLock"]): { readonly lock?: ToolLock } => {
   if (lock === undefined || lock.mode === "off") return {}
-  const { file, mode = "tofu" } = lock
+  const { file, mode = "tofu", recheck } = lock
   const book = file === undefined ? ({ _tag: "Storage" } as const) : ({ _tag: "File", path: file } as const)
-  return { lock: { mode, book, recheckMillis: defaults.toolLockRecheckMillis } }
+  return { lock: { mode, book, recheckMillis: recheck ?? defaults.toolLockRecheckMillis } }
 }
 
 type A2aSource = NonNullable<BackendPolicies["a2a"]>

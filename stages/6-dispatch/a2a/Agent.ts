@@ -169,7 +169,9 @@ export class Agent {
       return lock === undefined ? card : Effect.flatMap(card, (one) => lock.judge(one, written["signatures"]))
     }
     this.around.cameBy?.(headers)
-    const waiting = document.touch(deadlineMillis)
+    const waiting =
+      document.touch(deadlineMillis) ??
+      (lock === undefined ? undefined : document.renew(lock.recheckMillis, deadlineMillis))
     return waiting === undefined ? value() : Effect.flatMap(waiting, value)
   }
 

@@ -7,10 +7,11 @@ import { type Fields, fieldsOf, isFields, parse } from "../../../protocols/a2a/F
 import { keysPath } from "../../../protocols/a2a/detect.ts"
 import { toLegacyCard } from "../../../protocols/a2a/card/legacy.ts"
 import { hybrid } from "../../../protocols/a2a/card/offer.ts"
-import { relocate, type Relocation } from "../../../protocols/a2a/card/relocate.ts"
+import { type Carrier, relocate, type Relocation } from "../../../protocols/a2a/card/relocate.ts"
+import type { Operation } from "../../../protocols/a2a/operation.ts"
 import { readVersion, versionHeader } from "../../../protocols/a2a/version.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
-import { Deframer, frame } from "../../../protocols/grpc/framing.ts"
+import { Deframer, describe, frame } from "../../../protocols/grpc/framing.ts"
 import { whole as bodyOf } from "../../5-policy/buffer.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
@@ -21,6 +22,7 @@ import { hold } from "./hold.ts"
 import type { Owners } from "./Owners.ts"
 import { grpcCodec } from "./question.ts"
 import type { CardLock } from "./lock/CardLock.ts"
+import type { CardWatch } from "./lock/CardWatch.ts"
 import { relocationOf } from "./outside.ts"
 import type { Seal } from "./Seal.ts"
 import type { Run } from "./stream.ts"
@@ -125,13 +127,25 @@ const rootOf = ({ path }: Relocation): string => {
 
 /** Believes, moves and signs a card. */
 const changeOf =
-  ({ exchange }: Try, to: Relocation, seal: Seal | undefined, lock: CardLock | undefined): Change =>
+  (
+    { exchange }: Try,
+    to: Relocation,
+    seal: Seal | undefined,
+    lock: CardLock | undefined,
+    over: Carrier = "HTTP",
+    sighted?: (card: Fields, signatures: unknown) => void,
+  ): Change =>
   (card) => {
     const believed = seal === undefined ? Effect.succeed(card) : seal.verify(card, exchange.deadlineMillis)
     const judged =
-      lock === undefined ? believed : Effect.flatMap(believed, (one) => lock.judge(one, card["signatures"]))
+      lock === undefined
+        ? believed
+        : Effect.flatMap(believed, (one) => {
+            sighted?.(one, card["signatures"])
+            return lock.judge(one, card["signatures"])
+          })
     return Effect.flatMap(judged, (one) => {
-      const moved = relocate(one, to)
+      const moved = relocate(one, to, over)
       if (moved === undefined) return unreadable("names no interface that leads here")
       return seal === undefined
         ? Effect.succeed(moved)
@@ -144,13 +158,18 @@ const relayCard = (
   bytesMax: number,
   seal: Seal | undefined,
   lock: CardLock | undefined,
+  watched: CardWatch | undefined,
   inner: Attempting,
 ): Effect.Effect<Reply, Refusal> => {
   const asked = attempt.request
   attempt.request = plainRequest(asked, lock)
+  const { path } = attempt.request
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status)) return Effect.succeed(reply)
-    const change = changeOf(attempt, relocationOf(attempt.exchange, asked.path), seal, lock)
+    const to = relocationOf(attempt.exchange, asked.path)
+    const change = changeOf(attempt, to, seal, lock, "HTTP", (card, signatures) =>
+      watched?.sighted(path, card, signatures),
+    )
     const shape = lock === undefined ? undefined : shapeFor(asked)
     return Effect.map(
       rewritten(reply, bytesMax, (value) =>
@@ -165,6 +184,10 @@ const relayCard = (
   })
 }
 
+/** What is to be read and rewritten must not come compressed, as a whole or message by message. */
+const inTheClear = ({ headers }: Request, { binding }: Conversation): void =>
+  headers.set(binding === "GRPC" ? "grpc-accept-encoding" : "accept-encoding", "identity")
+
 const relayExtended = (
   attempt: Try,
   conversation: Conversation,
@@ -173,10 +196,15 @@ const relayExtended = (
   lock: CardLock | undefined,
   inner: Attempting,
 ): Effect.Effect<Reply, Refusal> => {
-  attempt.request.headers.set("accept-encoding", "identity")
+  inTheClear(attempt.request, conversation)
   return Effect.flatMap(inner(attempt), (reply) => {
-    if (!isOk(reply.status) || !isJson(reply.headers)) return Effect.succeed(reply)
-    const change = changeOf(attempt, relocationOf(attempt.exchange, attempt.request.path), seal, lock?.extended)
+    if (!isOk(reply.status)) return Effect.succeed(reply)
+    const over = conversation.binding === "GRPC" ? "GRPC" : "HTTP"
+    const change = changeOf(attempt, relocationOf(attempt.exchange, attempt.request.path), seal, lock?.extended, over)
+    if (over === "GRPC") {
+      return rewrittenGrpc(reply, "GetExtendedAgentCard", conversation, bytesMax, change)
+    }
+    if (!isJson(reply.headers)) return Effect.succeed(reply)
     return rewritten(reply, bytesMax, (value) => inBinding(conversation.binding, value, change))
   })
 }
@@ -189,44 +217,48 @@ const relayList = (
   owners: Owners,
   inner: Attempting,
 ): Effect.Effect<Reply, Refusal> => {
-  attempt.request.headers.set("accept-encoding", "identity")
+  inTheClear(attempt.request, conversation)
   const shown: Change = (list) => owners.shown(attempt, conversation, list)
   return Effect.flatMap(inner(attempt), (reply) => {
     if (!isOk(reply.status)) return Effect.succeed(reply)
-    if (conversation.binding === "GRPC") return relayGrpcList(reply, conversation, bytesMax, shown)
+    if (conversation.binding === "GRPC") return rewrittenGrpc(reply, "ListTasks", conversation, bytesMax, shown)
     if (!isJson(reply.headers)) return Effect.succeed(reply)
     return rewritten(reply, bytesMax, (value) => inBinding(conversation.binding, value, shown))
   })
 }
 
-const relayGrpcList = (
+/** The one message of a gRPC answer, read and written anew; what has none is an error, and stays as it is. */
+const rewrittenGrpc = (
   reply: Reply,
+  operation: Operation,
   { version = "1.0" }: Conversation,
   bytesMax: number,
-  shown: Change,
+  change: Change,
 ): Effect.Effect<Reply, Refusal> => {
   const { body } = reply
   reply.body = Body.empty
+  const failed = (detail: string): Effect.Effect<never, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail })
   return Effect.matchEffect(Body.collect(body, bytesMax), {
-    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail: message }),
+    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => failed(message),
     onSuccess: (collected) => {
       if (collected._tag === "Partial") {
         Body.discard(collected.body)
-        return Effect.fail<Refusal>({ _tag: "UpstreamFailed", detail: `the list is larger than ${bytesMax} bytes` })
+        return failed(`the answer is larger than ${bytesMax} bytes`)
+      }
+      if (collected.bytes.byteLength === 0) {
+        reply.body = bodyOf(collected)
+        return Effect.succeed(reply)
       }
       return Effect.flatMap(grpcCodec, (codec) => {
         let message: Uint8Array | undefined
         const misframed = new Deframer(bytesMax).push(collected.bytes, (one) => (message ??= one))
-        const answer =
-          misframed === undefined && message !== undefined ? codec.readAnswer("ListTasks", version, message) : undefined
-        if (answer?._tag !== "Result") {
-          reply.body = bodyOf(collected)
-          return Effect.succeed(reply)
-        }
-        return Effect.flatMap(shown(fieldsOf(answer.result)), (list): Effect.Effect<Reply, Refusal> => {
-          const written = codec.writeAnswer("ListTasks", version, list)
-          if (written._tag === "Unreadable")
-            return Effect.fail({ _tag: "UpstreamFailed", detail: written.fault.message })
+        if (misframed !== undefined) return failed(describe(misframed))
+        const answer = message === undefined ? undefined : codec.readAnswer(operation, version, message)
+        // What cannot be read cannot be shown: nobody would have looked at it.
+        if (answer?._tag !== "Result") return failed("the answer cannot be read")
+        return Effect.flatMap(change(fieldsOf(answer.result)), (made): Effect.Effect<Reply, Refusal> => {
+          const written = codec.writeAnswer(operation, version, made)
+          if (written._tag === "Unreadable") return failed(written.fault.message)
           reply.headers.remove("content-length")
           reply.body = bodyOf({ _tag: "Whole", bytes: frame(written.value), trailers: collected.trailers })
           return Effect.succeed(reply)
@@ -245,14 +277,15 @@ export const relay =
     run: Run | undefined,
     owners: Owners | undefined,
     lock?: CardLock,
+    watched?: CardWatch,
   ): Attempting =>
   (attempt) => {
     const conversation = attempt.exchange.notes?.a2a
     if (conversation === undefined) return inner(attempt)
-    if (conversation.seen._tag === "Card") return relayCard(attempt, bytesMax, seal, lock, inner)
+    if (conversation.seen._tag === "Card") return relayCard(attempt, bytesMax, seal, lock, watched, inner)
     if (conversation.seen._tag === "Keys" && seal?.signs === true) return seal.published()
     if (!conversation.isCall) return inner(attempt)
-    if (conversation.operation === "GetExtendedAgentCard" && conversation.binding !== "GRPC") {
+    if (conversation.operation === "GetExtendedAgentCard") {
       return relayExtended(attempt, conversation, bytesMax, seal, lock, inner)
     }
     if (conversation.operation === "ListTasks" && owners !== undefined) {

@@ -17,8 +17,10 @@ import type { Attempting } from "../Target.ts"
 import { withinHops, withTask } from "./affinity.ts"
 import { Agent, defaultCardPath } from "./Agent.ts"
 import { bridge, type Replica } from "./bridge.ts"
-import { type CardAt, fetchCard } from "./fetchCard.ts"
+import { type CardAt, CARD_MILLIS_MAX, fetchCard } from "./fetchCard.ts"
 import { compile as compileGuard } from "./guard.ts"
+import type { CardLock } from "./lock/CardLock.ts"
+import { CardWatch } from "./lock/CardWatch.ts"
 import { admitting, lockOf } from "./lock/lockOf.ts"
 import { Desk } from "./push/Desk.ts"
 import { ownersOf } from "./Owners.ts"
@@ -61,8 +63,16 @@ export const speak = (
   const lock = lockOf(ports, resolved.name, policy)
   if (policy.lock !== undefined && lock === undefined) return () => unlockable
   const hop = hopOf(ports, "a2a", resolved.name)
-  const relayed = relay(policyPorts.maxBufferBytes, seal, inner, run, owners, lock)
-  if (asked === undefined) return withinHops(hop, lock === undefined ? relayed : admitting(() => lock.admits, relayed))
+  if (asked === undefined) {
+    const watched = lock === undefined ? undefined : watchOf(ports, where, template, lock, seal)
+    const relayed = relay(policyPorts.maxBufferBytes, seal, inner, run, owners, lock, watched)
+    if (lock === undefined) return withinHops(hop, relayed)
+    const admits = watched === undefined ? lock.admits : Effect.andThen(watched.used, lock.admits)
+    return withinHops(
+      hop,
+      admitting(() => admits, relayed),
+    )
+  }
   const over2: BackendPolicies = {
     ...policies,
     BackendHttp: { ...(policies.BackendHttp ?? { _tag: "BackendHttp" }), version: "HTTP/2.0" },
@@ -112,6 +122,28 @@ export const speak = (
       ? bridged
       : admitting(({ exchange, request }) => agent.card(exchange.deadlineMillis, request.headers), bridged),
   )
+}
+
+/** Undefined where no one place can be asked for the card. */
+const watchOf = (
+  ports: DispatchPorts,
+  where: Where,
+  template: EndpointTemplate,
+  lock: CardLock,
+  seal: Seal | undefined,
+): CardWatch | undefined => {
+  const { agents, clock } = ports
+  const at = agents === undefined ? undefined : cardOf(ports, where, template, defaultCardPath)
+  return agents === undefined || at === undefined
+    ? undefined
+    : new CardWatch({
+        lock,
+        clock,
+        run: agents.run,
+        fetch: (path) => fetchCard(clock, { ...at, path }),
+        believe: (card) =>
+          seal === undefined ? Effect.succeed(card) : seal.verify(card, clock.nowMillis() + CARD_MILLIS_MAX),
+      })
 }
 
 /** Looked up for each question: endpoints come and go. */

@@ -9,6 +9,7 @@ import { inMemory, type Locks } from "../../../stages/ports/Locks.ts"
 import { type Agent, startAgent } from "./agent.ts"
 import { textPart } from "./Behaviour.ts"
 import { ask, clientOf, gatewayFor } from "./gateway.ts"
+import { rawClient } from "./Raw.ts"
 
 const wall = { wallMillis: () => Date.now() }
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex")
@@ -226,6 +227,70 @@ routes:
     // The list of skills is the same in both cards.
     Object.assign(agent.card.skills[0] as object, { description: poison })
     expect(await extended()).toMatchObject({ result: { skills: [{ id: "history" }] } })
+  })
+
+  it("says nothing else in gRPC either", async () => {
+    const locks = inMemory(wall, digest)
+    const agent = await startAgent({
+      speaks: [{ binding: "GRPC", version: "1.0" }],
+      card: { skills: [skill("forecast", "Tells the weather"), skill("history", "Tells what it was")] },
+    })
+    open.push(agent)
+    const gateway = await gatewayFor(
+      `
+routes:
+- policies: {a2a: {toolLock: {}}}
+  backends: [{host: '127.0.0.1:${agent.grpcPort}', policies: {http: {version: HTTP/2.0}}}]
+`,
+      { locks },
+    )
+    open.push(gateway)
+    const client = rawClient("GRPC", gateway.port)
+    open.push({ close: async () => client.close() })
+    const extended = async () => (await client.call("GetExtendedAgentCard", {})).result
+    expect(await extended()).toMatchObject({
+      skills: [{ id: "forecast" }, { id: "history" }],
+      supportedInterfaces: [{ url: `127.0.0.1:${gateway.port}`, protocolBinding: "GRPC" }],
+    })
+    // The list of skills is the same in both cards.
+    Object.assign(agent.card.skills[0] as object, { description: poison })
+    expect(await extended()).toMatchObject({ skills: [{ id: "history" }] })
+    expect(await found(locks)).toMatchObject([{ kind: "skill", name: "forecast", action: "hidden" }])
+  })
+
+  it.each(["", ", bridge: {}"])(
+    "is looked at again while it is spoken to, without anybody asking for its card (a2a: {toolLock%s})",
+    async (more) => {
+      const locks = inMemory(wall, digest)
+      const agent = await agentOf()
+      const root = await gatewayOf(agent, "{recheck: 50ms}", locks, more)
+      const client = await clientOf(`${root}/.well-known/agent-card.json`, "JSONRPC")
+      const isAnswered = async (): Promise<boolean> => {
+        const message = { messageId: crypto.randomUUID(), role: 1, parts: [textPart("hello")] }
+        return client.sendMessage({ message } as never).then(
+          () => true,
+          () => false,
+        )
+      }
+      expect(await isAnswered()).toBe(true)
+      const { provider } = agent.card
+      change(agent, { provider: { organization: "Others", url: "https://others.example" } })
+      await expect.poll(isAnswered, { timeout: 10_000, interval: 20 }).toBe(false)
+      expect(await found(locks)).toMatchObject([{ kind: "card", grade: "identity", action: "hidden" }])
+      change(agent, { provider })
+      await expect.poll(isAnswered, { timeout: 10_000, interval: 20 }).toBe(true)
+    },
+  )
+
+  it("is looked at again while nobody asks for anything", async () => {
+    const locks = inMemory(wall, digest)
+    const agent = await agentOf()
+    const root = await gatewayOf(agent, "{recheck: 50ms}", locks)
+    expect((await cardAt(root)).status).toBe(200)
+    change(agent, { skills: [skill("forecast", poison), skill("history", "Tells what it was")] })
+    await expect
+      .poll(() => found(locks), { timeout: 10_000, interval: 20 })
+      .toMatchObject([{ kind: "skill", name: "forecast", action: "hidden" }])
   })
 
   it("does not exist in the list of many while it claims to be somebody else", async () => {

@@ -41,6 +41,17 @@ describe("a card that is moved", () => {
     authority: "gw.example",
     path: (path: string) => `/agents/a${path === "/" ? "" : path}`,
   }
+  it("that came over gRPC names what shares the port of gRPC", () => {
+    const interfaces = [
+      { protocolBinding: "GRPC", url: "agent:9001" },
+      { protocolBinding: "JSONRPC", url: "http://agent:9000/rpc" },
+      { protocolBinding: "HTTP+JSON", url: "http://agent:9001/rest" },
+    ]
+    expect(relocate({ supportedInterfaces: interfaces }, to, "GRPC")?.["supportedInterfaces"]).toEqual([
+      { protocolBinding: "GRPC", url: "gw.example:443" },
+      { protocolBinding: "HTTP+JSON", url: "https://gw.example/agents/a/rest" },
+    ])
+  })
   it("names the gateway in every list, and keeps what nobody knows", () => {
     const moved = relocate(
       {

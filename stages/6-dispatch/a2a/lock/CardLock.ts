@@ -33,6 +33,8 @@ interface Seen {
 export class CardLock {
   /** The card for those the agent knows, which may say more. */
   readonly extended: CardLock | undefined
+  /** No card is relied upon that was looked at longer ago. */
+  readonly recheckMillis: number
   private readonly lock: ServerLock
   private readonly decided = new WeakMap<Fields, Decided>()
   private last: Seen | undefined
@@ -45,6 +47,7 @@ export class CardLock {
       neighbours: () => ({ servers: [], tools: [] }),
       onChanged: () => {},
     })
+    this.recheckMillis = lock.recheckMillis
     this.extended = isExtended ? undefined : new CardLock(server, lock, parts, true)
   }
 
