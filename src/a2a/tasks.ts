@@ -1,6 +1,6 @@
 /** Tasks of agents that the gateway plays, in the storage of the gateway. */
 import * as Effect from "effect/Effect"
-import { type KeptTask, TASK_MILLIS_MAX, type Tasks, type TasksFailure } from "../../stages/ports/Tasks.ts"
+import { type KeptTask, SILENT_MAX, TASK_MILLIS_MAX, type Tasks, type TasksFailure } from "../../stages/ports/Tasks.ts"
 import { join, sql } from "../store/Statement.ts"
 import { type Component, number, type Row, type Store, type StoreFailure, text } from "../store/Store.ts"
 
@@ -13,6 +13,7 @@ export const component: Component = {
       task TEXT NOT NULL, more TEXT NOT NULL)`,
     "CREATE INDEX a2a_task_owner ON a2a_task (agent, owner, moved)",
     "CREATE INDEX a2a_task_moved ON a2a_task (moved)",
+    "CREATE INDEX a2a_task_beat ON a2a_task (state, beat)",
   ],
 }
 
@@ -97,6 +98,16 @@ export const make = (store: Effect.Effect<Store, StoreFailure>): Tasks => {
             number(row, "unwanted"),
           ),
           ([unwanted]) => unwanted === 1,
+        ),
+      ),
+    silent: (states, since) =>
+      using((open) =>
+        open.all(
+          sql`SELECT * FROM a2a_task WHERE state IN (${join(
+            states.map((state) => sql`${state}`),
+            ", ",
+          )}) AND beat < ${since} ORDER BY beat LIMIT ${SILENT_MAX}`,
+          read,
         ),
       ),
     sweep: (now) =>

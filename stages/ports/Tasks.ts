@@ -10,6 +10,9 @@ export const TASK_MILLIS_MAX = 7 * 24 * 3_600_000
 export const BEAT_MILLIS = 1_000
 export const LOST_MILLIS = 30_000
 
+/** How many of those are looked at in one go. */
+export const SILENT_MAX = 100
+
 export interface TasksFailure {
   readonly _tag: "TasksFailure"
   readonly message: string
@@ -56,5 +59,10 @@ export interface Tasks {
   readonly wish: (id: string) => Effect.Effect<void, TasksFailure>
   /** The task is still worked on. True: somebody wants it to be cancelled. */
   readonly beat: (id: string, nowMillis: number) => Effect.Effect<boolean, TasksFailure>
+  /** Those in one of the states of which nothing was heard since then; not all of them, where there are many. */
+  readonly silent: (
+    states: ReadonlyArray<string>,
+    sinceMillis: number,
+  ) => Effect.Effect<ReadonlyArray<KeptTask>, TasksFailure>
   readonly sweep: (nowMillis: number) => Effect.Effect<void, TasksFailure>
 }

@@ -114,6 +114,18 @@ describe.each(Object.entries(kinds))("tasks in %s", (_, make) => {
     expect((await run(tasks.find(one.id)))?.beatMillis).toBe(3)
   })
 
+  it("of which nothing was heard are found while they should be worked on", async () => {
+    const states = ["WORKING", "SUBMITTED"].map((state) => `TASK_STATE_${state}`)
+    const [silent, fresh] = [task(), task()]
+    const [submitted, waiting] = [task({ state: states[1] ?? "" }), task({ state: "TASK_STATE_INPUT_REQUIRED" })]
+    for (const one of [silent, submitted, waiting]) await run(tasks.put(one, 500_000))
+    await run(tasks.put(fresh, 500_000))
+    await run(tasks.beat(fresh.id, 600_000))
+    const found = new Set((await run(tasks.silent(states, 600_000))).map(({ id }) => id))
+    expect([silent, submitted, waiting, fresh].map(({ id }) => found.has(id))).toEqual([true, true, false, false])
+    expect((await run(tasks.silent(states, 500_000))).map(({ id }) => id)).not.toContain(silent.id)
+  })
+
   it("are forgotten when they have not moved for long", async () => {
     const [old, recent] = [task({ movedMillis: 1 }), task({ movedMillis: 1_000 + TASK_MILLIS_MAX })]
     await run(tasks.put(old, 1))

@@ -127,5 +127,10 @@ export class Agents {
 /** Fetches and notifications belong to the scope it is made in. */
 export const make = (clock: Clock, parts: AgentParts = {}): Effect.Effect<Agents, never, Scope.Scope> =>
   Effect.flatMap(FiberSet.makeRuntime<never, void>(), (run) =>
-    Effect.as(parts.push === undefined ? Effect.void : courier(parts.push), new Agents(clock, run, parts)),
+    Effect.map(parts.push === undefined ? Effect.void : courier(parts.push), () => {
+      const agents = new Agents(clock, run, parts)
+      // Tasks that nobody else can see end with their process.
+      if (parts.tasks !== undefined) agents.jobs.mind()
+      return agents
+    }),
   )

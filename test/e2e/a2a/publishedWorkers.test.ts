@@ -1,6 +1,7 @@
 /** Tasks of published agents over two workers, and over a sudden end of the gateway: found, followed, answered and told. */
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { afterEach, expect, it } from "vitest"
 import { modern, scripted, type Turn } from "../mcp/harness.ts"
 import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
@@ -49,6 +50,18 @@ interface Task {
 it("tasks are found, followed, told and gone on with by any worker, also of the next gateway", async () => {
   const server = await scripted(modern(script))
   closing.push(() => server.close())
+  let held = 0
+  const provider = await scripted((turn) => {
+    if (JSON.stringify(turn.message["messages"]).includes("hold")) return void held++
+    return turn.json(200, {
+      id: "1",
+      object: "chat.completion",
+      model: "m",
+      choices: [{ index: 0, message: { role: "assistant", content: "an answer" }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+    })
+  })
+  closing.push(() => provider.close())
   const hook: Hook = await startHook()
   closing.push(() => hook.close())
   const directory = makeDirectory()
@@ -65,7 +78,7 @@ gateways: {default: {port: ${port}}}
 routes:
 - matches: [{path: {pathPrefix: /sage}}]
   backends:
-  - ai: {name: echo, provider: {echo: {model: echo}}}
+  - ai: {name: m, provider: {openAI: {model: m}}, hostOverride: '127.0.0.1:${provider.port}'}
     policies: {a2a: {publish: {name: Sage}}}
 - backends:
   - mcp: {targets: [{name: one, mcp: {host: '${server.url}'}}]}
@@ -132,10 +145,38 @@ routes:
   await until(() => told(working.id).includes("COMPLETED"))
   expect(told(working.id).filter((state) => state === "COMPLETED")).toHaveLength(1)
 
+  // A model that is an agent tells of its tasks as well; one that was not done when its gateway ended has failed.
+  const sage = `${root}/sage`
+  const answered = (await rpc("SendMessage", say("chat"), sage))["task"] as Task
+  await until(() => told(answered.id).includes("COMPLETED"))
+  const parts = [{ text: "hold" }]
+  const abandoned = (await rpc("SendMessage", say("chat", { parts }, { returnImmediately: true }), sage))[
+    "task"
+  ] as Task
+  await until(() => held === 1)
+
   // The next gateway goes on where this one was.
   first.kill("SIGKILL")
   await first.ended
+  const database = new DatabaseSync(path.join(directory, "data.db"))
+  // As if nobody had worked on it for longer than anybody waits here.
+  database.prepare("UPDATE a2a_task SET beat = 0 WHERE id = ?").run(abandoned.id)
+  database.close()
   await start()
+  await until(() => told(abandoned.id).includes("FAILED"))
+  for (let i = 0; i < 6; i++) {
+    expect(await rpc("GetTask", { id: abandoned.id }, sage)).toMatchObject({ status: { state: "TASK_STATE_FAILED" } })
+    expect(await rpc("GetTask", { id: answered.id }, sage)).toMatchObject({
+      status: { state: "TASK_STATE_COMPLETED" },
+      artifacts: [{ parts: [{ text: "an answer" }] }],
+    })
+  }
+  for (const [id, state] of [
+    [abandoned.id, "FAILED"],
+    [answered.id, "COMPLETED"],
+  ] as const) {
+    expect(told(id).filter((one) => one === state)).toHaveLength(1)
+  }
   expect(await rpc("GetTask", { id: working.id })).toMatchObject({ status: { state: "TASK_STATE_COMPLETED" } })
   const answer = { taskId: asking.id, contextId: asking.contextId, parts: [{ text: "Rome" }] }
   const done = (await rpc("SendMessage", { message: say("ask", answer).message }))["task"] as Task
@@ -149,9 +190,9 @@ routes:
   expect(new Set(names).size).toBe(names.length)
 
   // A conversation with a model goes on, whichever worker and gateway had its beginning.
-  const hello = (await rpc("SendMessage", { message: say("chat").message }, `${root}/sage`))["task"] as Task
+  const hello = (await rpc("SendMessage", { message: say("chat").message }, sage))["task"] as Task
   for (let i = 0; i < 6; i++) {
-    expect(await rpc("GetTask", { id: hello.id }, `${root}/sage`)).toMatchObject({
+    expect(await rpc("GetTask", { id: hello.id }, sage)).toMatchObject({
       status: { state: "TASK_STATE_COMPLETED" },
     })
   }

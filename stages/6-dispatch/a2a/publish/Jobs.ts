@@ -26,6 +26,10 @@ export const RUNNING_PER_OWNER_MAX = 64
 /** How long one stretch of work may take. */
 export const WORK_MILLIS_MAX = 30 * 60_000
 const SWEEP_MILLIS = 600_000
+/** How often it is looked whether a task has lost its worker: nobody may be asking, and somebody may be waiting. */
+const SEARCH_MILLIS = 5_000
+/** In which somebody works on a task. */
+const workedOn = ["TASK_STATE_SUBMITTED", "TASK_STATE_WORKING"]
 
 export interface Found {
   readonly kept: KeptTask
@@ -213,6 +217,21 @@ export class Jobs {
     return Effect.catch(Effect.asVoid(effect), ({ message }) =>
       Effect.logWarning(`A task of an agent cannot be written down now: ${message}`),
     )
+  }
+
+  /** From now on, tasks that have lost their worker have failed, whether or not somebody asks about them. */
+  mind(): void {
+    const { clock, run, store } = this.parts
+    const search = Effect.suspend(() =>
+      Effect.flatMap(store.silent(workedOn, clock.wallMillis() - LOST_MILLIS), (all) =>
+        Effect.forEach(
+          all.filter(({ id }) => !this.running.has(id)),
+          (one) => this.lost(one),
+          { discard: true },
+        ),
+      ),
+    )
+    run(Effect.forever(Effect.andThen(this.quietly(search), Effect.sleep(SEARCH_MILLIS))))
   }
 
   // Of whoever asks ----------------------------------------------------------------------------------------------------

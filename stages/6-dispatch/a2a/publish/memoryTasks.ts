@@ -1,6 +1,6 @@
 /** Tasks that this process alone knows of. */
 import * as Effect from "effect/Effect"
-import { type KeptTask, TASK_MILLIS_MAX, type Tasks } from "../../../ports/Tasks.ts"
+import { type KeptTask, SILENT_MAX, TASK_MILLIS_MAX, type Tasks } from "../../../ports/Tasks.ts"
 
 /** Beyond, those that moved first are forgotten. */
 const TASKS_MAX = 10_000
@@ -66,6 +66,13 @@ export const memoryTasks = (tasksMax: number = TASKS_MAX): Tasks => {
         found.beatMillis = nowMillis
         return found.isUnwanted
       }),
+    silent: (states, sinceMillis) =>
+      Effect.sync(() =>
+        [...held.values()]
+          .filter(({ beatMillis, task }) => states.includes(task.state) && beatMillis < sinceMillis)
+          .slice(0, SILENT_MAX)
+          .map(({ task }) => task),
+      ),
     sweep: (nowMillis) =>
       Effect.sync(() => {
         for (const [id, { task }] of held) if (nowMillis - task.movedMillis > TASK_MILLIS_MAX) held.delete(id)
