@@ -5,6 +5,7 @@
 import type { Alarm } from "../../stages/6-dispatch/lock/ServerLock.ts"
 import type { Account } from "../../stages/6-dispatch/llm/Account.ts"
 import { operationOf } from "../../stages/6-dispatch/llm/genAi.ts"
+import type { Checked } from "../../stages/6-dispatch/llm/guard/Guard.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import type { Ending, TargetCall } from "../../stages/ports/Journal.ts"
 import type { Purpose, Subtype } from "../../stages/Trace.ts"
@@ -116,6 +117,8 @@ export class Counting {
       series.retries.value += trail.attempts - 1
     }
     if (exchange.notes?.mcp !== undefined) this.tool(exchange.notes.mcp, place, more)
+    const judged = exchange.notes?.a2a?.guarded
+    if (judged !== undefined && judged.length > 0) this.guards(judged, place, more)
     // A model's last words may come after those of the exchange.
     exchange.notes?.llm?.watch((account) => this.model(account, place, more))
     if (trail.upstreamStartMillis === 0) return
@@ -144,11 +147,15 @@ export class Counting {
     this.metrics.mcpRequests.with(call.method, call.kind, call.target, resource, ...place.labels, ...more).add(1)
   }
 
-  private model(account: Account, place: PlaceFacts, more: Labels): void {
-    const { cost, guarded, priced, usage } = account
+  private guards(guarded: ReadonlyArray<Checked>, place: PlaceFacts, more: Labels): void {
     for (const { action, guard, phase } of guarded) {
       this.metrics.guardrailChecks.with(capital(phase), capital(action), guard, ...place.labels, ...more).add(1)
     }
+  }
+
+  private model(account: Account, place: PlaceFacts, more: Labels): void {
+    const { cost, guarded, priced, usage } = account
+    if (guarded.length > 0) this.guards(guarded, place, more)
     const series = this.modelOf(account, place, more)
     if (usage !== undefined) {
       series.tokens("input", usage.inputTokens)

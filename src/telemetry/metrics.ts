@@ -121,7 +121,7 @@ export const definitions = {
   guardrailChecks: counter(
     "guardrail_checks_total",
     ["phase", "action", "guard", ...route],
-    "Guards that looked at a call of a model, once for everything that each did: Allow, Mask, Reject, FailOpen, FailClosed.",
+    "Guards that looked at a call of a model or an agent, once for everything that each did: Allow, Mask, Reject, FailOpen, FailClosed.",
   ),
   downstreamConnections: counter("downstream_connections_total", transport, "Accepted connections."),
   downstreamRejected: counter(

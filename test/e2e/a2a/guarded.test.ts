@@ -233,6 +233,28 @@ response:
     expect(agent.behaviour.begun.length).toBe(before)
   })
 
+  it("sees the words in files and data of both sides, and where files are", async () => {
+    const agent = await open()
+    const service = await hook()
+    closing.push(service)
+    const { root } = await behind(agent, rules(service.url))
+    const client = await clientSpeaking(root, { binding: "JSONRPC", version: "1.0" })
+    const parts = [
+      part(
+        { $case: "raw", value: Buffer.from("words in a file") },
+        { mediaType: "text/plain", filename: "letter.txt" },
+      ),
+      part({ $case: "url", value: "https://files.example/a.pdf" }, { mediaType: "application/pdf" }),
+      part({ $case: "data", value: { deep: [{ note: "words in data" }] } }),
+    ]
+    await client.sendMessage(message(parts, `tck-artifact-file-${crypto.randomUUID()}`))
+    const seen = (path: string): string => JSON.stringify(service.asked.filter((one) => one.path === path))
+    for (const words of ["words in a file", "letter.txt", "https://files.example/a.pdf", "words in data"]) {
+      expect(seen("/request")).toContain(words)
+    }
+    expect(seen("/response")).toContain("file content")
+  })
+
   it("that cannot be asked lets nothing pass, and says so; unless it is told to, and says so too", async () => {
     const agent = await open()
     const closed = await behind(agent, rules("127.0.0.1:9"))
