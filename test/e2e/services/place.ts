@@ -7,8 +7,8 @@ import { type HttpUpstream, httpUpstream, type Started, startGateway } from "../
 export type Closing = Array<() => unknown>
 
 /** Loads a file, and lets every bind take a port that is free. */
-export const snapshotOf = async (text: string): Promise<Snapshot> => {
-  const { snapshot } = await loadedOf(text)
+export const snapshotOf = async (text: string, files: Readonly<Record<string, string>> = {}): Promise<Snapshot> => {
+  const { snapshot } = await loadedOf(text, { files })
   const binds = [...snapshot.binds].map(
     ([key, bind]) => [key, { ...bind, address: { _tag: "Ip", host: "127.0.0.1", port: 0 } as const }] as const,
   )
@@ -65,6 +65,8 @@ export const start = async (
     readonly phase?: "gateway" | "route"
     /** Policies of the backend. */
     readonly target?: string
+    /** What the policies name by its path. */
+    readonly files?: Readonly<Record<string, string>>
   } = {},
 ): Promise<Place> => {
   const backend = await httpUpstream(options.upstream)
@@ -89,7 +91,7 @@ ${indented(policies, 4)}
   - host: 127.0.0.1:${backend.port}
 ${options.target === undefined ? "" : `    policies:\n${indented(options.target, 6)}`}
 `
-  const gateway = await startGateway(await snapshotOf(text))
+  const gateway = await startGateway(await snapshotOf(text, options.files))
   closing.push(gateway.close)
   const send: Place["send"] = (path, request) => ask(`http://127.0.0.1:${gateway.port}${path}`, request)
   return {
