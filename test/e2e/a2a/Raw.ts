@@ -81,12 +81,14 @@ const jsonOf = (text: string): unknown => (text === "" ? {} : JSON.parse(text))
 const eventsIn = (response: Response, read: (data: unknown) => Fields): Events => {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   let text = ""
+  let searched = 0
   const next = async (): Promise<Fields | undefined> => {
     for (;;) {
-      const end = text.indexOf("\n\n")
+      const end = text.indexOf("\n\n", searched)
       if (end >= 0) {
         const event = text.slice(0, end)
         text = text.slice(end + 2)
+        searched = 0
         const data = event
           .split("\n")
           .filter((line) => line.startsWith("data:"))
@@ -97,6 +99,7 @@ const eventsIn = (response: Response, read: (data: unknown) => Fields): Events =
       }
       const piece = await reader?.read()
       if (piece === undefined || piece.done) return undefined
+      searched = Math.max(text.length - 1, 0)
       text += piece.value.replaceAll("\r", "")
     }
   }

@@ -15,18 +15,67 @@ const legacy = { kind: "message", messageId: "m", role: "agent", parts: [{ kind:
 const nameIn = ({ binding, version }: Dialed): string =>
   version === "0.3" && binding !== "GRPC" ? "x-a2a-extensions" : "a2a-extensions"
 
+interface Speaker {
+  readonly port: number
+  /** What it heard of extensions, message by message. */
+  readonly heard: Array<string | undefined>
+  readonly close: () => Promise<unknown>
+}
+
+const same = (bytes: Buffer): Buffer => bytes
+
+const startGrpcSpeaker = async (dialed: Dialed): Promise<Speaker> => {
+  const heard: Array<string | undefined> = []
+  const server = new grpc.Server()
+  const answer = codec.writeAnswer("SendMessage", dialed.version, { message: modern })
+  if (answer._tag === "Unreadable") throw new Error(answer.fault.message)
+  const bytes = Buffer.from(answer.value)
+  const method = {
+    path: `/${grpcService[dialed.version]}/SendMessage`,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  }
+  server.addService(
+    { send: method },
+    {
+      send: (call: grpc.ServerUnaryCall<Buffer, Buffer>, done: grpc.sendUnaryData<Buffer>) => {
+        heard.push(call.metadata.get(nameIn(dialed)).join(", ") || undefined)
+        const metadata = new grpc.Metadata()
+        metadata.set(nameIn(dialed), spoken)
+        call.sendMetadata(metadata)
+        done(null, bytes)
+      },
+    },
+  )
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    ),
+  )
+  return { port, heard, close: async () => server.forceShutdown() }
+}
+
+/** What a server of HTTP+JSON of 0.3 writes: the values of protobuf. */
+const legacyProto = { msg: { messageId: "m", role: "ROLE_AGENT", content: [{ text: "ok" }] } }
+
 /** An agent that only says what it speaks. */
-const startSpeaker = async (dialed: Dialed) => {
-  const heard: Array<http.IncomingHttpHeaders> = []
+const startSpeaker = async (dialed: Dialed): Promise<Speaker> => {
+  if (dialed.binding === "GRPC") return startGrpcSpeaker(dialed)
+  const heard: Array<string | undefined> = []
   const server = http.createServer((request, response) => {
     const chunks: Array<Buffer> = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
-      heard.push(request.headers)
+      heard.push(request.headers[nameIn(dialed)]?.toString())
       const { id } = JSON.parse(Buffer.concat(chunks).toString()) as { readonly id?: unknown }
-      const result = dialed.version === "1.0" ? { message: modern } : legacy
+      const isRpc = dialed.binding === "JSONRPC"
+      const result = dialed.version === "1.0" ? { message: modern } : isRpc ? legacy : legacyProto
       response.writeHead(200, { "content-type": "application/json", [nameIn(dialed)]: spoken })
-      response.end(JSON.stringify({ jsonrpc: "2.0", id, result }))
+      response.end(JSON.stringify(isRpc ? { jsonrpc: "2.0", id, result } : result))
     })
   })
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
@@ -54,7 +103,6 @@ const toldTo = async (dialed: Dialed, port: number): Promise<string | undefined>
     const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure())
     const metadata = new grpc.Metadata()
     for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
-    const same = (bytes: Buffer): Buffer => bytes
     try {
       return await new Promise((resolve, reject) => {
         let told: string | undefined
@@ -85,20 +133,19 @@ const toldTo = async (dialed: Dialed, port: number): Promise<string | undefined>
   return posted.headers.get(nameIn(dialed)) ?? undefined
 }
 
-describe.each(["1.0", "0.3"] as const)("an agent of %s", (version) => {
+describe.each(everyInterface)("an agent of $binding $version", (speaks) => {
   it("hears which extensions clients want, and clients hear which it speaks", async () => {
-    const speaks: Dialed = { binding: "JSONRPC", version }
     const agent = await startSpeaker(speaks)
     const gateway = await gatewayFor(`
 routes:
-- policies: {a2a: {bridge: {interfaces: [{binding: JSONRPC, version: '${version}', path: /rpc}]}}}
+- policies: {a2a: {bridge: {interfaces: [{binding: '${speaks.binding}', version: '${speaks.version}'}]}}}
   backends: [{host: '127.0.0.1:${agent.port}'}]
 `)
     try {
       for (const dialed of everyInterface) {
         const what = `${dialed.binding} ${dialed.version}`
         expect(await toldTo(dialed, gateway.port), what).toBe(spoken)
-        expect(agent.heard.at(-1)?.[nameIn(speaks)], what).toBe(wanted)
+        expect(agent.heard.at(-1), what).toBe(wanted)
       }
       expect(agent.heard).toHaveLength(everyInterface.length)
     } finally {
