@@ -10,6 +10,7 @@ import type {
   HttpEvents,
   HttpSettings,
   KeepAlive,
+  Overhearing,
   Relayed,
   SecuredSocket,
   Socket,
@@ -127,11 +128,11 @@ export class NodeSocket implements Socket, End {
     return version === "1" ? http1.serve(this, settings, events) : http2.serve(this, settings, events)
   }
 
-  relay(other: Socket, heard?: (chunk: Uint8Array) => void): Effect.Effect<Relayed> {
+  relay(other: Socket, overhearing?: Overhearing): Effect.Effect<Relayed> {
     if (!(other instanceof NodeSocket)) return Effect.die(new Error("both ends of a relay come from one platform"))
     this.release()
     other.release()
-    return relay(this, other, heard)
+    return relay(this, other, overhearing)
   }
 
   keepAlive({ enabled, intervalMillis, retries, timeMillis }: KeepAlive): void {

@@ -12,7 +12,10 @@ export interface TokenMeter {
    * there is anything left. Asked again for a further attempt it says the same and takes nothing.
    */
   readonly admit: (subject: Subject, counted: number | undefined) => Effect.Effect<void, Refusal>
-  /** Once it is known what all attempts together consumed: takes the rest, or gives back what was not needed. */
+  /**
+   * Once it is known what all attempts together consumed: takes the rest, or gives back what was not needed. Of a call that
+   * goes on it is told after each answer, and each time of everything so far.
+   */
   readonly charge: (consumed: number, reply: Reply | undefined) => void
 }
 
@@ -29,7 +32,7 @@ export const admitTokens = (subject: Subject, counted: number | undefined): Effe
 }
 
 /**
- * To be told once, when the last attempt is over and its usage known: 0 where no model did anything. A reply that breaks
+ * To be told when the last attempt is over and its usage known: 0 where no model did anything. A reply that breaks
  * off is charged what it is known to have consumed. Never fails, and is not waited for.
  */
 export const chargeTokens = ({ meters }: Exchange, consumed: number, reply?: Reply): void => {

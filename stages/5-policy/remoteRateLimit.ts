@@ -129,9 +129,9 @@ class Meter implements TokenMeter {
   private readonly compiled: ReadonlyArray<Compiled>
   private readonly metering: Metering
   private readonly statement: Statement
-  private asked: ReadonlyArray<{ readonly of: Compiled; readonly descriptor: Descriptor }> | undefined
+  /** `hits`: what the service was told of so far. */
+  private asked: ReadonlyArray<{ readonly of: Compiled; readonly descriptor: Descriptor; hits: number }> | undefined
   private exchange: Exchange | undefined
-  private isCharged = false
 
   constructor(compiled: ReadonlyArray<Compiled>, metering: Metering, statement: Statement) {
     this.compiled = compiled
@@ -142,12 +142,13 @@ class Meter implements TokenMeter {
   admit(subject: Subject, counted: number | undefined): Effect.Effect<void, Refusal> {
     if (this.asked !== undefined) return Effect.void
     const facts = Facts.of(this.metering.around, subject)
-    const asked: Array<{ readonly of: Compiled; readonly descriptor: Descriptor }> = []
+    const asked: Array<{ readonly of: Compiled; readonly descriptor: Descriptor; hits: number }> = []
     for (const of of this.compiled) {
       const found = described(of, facts)
       // What a computed cost will be is known in the end only.
       if (found !== undefined) {
-        asked.push({ of, descriptor: { ...found, hits: of.cost === undefined ? (counted ?? 0) : 0 } })
+        const hits = of.cost === undefined ? (counted ?? 0) : 0
+        asked.push({ of, descriptor: { ...found, hits }, hits })
       }
     }
     this.asked = asked
@@ -167,15 +168,17 @@ class Meter implements TokenMeter {
 
   charge(consumed: number, reply: Reply | undefined): void {
     const { asked, exchange } = this
-    if (asked === undefined || exchange === undefined || this.isCharged) return
-    this.isCharged = true
+    if (asked === undefined || exchange === undefined) return
     const { ask, around, clock, run } = this.metering
     const facts = Facts.replied(around, exchange, reply)
-    const rest = asked.flatMap(({ descriptor, of: { cost } }): ReadonlyArray<Descriptor> => {
+    const rest = asked.flatMap((one): ReadonlyArray<Descriptor> => {
+      const { cost } = one.of
       const all = cost === undefined ? consumed : cost.as(facts, toCount)
-      const hits = all === undefined ? 0 : all - (descriptor.hits ?? 0)
+      const hits = all === undefined ? 0 : all - one.hits
       // The service can count up only.
-      return hits > 0 ? [{ ...descriptor, hits }] : []
+      if (hits <= 0) return []
+      one.hits += hits
+      return [{ ...one.descriptor, hits }]
     })
     if (rest.length === 0) return
     // The exchange may be over, and its deadline with it.

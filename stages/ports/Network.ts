@@ -135,14 +135,22 @@ export interface Socket {
   ) => Effect.Effect<SecuredSocket, HandshakeFailed>
   readonly http: (version: "1" | "2", settings: HttpSettings, events: HttpEvents) => HttpConnection
   /**
-   * Copies both ways until both sides have ended; an end on one side is passed on, and a reset as a reset. `heard` is shown
-   * what comes from the other side.
+   * Copies both ways until both sides have ended; an end on one side is passed on, and a reset as a reset. `overhearing`
+   * is shown what comes from the other side.
    */
-  readonly relay: (other: Socket, heard?: (chunk: Uint8Array) => void) => Effect.Effect<Relayed>
+  readonly relay: (other: Socket, overhearing?: Overhearing) => Effect.Effect<Relayed>
   readonly keepAlive: (keepAlive: KeepAlive) => void
   /** Completes when the connection is closed. */
   readonly closed: Effect.Effect<void>
   readonly destroy: () => void
+}
+
+/** Reads along with what comes from the other side of a relay, and may put an end to it. */
+export interface Overhearing {
+  /** What this side gets of a chunk. */
+  readonly heard: (chunk: Uint8Array) => Uint8Array
+  /** Called first; `finish` writes the last that this side gets, ends it, and breaks the other side off. */
+  readonly begun: (finish: (last: Uint8Array) => void) => void
 }
 
 export interface Relayed {

@@ -5,6 +5,7 @@
 
 const CONTINUATION = 0
 const TEXT = 1
+const CLOSE = 8
 const FIRST_CONTROL = 8
 
 const HEAD_BYTES_MAX = 14
@@ -30,12 +31,29 @@ export class WebSocketReader {
   /** The pieces of the message that is being read; absent: it is no text, or too long. */
   private pieces: Array<Uint8Array> | undefined
   private size = 0
+  /** A message has begun whose last frame has not come. */
+  private isFragmented = false
   /** Nothing more can be understood. */
   isBlind = false
 
   constructor(onText: (text: string) => void, bytesMax: number) {
     this.onText = onText
     this.bytesMax = bytesMax
+  }
+
+  /** Whether a message of somebody else's can be put here. */
+  get isBetween(): boolean {
+    return this.left === 0 && this.headLength === 0 && !this.isFragmented && !this.isBlind
+  }
+
+  /** Reads on to the end of a message, or of the bytes; says where that is. */
+  feedMessage(chunk: Uint8Array): number {
+    let at = 0
+    while (at < chunk.byteLength) {
+      this.feed(chunk.subarray(at, ++at))
+      if (this.isBetween) return at
+    }
+    return at
   }
 
   feed(chunk: Uint8Array): void {
@@ -83,6 +101,7 @@ export class WebSocketReader {
       this.pieces = undefined
       return
     }
+    if (!isControl) this.isFragmented = !this.isFinal
     if (!isControl && this.opcode !== CONTINUATION) {
       this.size = 0
       this.pieces = this.opcode === TEXT ? [] : undefined
@@ -123,4 +142,32 @@ export class WebSocketReader {
     for (const piece of pieces) text += this.decoder.decode(piece, { stream: true })
     this.onText(text + this.decoder.decode())
   }
+}
+
+const encoder = new TextEncoder()
+
+/** A whole message, as servers frame it. */
+const frame = (opcode: number, payload: Uint8Array): Uint8Array => {
+  const { byteLength } = payload
+  const headLength = byteLength < 126 ? 2 : byteLength < 0x1_0000 ? 4 : 10
+  const bytes = new Uint8Array(headLength + byteLength)
+  const view = new DataView(bytes.buffer)
+  bytes[0] = 0x80 | opcode
+  bytes[1] = headLength === 2 ? byteLength : headLength === 4 ? 126 : 127
+  if (headLength === 4) view.setUint16(2, byteLength)
+  if (headLength === 10) view.setBigUint64(2, BigInt(byteLength))
+  bytes.set(payload, headLength)
+  return bytes
+}
+
+export const textFrame = (text: string): Uint8Array => frame(TEXT, encoder.encode(text))
+
+/** No reason is longer than a control frame has room for. */
+const REASON_BYTES_MAX = 123
+
+export const closeFrame = (code: number, reason: string): Uint8Array => {
+  const payload = new Uint8Array(2 + REASON_BYTES_MAX)
+  new DataView(payload.buffer).setUint16(0, code)
+  const { written } = encoder.encodeInto(reason, payload.subarray(2))
+  return frame(CLOSE, payload.subarray(0, 2 + written))
 }

@@ -1,11 +1,13 @@
 /** What one call of a model came to; filled in while it runs, told when it is over. */
+import type * as Effect from "effect/Effect"
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
 import { type Answered, type CalledTool, promptIn, type Said } from "../../../protocols/llm/said.ts"
 import type { Format } from "../../../protocols/llm/Translation.ts"
-import { later, type Usage } from "../../../protocols/llm/Usage.ts"
+import { later, sum, type Usage } from "../../../protocols/llm/Usage.ts"
 import type { Checked } from "./guard/Guard.ts"
 import type { Rates } from "../../../ir/Prices.ts"
-import type { Cost, Lookup } from "./prices.ts"
+import type { Admission } from "./budgets.ts"
+import { costSum, type Cost, type Lookup } from "./prices.ts"
 
 export class Account {
   /** The kind of call. */
@@ -54,6 +56,10 @@ export class Account {
   readonly guarded: Array<Checked> = []
   /** Whoever charges for it; each is told once. */
   private watchers: Array<(account: Account) => void> | undefined = []
+  /** Of these, those who charge as it goes on; what they were told of they need not be told again. */
+  private charging: Array<(account: Account) => void> | undefined
+  /** Charges budgets for what was used so far, and asks them whether there is more; absent without budgets. */
+  renewed: Effect.Effect<Admission> | undefined
 
   constructor(
     operation: Account["operation"],
@@ -109,6 +115,18 @@ export class Account {
   watch(watcher: (account: Account) => void): void {
     if (this.watchers === undefined) watcher(this)
     else this.watchers.push(watcher)
+  }
+
+  /** Told each time that something more was used; what is told is all of it so far. */
+  watchAlong(watcher: (account: Account) => void): void {
+    ;(this.charging ??= []).push(watcher)
+  }
+
+  /** One of several answers to a call that goes on: it is added to what there was, and charged. */
+  answeredOnce(usage: Usage, cost: Cost | undefined): void {
+    this.usage = this.usage === undefined ? usage : sum(this.usage, usage)
+    if (cost !== undefined) this.cost = this.cost === undefined ? cost : costSum(this.cost, cost)
+    if (this.charging !== undefined) for (const watcher of this.charging) watcher(this)
   }
 
   settle(endedMillis: number): void {

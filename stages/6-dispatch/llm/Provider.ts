@@ -8,6 +8,7 @@ import { isMetadata } from "../../../protocols/llm/bedrockMetadata.ts"
 import { hostOf } from "../../../protocols/http/authority.ts"
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import type { CallOptions, Format } from "../../../protocols/llm/Translation.ts"
+import type { Usage } from "../../../protocols/llm/Usage.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
 import { textOf } from "../../5-policy/credentials/aws.ts"
@@ -349,8 +350,9 @@ export const compile = (
           called: {
             reply,
             deliver: () => {
-              const settle = (received: Received | undefined): void => settling(account, sendable, received)
-              const delivered = deliver(reply, sendable, { clock, account, idleMillis, coding, settle })
+              const settle = (received: Received | undefined): void => settling.over(account, sendable, received)
+              const answered = (usage: Usage): void => settling.answered(account, usage)
+              const delivered = deliver(reply, sendable, { clock, account, idleMillis, coding, settle, answered })
               return guarded(attempt, sendable, account, delivered)
             },
           },

@@ -48,7 +48,9 @@ interface Share {
 interface Open {
   readonly share: Share
   readonly account: LedgerAccount
-  readonly id: string | undefined
+  /** Of the booking, until something was charged for it. */
+  id: string | undefined
+  charged: number
 }
 
 export interface Admission {
@@ -61,6 +63,7 @@ export interface Budgets {
 }
 
 const admitted: Admission = { refusal: undefined }
+const nothing: Estimate = { tokens: 0, usd: 0 }
 /** No budget is concerned. */
 export const freely: Effect.Effect<Admission> = Effect.succeed(admitted)
 
@@ -129,11 +132,16 @@ export const compile = (
 
   const spendingOf = ({ budget }: Share): Spending | undefined => spendings[budget.store ?? "own"]
 
+  /** Charges what was not charged yet. */
   const settle = (open: ReadonlyArray<Open>, account: Account | undefined): void => {
-    for (const { account: page, id, share } of open) {
+    for (const one of open) {
+      const { account: page, id, share } = one
       const usage = account?.usage
       const amount = share.unit === "usd" ? (account?.cost?.total ?? 0) : usage === undefined ? 0 : totalOf(usage)
-      if (id !== undefined || amount > 0) spendingOf(share)?.settle(page, id, amount)
+      const more = Math.max(0, amount - one.charged)
+      if (id !== undefined || more > 0) spendingOf(share)?.settle(page, id, more)
+      one.id = undefined
+      one.charged += more
     }
   }
 
@@ -154,7 +162,7 @@ export const compile = (
     const endMillis = windowMillis + budget.windowMillis
     const account: LedgerAccount = { budget: share.id, subject, windowMillis, endMillis }
     const next = (id: string | undefined): Effect.Effect<Admission> => {
-      open.push({ share, account, id })
+      open.push({ share, account, id, charged: 0 })
       return admitFrom(shares, at + 1, attempt, estimate, open)
     }
     const booked = ({ id, spent }: Booked): Effect.Effect<Admission> => {
@@ -164,7 +172,9 @@ export const compile = (
       }
       if (!budget.hard && spent >= limit) {
         const llm = attempt.exchange.notes?.llm
-        if (llm !== undefined) llm.overspent = [...(llm.overspent ?? []), budget.name]
+        if (llm !== undefined && llm.overspent?.includes(budget.name) !== true) {
+          llm.overspent = [...(llm.overspent ?? []), budget.name]
+        }
       }
       return next(id)
     }
@@ -182,6 +192,25 @@ export const compile = (
     return asked === undefined ? failed() : Effect.matchEffect(asked, { onFailure: failed, onSuccess: booked })
   }
 
+  /**
+   * For a call that goes on: what its answers used is charged, in the window in which they are charged, and the call goes
+   * on only while there is something left. What the next answer will come to nobody knows, so nothing is booked for it.
+   */
+  const renewing = (shares: ReadonlyArray<Share>, opened: Array<Open>, attempt: Try, account: Account) => {
+    let open = opened
+    account.watch((over) => settle(open, over))
+    account.renewed = Effect.suspend(() => {
+      settle(open, account)
+      const again: Array<Open> = []
+      return Effect.map(admitFrom(shares, 0, attempt, nothing, again), (admission) => {
+        if (admission.refusal !== undefined) return admission
+        for (const [i, one] of again.entries()) one.charged = open[i]?.charged ?? 0
+        open = again
+        return admission
+      })
+    })
+  }
+
   return {
     admit: (attempt, account, estimate) => {
       const own = ofHolder(attempt)
@@ -191,7 +220,7 @@ export const compile = (
       // A client that leaves between two bookings gives back the first.
       return Effect.onInterrupt(
         Effect.map(admitFrom(shares, 0, attempt, estimate(), open), (admission) => {
-          if (admission.refusal === undefined) account.watch((over) => settle(open, over))
+          if (admission.refusal === undefined) renewing(shares, open, attempt, account)
           return admission
         }),
         () => Effect.sync(() => settle(open, undefined)),

@@ -30,6 +30,17 @@ const withoutSignature = ({ headers }: Request): void => {
   }
 }
 
+/** Clients in browsers can set no header of a WebSocket but this one, so OpenAI's put their key there. */
+const protocolKey = "openai-insecure-api-key."
+
+const withoutProtocolKey = ({ headers }: Request): void => {
+  const offered = headers.get("sec-websocket-protocol")
+  if (offered?.includes(protocolKey) !== true) return
+  const kept = offered.split(",").filter((one) => !one.trim().startsWith(protocolKey))
+  if (kept.length === 0) headers.remove("sec-websocket-protocol")
+  else headers.set("sec-websocket-protocol", kept.join(",").trim())
+}
+
 /**
  * Takes the client's credential from wherever it stands. Where the gateway has a credential of its own it goes no
  * further; otherwise it is the one that is shown.
@@ -45,8 +56,9 @@ export const takeIn = (request: Request, auth: BackendAuth | undefined): void =>
     headers.remove(name)
   }
   if (auth?.auth !== undefined) {
-    if (auth.auth._tag !== "Passthrough") headers.remove("authorization")
-    return
+    if (auth.auth._tag === "Passthrough") return
+    headers.remove("authorization")
+    return withoutProtocolKey(request)
   }
   if (found !== undefined && found !== "" && !headers.has("authorization")) {
     headers.set("authorization", `Bearer ${found}`)

@@ -10,6 +10,7 @@ import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import { readUsage } from "../../../protocols/llm/readUsage.ts"
 import { answerIn, answerInEvents } from "../../../protocols/llm/said.ts"
 import type { Format, StreamTranslator, WireEvent } from "../../../protocols/llm/Translation.ts"
+import type { Usage } from "../../../protocols/llm/Usage.ts"
 import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
 import { type Coding, encodingOf } from "../../ports/Coding.ts"
@@ -35,6 +36,8 @@ export interface Delivery {
   readonly coding: Coding | undefined
   /** Everything is known that will be; counts what nobody said. */
   readonly settle: (received: Received | undefined) => void
+  /** One of the answers of a call that goes on has told what it used. */
+  readonly answered: (usage: Usage) => void
 }
 
 /** What a client was given of a stream that it, or the provider, left early. */
@@ -307,7 +310,7 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
   const { account, clock, idleMillis, settle } = delivery
   const { headers } = reply
   if (reply.tunnel !== undefined) {
-    const tunnel = watched(reply.tunnel, account, clock, () => settle(undefined))
+    const tunnel = watched(reply.tunnel, account, clock, delivery.answered, () => settle(undefined))
     return Effect.succeed(tunnel === undefined ? reply : { ...reply, tunnel })
   }
   const isReadable = uncoded(reply, delivery.coding)

@@ -98,14 +98,10 @@ export const examinations = (
       const template = templateOf(dispatch, { ...part, where })
       if (typeof template === "string") return Effect.succeed(unwell(template))
       const family = dispatch.endpoints.family(template)
-      const provider = compile(
-        dispatch,
-        ports,
-        part,
-        {},
-        (target) => family.to(target),
-        () => {},
-      )
+      const provider = compile(dispatch, ports, part, {}, (target) => family.to(target), {
+        over: () => {},
+        answered: () => {},
+      })
       const request = requestOf(part, provider.traits)
       const now = dispatch.clock.nowMillis()
       const own: Routed = shadowOf(exchange, request, now, now + EXAMINED_MILLIS, "Policy")

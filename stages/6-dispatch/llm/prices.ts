@@ -68,6 +68,18 @@ export const ratesFor = ({ rates, tiers }: Price, inputTokens: number): Rates =>
   return tier === undefined ? rates : { ...rates, ...tier.rates }
 }
 
+/** Of several answers. */
+export const costSum = (one: Cost, other: Cost): Cost => ({
+  total: one.total + other.total,
+  input: one.input + other.input,
+  output: one.output + other.output,
+  cacheRead: one.cacheRead + other.cacheRead,
+  cacheWrite: one.cacheWrite + other.cacheWrite,
+  reasoning: one.reasoning + other.reasoning,
+  inputAudio: one.inputAudio + other.inputAudio,
+  outputAudio: one.outputAudio + other.outputAudio,
+})
+
 const MILLION = 1_000_000
 
 const dollars = (tokens: number, rate: number | undefined): number => (tokens * (rate ?? 0)) / MILLION

@@ -256,6 +256,9 @@ export const reach = (
       account.watch(({ usage }) => {
         if (usage !== undefined || !mayComeAgain) chargeTokens(exchange, usage === undefined ? 0 : totalOf(usage))
       })
+      account.watchAlong(({ usage }) => {
+        if (usage !== undefined) chargeTokens(exchange, totalOf(usage))
+      })
       const admitted = account.operation === "countTokens" ? Effect.void : admitTokens(attempt, account.countedTokens)
       answered = Effect.flatMap(admitted, () => answering(account))
     }

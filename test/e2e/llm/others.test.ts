@@ -508,10 +508,10 @@ config:
     socket.send('{"type":"response.create"}')
     await until("the first answer is there", () => got.length === 3)
     socket.send('{"type":"response.create"}')
-    await until("both have heard", () => got.length === 5)
+    await until("both have heard", () => got.length >= 5)
     expect(heard).toEqual(['{"type":"response.create"}', '{"type":"response.create"}'])
     expect(JSON.parse(got[0] ?? "").session.model).toBe("gpt-realtime-2026")
-    expect(got.slice(1).map((text) => JSON.parse(text).type)).toEqual([
+    expect(got.slice(1, 5).map((text) => JSON.parse(text).type)).toEqual([
       "response.output_text.delta",
       "response.done",
       "response.output_text.delta",
