@@ -70,6 +70,21 @@ export const flowing = (body: Flow | Bytes): Flow => {
   return held
 }
 
+/** Bytes that are at hand in pieces, and sent as they are: putting them into one would copy them for every reply. */
+export const pieces = (parts: ReadonlyArray<Uint8Array>): Body => {
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  return length === 0 ? empty : { _tag: "Flow", length, open: (sink) => writeAll(parts, sink) }
+}
+
+/** Holding back would save nothing: whatever is not taken yet is in memory all the same. */
+const writeAll = (parts: ReadonlyArray<Uint8Array>, sink: Sink): Source => {
+  for (const part of parts) sink.write(part)
+  sink.end(undefined)
+  return exhausted
+}
+
+const exhausted: Source = { resume: () => {}, cancel: () => {} }
+
 /** What the body declares to be its length. */
 export const lengthOf = (body: Body): number | undefined =>
   body._tag === "Empty" ? 0 : body._tag === "Bytes" ? body.bytes.byteLength : body.length

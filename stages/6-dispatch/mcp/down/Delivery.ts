@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { encodeSse } from "../../../../protocols/http/sse.ts"
 import type { Json } from "../../../../protocols/mcp/json.ts"
+import type { Body } from "../../../Body.ts"
 import type { Reply } from "../../../Exchange.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { limits } from "../limits.ts"
@@ -11,8 +12,8 @@ import { jsonReply } from "./replies.ts"
 export interface Delivery {
   /** A message that comes before the answer. */
   readonly push: (message: Json) => void
-  /** The answer; whatever comes after it is lost. `status` counts where nothing has been sent yet; so do its bytes. */
-  readonly finish: (message: Json, status: number, more?: ReadonlyArray<string>, encoded?: Uint8Array) => void
+  /** The answer; whatever comes after it is lost. `status` counts where nothing has been sent yet; so does what it was encoded to before. */
+  readonly finish: (message: Json, status: number, more?: ReadonlyArray<string>, encoded?: Body) => void
 }
 
 /** Where the messages of a stream go before they are written. */
@@ -80,7 +81,7 @@ export class HttpDelivery implements Delivery {
     if (!this.isFinished) this.begin().message(message)
   }
 
-  finish(message: Json, status: number, more: ReadonlyArray<string> = [], encoded?: Uint8Array): void {
+  finish(message: Json, status: number, more: ReadonlyArray<string> = [], encoded?: Body): void {
     if (this.isFinished) return
     this.isFinished = true
     const { channel } = this

@@ -10,6 +10,7 @@ import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
 import { mismatch } from "../../../../protocols/mcp/paramHeaders.ts"
 import { latest } from "../../../../protocols/mcp/revision.ts"
+import * as Body from "../../../Body.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import { limits } from "../limits.ts"
@@ -275,7 +276,7 @@ const deliver = (request: ModernRequest, delivery: HttpDelivery, ended: Ended, i
         return delivery.finish(JsonRpc.encodeError(id, error), statusOf(error))
       }
       const result = outcome.era === "legacy" ? resultToModern(method, outcome.result) : outcome.result
-      const encoded = outcome.encoded === undefined ? undefined : bytesOf(id, outcome.encoded)
+      const encoded = outcome.encoded === undefined ? undefined : bodyOf(id, outcome.encoded)
       return delivery.finish(JsonRpc.encodeResult(id, result), 200, [], encoded)
     }
   }
@@ -284,14 +285,8 @@ const deliver = (request: ModernRequest, delivery: HttpDelivery, ended: Ended, i
 const encoder = new TextEncoder()
 
 /** The answer with a result that was encoded before. */
-const bytesOf = (id: Json, { after, before, bytes }: Encoded): Uint8Array => {
-  const [head, tail] = [encoder.encode(`{"jsonrpc":"2.0","id":${id},"result":${before}`), encoder.encode(`${after}}`)]
-  const whole = new Uint8Array(head.byteLength + bytes.byteLength + tail.byteLength)
-  whole.set(head)
-  whole.set(bytes, head.byteLength)
-  whole.set(tail, head.byteLength + bytes.byteLength)
-  return whole
-}
+const bodyOf = (id: Json, { after, before, bytes }: Encoded): Body.Body =>
+  Body.pieces([encoder.encode(`{"jsonrpc":"2.0","id":${id},"result":${before}`), bytes, encoder.encode(`${after}}`)])
 
 export const noteError = (exchange: Exchange, error: Json): void => {
   const mcp = exchange.notes?.mcp

@@ -5,11 +5,11 @@ import { encodeError, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import * as Body from "../../../Body.ts"
 import type { Reply } from "../../../Exchange.ts"
 
-/** `text` may be encoded already. */
-export const jsonReply = (status: number, text: Json | Uint8Array, more: ReadonlyArray<string> = []): Reply => ({
+/** `text` may be a body already. */
+export const jsonReply = (status: number, text: Json | Body.Body, more: ReadonlyArray<string> = []): Reply => ({
   status,
   headers: new Headers(["content-type", "application/json", ...more]),
-  body: typeof text === "string" ? Body.text(text) : Body.bytes(text),
+  body: typeof text === "string" ? Body.text(text) : text,
   origin: "upstream",
 })
 
