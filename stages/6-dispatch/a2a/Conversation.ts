@@ -19,6 +19,9 @@ type Follower = (taskId: string | undefined, contextId: string | undefined) => E
 const decoder = new TextDecoder()
 const noneDue: ReadonlyArray<Effect.Effect<void>> = []
 
+/** What rules know it by when a client looks at a card, or at a list of agents: rules that name operations cover it, too. */
+const lookingAt = "GetAgentCard"
+
 export class Conversation {
   readonly seen: Seen
   readonly binding: Binding | undefined
@@ -292,6 +295,14 @@ export class Conversation {
     return textOf(said["taskId"]) ?? (isFields(said["status"]) ? textOf(said["id"]) : undefined)
   }
 
+  /** Whether it is only asked which agent this is, and not anything of it. */
+  get isLook(): boolean {
+    return this.seen._tag === "Card" || (this.isListed && !this.isCall)
+  }
+
+  /** Somebody asks which agents there are, and it is asked whether this is one for them. */
+  isListed = false
+
   get protocol(): "a2a" | "http" {
     return this.seen._tag === "Other" || this.seen._tag === "Keys" ? "http" : "a2a"
   }
@@ -302,13 +313,14 @@ export class Conversation {
       case "agent":
       case "binding":
       case "version":
-      case "operation":
       case "skill":
       case "taskId":
       case "contextId":
       case "taskOwner":
       case "pushUrl":
         return this[name]
+      case "operation":
+        return this.operation ?? (this.isLook ? lookingAt : undefined)
       case "method":
         return this.isCall ? this.method : undefined
       case "message":

@@ -88,6 +88,7 @@ export const memberOf = (
       notes.a2a = before ?? about(name)
       const agentBefore = notes.a2a.agent
       notes.a2a.agent = name
+      notes.a2a.isListed = true
       const judged = Effect.match(step.run(attempt), {
         onFailure: () => false,
         onSuccess: ({ _tag }) => _tag === "Pass",
@@ -95,7 +96,10 @@ export const memberOf = (
       return Effect.ensuring(
         Effect.flatMap(judged, (may) => (may ? exists : Effect.succeed(false))),
         Effect.sync(() => {
-          if (before !== undefined) before.agent = agentBefore
+          if (before !== undefined) {
+            before.agent = agentBefore
+            before.isListed = false
+          }
           if (before === undefined) delete notes.a2a
         }),
       )

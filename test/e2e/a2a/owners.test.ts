@@ -279,7 +279,7 @@ describe("rules", () => {
   })
 
   it("in Cedar name the agent by the request", async () => {
-    const policies = `{a2a: {bridge: {}}, authorization: {cedar: {action: 'has(a2a.operation) ? a2a.operation : "Look"', resource: {type: Agent, id: a2a.agent}, policies: 'permit (principal, action, resource == Agent::"weather");'}}}`
+    const policies = `{a2a: {bridge: {}}, authorization: {cedar: {action: a2a.operation, resource: {type: Agent, id: a2a.agent}, policies: 'permit (principal, action, resource == Agent::"weather");'}}}`
     const gateway = await gatewayFor(`
 backends:
 - name: both

@@ -20,7 +20,7 @@ routes:
       a2a: {bridge: {}}
       authorization:
         rules:
-        - deny: has(a2a.operation) && a2a.operation == "CancelTask"
+        - deny: a2a.operation == "CancelTask"
         - deny: has(a2a.pushUrl) && !a2a.pushUrl.startsWith("http://127.0.0.1:9/")
         - deny: has(a2a.message) && has(a2a.message.parts) && a2a.message.parts.exists(part, has(part.text) && part.text.contains("secret"))
 `)
@@ -68,6 +68,49 @@ describe.each(everyInterface)("a client that speaks $binding $version", (dialed)
       /authorization failed|denied|403/i,
     )
     expect(agent.behaviour.begun.length).toBe(before + 2)
+  })
+})
+
+describe.each([
+  [
+    "CEL",
+    (operations: string) => `rules: [{allow: 'a2a.operation in [${operations}]'}]`,
+    (operation: string) => `"${operation}"`,
+  ],
+  [
+    "Cedar",
+    (operations: string) =>
+      `cedar: {action: a2a.operation, resource: {type: Agent, id: a2a.agent}, policies: 'permit (principal, action in [${operations}], resource == Agent::"weather");'}`,
+    (operation: string) => `Action::"${operation}"`,
+  ],
+])("rules in %s that name operations", (_, rulesOf, named) => {
+  it.each([
+    [["GetAgentCard", "SendMessage"], ["weather"], 200, 200],
+    // For whoever may not look at an agent of a catalogue it does not exist.
+    [["SendMessage"], [], 404, 404],
+    [["GetAgentCard"], ["weather"], 200, 403],
+  ])("%j: lists show it, and its card and itself can be had", async (operations, listed, card, sent) => {
+    const behind = await gatewayFor(`
+backends:
+- name: all
+  a2a:
+    agents:
+    - name: weather
+      host: '127.0.0.1:${agent.port}'
+      policies: {a2a: {bridge: {}}, authorization: {${rulesOf(operations.map(named).join(", "))}}}
+routes: [{backends: [{backend: /all}]}]
+`)
+    try {
+      const at = `http://127.0.0.1:${behind.port}`
+      const { agents } = (await ask("GET", `${at}/agents`)).body as { readonly agents: ReadonlyArray<{ id: string }> }
+      expect(agents.map(({ id }) => id)).toEqual(listed)
+      expect((await ask("GET", `${at}/weather/.well-known/agent-card.json`)).status).toBe(card)
+      const params = { message: { messageId: "1", role: "ROLE_USER", parts: [{ text: "hi" }] } }
+      const call = { jsonrpc: "2.0", id: 1, method: "SendMessage", params }
+      expect((await ask("POST", `${at}/weather`, call, { "a2a-version": "1.0" })).status).toBe(sent)
+    } finally {
+      await behind.close()
+    }
   })
 })
 
