@@ -1,9 +1,9 @@
 /** Content codings, undone as the bytes pass (RFC 9110 §8.4). The libraries of Node do it off the event loop. */
-import * as zlib from "node:zlib"
 import type { Transform } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
 import { type Flow, type FlowFailure, flowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Coding } from "../../stages/ports/Coding.ts"
+import { zlib } from "./onDemand.ts"
 
 /** Nobody codes a body more often for a good reason. */
 const CODINGS_MAX = 2
@@ -12,12 +12,12 @@ const CODINGS_MAX = 2
 type Decoder = (first: number) => Transform
 
 const decoders: Readonly<Record<string, Decoder>> = {
-  gzip: () => zlib.createGunzip(),
-  "x-gzip": () => zlib.createGunzip(),
+  gzip: () => zlib().createGunzip(),
+  "x-gzip": () => zlib().createGunzip(),
   // Some send the bare stream under this name; its beginning is not that of the one with a head.
-  deflate: (first) => ((first & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()),
-  br: () => zlib.createBrotliDecompress(),
-  zstd: () => zlib.createZstdDecompress(),
+  deflate: (first) => ((first & 0x0f) === 8 ? zlib().createInflate() : zlib().createInflateRaw()),
+  br: () => zlib().createBrotliDecompress(),
+  zstd: () => zlib().createZstdDecompress(),
 }
 
 class DecodedFlow implements Flow, Sink, Source {

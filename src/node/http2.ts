@@ -4,18 +4,20 @@
  */
 import * as Effect from "effect/Effect"
 import * as crypto from "node:crypto"
-import * as http2 from "node:http2"
+import type * as http2 from "node:http2"
 import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
 import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
 import { ReadableFlow } from "./flow.ts"
+import * as onDemand from "./onDemand.ts"
 import { lookEveryMillis, queuedOf } from "./queued.ts"
 import type { NodeSocket } from "./socket.ts"
 import { join } from "./tunnel.ts"
 
-const { NGHTTP2_NO_ERROR } = http2.constants
+/** RFC 9113 §7. */
+const NO_ERROR = 0x0
 
 /**
  * Breaks a stream off with INTERNAL_ERROR. `close` with a code would first end it properly, and a client could take
@@ -278,7 +280,7 @@ class Call implements Incoming, Sink {
     if (flow === undefined) return
     const stop = (): void => {
       setImmediate(() => {
-        if (!stream.readableEnded && !stream.closed) stream.close(NGHTTP2_NO_ERROR)
+        if (!stream.readableEnded && !stream.closed) stream.close(NO_ERROR)
       })
     }
     if (stream.writableFinished) stop()
@@ -323,7 +325,7 @@ class Call implements Incoming, Sink {
     this.closed = true
     this.connection.closedCall(this)
     const { failure, finish, sent: bytes, stream } = this
-    const complete = this.ended && failure === undefined && stream.rstCode === NGHTTP2_NO_ERROR
+    const complete = this.ended && failure === undefined && stream.rstCode === NO_ERROR
     if (!complete) this.source?.cancel()
     if (finish !== undefined) {
       this.finish = undefined
@@ -372,7 +374,7 @@ class Connection implements HttpConnection {
     this.events = events
     const socket = owner.release()
     this.socket = socket
-    const session = http2.performServerHandshake(socket, optionsOf(settings))
+    const session = onDemand.http2().performServerHandshake(socket, optionsOf(settings))
     this.session = session
     session.on("error", () => {})
     session.on("stream", (stream, _headers, _flags, raw) => this.arrived(stream, raw))
@@ -451,7 +453,7 @@ class Connection implements HttpConnection {
       if (!session.destroyed) session.close()
     }
     const timer = setTimeout(close, LINGER_MILLIS).unref()
-    session.goaway(NGHTTP2_NO_ERROR, lastStreamId)
+    session.goaway(NO_ERROR, lastStreamId)
     session.ping(close)
   }
 

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as net from "node:net"
 import type { Duplex } from "node:stream"
-import { TLSSocket } from "node:tls"
+import type { TLSSocket } from "node:tls"
 import type { Address } from "../../stages/Connection.ts"
 import type {
   HandshakeFailed,
@@ -30,10 +30,13 @@ const addressOf = (host: string | undefined, port: number | undefined): Address 
 
 const none = new Uint8Array(0)
 
+/** Said by TLS sockets alone; to ask for their class would load it. */
+const isTls = (stream: Duplex): stream is TLSSocket => (stream as Partial<TLSSocket>).encrypted === true
+
 /** The connection that a TLS session was opened on. */
 const resetBelow = (stream: TLSSocket): void => {
   const { _parent: parent } = stream as unknown as { readonly _parent?: net.Socket }
-  if (parent !== undefined && parent.remotePort !== undefined && !(parent instanceof TLSSocket)) {
+  if (parent !== undefined && parent.remotePort !== undefined && !isTls(parent)) {
     parent.resetAndDestroy()
   }
 }
@@ -164,7 +167,7 @@ export class NodeSocket implements Socket, End {
     if (stream.destroyed) return
     if (isHttp2Stream(stream)) return http2.breakOff(stream)
     if (under !== undefined) under.reset()
-    else if (stream instanceof TLSSocket) resetBelow(stream)
+    else if (isTls(stream)) resetBelow(stream)
     // Only TCP knows resets; a unix socket has no remote port.
     // While an end is on its way Node refuses a reset, and loses the descriptor.
     else if (

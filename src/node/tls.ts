@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as crypto from "node:crypto"
 import type { Duplex } from "node:stream"
-import * as tls from "node:tls"
+import type * as tls from "node:tls"
 import type {
   ClientIdentity,
   HandshakeFailed,
@@ -12,6 +12,7 @@ import type {
   TlsFacts,
 } from "../../stages/ports/Network.ts"
 import type { ServerTls } from "../../ir/Tls.ts"
+import * as onDemand from "./onDemand.ts"
 
 export interface Secured {
   readonly stream: Duplex
@@ -75,7 +76,7 @@ const build = (source: ServerTls, digest: string, ticketSecret: Uint8Array | und
   if (!leaf.checkPrivateKey(key)) throw invalid("the private key does not belong to the certificate")
   const roots = source.clientCertificates === undefined ? undefined : rootsOf(source.clientCertificates.rootsPem)
   if (roots !== undefined && "_tag" in roots) throw roots
-  const native = tls.createSecureContext({
+  const native = onDemand.tls().createSecureContext({
     cert: certificatePem,
     key: Redacted.value(keyPem),
     minVersion: source.minVersion,
@@ -195,7 +196,8 @@ export const secure = (
       return resume(Effect.die(new Error("the context belongs to another platform")))
     }
     const client = context.source.clientCertificates
-    const socket = new tls.TLSSocket(stream, {
+    const { TLSSocket } = onDemand.tls()
+    const socket = new TLSSocket(stream, {
       isServer: true,
       secureContext: context.native,
       requestCert: client !== undefined,

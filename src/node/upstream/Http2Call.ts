@@ -1,6 +1,6 @@
 /** One request over HTTP/2 and its reply. */
 import * as Effect from "effect/Effect"
-import * as http2 from "node:http2"
+import type * as http2 from "node:http2"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { relayReply, relayTrailers } from "../../../protocols/http/hopByHop.ts"
 import { empty, flowFailure, type Flow, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
@@ -11,7 +11,10 @@ import type { Http2Pool, Http2Session, Waiting } from "./Http2Pool.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 
-const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_FLAG_END_STREAM } = http2.constants
+/** RFC 9113 §7, and the flag of §6.2. */
+const REFUSED_STREAM = 0x7
+const CANCEL = 0x8
+const END_STREAM = 0x1
 
 const names: Readonly<Record<number, string>> = {
   0: "NO_ERROR",
@@ -81,7 +84,7 @@ class Upload implements Sink {
 }
 
 const closeCancelled = (stream: http2.ClientHttp2Stream): void => {
-  if (!stream.closed) stream.close(NGHTTP2_CANCEL)
+  if (!stream.closed) stream.close(CANCEL)
 }
 
 const toFields = (headers: Headers | undefined): http2.OutgoingHttpHeaders => {
@@ -166,7 +169,7 @@ export class Http2Call implements Flow, Source, Waiting {
   private cancelStream(): void {
     const { stream, upload } = this
     if (stream === undefined || stream.closed) return
-    if (upload === undefined) stream.close(NGHTTP2_CANCEL)
+    if (upload === undefined) stream.close(CANCEL)
     else setImmediate(closeCancelled, stream)
   }
 
@@ -247,7 +250,7 @@ export class Http2Call implements Flow, Source, Waiting {
     this.waiting = false
     clearTimeout(this.timer)
     this.length = head.contentLength
-    const bodyless = (flags & NGHTTP2_FLAG_END_STREAM) !== 0 || this.request.method === "HEAD"
+    const bodyless = (flags & END_STREAM) !== 0 || this.request.method === "HEAD"
     if (bodyless) {
       this.complete = true
       stream.resume()
@@ -260,7 +263,7 @@ export class Http2Call implements Flow, Source, Waiting {
   private closed(stream: http2.ClientHttp2Stream, error: NodeJS.ErrnoException | undefined): void {
     const code = stream.rstCode
     if (this.waiting) {
-      if (code === NGHTTP2_REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
+      if (code === REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
         return this.refused(error?.code ?? "REFUSED_STREAM")
       }
       const name = error?.code

@@ -2,9 +2,10 @@
  * Sessions that speak HTTP/2. A request takes the first session with a free stream; another session is opened only
  * when all are full or are going away.
  */
-import * as http2 from "node:http2"
+import type * as http2 from "node:http2"
 import type * as net from "node:net"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
+import * as onDemand from "../onDemand.ts"
 import type { Connector, Purpose } from "./connect.ts"
 import { Failed, OtherVersion } from "./failure.ts"
 
@@ -53,7 +54,7 @@ export class Http2Session {
     this.pool = pool
     this.address = address
     this.ping = ping
-    const session = http2.connect("http://upstream", {
+    const session = onDemand.http2().connect("http://upstream", {
       createConnection: () => socket,
       maxHeaderListPairs: HEADERS_MAX,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },

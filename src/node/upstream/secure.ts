@@ -1,8 +1,9 @@
 /** TLS towards an upstream: what is trusted, what is shown, and whom the certificate must name. */
 import * as net from "node:net"
-import * as tls from "node:tls"
+import type * as tls from "node:tls"
 import * as Redacted from "effect/Redacted"
 import type { ClientTls } from "../../../ir/Tls.ts"
+import * as onDemand from "../onDemand.ts"
 import { Failed, tlsFailed } from "./failure.ts"
 
 let roots: Array<string> | undefined
@@ -10,8 +11,11 @@ let roots: Array<string> | undefined
 /** The system's roots and those of NODE_EXTRA_CA_CERTS; where there are none, the ones Node brings along. */
 const systemRoots = (): Array<string> => {
   if (roots === undefined) {
-    const system = tls.getCACertificates("system")
-    roots = system.length > 0 ? [...system, ...tls.getCACertificates("extra")] : tls.getCACertificates("default")
+    const system = onDemand.tls().getCACertificates("system")
+    roots =
+      system.length > 0
+        ? [...system, ...onDemand.tls().getCACertificates("extra")]
+        : onDemand.tls().getCACertificates("default")
   }
   return roots
 }
@@ -29,13 +33,13 @@ const contextOf = (spec: ClientTls): tls.SecureContext => {
     ...(spec.cipherSuites.length === 0 ? {} : { ciphers: spec.cipherSuites.join(":") }),
     ...(spec.keyExchangeGroups.length === 0 ? {} : { ecdhCurve: spec.keyExchangeGroups.join(":") }),
   }
-  if (spec.rootsPem !== undefined || spec.identity !== undefined) return tls.createSecureContext(options)
+  if (spec.rootsPem !== undefined || spec.identity !== undefined) return onDemand.tls().createSecureContext(options)
   // Parsing the system's roots takes milliseconds; everybody without roots of their own shares the result.
   const key = [spec.minVersion, spec.maxVersion, options.ciphers, options.ecdhCurve].join(" ")
   systemContexts ??= new Map()
   const known = systemContexts.get(key)
   if (known !== undefined) return known
-  const context = tls.createSecureContext(options)
+  const context = onDemand.tls().createSecureContext(options)
   systemContexts.set(key, context)
   return context
 }
@@ -59,7 +63,7 @@ type Check = (host: string, certificate: tls.PeerCertificate) => Error | undefin
 const checkOf = (spec: ClientTls, name: string): Check => {
   if (spec.verify !== "full") return () => undefined
   const names = spec.subjectAltNames
-  if (names.length === 0) return (_, certificate) => tls.checkServerIdentity(name, certificate)
+  if (names.length === 0) return (_, certificate) => onDemand.tls().checkServerIdentity(name, certificate)
   return (_, certificate) => {
     const uris = urisOf(certificate.subjectaltname)
     let error: Error | undefined
@@ -67,7 +71,7 @@ const checkOf = (spec: ClientTls, name: string): Check => {
       if (isUri(one)) {
         if (uris.includes(one)) return undefined
       } else {
-        const refused = tls.checkServerIdentity(one, certificate)
+        const refused = onDemand.tls().checkServerIdentity(one, certificate)
         if (refused === undefined) return undefined
         error = refused
       }
@@ -122,7 +126,7 @@ export class Securer {
     }
     let secured: tls.TLSSocket
     try {
-      secured = tls.connect(options)
+      secured = onDemand.tls().connect(options)
     } catch (error) {
       raw.destroy()
       return done(tlsFailed(error as Error), undefined)

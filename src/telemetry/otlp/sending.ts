@@ -2,7 +2,6 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { promisify } from "node:util"
-import { gzip } from "node:zlib"
 import type { Otlp } from "../../../ir/policy/Otlp.ts"
 import type { Method } from "../../../protocols/grpc/method.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
@@ -10,6 +9,7 @@ import { retryHintMillis } from "../../../protocols/http/retryAfter.ts"
 import type { Signal } from "../../../protocols/otlp/json.ts"
 import * as Body from "../../../stages/Body.ts"
 import { type Reply, Request } from "../../../stages/Exchange.ts"
+import { zlib } from "../../node/onDemand.ts"
 import { describe, type Transport } from "../../../stages/grpc/Transport.ts"
 import { unary } from "../../../stages/grpc/unary.ts"
 import type { Clock } from "../../../stages/ports/Timer.ts"
@@ -26,7 +26,7 @@ const retriedStatuses = new Set([429, 502, 503, 504])
 
 const taken: Sent = { _tag: "Taken" }
 
-const compressed = promisify(gzip)
+const compressed = (bytes: Uint8Array): Promise<Buffer> => promisify(zlib().gzip)(bytes)
 
 /** The way to a receiver, over gRPC or over HTTP. */
 export interface Way {
