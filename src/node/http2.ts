@@ -7,6 +7,7 @@ import * as crypto from "node:crypto"
 import type * as http2 from "node:http2"
 import type { Duplex } from "node:stream"
 import type { Headers } from "../../protocols/http/headers.ts"
+import { type RelayedRequest, relayRequest } from "../../protocols/http/hopByHop.ts"
 import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
@@ -83,6 +84,7 @@ class Call implements Incoming, Sink {
   readonly target: string
   readonly version = "2"
   readonly flat: Array<string>
+  readonly fields: RelayedRequest
   readonly authority: string | undefined
   readonly scheme: string | undefined
   readonly protocol: string | undefined
@@ -140,6 +142,7 @@ class Call implements Incoming, Sink {
     this.scheme = scheme
     this.protocol = protocol
     this.flat = flat
+    this.fields = relayRequest(flat, "2.0")
     this.flow =
       stream.endAfterHeaders || method === "CONNECT"
         ? undefined

@@ -18,7 +18,7 @@ import type {
   TlsContext,
 } from "../../stages/ports/Network.ts"
 import { isHttp2Stream } from "./ended.ts"
-import * as http1 from "./http1.ts"
+import * as downstream from "./downstream/ClientConnection.ts"
 import * as http2 from "./http2.ts"
 import { type End, relay } from "./relay.ts"
 import * as tls from "./tls.ts"
@@ -128,7 +128,7 @@ export class NodeSocket implements Socket, End {
   }
 
   http(version: "1" | "2", settings: HttpSettings, events: HttpEvents): HttpConnection {
-    return version === "1" ? http1.serve(this, settings, events) : http2.serve(this, settings, events)
+    return version === "1" ? downstream.serve(this, settings, events) : http2.serve(this, settings, events)
   }
 
   relay(other: Socket, overhearing?: Overhearing): Effect.Effect<Relayed> {

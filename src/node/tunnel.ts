@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { flowFailure } from "../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, Relayed, Socket } from "../../stages/ports/Network.ts"
-import { STATUS_CODES, validateHeaderName, validateHeaderValue } from "./builtinHttp.ts"
+import { reasonOf } from "../../protocols/http/reasons.ts"
+import { FieldLines } from "./http1/fieldLines.ts"
 import type { NodeSocket } from "./socket.ts"
 
 const delivered = ({ error, sentBytes }: Relayed): Delivered => ({
@@ -16,26 +17,14 @@ const delivered = ({ error, sentBytes }: Relayed): Delivered => ({
 export const join = (client: Socket, tunnel: Tunnel): Effect.Effect<Delivered> =>
   Effect.map("handOver" in tunnel ? tunnel.handOver(client) : client.relay(tunnel), delivered)
 
-/** Fields that would announce a body where none can be. */
-const framing = new Set(["content-length", "transfer-encoding"])
+const fieldLines = new FieldLines([])
 
-const headOf = (reply: Reply, offered: string | undefined): string => {
-  const { headers, status } = reply
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`
-  const flat = headers.written
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = flat[i] as string
-    const value = flat[i + 1] as string
-    if (framing.has(name.toLowerCase())) continue
-    validateHeaderName(name)
-    validateHeaderValue(name, value)
-    head += `${name}: ${value}\r\n`
-  }
-  if (status === 101) {
-    if (!headers.has("connection")) head += "connection: upgrade\r\n"
-    if (!headers.has("upgrade") && offered !== undefined) head += `upgrade: ${offered}\r\n`
-  }
-  return `${head}\r\n`
+const headOf = ({ headers, status }: Reply, offered: string | undefined): string => {
+  const lines = fieldLines.write(headers.written)
+  const protocol = headers.get("upgrade") ?? offered
+  const switched =
+    status !== 101 ? "" : `connection: upgrade\r\n${protocol === undefined ? "" : `upgrade: ${protocol}\r\n`}`
+  return `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}${switched}\r\n`
 }
 
 /** Writes the head of the reply to a client that speaks HTTP/1, and joins it with the tunnel. */

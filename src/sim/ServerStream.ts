@@ -1,5 +1,6 @@
 /** One request on a simulated connection, on the gateway's side: its body coming in, its reply going out. */
 import * as Effect from "effect/Effect"
+import { relayRequest } from "../../protocols/http/hopByHop.ts"
 import { type Body, discard, empty, type Flow, flowFailure, type FlowFailure } from "../../stages/Body.ts"
 import type { Sink, Source } from "../../stages/Body.ts"
 import type { Reply } from "../../stages/Exchange.ts"
@@ -92,6 +93,7 @@ export class ServerStream implements Flow, Source {
       target: request.path,
       version,
       flat,
+      fields: relayRequest(flat, version === "2" ? "2.0" : version),
       authority: version === "2" ? request.authority : undefined,
       scheme: version === "2" ? (serverName === undefined ? "http" : "https") : undefined,
       protocol: undefined,

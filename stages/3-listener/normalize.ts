@@ -1,7 +1,7 @@
 /** From what a parser gives to a request that every later stage can rely on; what two readers could read differently is refused. */
 import { parseAuthority } from "../../protocols/http/authority.ts"
 import { spellingOf } from "../../protocols/http/headers.ts"
-import { mayUpgradeTo, relayRequest } from "../../protocols/http/hopByHop.ts"
+import { mayUpgradeTo } from "../../protocols/http/hopByHop.ts"
 import { parseTarget } from "../../protocols/http/target.ts"
 import { Request } from "../Exchange.ts"
 import type { Incoming } from "../ports/Network.ts"
@@ -40,7 +40,7 @@ export const normalize = (incoming: Incoming, secure: boolean, keepsSpelling: bo
   const { protocol, version } = incoming
   const method = protocol === undefined ? incoming.method : "GET"
   if (protocol !== undefined && !mayUpgradeTo(protocol)) return invalid("protocol that no request can switch to")
-  const head = relayRequest(incoming.flat, version === "2" ? "2.0" : version)
+  const head = incoming.fields
   if (head.malformed !== undefined) return invalid(head.malformed)
   const target = parseTarget(method, incoming.target)
   if (target === undefined) return invalid("malformed request target")

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { RelayedRequest } from "../../protocols/http/hopByHop.ts"
 import type { ListenAddress } from "../../ir/Bind.ts"
 import type { ServerTls } from "../../ir/Tls.ts"
 import type { Body, FlowFailure } from "../Body.ts"
@@ -83,7 +84,7 @@ export interface Delivered {
   readonly failure: FlowFailure | undefined
 }
 
-/** A request as the parser gives it: nothing is removed, decoded or judged yet. */
+/** A request as the parser gives it. */
 export interface Incoming {
   readonly method: string
   /** The request target as written, or `:path`. */
@@ -91,6 +92,8 @@ export interface Incoming {
   readonly version: "1.0" | "1.1" | "2"
   /** Name, value, name, value … as received; without pseudo-headers. */
   readonly flat: Array<string>
+  /** The same, made ready for the next hop; may say that they are malformed. */
+  readonly fields: RelayedRequest
   /** `:authority` and `:scheme`, where the version has them. */
   readonly authority: string | undefined
   readonly scheme: string | undefined

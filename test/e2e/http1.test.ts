@@ -11,7 +11,7 @@ import {
   startGateway,
   until,
 } from "./harness.ts"
-import { HALF_CLOSED_SILENCE_MILLIS } from "../../src/node/http1.ts"
+import { HALF_CLOSED_SILENCE_MILLIS } from "../../src/node/downstream/ClientConnection.ts"
 
 const get = (path = "/", more = ""): string => `GET ${path} HTTP/1.1\r\nhost: x.test\r\n${more}\r\n`
 

@@ -23,7 +23,8 @@ import { authorityOf } from "./connect.ts"
 import { failureOf, OtherVersion } from "./failure.ts"
 import type { Http1Connection, Served } from "./Http1Connection.ts"
 import type { Http1Pool } from "./Http1Pool.ts"
-import { requestHead, Unwritable } from "./requestHead.ts"
+import { Unwritable } from "../http1/fieldLines.ts"
+import { requestHead } from "./requestHead.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 

@@ -2,18 +2,12 @@
 import type { Socket } from "node:net"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
-import { SMALL_BYTES_MAX, textOf } from "../oneWrite.ts"
+import { writeBetween } from "../http1/pieces.ts"
 import { trailerLines } from "./requestHead.ts"
 
 /** A head and a body of known length, in one write. */
-export const writeWhole = (socket: Socket, head: string, body: Uint8Array): void => {
-  const start = `${head}content-length: ${body.byteLength}\r\n\r\n`
-  if (body.byteLength <= SMALL_BYTES_MAX) return void socket.write(start + textOf(body), "latin1")
-  socket.cork()
-  socket.write(start, "latin1")
-  socket.write(body)
-  socket.uncork()
-}
+export const writeWhole = (socket: Socket, head: string, body: Uint8Array): void =>
+  void writeBetween(socket, `${head}content-length: ${body.byteLength}\r\n\r\n`, body, "")
 
 const flushHead = (body: RequestBody): void => body.flush()
 
@@ -73,14 +67,7 @@ export class RequestBody implements Sink {
     const before = chunked ? `${this.start()}${byteLength.toString(16)}\r\n` : this.start()
     const after = chunked ? "\r\n" : ""
     this.left -= byteLength
-    if (byteLength <= SMALL_BYTES_MAX) return socket.write(before + textOf(chunk) + after, "latin1")
-    if (before === "") return socket.write(chunk)
-    socket.cork()
-    socket.write(before, "latin1")
-    let more = socket.write(chunk)
-    if (after !== "") more = socket.write(after, "latin1")
-    socket.uncork()
-    return more
+    return writeBetween(socket, before, chunk, after)
   }
 
   end(trailers: Headers | undefined): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { relayRequest } from "../../../protocols/http/hopByHop.ts"
 import { empty, type Flow } from "../../../stages/Body.ts"
 import { Request } from "../../../stages/Exchange.ts"
 import { normalize } from "../../../stages/3-listener/normalize.ts"
@@ -6,18 +7,21 @@ import type { Incoming } from "../../../stages/ports/Network.ts"
 
 const flow: Flow = { _tag: "Flow", length: 1, open: () => ({ resume: () => {}, cancel: () => {} }) }
 
-const incoming = (more: Partial<Incoming> = {}): Incoming =>
-  ({
+const incoming = (more: Partial<Incoming> = {}): Incoming => {
+  const { flat = ["Host", "A.test:8080", "X-Own", "1"], version = "1.1" } = more
+  return {
     method: "GET",
     target: "/path?q=1",
-    version: "1.1",
-    flat: ["Host", "A.test:8080", "X-Own", "1"],
+    version,
+    flat,
+    fields: relayRequest(flat, version === "2" ? "2.0" : version),
     authority: undefined,
     scheme: undefined,
     protocol: undefined,
     body: empty,
     ...more,
-  }) as Incoming
+  } as Incoming
+}
 
 const read = (more: Partial<Incoming> = {}, secure = false, keeps = false) => {
   const result = normalize(incoming(more), secure, keeps)

@@ -1,0 +1,396 @@
+/**
+ * One connection of a client that speaks HTTP/1. Requests are served one after the other: a client may send ahead, but
+ * nothing it sent is read before the reply before it is on its way.
+ */
+import type * as Effect from "effect/Effect"
+import type { Socket } from "node:net"
+import type { RelayedRequest } from "../../../protocols/http/hopByHop.ts"
+import { reasonOf } from "../../../protocols/http/reasons.ts"
+import { type RequestHead, unreadable, type Unreadable } from "../../../protocols/http/requestHead.ts"
+import { flowFailure } from "../../../stages/Body.ts"
+import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
+import { dateLine } from "../http1/dateLine.ts"
+import { queuedOf } from "../queued.ts"
+import type { NodeSocket } from "../socket.ts"
+import { ClientCall } from "./ClientCall.ts"
+import { type RequestEvents, RequestReader } from "./RequestReader.ts"
+import type { Reading } from "./RequestFlow.ts"
+import { type Watch, watchFor } from "./watch.ts"
+
+/** How long what a client still sends is read and thrown away, so that closing does not destroy its reply on the way. */
+export const LINGER_MILLIS = 1_000
+
+/** How long a client that is not read from, or has closed its own half, may be left without a byte. */
+export const HALF_CLOSED_SILENCE_MILLIS = 5_000
+
+/** When an interim reply is repeated to a client that has closed its own half. */
+const PROBE_MILLIS = 100
+
+/** How much longer than it was told a client may leave its connection idle: its next request may be on its way. */
+const IDLE_MARGIN_MILLIS = 1_000
+
+const headTimeout: Unreadable = { status: 408, message: "request head timeout" }
+
+/** What is said about the connection to clients that may go on using it. */
+const persistences = new Map<number, string>()
+
+const persistenceFor = (idleMillis: number): string => {
+  const known = persistences.get(idleMillis)
+  if (known !== undefined) return known
+  const text = `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(idleMillis / 1_000)}\r\n`
+  persistences.set(idleMillis, text)
+  return text
+}
+
+const ignore = (): void => {}
+
+export class ClientConnection implements HttpConnection, RequestEvents, Reading {
+  readonly owner: NodeSocket
+  readonly socket: Socket
+  /** What replies say about it while it may be used again. */
+  readonly persistence: string
+  private readonly events: HttpEvents
+  private readonly settings: HttpSettings
+  private readonly reader: RequestReader
+  private readonly watch: Watch
+  private draining = false
+  private current: ClientCall | undefined
+  /** Its head was read; it begins when everything that came with it was read as well. */
+  private arrived: ClientCall | undefined
+  /** Wants the connection itself: an upgrade, or CONNECT. Nothing behind it is read as a request. */
+  private tunnel: ClientCall | undefined
+  /** What came behind the request that is being served. */
+  private ahead: Buffer | undefined
+  /** What arrived is no request, and nothing after it can be. */
+  private unreadable: Unreadable | undefined
+  private reading = false
+  private served = 0
+  private closing = false
+  private halfClosed = false
+  /** Runs while the rest of a body that nobody wanted is awaited. */
+  private skipping: NodeJS.Timeout | undefined
+  private watched: ClientCall | undefined
+  private watchedServed = 0
+  private watchedPart = false
+  private waitedMillis = performance.now()
+  private lastReceived = 0
+  private readMillis = 0
+  private lastQueued = 0
+  private writeMillis = 0
+  private lastWritten = 0
+  private silentMillis = 0
+
+  constructor(owner: NodeSocket, socket: Socket, settings: HttpSettings, events: HttpEvents) {
+    this.owner = owner
+    this.socket = socket
+    this.settings = settings
+    this.events = events
+    this.persistence = persistenceFor(settings.idleTimeoutMillis)
+    this.reader = new RequestReader(this, settings.headBytesMax, settings.headersMax)
+    this.watch = watchFor(settings)
+    if (socket.destroyed) return
+    this.watch.add(this)
+    socket.on("data", this.onData)
+    socket.on("end", this.onEnd)
+    socket.on("drain", this.onDrain)
+    socket.on("error", ignore)
+    socket.on("close", this.onClose)
+    socket.resume()
+  }
+
+  get closed(): Effect.Effect<void> {
+    return this.owner.closed
+  }
+
+  /** Whether a reply may say that the connection can be used again. */
+  get mayPersist(): boolean {
+    return !this.draining && !this.reader.stopped && (!this.halfClosed || this.ahead !== undefined)
+  }
+
+  isTunnel(call: ClientCall): boolean {
+    return this.tunnel === call
+  }
+
+  private readonly onData = (chunk: Buffer): void => {
+    if (this.closing || this.reader.stopped) return
+    this.read(this.ahead === undefined ? chunk : Buffer.concat([this.ahead, chunk]))
+  }
+
+  /** Reads until everything is read, or something that is being served has to be answered first. */
+  private read(chunk: Buffer): void {
+    this.ahead = undefined
+    this.reading = true
+    let at = 0
+    while (at >= 0 && at < chunk.byteLength && !this.closing) {
+      if (this.current !== undefined && this.reader.between) {
+        this.ahead = at === 0 ? chunk : chunk.subarray(at)
+        this.socket.pause()
+        break
+      }
+      at = this.reader.read(chunk, at)
+      const { arrived, tunnel } = this
+      if (tunnel !== undefined) {
+        this.waitForTunnel(tunnel, chunk.subarray(at))
+        break
+      }
+      if (arrived !== undefined) {
+        this.arrived = undefined
+        this.start(arrived)
+      }
+      if (this.unreadable !== undefined) this.broken(this.unreadable)
+      // Nothing behind a request that could be read in two ways is read at all.
+      if (this.reader.stopped) break
+    }
+    this.reading = false
+  }
+
+  private start(call: ClientCall): void {
+    this.current = call
+    try {
+      this.events.request(call)
+    } catch (error) {
+      this.socket.destroy(error instanceof Error ? error : undefined)
+    }
+  }
+
+  request(head: RequestHead, fields: RelayedRequest, body: Uint8Array | undefined): void {
+    const call = new ClientCall(this, head, fields, body)
+    if (this.reader.stopped && fields.malformed === undefined) this.tunnel = call
+    else this.arrived = call
+  }
+
+  data(chunk: Uint8Array): void {
+    const call = this.arrived ?? this.current
+    call?.flow?.push(chunk)
+  }
+
+  end(trailers: Array<string> | undefined): void {
+    if (this.skipping === undefined) {
+      const call = this.arrived ?? this.current
+      return call?.flow?.finish(trailers)
+    }
+    clearTimeout(this.skipping)
+    this.skipping = undefined
+  }
+
+  malformed(status: number, message: string): void {
+    this.unreadable = status === 400 ? unreadable(message) : { status, message }
+  }
+
+  holdBack(): void {
+    if (this.current !== undefined || this.arrived !== undefined) this.socket.pause()
+  }
+
+  goOn(): void {
+    if (this.ahead === undefined && this.socket.isPaused()) this.socket.resume()
+  }
+
+  /** Nobody reads until the tunnel stands, so the end of the stream is looked for here. */
+  private readonly look = (): void => {
+    if (this.socket.readableLength === 0) this.socket.destroy()
+  }
+
+  /** What follows is kept for the tunnel. */
+  private waitForTunnel(call: ClientCall, rest: Buffer): void {
+    const { socket } = this
+    socket.off("data", this.onData)
+    socket.pause()
+    // As new: it flows when somebody listens.
+    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
+    if (rest.byteLength > 0) socket.unshift(rest)
+    socket.once("readable", this.look)
+    this.start(call)
+  }
+
+  /** The connection stops being HTTP. */
+  handOver(): NodeSocket {
+    const { socket } = this
+    this.current = undefined
+    this.closing = true
+    this.watch.delete(this)
+    socket.off("readable", this.look)
+    socket.off("end", this.onEnd)
+    socket.off("drain", this.onDrain)
+    socket.off("close", this.onClose)
+    return this.owner
+  }
+
+  /** All of a reply is with the socket. */
+  written(call: ClientCall): void {
+    const { socket } = this
+    if (socket.writableLength === 0) this.finished(call)
+    else socket.write("", "latin1", () => this.finished(call))
+  }
+
+  /** The reply is with the kernel. */
+  private finished(call: ClientCall): void {
+    if (this.current !== call || this.socket.destroyed) return
+    this.served++
+    this.current = undefined
+    call.sentAll()
+    if (this.closing) return
+    if (!call.persists || call === this.tunnel) return this.closeSoon(call.unfinished)
+    if (call.unfinished) this.skipRest()
+    if (this.draining) return this.closeSoon(false)
+    // Otherwise whoever reads goes on.
+    if (this.reading) return
+    const { ahead } = this
+    if (ahead !== undefined) {
+      this.socket.resume()
+      this.read(ahead)
+    } else if (this.halfClosed) this.closeSoon(false)
+  }
+
+  /** Nothing that arrived can be answered but with this. */
+  private broken(reason: Unreadable): void {
+    this.events.malformed(reason.status, reason.message)
+    const { current } = this
+    if (current === undefined) this.refuse(reason)
+    else current.flow?.abandon(flowFailure("malformed", reason.message))
+  }
+
+  private refuse({ message, status }: Unreadable): void {
+    this.closing = true
+    const head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${dateLine()}connection: close\r\n`
+    const length = Buffer.byteLength(message)
+    this.socket.end(`${head}content-type: text/plain\r\ncontent-length: ${length}\r\n\r\n${message}`)
+    this.linger()
+  }
+
+  /** Ends the connection where a reply cannot go on; the client must not take what it has for the whole. */
+  breakOff(call: ClientCall): void {
+    if (call.endsByClosing) this.owner.reset()
+    this.socket.destroy()
+  }
+
+  /** Reads the little that is left of a body nobody wanted, but not for long. */
+  private skipRest(): void {
+    this.skipping = setTimeout(() => this.socket.destroy(), LINGER_MILLIS).unref()
+    this.goOn()
+  }
+
+  /** `unread` is whether the client may still be sending. */
+  private closeSoon(unread: boolean): void {
+    if (this.closing) return
+    this.closing = true
+    const { socket } = this
+    const lingers = unread || this.ahead !== undefined || this.reader.stopped || socket.isPaused()
+    socket.end()
+    if (lingers) this.linger()
+    else if (socket.writableFinished) socket.destroy()
+    else socket.once("finish", () => socket.destroy())
+  }
+
+  /** Our side is ended; the client gets a moment to read its reply. */
+  private linger(): void {
+    const { socket } = this
+    if (socket.destroyed) return
+    setTimeout(() => socket.destroy(), LINGER_MILLIS).unref()
+    socket.off("readable", this.look)
+    socket.resume()
+  }
+
+  private readonly onDrain = (): void => this.current?.drained()
+
+  private readonly onClose = (): void => {
+    this.closing = true
+    this.watch.delete(this)
+    clearTimeout(this.skipping)
+    const { current } = this
+    this.current = undefined
+    current?.lost()
+  }
+
+  /**
+   * The client sends nothing more: it waits for its reply, or it has left; both look alike until something is written.
+   * An interim reply is written twice: the first one makes a host without that connection reset it, the second notices.
+   */
+  private readonly onEnd = (): void => {
+    const { current, socket } = this
+    if (current !== undefined && current === this.tunnel) return
+    // Whoever follows events has no reason to end half of its connection: it has left, and its call need not wait for an event.
+    if (this.closing || current?.followed === true) return void socket.destroy()
+    this.halfClosed = true
+    this.silentMillis = performance.now()
+    if (!this.reader.between && !this.reader.stopped) {
+      this.reader.stop()
+      this.unreadable = unreadable("the connection ended in the middle of it")
+      this.broken(this.unreadable)
+    } else if (current === undefined) return this.closeSoon(false)
+    if (current !== undefined) this.probe()
+  }
+
+  private probe(): void {
+    this.current?.nudge()
+    setTimeout(() => this.current?.nudge(), PROBE_MILLIS).unref()
+  }
+
+  drain(): void {
+    if (this.draining) return
+    this.draining = true
+    // A connection that carried nothing yet was opened for a request that is on its way.
+    if (this.current === undefined && this.served > 0 && this.reader.between) this.closeSoon(false)
+  }
+
+  /** Looks for clients that neither send what is waited for nor read what is ready. */
+  lookAfter(nowMillis: number): void {
+    if (this.closing) return
+    const { current } = this
+    if (current === undefined) this.lookAfterPause(nowMillis)
+    else if (current !== this.tunnel) this.lookAfterCall(current, nowMillis)
+  }
+
+  private lookAfterPause(nowMillis: number): void {
+    const isPart = !this.reader.between
+    if (this.served !== this.watchedServed || isPart !== this.watchedPart) {
+      this.watchedServed = this.served
+      this.watchedPart = isPart
+      this.waitedMillis = nowMillis
+      return
+    }
+    if (this.skipping !== undefined) return
+    const { headTimeoutMillis, idleTimeoutMillis } = this.settings
+    const waited = nowMillis - this.waitedMillis
+    if (!isPart && this.served > 0) {
+      if (waited >= idleTimeoutMillis + IDLE_MARGIN_MILLIS) this.closeSoon(false)
+    } else if (waited >= headTimeoutMillis) {
+      this.reader.stop()
+      this.broken(headTimeout)
+    }
+  }
+
+  private lookAfterCall(current: ClientCall, nowMillis: number): void {
+    const { settings, socket } = this
+    if (this.watched !== current) {
+      this.watched = current
+      this.readMillis = nowMillis
+      this.writeMillis = nowMillis
+      this.silentMillis = nowMillis
+      this.lastReceived = 0
+    }
+    const { flow } = current
+    if (flow?.waiting !== true || flow.received !== this.lastReceived) {
+      this.lastReceived = flow?.received ?? 0
+      this.readMillis = nowMillis
+    } else if (nowMillis - this.readMillis >= settings.bodyIdleTimeoutMillis) {
+      flow.abandon(flowFailure("stalled", "request body timeout"))
+    }
+    const queued = queuedOf(socket)
+    if (queued === 0 || queued !== this.lastQueued) {
+      this.lastQueued = queued
+      this.writeMillis = nowMillis
+    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) socket.destroy()
+    // While nothing is read, as after the client's end, only writing finds out whether somebody is still there.
+    const isBlind = this.halfClosed || socket.isPaused()
+    if (!isBlind || socket.bytesWritten !== this.lastWritten) {
+      this.lastWritten = socket.bytesWritten
+      this.silentMillis = nowMillis
+    } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
+      if (!current.answered) this.probe()
+      else if (this.halfClosed) socket.destroy()
+    }
+  }
+}
+
+export const serve = (owner: NodeSocket, settings: HttpSettings, events: HttpEvents): HttpConnection =>
+  new ClientConnection(owner, owner.release() as Socket, settings, events)
