@@ -90,7 +90,7 @@ export const streams: Row = {
   floor: "bare proxy",
   bars: [{ of: "RSS per stream", max: 20, unit: "kB" }],
   run: async (lab) => {
-    const [first, more] = lab.settings.quick ? [AT_ONCE, AT_ONCE] : [500, 1_500]
+    const [first, more] = lab.settings.quick ? [AT_ONCE, AT_ONCE] : [1_000, 4_000]
     const bare = await slope(lab, await lab.floor({ collects: true }), first, more)
     const taken = await slope(lab, await lab.gateway({ collects: true }), first, more)
     return {

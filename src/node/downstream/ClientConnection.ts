@@ -10,6 +10,7 @@ import { type RequestHead, unreadable, type Unreadable } from "../../../protocol
 import { flowFailure } from "../../../stages/Body.ts"
 import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
+import { leave, listen, type Owner, stopReading } from "../http1/listening.ts"
 import { queuedOf } from "../queued.ts"
 import type { NodeSocket } from "../socket.ts"
 import { ClientCall } from "./ClientCall.ts"
@@ -42,9 +43,12 @@ const persistenceFor = (idleMillis: number): string => {
   return text
 }
 
-const ignore = (): void => {}
+/** Nobody reads until a tunnel stands, so the end of the stream is looked for here. */
+function lookForEnd(this: Socket): void {
+  if (this.readableLength === 0) this.destroy()
+}
 
-export class ClientConnection implements HttpConnection, RequestEvents, Reading {
+export class ClientConnection implements HttpConnection, RequestEvents, Reading, Owner {
   readonly owner: NodeSocket
   readonly socket: Socket
   /** What replies say about it while it may be used again. */
@@ -90,11 +94,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading 
     this.watch = watchFor(settings)
     if (socket.destroyed) return
     this.watch.add(this)
-    socket.on("data", this.onData)
-    socket.on("end", this.onEnd)
-    socket.on("drain", this.onDrain)
-    socket.on("error", ignore)
-    socket.on("close", this.onClose)
+    listen(socket, this)
     socket.resume()
   }
 
@@ -111,7 +111,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading 
     return this.tunnel === call
   }
 
-  private readonly onData = (chunk: Buffer): void => {
+  onData(chunk: Buffer): void {
     if (this.closing || this.reader.stopped) return
     this.read(this.ahead === undefined ? chunk : Buffer.concat([this.ahead, chunk]))
   }
@@ -185,20 +185,12 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading 
     if (this.ahead === undefined && this.socket.isPaused()) this.socket.resume()
   }
 
-  /** Nobody reads until the tunnel stands, so the end of the stream is looked for here. */
-  private readonly look = (): void => {
-    if (this.socket.readableLength === 0) this.socket.destroy()
-  }
-
   /** What follows is kept for the tunnel. */
   private waitForTunnel(call: ClientCall, rest: Buffer): void {
     const { socket } = this
-    socket.off("data", this.onData)
-    socket.pause()
-    // As new: it flows when somebody listens.
-    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
+    stopReading(socket)
     if (rest.byteLength > 0) socket.unshift(rest)
-    socket.once("readable", this.look)
+    socket.once("readable", lookForEnd)
     this.start(call)
   }
 
@@ -208,10 +200,8 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading 
     this.current = undefined
     this.closing = true
     this.watch.delete(this)
-    socket.off("readable", this.look)
-    socket.off("end", this.onEnd)
-    socket.off("drain", this.onDrain)
-    socket.off("close", this.onClose)
+    socket.off("readable", lookForEnd)
+    leave(socket)
     return this.owner
   }
 
@@ -286,13 +276,18 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading 
     const { socket } = this
     if (socket.destroyed) return
     setTimeout(() => socket.destroy(), LINGER_MILLIS).unref()
-    socket.off("readable", this.look)
+    socket.off("readable", lookForEnd)
     socket.resume()
   }
 
-  private readonly onDrain = (): void => this.current?.drained()
+  onDrain(): void {
+    this.current?.drained()
+  }
 
-  private readonly onClose = (): void => {
+  /** Its closing tells enough. */
+  onError(): void {}
+
+  onClose(): void {
     this.closing = true
     this.watch.delete(this)
     clearTimeout(this.skipping)
@@ -305,7 +300,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading 
    * The client sends nothing more: it waits for its reply, or it has left; both look alike until something is written.
    * An interim reply is written twice: the first one makes a host without that connection reset it, the second notices.
    */
-  private readonly onEnd = (): void => {
+  onEnd(): void {
     const { current, socket } = this
     if (current !== undefined && current === this.tunnel) return
     // Whoever follows events has no reason to end half of its connection: it has left, and its call need not wait for an event.

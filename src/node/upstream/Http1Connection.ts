@@ -5,6 +5,7 @@
 import type { Socket } from "node:net"
 import type { Relayed } from "../../../protocols/http/hopByHop.ts"
 import type { Flow, FlowFailure } from "../../../stages/Body.ts"
+import { leave, listen, type Owner } from "../http1/listening.ts"
 import type { Purpose } from "./connect.ts"
 import { Failed } from "./failure.ts"
 import type { Http1Pool } from "./Http1Pool.ts"
@@ -39,7 +40,7 @@ const announced = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i
 
 const lookAtIdle = (connection: Http1Connection): void => connection.look()
 
-export class Http1Connection implements ReplyEvents {
+export class Http1Connection implements ReplyEvents, Owner {
   private readonly pool: Http1Pool
   private readonly idleMillis: number
   private readonly reader = new ReplyReader(this)
@@ -91,11 +92,7 @@ export class Http1Connection implements ReplyEvents {
   private attach(socket: Socket): void {
     this.socket = socket
     this.lookAfter(performance.now(), this.idleMillis)
-    socket.on("data", this.onData)
-    socket.on("end", this.onEnd)
-    socket.on("error", this.onError)
-    socket.on("close", this.onClose)
-    socket.on("drain", this.onDrain)
+    listen(socket, this)
     // Whoever asked a proxy for the tunnel stopped reading.
     socket.resume()
   }
@@ -103,10 +100,7 @@ export class Http1Connection implements ReplyEvents {
   private detach(socket: Socket): void {
     this.socket = undefined
     clearTimeout(this.timer)
-    socket.off("data", this.onData)
-    socket.off("end", this.onEnd)
-    socket.off("close", this.onClose)
-    socket.off("drain", this.onDrain)
+    leave(socket)
   }
 
   private begin(call: Served): void {
@@ -144,25 +138,31 @@ export class Http1Connection implements ReplyEvents {
     this.socket?.resume()
   }
 
-  private readonly onData = (chunk: Buffer): void => {
+  onData(chunk: Buffer): void {
     const { call } = this
     this.reader.read(chunk)
     call?.told()
   }
 
-  private readonly onDrain = (): void => this.upload?.drained()
+  onDrain(): void {
+    this.upload?.drained()
+  }
 
-  private readonly onError = (error: Error): void => void (this.error ??= error)
+  onError(error: Error): void {
+    this.error ??= error
+  }
 
   /** The server sends nothing more, which is the end of some bodies. */
-  private readonly onEnd = (): void => {
+  onEnd(): void {
     const { call } = this
     if (this.reader.endsByClosing && this.error === undefined) this.end(undefined, true)
     else this.destroy()
     call?.told()
   }
 
-  private readonly onClose = (): void => this.lost(this.error ?? closedByUpstream())
+  onClose(): void {
+    this.lost(this.error ?? closedByUpstream())
+  }
 
   /** Nothing more will come of it. */
   private lost(error: Error): void {
@@ -213,9 +213,6 @@ export class Http1Connection implements ReplyEvents {
     this.closing = true
     this.upload = undefined
     this.detach(socket)
-    // As new: it flows when somebody listens.
-    socket.pause()
-    ;(socket as { readableFlowing: boolean | null }).readableFlowing = null
     if (rest.byteLength > 0) socket.unshift(rest)
     call.switched(status, head, socket)
   }
