@@ -27,12 +27,12 @@ const writable = fc.constantFrom<CredentialLocation>(
   { _tag: "Cookie", name: "a" },
 )
 const mode = fc.constantFrom("strict" as const, "optional" as const, "permissive" as const)
-const callee: Callee = { backend: { _tag: "Backend", backend: BackendKey.make("b") }, policies: [] }
+export const callee: Callee = { backend: { _tag: "Backend", backend: BackendKey.make("b") }, policies: [] }
 const jwksIn = fc.constantFrom(
   { _tag: "Inline" as const, text: keys },
   { _tag: "Remote" as const, url: `${issuer}/keys` },
 )
-const expression = fc.constantFrom(
+export const expression = fc.constantFrom(
   ...[
     'request.headers["x-a"]',
     "request.path",
@@ -55,8 +55,12 @@ const expression = fc.constantFrom(
     "request.method ==",
   ].map(cel),
 )
-const condition = fc.constantFrom(...["true", "false", "jwt.sub == 'ann'", "1 / 0 == 1", "has(jwt.scope)"].map(cel))
-const named = fc.array(fc.record({ name: fc.constantFrom("a", "x-b", ":status", ""), expression }), { maxLength: 2 })
+export const condition = fc.constantFrom(
+  ...["true", "false", "jwt.sub == 'ann'", "1 / 0 == 1", "has(jwt.scope)"].map(cel),
+)
+export const named = fc.array(fc.record({ name: fc.constantFrom("a", "x-b", ":status", ""), expression }), {
+  maxLength: 2,
+})
 const computedHeaders = fc.array(
   fc.record({ name: fc.constantFrom("x-b", ":path", ":authority", ":method", ":status", "host"), expression }),
   { maxLength: 2 },
@@ -65,7 +69,7 @@ const edits = fc.array(
   fc.record({ name: fc.constantFrom("x-a", ":path", "host", "x\nb", "") as fc.Arbitrary<never>, value: fieldValue }),
   { maxLength: 2 },
 )
-const headerEdits = fc.record({
+export const headerEdits = fc.record({
   add: edits,
   set: edits,
   remove: fc.array(fieldName as fc.Arbitrary<never>, { maxLength: 2 }),
@@ -78,7 +82,7 @@ const bodyMode = fc.constantFrom(
   "fullDuplexStreamed" as const,
 )
 const headMode = fc.constantFrom("send" as const, "skip" as const)
-const failureMode = fc.constantFrom("failClosed" as const, "failOpen" as const)
+export const failureMode = fc.constantFrom("failClosed" as const, "failOpen" as const)
 const transformation = fc.record(
   {
     metadata: named,

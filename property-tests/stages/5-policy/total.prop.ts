@@ -9,37 +9,17 @@ import * as Exit from "effect/Exit"
 import * as References from "effect/References"
 import * as fc from "fast-check"
 import type { BackendPolicies, TrafficPolicies } from "../../../ir/effective.ts"
-import { cedar } from "../../../src/node/cedar.ts"
-import { cryptography } from "../../../src/node/cryptography.ts"
 import * as Body from "../../../stages/Body.ts"
 import type { Routed } from "../../../stages/Exchange.ts"
-import { over } from "../../../stages/5-policy/Gate.ts"
 import { layer } from "../../../stages/5-policy/layer.ts"
 import { type Layer, requestOrder } from "../../../stages/5-policy/order.ts"
 import { settle } from "../../../stages/5-policy/settle.ts"
 import { backendSteps, gatewaySteps, type PolicyPorts, routeSteps } from "../../../stages/5-policy/steps.ts"
-import { computing } from "../../../test/stages/5-policy/computing.ts"
 import { flowOf, makeAttempt, makeExchange, makeReply } from "../../../test/stages/exchange.ts"
-import { type Answered, answered, asking, bytes, called, credentials, fields } from "./answers.ts"
+import { type Answered, answered, bytes, called, fields } from "./answers.ts"
 import { type Asked, asked, toldOf } from "./askers.ts"
 import { shapes } from "./policies.ts"
-
-const portsFor = (answer: Answered): PolicyPorts => {
-  const ports = computing()
-  const run = (effect: Effect.Effect<void>) =>
-    void Effect.runFork(Effect.provideService(effect, References.MinimumLogLevel, "None"))
-  const gate = over(
-    cryptography,
-    {
-      clock: ports.clock,
-      fetch: () => (answer.fails ? Effect.fail("gone") : Effect.succeed({ text: answer.text })) as never,
-      run,
-    },
-    undefined,
-    { cedar, ask: asking(answer), credentials: credentials(answer) },
-  )
-  return { ...ports, gate }
-}
+import { portsFor } from "./portsFor.ts"
 
 const seen = (
   ports: PolicyPorts,
