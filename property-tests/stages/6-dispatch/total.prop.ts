@@ -20,7 +20,7 @@ import { fault } from "../../../protocols/a2a/Fault.ts"
 import { fieldsOf } from "../../../protocols/a2a/Fields.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import type { JsonObject } from "../../../protocols/llm/Json.ts"
-import { formats } from "../../../protocols/llm/Translation.ts"
+import { chatFormats, formats } from "../../../protocols/llm/Translation.ts"
 import { Fields, isJson } from "../../../protocols/mcp/json.ts"
 import * as Body from "../../../stages/Body.ts"
 import type { Reply } from "../../../stages/Exchange.ts"
@@ -83,38 +83,47 @@ const turn = fc.oneof(
 const turns = fc.oneof(fc.array(turn, { maxLength: 3 }), anything)
 
 /** Of any format, or hardly of any. */
-const spoken = fc.record(
-  {
-    model: anything,
-    messages: turns,
-    system: turns,
-    input: turns,
-    contents: turns,
-    systemInstruction: fc.oneof(fc.record({ parts: turns }), anything),
-    system_instruction: turns,
-    instructions: anything,
-    stream: anything,
-    max_tokens: anything,
-    generationConfig: anything,
-    choices: fc.oneof(
-      fc.array(fc.record({ message: turn, delta: turn, finish_reason: anything }), { maxLength: 2 }),
-      anything,
-    ),
-    content: turns,
-    output: turns,
-    candidates: fc.array(fc.record({ content: turn }), { maxLength: 2 }),
-    // What agents and tools say.
-    message: turn,
-    parts: turns,
-    artifacts: turns,
-    status: anything,
-    history: turns,
-    metadata: anything,
-  },
-  { requiredKeys: [] },
-) as fc.Arbitrary<JsonObject>
+const spoken = fc.oneof(
+  fc.constant<JsonObject>({
+    messages: [{ role: "user", content: "secret" }],
+    input: "secret",
+    contents: [{ role: "user", parts: [{ text: "secret" }] }],
+    message: { role: "ROLE_USER", messageId: "m", parts: [{ text: "secret" }] },
+  }),
+  fc.record(
+    {
+      model: anything,
+      messages: turns,
+      system: turns,
+      input: turns,
+      contents: turns,
+      systemInstruction: fc.oneof(fc.record({ parts: turns }), anything),
+      system_instruction: turns,
+      instructions: anything,
+      stream: anything,
+      max_tokens: anything,
+      generationConfig: anything,
+      choices: fc.oneof(
+        fc.array(fc.record({ message: turn, delta: turn, finish_reason: anything }), { maxLength: 2 }),
+        anything,
+      ),
+      content: turns,
+      output: turns,
+      candidates: fc.array(fc.record({ content: turn }), { maxLength: 2 }),
+      // What agents and tools say.
+      message: turn,
+      parts: turns,
+      artifacts: turns,
+      status: anything,
+      history: turns,
+      metadata: anything,
+    },
+    { requiredKeys: [] },
+  ) as fc.Arbitrary<JsonObject>,
+)
 
 const said = fc.oneof(
+  fc.constant('{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"secret"}}]}'),
   spoken.map((one) => JSON.stringify(one)),
   fc
     .array(spoken, { maxLength: 3 })
@@ -140,11 +149,15 @@ interface Case {
 const cases: fc.Arbitrary<Case> = fc.record({
   answer: answered,
   asked,
-  format: fc.constantFrom(undefined, ...formats),
+  format: fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...chatFormats) },
+    { weight: 1, arbitrary: fc.constantFrom(undefined, ...formats) },
+  ),
   spoken,
   reply: fc.record({
     status: fc.constantFrom(200, 200, 200, 204, 400, 500),
     contentType: fc.constantFrom(
+      "application/json",
       "application/json",
       "text/event-stream",
       "application/vnd.amazon.eventstream",
@@ -175,10 +188,14 @@ const rule = fc.oneof(
     .constantFrom("ssn", "creditCard", "phoneNumber", "email", "caSin", "iban", "ipAddress", "secretKey")
     .map((entity) => ({ _tag: "Builtin", entity })),
   fc
-    .constantFrom("secret", ".*", "a*", "(", "\\b\\w+@", "$")
+    .constantFrom("secret", ".+", "a*", "(", "\\b\\w+@", "$")
     .map((pattern) => ({ _tag: "Pattern", pattern, name: "hidden" })),
 )
 const guardKind = fc.oneof(
+  fc.constantFrom(
+    { _tag: "Regex", action: "reject", rules: [{ _tag: "Pattern", pattern: ".+" }] },
+    { _tag: "Regex", action: "mask", rules: [{ _tag: "Pattern", pattern: ".+" }] },
+  ),
   fc.record({ _tag: fc.constant("Regex"), action, rules: fc.array(rule, { maxLength: 3 }) }),
   fc.record({ _tag: fc.constant("Keywords"), action, words: fc.constantFrom(["secret"], ["ignore all", "b"]) }),
   fc.record({ _tag: fc.constant("PromptInjection"), action, threshold: fc.constantFrom(0, 0.5, 2) }),
@@ -229,7 +246,7 @@ const promptGuard = fc.record({
         scope: fc.subarray(["systemPrompt", "messages", "toolOutput", "toolInput"], { minLength: 1 }),
       })
       .map(present),
-    { maxLength: 2 },
+    { minLength: 1, maxLength: 2 },
   ),
   response: fc.array(
     fc
