@@ -346,11 +346,12 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     if (this.skipping !== undefined) return
     const { headTimeoutMillis, idleTimeoutMillis } = this.settings
     const waited = nowMillis - this.waitedMillis
-    if (!isPart && this.served > 0) {
-      if (waited >= idleTimeoutMillis + IDLE_MARGIN_MILLIS) this.closeSoon(false)
-    } else if (waited >= headTimeoutMillis) {
+    if (isPart) {
+      if (waited < headTimeoutMillis) return
       this.reader.stop()
       this.broken(headTimeout)
+    } else if (waited >= (this.served > 0 ? idleTimeoutMillis + IDLE_MARGIN_MILLIS : headTimeoutMillis)) {
+      this.closeSoon(false)
     }
   }
 
