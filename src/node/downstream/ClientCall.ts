@@ -197,7 +197,11 @@ export class ClientCall implements Incoming, Sink {
     }
     this.head = this.headOf(status, headers, length)
     this.begun = true
+    const { socket } = this.connection
+    // What is at hand leaves in one system call.
+    socket.cork()
     const source = body.open(this)
+    socket.uncork()
     this.source = source
     if (this.closed) source.cancel()
     else if (!this.wrote) process.nextTick(flushHead, this)

@@ -219,9 +219,8 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     this.current = undefined
     call.sentAll()
     if (this.closing) return
-    if (!call.persists || call === this.tunnel) return this.closeSoon(call.unfinished)
+    if (!call.persists || call === this.tunnel || this.draining) return this.closeSoon(call.unfinished)
     if (call.unfinished) this.skipRest()
-    if (this.draining) return this.closeSoon(false)
     // Otherwise whoever reads goes on.
     if (this.reading) return
     const { ahead } = this
