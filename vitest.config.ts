@@ -1,7 +1,9 @@
 import { defineConfig } from "vitest/config"
 
+const setupFiles = ["./test/re2.ts"]
+
 const project = (name: string, include: ReadonlyArray<string>, more: Record<string, unknown> = {}) => ({
-  test: { name, include: [...include], exclude: ["**/node_modules/**"], passWithNoTests: true, ...more },
+  test: { name, include: [...include], exclude: ["**/node_modules/**"], passWithNoTests: true, setupFiles, ...more },
 })
 
 export default defineConfig({

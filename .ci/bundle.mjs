@@ -98,12 +98,22 @@ const inAscii = {
   },
 }
 
+/** What is required when it is first needed is in the bundle, too, and runs only then. */
+const onDemand = {
+  name: "on-demand",
+  transform: (code) =>
+    code.includes('createRequire(import.meta.url)("re2js")')
+      ? code.replace('createRequire(import.meta.url)("re2js")', 'require("re2js")')
+      : null,
+}
+
 /** The reader of configuration as it is when its code has been loaded, for this very program to go on from. */
 const snapshot = async (folder) => {
   const script = join(folder, "loadProcess.cjs")
   const build = await rolldown({
     input: join(root, "src/config/loadProcess.ts"),
     platform: "node",
+    plugins: [onDemand],
     logLevel: "silent",
   })
   await build.write({ file: script, format: "cjs", minify: true, codeSplitting: false })
@@ -121,7 +131,7 @@ const snapshot = async (folder) => {
 export const bundle = async (folder) => {
   rmSync(folder, { recursive: true, force: true })
   const entries = inputs()
-  const build = await rolldown({ input: entries, platform: "node", logLevel: "silent" })
+  const build = await rolldown({ input: entries, platform: "node", plugins: [onDemand], logLevel: "silent" })
   await build.write({
     dir: join(folder, "code"),
     format: "cjs",

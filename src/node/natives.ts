@@ -3,7 +3,10 @@ import * as Result from "effect/Result"
 import { createHash, randomUUID } from "node:crypto"
 import type { Natives, Regex } from "../../ir/cel/Natives.ts"
 import { compileProgram, textBound } from "../../stages/4-route/Regex.ts"
+import { provideRe2 } from "./re2.ts"
 import type { Clock } from "../../stages/ports/Timer.ts"
+
+provideRe2()
 
 const compileRegex = (pattern: string): Regex | string => {
   const compiled = compileProgram(pattern)

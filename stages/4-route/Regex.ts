@@ -4,7 +4,8 @@
  * backtrack is harder than what it saves.
  */
 import * as Result from "effect/Result"
-import { RE2JS } from "re2js"
+import type { RE2JS } from "re2js"
+import { engine } from "./re2.ts"
 
 export interface Regex {
   readonly pattern: string
@@ -55,7 +56,7 @@ export const compileProgram = (pattern: string): Result.Result<RE2JS, string> =>
   if (repetitions(pattern) > programSizeMax)
     return Result.fail(`the counted repetitions of the pattern add up to more than ${programSizeMax}`)
   try {
-    const program = RE2JS.compile(pattern)
+    const program = engine().compile(pattern)
     const size = program.programSize()
     if (size > programSizeMax)
       return Result.fail(`the pattern compiles to ${size} steps, at most ${programSizeMax} are allowed`)

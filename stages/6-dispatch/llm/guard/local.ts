@@ -1,6 +1,6 @@
 /** Guards that need nobody: patterns, recognisers and words. */
 import * as Result from "effect/Result"
-import { RE2JS } from "re2js"
+import type { RE2JS } from "re2js"
 import type { GuardKind, GuardRule } from "../../../../ir/policy/PromptGuard.ts"
 import type { Span } from "../../../../protocols/llm/guard/MaskedText.ts"
 import { MaskedText } from "../../../../protocols/llm/guard/MaskedText.ts"
