@@ -66,9 +66,11 @@ const ask = async (url: string, method: string, params: Json = {}) => {
 }
 
 const listed = async (url: string, member: string): Promise<ReadonlyArray<unknown>> => {
-  const result = (await ask(url, "tools/list"))?.result
-  const tools = (result?.["tools"] ?? []) as ReadonlyArray<Json>
-  return tools.map((one) => one[member])
+  const answer = await ask(url, "tools/list")
+  const tools = answer?.result?.["tools"]
+  // A list that failed shows nothing either.
+  if (!Array.isArray(tools)) throw new Error(`no list: ${JSON.stringify(answer)}`)
+  return (tools as ReadonlyArray<Json>).map((one) => one[member])
 }
 
 const names = (url: string): Promise<ReadonlyArray<unknown>> => listed(url, "name")
@@ -102,6 +104,22 @@ describe("a server under a tool lock", () => {
       const about = { book: { _tag: "Storage" as const }, server: "files", kind: "tool" as const, name: "read" }
       await Effect.runPromise(approve(by, about, undefined))
       await expect.poll(() => names(gateway.url), { timeout: 10_000 }).toEqual(["read", "list"])
+    } finally {
+      await gateway.close()
+      await server.close()
+    }
+  })
+
+  it("is looked at again while nobody asks for its list", async () => {
+    const { server, state } = await changeable([tool("read", "Reads a file."), tool("list", "Lists a folder.")])
+    const locks = inMemory(wall, digest)
+    const gateway = await mcpGateway(backendOf(server.url, "{mode: tofu, recheck: 50ms}"), { options: { locks } })
+    try {
+      expect(await names(gateway.url)).toEqual(["read", "list"])
+      state.tools = [tool("read", poisoned), tool("list", "Lists a folder.")]
+      await expect
+        .poll(() => Effect.runPromise(locks.findings), { timeout: 10_000 })
+        .toMatchObject([{ kind: "tool", name: "read", grade: "suspicious", action: "hidden" }])
     } finally {
       await gateway.close()
       await server.close()

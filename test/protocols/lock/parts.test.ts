@@ -5,7 +5,6 @@ import { difference, legible, rendered } from "../../../protocols/lock/differenc
 import { foldName } from "../../../protocols/lock/fold.ts"
 import { itemHash, type Leaf, rootOf } from "../../../protocols/lock/hash.ts"
 import { unveil } from "../../../protocols/lock/hidden.ts"
-import { shadows } from "../../../protocols/lock/shadow.ts"
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex")
 
@@ -75,17 +74,11 @@ describe("what is hidden", () => {
 })
 
 describe("names that pass for one another", () => {
-  it("are found under case, dashes and lookalikes; whoever came first keeps the name", () => {
+  it("are the same name under case, dashes and lookalikes", () => {
     expect(foldName("Read-File")).toBe(foldName("read_file"))
     expect(foldName("rеаd_filе")).toBe(foldName("read_file"))
     expect(foldName("read_fi1e")).toBe(foldName("read_file"))
     expect(foldName("read_file")).not.toBe(foldName("write_file"))
-    const [a, b, c] = [
-      { server: "one", name: "read_file" },
-      { server: "two", name: "ReadFile" },
-      { server: "two", name: "write_file" },
-    ] as const
-    expect(shadows([a, b, c])).toEqual([{ first: a, later: b }])
   })
 })
 

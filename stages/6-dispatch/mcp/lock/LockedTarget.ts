@@ -67,6 +67,9 @@ const refused = (message: string, data?: unknown): Outcome => ({
   era: "modern",
 })
 
+/** In place of the hash of what a client was shown: it was kept from it. */
+const kept = ""
+
 export interface LockedParts extends Omit<ServerLockOptions, "onChanged"> {
   readonly changed: Changed
 }
@@ -109,6 +112,9 @@ export class LockedTarget implements McpTarget {
 
   /** Somebody has approved something, or taken it back. */
   private decided(): void {
+    for (const client of this.clients.values()) {
+      for (const [name, hash] of client) if (hash === kept) client.delete(name)
+    }
     for (const { what } of lists) this.expire(what)
     for (const what of new Set(lists.map((one) => one.what))) this.parts.changed(what)
   }
@@ -289,7 +295,7 @@ export class LockedTarget implements McpTarget {
     })
   }
 
-  private showed({ kind }: Listed, caller: Caller, { shown }: Judged, isFirst: boolean): void {
+  private showed({ kind }: Listed, caller: Caller, { hidden, shown }: Judged, isFirst: boolean): void {
     const key = this.clientOf(caller)
     let client = this.clients.get(key)
     if (client === undefined) {
@@ -298,6 +304,7 @@ export class LockedTarget implements McpTarget {
       this.clients.set(key, (client = new Map()))
     }
     if (isFirst) for (const one of client.keys()) if (one.startsWith(`${kind} `)) client.delete(one)
+    for (const name of hidden) client.set(`${kind} ${name}`, kept)
     for (const { item } of shown) client.set(`${kind} ${item.name}`, item.hash)
   }
 
@@ -314,6 +321,8 @@ export class LockedTarget implements McpTarget {
           : Effect.succeed(unknown[kind](name))
       }
       const before = this.clients.get(this.clientOf(call.caller))?.get(`${kind} ${name}`)
+      // A server may say one thing in one session and another in the next: what counts is what this client was told.
+      if (this.lock.mode !== "observe" && before === kept) return Effect.succeed(unknown[kind](name))
       if (this.lock.mode !== "observe" && before !== undefined && !this.lock.isAsShown(before, shown.item)) {
         // Whoever decided to call it decided about something else.
         this.parts.changed(listed.what)
