@@ -26,14 +26,17 @@ export const runsTasks = (capabilities: Fields | undefined): boolean =>
 export const capabilitiesToModern = (capabilities: Fields): Fields =>
   (runsTasks(capabilities) ? declaringTasks(capabilities) : capabilities).without("tasks")
 
-/** What a server with the extension can do, as a client of 2025-11-25 is told. */
-export const capabilitiesToLegacy = (capabilities: Fields): Fields => {
-  if (!declaresTasks(capabilities)) return capabilities
-  const extensions = capabilities.object("extensions")?.without(tasksExtension)
-  return capabilities
-    .with("extensions", extensions === undefined || extensions.size === 0 ? undefined : extensions.toJson())
-    .with("tasks", legacyCapability)
+/** What a server with the extension can do, as clients are told whose revision knows no tasks. */
+export const withoutTasks = (capabilities: Fields): Fields => {
+  const rest = capabilities.without("tasks")
+  if (!declaresTasks(rest)) return rest
+  const extensions = rest.object("extensions")?.without(tasksExtension)
+  return rest.with("extensions", extensions === undefined || extensions.size === 0 ? undefined : extensions.toJson())
 }
+
+/** What a server with the extension can do, as a client of 2025-11-25 is told. */
+export const capabilitiesToLegacy = (capabilities: Fields): Fields =>
+  declaresTasks(capabilities) ? withoutTasks(capabilities).with("tasks", legacyCapability) : capabilities
 
 export type TaskStatus = "working" | "input_required" | "completed" | "failed" | "cancelled"
 

@@ -215,6 +215,54 @@ describe("a client that knows no tasks", () => {
   })
 })
 
+/** What each kind of server has that may be a task, and what is said in the end. */
+const inTheEnd = [
+  ["without tasks", "plain", "may", {}, "at once"],
+  ["of 2025-11-25", "old", "must", {}, "in the end"],
+  ["of the extension", "extension", "slow_compute", { seconds: 0.05, label: "e" }, "Computed e"],
+] as const
+
+/** Revisions that know no tasks, the extension included, which is one of requests without a session. */
+const before = ["2024-11-05", "2025-03-26", "2025-06-18"] as const
+
+describe.each(before)("a client of %s", (version) => {
+  it.each(inTheEnd)("has no tasks at a server %s, and every answer", async (_kind, server, tool, args, text) => {
+    const client = await begin(url(server), { version })
+    const shown = JSON.stringify(client.introduction["capabilities"])
+    expect(shown).not.toContain("tasks")
+    expect(textOf(await client.request("tools/call", { name: tool, arguments: args }))).toBe(text)
+    // What belongs to other revisions changes nothing.
+    expect(textOf(await withTask(client, tool, args))).toBe(text)
+    for (const method of ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update"]) {
+      expect(answerOf(await client.request(method, { taskId: "x" })).error, method).toMatchObject({ code: -32_601 })
+    }
+  })
+})
+
+describe.each([...before, "2025-11-25"])(
+  "a client of %s that declares the extension of a later revision",
+  (version) => {
+    it.each(inTheEnd)("has the answer of a server %s, in its own words", async (_kind, server, tool, args, text) => {
+      const client = await begin(url(server), { version, capabilities: tasked })
+      const answer = await client.request("tools/call", { name: tool, arguments: args })
+      expect(textOf(answer)).toBe(text)
+      expect(answerOf(answer).result?.["resultType"]).toBeUndefined()
+    })
+  },
+)
+
+describe("methods of the other kind of tasks", () => {
+  it.each(["plain", "old", "extension"] as const)("are none, in front of the server %s", async (server) => {
+    const client = await begin(url(server))
+    const update = answerOf(await client.request("tasks/update", { taskId: "x", inputResponses: {} }))
+    expect(update.error).toMatchObject({ code: -32_601 })
+    for (const method of ["tasks/list", "tasks/result"]) {
+      const said = await ask(url(server), method, { taskId: "x" }, { capabilities: tasked })
+      expect([said.status, answerOf(said).error?.["code"]]).toEqual([404, -32_601])
+    }
+  })
+})
+
 describe("a client of 2025-11-25", () => {
   it("is told of no tasks where there are none, and answered all the same", async () => {
     const client = await begin(url("plain"))

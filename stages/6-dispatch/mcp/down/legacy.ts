@@ -12,7 +12,7 @@ import type { Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Call, CallEvents, Outcome } from "../target/McpTarget.ts"
 import { type Delivery, HttpDelivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
-import { asTask, isAboutTasks, serveTask } from "./legacyTasks.ts"
+import { asTask, isAboutTasks, isForeignToTasks, serveTask } from "./legacyTasks.ts"
 import { endedBy, noteError } from "./modern.ts"
 import { accepted, jsonReply } from "./replies.ts"
 
@@ -47,6 +47,15 @@ const notified = (
     }
   }
 }
+
+/** What takes the place of the handshake and of the stream of a session, for whoever has neither. */
+const isOfNoSession = (method: string): boolean => method === "server/discover" || method === "subscriptions/listen"
+
+const noSuchMethod = (method: string): Outcome => ({
+  _tag: "Error",
+  error: JsonRpc.errorOf(JsonRpc.codes.methodNotFound, `Method not found: ${method}`),
+  era: "legacy",
+})
 
 /** Runs a request to its end, whether or not its client stays for it. */
 const run = (
@@ -98,7 +107,9 @@ const run = (
         )
       : isAboutTasks(session, method)
         ? serveTask(endpoint, session, call, delivery)
-        : federation.call(call)
+        : isOfNoSession(method) || isForeignToTasks(session, method)
+          ? Effect.succeed(noSuchMethod(method))
+          : federation.call(call)
   const isTask = method === "tools/call" && revision === "2025-11-25" && params?.has("task") === true
   const outcome = isTask ? Effect.map(asked, (one) => asTask(endpoint, session, one)) : asked
   let isDone = false

@@ -4,7 +4,7 @@ import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { negotiated, type Revision } from "../../../../protocols/mcp/revision.ts"
-import { capabilitiesToLegacy, tasksExtension } from "../../../../protocols/mcp/tasks.ts"
+import { capabilitiesToLegacy, withoutTasks } from "../../../../protocols/mcp/tasks.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import { listenAll } from "../federation/listening.ts"
@@ -73,11 +73,12 @@ const introduced = ({ capabilities, instructions, serverInfo }: Discovery, revis
     instructions: instructions === undefined ? undefined : JSON.stringify(instructions),
   }).toJson()
 
-/** Tasks as the only revision with a handshake that has them calls them. */
-const inRevision = (capabilities: Json, revision: Revision): Json =>
-  revision === "2025-11-25" && capabilities.includes(tasksExtension)
-    ? capabilitiesToLegacy(Fields.parse(capabilities) ?? Fields.empty).toJson()
-    : capabilities
+/** Tasks as the only revision with a handshake that has them calls them; the others know none. */
+const inRevision = (capabilities: Json, revision: Revision): Json => {
+  if (!capabilities.includes("tasks")) return capabilities
+  const fields = Fields.parse(capabilities) ?? Fields.empty
+  return (revision === "2025-11-25" ? capabilitiesToLegacy(fields) : withoutTasks(fields)).toJson()
+}
 
 /** `initialize`: a session begins, once it is known what can be promised. */
 export const initialize = (

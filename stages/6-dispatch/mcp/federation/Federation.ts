@@ -244,7 +244,8 @@ export class Federation {
     const { caller, params } = call
     const { fields } = capabilitiesOf(caller.capabilities)
     const wants = params?.has("task") === true
-    const takes = wants || declaresTasks(fields)
+    // The extension is one of requests without a session: whoever has one could not read such a task.
+    const takes = wants || (caller.session === undefined && declaresTasks(fields))
     const able: Call = { ...call, caller: { ...caller, capabilities: declaringTasks(fields).toJson() } }
     return Effect.flatMap(this.forward(member, wants ? able : call), (outcome) => {
       if (outcome._tag === "Result") {
