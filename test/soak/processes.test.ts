@@ -1,22 +1,90 @@
-/** Ten thousand processes begun and ended: nothing of them is left, in the system or in memory. */
-import { describe, expect, it } from "vitest"
+/**
+ * Ten thousand processes begun and ended: nothing of them is left, in the system or in memory. What the second half of them
+ * adds to the first is what is kept for each, since everything that is made once has been made by then.
+ */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { afterEach, describe, expect, it } from "vitest"
 import { make as makeProcesses } from "../../src/node/processes.ts"
-import { cycles as live, measure } from "../node/comingAndGoing.ts"
+import { mcpGateway, type McpGateway, begin } from "../e2e/mcp/harness.ts"
+import { makeDirectory } from "../e2e/standalone.ts"
+import { cycles as live, settled } from "../node/comingAndGoing.ts"
 
-const processes = makeProcesses()
 const cycles = Number(process.env["STDIO_CYCLES"] ?? 10_000)
+/** For each cycle of the second half. */
+const PROCESS_BYTES_MAX = 64
+/** A session that has ended is remembered by its number, so that nobody brings it back; one that is kept takes kilobytes. */
+const SESSION_BYTES_MAX = 256
+/** A page here and there moves while nothing is kept. */
+const NOISE_BYTES = 192 * 1_024
+const RESIDENT_BYTES_MAX = 24 * 1_024 * 1_024
+
+/** Lives through all of them, and shows that the second half of them added nothing. */
+const twoHalves = async (name: string, keptBytesMax: number, some: (count: number) => Promise<void>): Promise<void> => {
+  const half = Math.ceil(cycles / 2)
+  await some(Math.min(half, 1_000))
+  const before = await settled()
+  await some(half)
+  const middle = await settled()
+  await some(half)
+  const after = await settled()
+  const kept = (after.heldBytes - middle.heldBytes) / half
+  console.log(JSON.stringify({ name, cycles, before, middle, after, keptBytesPerCycle: Math.round(kept * 10) / 10 }))
+  expect(after.children).toBeLessThanOrEqual(before.children)
+  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2)
+  expect(after.heldBytes - middle.heldBytes).toBeLessThan(NOISE_BYTES + keptBytesMax * half)
+  expect(after.residentBytes - middle.residentBytes).toBeLessThan(RESIDENT_BYTES_MAX)
+}
+
+/** A server that costs next to nothing to start: it answers the handshake, and a list without tools. */
+const server = `
+while IFS= read -r line; do
+  id=\${line#*'"id":'}; id=\${id%%[,\\}]*}
+  case $line in
+    *'"method":"initialize"'*) result='{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}' ;;
+    *'"id"'*) result='{"tools":[]}' ;;
+    *) continue ;;
+  esac
+  printf '{"jsonrpc":"2.0","id":%s,"result":%s}\\n' "$id" "$result"
+done`
 
 describe.runIf(process.platform === "linux")("processes that come and go", () => {
-  it(`leave nothing behind after ${cycles} of them`, { timeout: 900_000 }, async () => {
-    await live(processes, 500)
-    const before = measure()
-    await live(processes, cycles)
-    const after = measure()
-    console.log(JSON.stringify({ cycles, before, after }))
+  let gateway: McpGateway | undefined
+  let folder: string | undefined
+  afterEach(async () => {
+    await gateway?.close()
+    gateway = undefined
+    if (folder !== undefined) fs.rmSync(folder, { recursive: true })
+    folder = undefined
+  })
+
+  it(`leave nothing behind after ${cycles} of them`, { timeout: 1_800_000 }, async () => {
+    const processes = makeProcesses()
+    await twoHalves("processes", PROCESS_BYTES_MAX, (count) => live(processes, count))
     expect(processes.count()).toBe(0)
-    expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2)
-    expect(after.children).toBeLessThanOrEqual(before.children)
-    expect(after.heapMegabytes).toBeLessThan(before.heapMegabytes + 16)
-    expect(after.residentMegabytes).toBeLessThan(before.residentMegabytes + 64)
+  })
+
+  it(`leave nothing behind after ${cycles} sessions that had one each`, { timeout: 1_800_000 }, async () => {
+    folder = makeDirectory()
+    const file = path.join(folder, "server.sh")
+    fs.writeFileSync(file, server)
+    const stdio = JSON.stringify({ cmd: "sh", args: [file] })
+    gateway = await mcpGateway(`{targets: [{name: local, protocol: legacy, stdio: ${stdio}}]}`)
+    const { url } = gateway
+    const one = async (): Promise<void> => {
+      const session = await begin(url)
+      const listed = await session.request("tools/list")
+      expect(listed.messages.at(-1)?.result).toEqual({ tools: [] })
+      expect(await session.end()).toBe(200)
+      // The harness keeps every exchange, for whoever asks about it.
+      gateway?.told.exchanges.splice(0)
+    }
+    const chain = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) await one()
+    }
+    const AT_ONCE = 8
+    await twoHalves("sessions", SESSION_BYTES_MAX, async (count) => {
+      await Promise.all(Array.from({ length: AT_ONCE }, () => chain(Math.ceil(count / AT_ONCE))))
+    })
   })
 })

@@ -32,8 +32,8 @@ interface Known {
   readonly member: Member
 }
 
-/** How many sessions that are over are remembered, so that nobody brings them back by their name. */
-const endedMax = 100_000
+/** At least so many sessions that are over are remembered, so that nobody brings them back by their name; at most twice. */
+const endedMax = 50_000
 
 /** Everybody who proved nothing is one principal, which has room for many. */
 const sessionsMaxOf = (principal: string): number =>
@@ -58,7 +58,9 @@ export class McpState {
   private readonly watchers = new Map<string, Set<() => void>>()
   /** Ends streams that only wait. */
   private readonly ending = new Set<() => void>()
-  private readonly ended = new Set<string>()
+  /** Those that ended last, and those before them: the oldest are forgotten together. */
+  private ended = new Set<string>()
+  private endedBefore: ReadonlySet<string> = new Set()
   private described: ReadonlyMap<string, ReadonlyArray<Described>> = new Map()
   private sweeping: (() => void) | undefined = undefined
 
@@ -142,7 +144,7 @@ export class McpState {
   }
 
   /** Whether a session of that name was here and has ended. */
-  readonly hasEnded = (uid: string): boolean => this.ended.has(uid)
+  readonly hasEnded = (uid: string): boolean => this.ended.has(uid) || this.endedBefore.has(uid)
 
   /** The session is over: its calls are given up, and targets are told. */
   leave(session: DownSession): void {
@@ -153,7 +155,10 @@ export class McpState {
     const left = (this.byPrincipal.get(session.principal) ?? 1) - 1
     if (left > 0) this.byPrincipal.set(session.principal, left)
     else this.byPrincipal.delete(session.principal)
-    if (this.ended.size >= endedMax) this.ended.clear()
+    if (this.ended.size >= endedMax) {
+      this.endedBefore = this.ended
+      this.ended = new Set()
+    }
     this.ended.add(session.identity.uid)
     session.close()
     this.runtime.run(release(endpoint, session))
