@@ -346,10 +346,10 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         busy.set(fiber, `connection of ${socket.peer.host}:${socket.peer.port} at ${bind}`)
         fiber.addObserver(() => busy.delete(fiber))
       },
-      onSwap: (before, after) => {
+      onSwap: (before, after, changes) => {
         retired.add(before)
         before.use.retire(() => retired.delete(before))
-        spoken.reconcile(after, compilePorts.dispatch)
+        spoken.reconcile(after, compilePorts.dispatch, { from: before.snapshot, changes })
         for (const { bound, connection } of http) {
           if (isStale(bound, before, after)) connection.drain()
         }

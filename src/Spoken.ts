@@ -13,6 +13,7 @@ import { asking } from "../stages/5-policy/ask.ts"
 import type { Expressions } from "../stages/5-policy/expression/Expressions.ts"
 import { apiDocuments, fetchDocument } from "../stages/5-policy/fetchDocument.ts"
 import type { Fetched } from "../stages/5-policy/RemoteDocument.ts"
+import type { ProbedRoutes, Step } from "../stages/6-dispatch/llm/ProbedRoutes.ts"
 import type { Watched } from "../stages/6-dispatch/llm/Watched.ts"
 import type { Register } from "../stages/6-dispatch/mcp/oauth/register.ts"
 import type { DispatchPorts, Protocols } from "../stages/6-dispatch/ports.ts"
@@ -75,7 +76,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
   const protocols: Writable<Protocols> = {}
   const remembered: Writable<Remembered> = {}
   let register: Register | undefined
-  let watched: Watched | undefined
+  let watched: { readonly routes: ProbedRoutes; readonly providers: Watched } | undefined
 
   const probing = yield* FiberSet.make<void>()
   const runProbes = yield* FiberSet.runtime(probing)()
@@ -109,7 +110,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
       ...(replies === undefined ? {} : { redis: replies }),
     }
     remembered.llm = new llm.LlmState(makeTokens(), yield* spendings, kept, coding)
-    watched = new llm.Watched(remembered.llm, clock, runProbes)
+    watched = { routes: new llm.ProbedRoutes(), providers: new llm.Watched(remembered.llm, clock, runProbes) }
     protocols.llm = llm
   })
 
@@ -192,11 +193,11 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
     connected,
     digest: seals.digest,
     /** Called after every change. */
-    reconcile: ({ heritage, snapshot }: Plan, dispatch: DispatchPorts): void => {
+    reconcile: ({ heritage, snapshot }: Plan, dispatch: DispatchPorts, step: Step): void => {
       remembered.mcp?.reconcile(snapshot)
-      if (watched === undefined || protocols.llm === undefined || heritage === undefined) return
+      if (watched === undefined || heritage === undefined) return
       const { attachments, services } = heritage
-      watched.update(protocols.llm.probesOf(dispatch, { snapshot, attachments, services }, snapshot))
+      watched.providers.update(watched.routes.next(dispatch, { snapshot, attachments, services }, step))
     },
     /** Whoever only waits is asked to come again elsewhere. */
     drain: (): void => remembered.mcp?.drain(),

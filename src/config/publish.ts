@@ -36,7 +36,7 @@ export interface PublishPorts {
   readonly connectionsMax: number
   readonly onSocket: (bind: BindKey, socket: Socket) => void
   /** Called after the swap, with what served before. */
-  readonly onSwap: (before: Plan, after: Plan) => void
+  readonly onSwap: (before: Plan, after: Plan, changes: Changes) => void
 }
 
 const addressKey = (address: ListenAddress): string | undefined => {
@@ -167,7 +167,7 @@ export const make = (ports: PublishPorts, live: Live) => {
       const gone = [...opened.keys()].filter((key) => !wanted.has(key))
       return Effect.andThen(
         Effect.forEach(gone, close, { discard: true }),
-        Effect.sync(() => ports.onSwap(before, plan)),
+        Effect.sync(() => ports.onSwap(before, plan, changes)),
       )
     })
     return { commit, abort } satisfies Prepared

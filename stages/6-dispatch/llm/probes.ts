@@ -9,6 +9,7 @@ import type { Backend } from "../../../ir/Backend.ts"
 import type { LlmProvider } from "../../../ir/backend/Llm.ts"
 import type { BackendPolicy } from "../../../ir/Policy.ts"
 import type { ActiveHealth } from "../../../ir/policy/Health.ts"
+import type { Route } from "../../../ir/Route.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import * as Body from "../../Body.ts"
 import { Request } from "../../Exchange.ts"
@@ -36,7 +37,7 @@ const REPLY_BYTES_MAX = 65_536
 const asks = (policies: ReadonlyArray<BackendPolicy>): boolean =>
   policies.some((policy) => policy._tag === "Health" && policy.active !== undefined)
 
-const isAttached = ({ attachments }: Pick<Snapshot, "attachments">): boolean => {
+export const isAttached = ({ attachments }: Pick<Snapshot, "attachments">): boolean => {
   for (const { policy } of attachments.values()) if (policy._tag === "Backend" && asks([policy.policy])) return true
   return false
 }
@@ -46,41 +47,42 @@ type Models = Extract<Backend, { readonly _tag: "Llm" | "Models" }>
 const providersOf = (backend: Models): ReadonlyArray<LlmProvider> =>
   backend._tag === "Models" ? backend.models.map(({ provider }) => provider) : backend.groups.flat()
 
-/** Everything that is to be probed under a configuration, once each. */
+export const isModels = (backend: Backend | undefined): backend is Models =>
+  backend?._tag === "Llm" || backend?._tag === "Models"
+
+/** What a route has probed; nothing where it does not lead to models. `anywhere`: a policy that is attached may ask. */
 export const probesOf = (
   ports: DispatchPorts,
   surroundings: Place,
-  snapshot: Pick<Snapshot, "attachments" | "backends" | "routes">,
-): ReadonlyMap<string, Probe> => {
-  const probes = new Map<string, Probe>()
-  // Most configurations ask nobody, and a change of one route among thousands must not look at them all closely.
-  const anywhere = isAttached(snapshot)
-  for (const route of snapshot.routes.values()) {
-    for (const { backend: ref, policies } of route.backends) {
-      const backend = ref._tag === "Backend" ? snapshot.backends.get(ref.backend) : undefined
-      if (backend?._tag !== "Llm" && backend?._tag !== "Models") continue
-      if (
-        !anywhere &&
-        !asks(policies) &&
-        !asks(backend.policies) &&
-        !providersOf(backend).some((one) => asks(one.policies))
-      ) {
-        continue
-      }
-      const { where } = resolve(surroundings, [], ref, policies)
-      if (where._tag !== "Llm") continue
-      for (const part of where.parts) {
-        const id = `${backend.key} ${part.provider.name}`
-        const active = part.policies.Health?.active
-        if (active === undefined || probes.has(id)) continue
-        const scheme = part.policies.BackendTls === undefined ? "http" : "https"
-        const target = part.provider.target ?? traitsOf(part.provider.vendor).address(undefined)
-        const template = templateOf(ports, { ...part, where })
-        const authority = target === undefined ? undefined : authorityOf(target, scheme)
-        if (target === undefined || typeof template === "string") continue
-        const handle = ports.endpoints.family(template).to(target)
-        probes.set(id, { id, handle, scheme, authority: authority ?? "localhost", active })
-      }
+  { backends }: Pick<Route, "backends">,
+  anywhere: boolean,
+): ReadonlyArray<Probe> | undefined => {
+  let probes: Array<Probe> | undefined
+  for (const { backend: ref, policies } of backends) {
+    const backend = ref._tag === "Backend" ? surroundings.snapshot.backends.get(ref.backend) : undefined
+    if (!isModels(backend)) continue
+    probes ??= []
+    if (
+      !anywhere &&
+      !asks(policies) &&
+      !asks(backend.policies) &&
+      !providersOf(backend).some((one) => asks(one.policies))
+    ) {
+      continue
+    }
+    const { where } = resolve(surroundings, [], ref, policies)
+    if (where._tag !== "Llm") continue
+    for (const part of where.parts) {
+      const active = part.policies.Health?.active
+      if (active === undefined) continue
+      const scheme = part.policies.BackendTls === undefined ? "http" : "https"
+      const target = part.provider.target ?? traitsOf(part.provider.vendor).address(undefined)
+      const template = templateOf(ports, { ...part, where })
+      const authority = target === undefined ? undefined : authorityOf(target, scheme)
+      if (target === undefined || typeof template === "string") continue
+      const handle = ports.endpoints.family(template).to(target)
+      const id = `${backend.key} ${part.provider.name}`
+      probes.push({ id, handle, scheme, authority: authority ?? "localhost", active })
     }
   }
   return probes
