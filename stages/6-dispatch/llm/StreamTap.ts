@@ -4,6 +4,7 @@
  * be put after any of them; otherwise the bytes stay as they are.
  */
 import { isObject, type JsonObject } from "../../../protocols/llm/Json.ts"
+import * as Body from "../../Body.ts"
 
 /** Beyond, the rest of a stream is passed on without being understood. */
 const EVENT_BYTES_MAX = 4 * 1024 * 1024
@@ -11,6 +12,9 @@ const EVENT_BYTES_MAX = 4 * 1024 * 1024
 export const KEPT_BYTES_MAX = 64 * 1024
 /** … and where somebody will ask what was said. */
 export const HEARD_BYTES_MAX = 4 * 1024 * 1024
+
+/** A small piece costs several times its bytes where it is kept by itself; so many are, and then become one. */
+const LOOSE_MAX = 64
 
 const decoder = new TextDecoder()
 
@@ -111,6 +115,9 @@ export class StreamTap {
   private latest: Uint8Array | undefined
   private isBlind = false
   private readonly kept: Array<Uint8Array> = []
+  /** How many of these are gathered ones, and how much is in the others. */
+  private slabs = 0
+  private looseBytes = 0
   private keptBytes = 0
   private readonly keptBytesMax: number
   private isOver = false
@@ -182,7 +189,16 @@ export class StreamTap {
     if (this.keptBytes + byteLength <= this.keptBytesMax) {
       this.keptBytes += byteLength
       this.kept.push(bytes)
+      this.looseBytes += byteLength
+      if (this.kept.length - this.slabs >= LOOSE_MAX) this.gather()
     } else if (mentionsUsage(bytes)) this.latest = bytes
+  }
+
+  private gather(): void {
+    const loose = this.kept.splice(this.slabs)
+    this.kept.push(Body.join(loose, this.looseBytes))
+    this.slabs++
+    this.looseBytes = 0
   }
 
   /** What is left once the stream is over; a last event may lack its empty line. */
