@@ -167,7 +167,13 @@ describe("a token", () => {
     ["cut short", (t: Place["token"]) => t().slice(0, -5)],
     ["of a stranger's key", (t: Place["token"]) => signed(ec("k1"), "ES256", claimsOf(t()))],
     ["of nine thousand characters", () => "a".repeat(9000)],
-    ["in another script", () => "тoken.тoken.тoken".replace(/[^\x20-\x7e]/g, "?")],
+    // As the bytes of UTF-8, since no client sends characters.
+    ["in another script", () => Buffer.from("тoken.тoken.тoken").toString("latin1")],
+    [
+      "whose letters only look like those of a good one",
+      (t: Place["token"]) => Buffer.from(t().replace(/^e/, "е")).toString("latin1"),
+    ],
+    ["with a character that takes no room", (t: Place["token"]) => `${t()}${Buffer.from("\u200b").toString("latin1")}`],
     ["that is nothing", () => ""],
     ["of thirty thousand characters", (t: Place["token"]) => `${t()}${"A".repeat(30_000)}`],
     ["that names a key nobody has", (t: Place["token"]) => signed({ ...key, kid: "../k1" }, "ES256", claimsOf(t()))],
@@ -198,6 +204,26 @@ describe("a token", () => {
     expect(got.status).toBe(401)
     expect(got.headers.get("www-authenticate")).toMatch(/^Bearer (error="invalid_token", )?resource_metadata=/)
     expect(backend.requests.length).toBe(0)
+  })
+
+  it("of a mebibyte is no request, and costs nobody else anything", async () => {
+    const { backend, gateway, token, url } = await start()
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token()}${"A".repeat(1 << 20)}` }
+      const request = http.request(`${url}/mcp`, { agent: false, headers }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+      // What is left of so long a head meets a connection that has ended.
+      request.on("error", (error: NodeJS.ErrnoException) =>
+        ["EPIPE", "ECONNRESET"].includes(error.code ?? "") ? resolve(431) : reject(error),
+      )
+      request.end()
+    })
+    expect(status).toBe(431)
+    expect(gateway.told.exchanges).toEqual([])
+    expect(backend.requests.length).toBe(0)
+    expect((await fetch(`${url}/mcp`, bearer(token()))).status).toBe(200)
   })
 
   it("that is bad passes only where nobody is refused, unknown, and goes no further there either", async () => {

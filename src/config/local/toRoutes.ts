@@ -116,7 +116,7 @@ export const route = (
   draft.routes.set(key, {
     key,
     parent,
-    name: { name, namespace },
+    name: { name, namespace, ...present({ ruleName: one.ruleName }) },
     hostnames: hostnames(one.hostnames, [...path, "hostnames"], to),
     matches: one.matches === undefined ? [any] : one.matches.map((each, i) => match(each, [...path, "matches", i], to)),
     backends,
@@ -161,7 +161,7 @@ export const tcpRoute = (draft: Draft.Draft, one: TcpRoute, listener: ListenerKe
   draft.tcpRoutes.set(key, {
     key,
     listener,
-    name: { name, namespace },
+    name: { name, namespace, ...present({ ruleName: one.ruleName }) },
     hostnames: hostnames(one.hostnames, [...path, "hostnames"], to),
     backends,
   })
