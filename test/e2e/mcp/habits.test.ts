@@ -1,0 +1,176 @@
+/** What clients in the field do besides what the protocol says, and how each of it is answered. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import {
+  answerOf,
+  begin,
+  type Json,
+  legacy,
+  type McpGateway,
+  mcpGateway,
+  post,
+  type Scripted,
+  scripted,
+} from "./harness.ts"
+
+let server: Scripted
+let gateway: McpGateway
+beforeAll(async () => {
+  server = await scripted(
+    legacy(({ message, result }) =>
+      message.method === "tools/list"
+        ? result({ tools: [{ name: "hello", inputSchema: { type: "object" } }] })
+        : result({ content: [{ type: "text", text: "hello" }] }),
+    ),
+  )
+  gateway = await mcpGateway(`{targets: [{name: one, mcp: {host: "${server.url}"}}]}`)
+})
+afterAll(async () => {
+  await gateway.close()
+  await server.close()
+})
+
+const json = { "content-type": "application/json", accept: "application/json, text/event-stream" }
+const introduction = (version: string): Json => ({
+  jsonrpc: "2.0",
+  id: 0,
+  method: "initialize",
+  params: { protocolVersion: version, capabilities: {}, clientInfo: { name: "client", version: "1" } },
+})
+const list = { jsonrpc: "2.0", id: 1, method: "tools/list" }
+const toolsOf = (answer: { readonly result?: Json }): unknown => answer.result?.["tools"]
+
+describe("before there is a session", () => {
+  it.each([
+    // Clients look for a stream first, with the revision they are about to speak.
+    ["GET", { accept: "text/event-stream", "mcp-protocol-version": "2025-11-25" }, 400],
+    ["GET", { accept: "text/event-stream", "mcp-protocol-version": "2026-07-28" }, 405],
+    ["GET", { accept: "application/json" }, 406],
+    ["HEAD", {}, 405],
+    ["PUT", {}, 405],
+    ["DELETE", {}, 400],
+    ["DELETE", { "mcp-protocol-version": "2026-07-28" }, 405],
+    ["DELETE", { "mcp-session-id": "made-up" }, 404],
+    ["GET", { accept: "text/event-stream", "mcp-session-id": "made-up" }, 404],
+  ] as const)("%s with %j is answered by %i", async (method, headers, status) => {
+    const reply = await fetch(gateway.url, { method, headers })
+    await reply.arrayBuffer()
+    expect(reply.status).toBe(status)
+    if (status === 405) expect(reply.headers.get("allow")).toContain("POST")
+  })
+
+  it.each([
+    ["a ping", { jsonrpc: "2.0", id: 1, method: "ping" }],
+    ["a list", list],
+  ])("%s is told to begin, or answered where no session is asked for", async (_what, message) => {
+    const said = await post(gateway.url, message, { "mcp-session-id": "" })
+    expect([400, 404]).toContain(said.status)
+    expect(answerOf(said)).toMatchObject({ id: 1, error: {} })
+  })
+})
+
+describe.each(["2025-03-26", "2025-06-18", "2025-11-25"])("a client of %s", (version) => {
+  it.each([
+    ["only JSON", "application/json"],
+    ["anything", "*/*"],
+    ["both, the other way round and with weights", "text/event-stream;q=0.9, application/json;q=1.0"],
+  ])("that accepts %s is served", async (_what, accept) => {
+    const said = await post(gateway.url, introduction(version), { accept })
+    expect(said.status).toBe(200)
+    const own = { accept, "mcp-session-id": said.headers.get("mcp-session-id") ?? "" }
+    expect(toolsOf(answerOf(await post(gateway.url, list, own)))).toHaveLength(1)
+  })
+
+  it("that does not repeat the revision in a header is served in that of its session", async () => {
+    const said = await post(gateway.url, introduction(version))
+    const own = { "mcp-session-id": said.headers.get("mcp-session-id") ?? "" }
+    expect(answerOf(said).result?.["protocolVersion"]).toBe(version)
+    expect(toolsOf(answerOf(await post(gateway.url, list, own)))).toHaveLength(1)
+  })
+
+  it("may ping, and ask, before it says that it is ready", async () => {
+    const said = await post(gateway.url, introduction(version))
+    const own = { "mcp-session-id": said.headers.get("mcp-session-id") ?? "" }
+    expect(answerOf(await post(gateway.url, { jsonrpc: "2.0", id: 1, method: "ping" }, own))).toMatchObject({
+      result: {},
+    })
+    expect(toolsOf(answerOf(await post(gateway.url, list, own)))).toHaveLength(1)
+  })
+
+  it("that ends its session twice is told the second time that it is gone", async () => {
+    const client = await begin(gateway.url, { version })
+    expect(await client.end()).toBe(200)
+    expect(await client.end()).toBe(404)
+    expect((await client.request("tools/list")).status).toBe(404)
+  })
+
+  it("that introduces itself again begins another session, and the first one goes on", async () => {
+    const client = await begin(gateway.url, { version })
+    const again = await post(gateway.url, introduction(version), { "mcp-session-id": client.id })
+    expect(again.headers.get("mcp-session-id")).not.toBe(client.id)
+    expect(toolsOf(answerOf(await client.request("tools/list")))).toHaveLength(1)
+  })
+
+  it("that says what needs no answer gets none, whatever it says", async () => {
+    const client = await begin(gateway.url, { version })
+    for (const message of [
+      { method: "notifications/initialized" },
+      { method: "notifications/cancelled", params: { requestId: 404, reason: "too late" } },
+      { method: "notifications/made/up", params: {} },
+      { id: 12, result: {} },
+    ]) {
+      const said = await client.send(message)
+      expect([said.status, said.text], JSON.stringify(message)).toEqual([202, ""])
+    }
+  })
+
+  it("finds what belongs to requests without a session missing", async () => {
+    const client = await begin(gateway.url, { version })
+    for (const method of ["server/discover", "subscriptions/listen"]) {
+      expect(answerOf(await client.request(method, {})).error, method).toMatchObject({ code: -32_601 })
+    }
+  })
+
+  it.each([
+    ["zero", "0", 200],
+    ["a text", '"a"', 200],
+    ["an empty text", '""', 200],
+    ["a fraction", "1.5", 200],
+    ["larger than any integer", "123456789012345678901234567890", 200],
+    ["null", "null", 400],
+    ["a list", "[1]", 400],
+    ["true", "true", 400],
+  ])("numbers a request with %s", async (_what, id, status) => {
+    const client = await begin(gateway.url, { version })
+    const said = await post(gateway.url, `{"jsonrpc":"2.0","id":${id},"method":"ping"}`, {
+      "mcp-session-id": client.id,
+      "mcp-protocol-version": version,
+    })
+    expect(said.status).toBe(status)
+    if (status === 200) expect(said.text).toBe(`{"jsonrpc":"2.0","id":${id},"result":{}}`)
+    else expect(answerOf(said).error).toMatchObject({ code: -32_600 })
+  })
+})
+
+describe("several messages at once", () => {
+  it.each([
+    ["2025-03-26", 200],
+    ["2025-06-18", 400],
+    ["2025-11-25", 400],
+  ])("in %s are answered by %i", async (version, status) => {
+    const client = await begin(gateway.url, { version })
+    const batch = [
+      { jsonrpc: "2.0", method: "notifications/initialized" },
+      { ...list, id: "a" },
+      { ...list, id: 2, method: "ping" },
+    ]
+    const reply = await fetch(gateway.url, {
+      method: "POST",
+      headers: { ...json, "mcp-session-id": client.id },
+      body: JSON.stringify(batch),
+    })
+    expect(reply.status).toBe(status)
+    const answer = (await reply.json()) as ReadonlyArray<Json>
+    if (status === 200) expect(answer.map(({ id }) => id).toSorted()).toEqual([2, "a"])
+    else expect(answer).toMatchObject({ error: { code: -32_600 } })
+  })
+})
