@@ -81,19 +81,19 @@ export const serve = (options: ServeOptions): Effect.Effect<ReadonlyArray<Served
           message: `cannot listen on ${Address.format(options.address)}: ${error instanceof Error ? error.message : String(error)}. Free the address, or set \`config.${options.setting}\` or ${options.variable} to another one or to \`off\`.`,
         }),
       }),
-      (servers) => Effect.promise(() => Promise.all(servers.map(close))),
+      (servers) => Effect.promise(() => Promise.all(servers.map((server) => server.close()))),
     ),
     (servers) => servers.map(servedBy),
   )
 
-const servedBy = (server: http.Server): Served => {
-  const address = server.address()
+const servedBy = ({ listener }: Server): Served => {
+  const address = listener.address()
   return address === null || typeof address === "string"
     ? { path: address ?? "" }
     : { host: address.address, port: address.port }
 }
 
-const open = async (address: Address.Address, answer: Answering): Promise<ReadonlyArray<http.Server>> => {
+const open = async (address: Address.Address, answer: Answering): Promise<ReadonlyArray<Server>> => {
   switch (address._tag) {
     case "Off":
       return []
@@ -103,13 +103,13 @@ const open = async (address: Address.Address, answer: Answering): Promise<Readon
       return [await openIp(address.host, address.port, answer)]
     case "Localhost": {
       const first = await listen({ host: "127.0.0.1", port: address.port }, answer)
-      const { port } = first.address() as net.AddressInfo
+      const { port } = first.listener.address() as net.AddressInfo
       try {
         return [first, await listen({ host: "::1", port, ipv6Only: true }, answer)]
       } catch (error) {
         // A port the system chose may be taken on the other address, and that address need not exist.
         if (address.port === 0 || withoutIpv6.has(codeOf(error))) return [first]
-        await close(first)
+        await first.close()
         throw error
       }
     }
@@ -121,7 +121,7 @@ const withoutIpv6 = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL", "EPROTON
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ""
 
-const openIp = async (host: string, port: number, answer: Answering): Promise<http.Server> => {
+const openIp = async (host: string, port: number, answer: Answering): Promise<Server> => {
   try {
     return await listen({ host, port }, answer)
   } catch (error) {
@@ -130,7 +130,7 @@ const openIp = async (host: string, port: number, answer: Answering): Promise<ht
   }
 }
 
-const openUnix = async (path: string, answer: Answering): Promise<http.Server> => {
+const openUnix = async (path: string, answer: Answering): Promise<Server> => {
   try {
     return await listen({ path }, answer)
   } catch (error) {
@@ -151,29 +151,53 @@ const isStale = (path: string): Promise<boolean> =>
     probe.once("error", (error) => resolve(codeOf(error) === "ECONNREFUSED"))
   })
 
-const listen = (where: net.ListenOptions, answer: Answering): Promise<http.Server> =>
-  new Promise((resolve, reject) => {
+/** A server that loads Node's HTTP for its first client: many a gateway is never asked anything here. */
+class Server {
+  readonly listener: net.Server
+  private readonly answer: Answering
+  private http: http.Server | undefined
+
+  constructor(answer: Answering) {
+    this.answer = answer
+    this.listener = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.http ??= this.begin()
+      this.http.emit("connection", socket)
+    })
+    this.listener.maxConnections = connectionsMax
+  }
+
+  private begin(): http.Server {
     const server = createServer(
       { maxHeaderSize: headBytesMax, headersTimeout: requestTimeoutMillis, requestTimeout: requestTimeoutMillis },
-      (request, response) => void respond(request, response, answer),
+      (request, response) => void respond(request, response, this.answer),
     )
-    server.maxConnections = connectionsMax
-    server.once("error", reject)
-    server.listen(where, () => {
-      server.off("error", reject)
-      server.on("error", () => {})
+    // It never listens; this starts its watch over slow clients.
+    server.emit("listening")
+    return server
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      const force = setTimeout(() => this.http?.closeAllConnections(), closeMillis)
+      this.listener.close(() => {
+        clearTimeout(force)
+        resolve()
+      })
+      this.http?.close()
+    })
+  }
+}
+
+const listen = (where: net.ListenOptions, answer: Answering): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    const server = new Server(answer)
+    const { listener } = server
+    listener.once("error", reject)
+    listener.listen(where, () => {
+      listener.off("error", reject)
+      listener.on("error", () => {})
       resolve(server)
     })
-  })
-
-const close = (server: http.Server): Promise<void> =>
-  new Promise((resolve) => {
-    const force = setTimeout(() => server.closeAllConnections(), closeMillis)
-    server.close(() => {
-      clearTimeout(force)
-      resolve()
-    })
-    server.closeIdleConnections()
   })
 
 const respond = async (
