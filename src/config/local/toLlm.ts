@@ -277,8 +277,11 @@ const modelOf = (
   return {
     name: model.name,
     visibility: model.visibility ?? "public",
-    matches: (model.matches ?? []).map(({ headers = [] }) =>
-      headers.map((one) => ({ name: one.name.toLowerCase(), value: valueMatch(one.value) })),
+    matches: (model.matches ?? []).map(({ headers = [] }, i) =>
+      headers.map((one, j) => ({
+        name: one.name.toLowerCase(),
+        value: valueMatch(one.value, [...path, "matches", i, "headers", j, "value"], to),
+      })),
     ),
     ...present({
       authorization:

@@ -1,17 +1,38 @@
 /** What a request must look like, from the file's words to the snapshot's. */
+import * as Result from "effect/Result"
 import { any, type Match, type PathMatch, type ValueMatch } from "../../../ir/Match.ts"
+import { compileProgram } from "../../../stages/4-route/Regex.ts"
 import type { Path } from "../ConfigIssue.ts"
 import type { Mapping } from "./Mapping.ts"
 import type { HeaderMatch, RouteMatch } from "./match.ts"
 import { present } from "./present.ts"
 
-export const valueMatch = (value: HeaderMatch["value"]): ValueMatch =>
-  value.regex === undefined ? { _tag: "Exact", value: value.exact ?? "" } : { _tag: "Regex", pattern: value.regex }
+/** What was found out about patterns; many routes share one. */
+const judged = new WeakMap<Mapping, Map<string, string | undefined>>()
 
-const pathMatch = (path: NonNullable<RouteMatch["path"]>): PathMatch => {
-  if (path.exact !== undefined) return { _tag: "Exact", path: path.exact }
-  if (path.regex !== undefined) return { _tag: "Regex", pattern: path.regex }
-  return { _tag: "Prefix", path: path.pathPrefix === "" ? "/" : (path.pathPrefix ?? "/") }
+/** A pattern that does not compile would match nothing, which nobody means. */
+const pattern = (text: string, path: Path, to: Mapping): string => {
+  let known = judged.get(to)
+  if (known === undefined) judged.set(to, (known = new Map()))
+  if (!known.has(text)) {
+    const compiled = compileProgram(text)
+    known.set(text, Result.isFailure(compiled) ? compiled.failure : undefined)
+  }
+  const problem = known.get(text)
+  if (problem !== undefined) to.fail(path, problem, "Write an expression in RE2 syntax.")
+  return text
+}
+
+/** `path` leads to the value. */
+export const valueMatch = (value: HeaderMatch["value"], path: Path, to: Mapping): ValueMatch =>
+  value.regex === undefined
+    ? { _tag: "Exact", value: value.exact ?? "" }
+    : { _tag: "Regex", pattern: pattern(value.regex, [...path, "regex"], to) }
+
+const pathMatch = (one: NonNullable<RouteMatch["path"]>, path: Path, to: Mapping): PathMatch => {
+  if (one.exact !== undefined) return { _tag: "Exact", path: one.exact }
+  if (one.regex !== undefined) return { _tag: "Regex", pattern: pattern(one.regex, [...path, "regex"], to) }
+  return { _tag: "Prefix", path: one.pathPrefix === "" ? "/" : (one.pathPrefix ?? "/") }
 }
 
 const common = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"])
@@ -26,9 +47,15 @@ export const match = (one: RouteMatch, path: Path, to: Mapping): Match => {
     )
   }
   return {
-    path: one.path === undefined ? any.path : pathMatch(one.path),
+    path: one.path === undefined ? any.path : pathMatch(one.path, [...path, "path"], to),
     ...present({ method: one.method }),
-    headers: (one.headers ?? []).map(({ name, value }) => ({ name: name.toLowerCase(), value: valueMatch(value) })),
-    query: (one.query ?? []).map(({ name, value }) => ({ name, value: valueMatch(value) })),
+    headers: (one.headers ?? []).map(({ name, value }, i) => ({
+      name: name.toLowerCase(),
+      value: valueMatch(value, [...path, "headers", i, "value"], to),
+    })),
+    query: (one.query ?? []).map(({ name, value }, i) => ({
+      name,
+      value: valueMatch(value, [...path, "query", i, "value"], to),
+    })),
   }
 }

@@ -1002,9 +1002,9 @@ const guardKind = (guard: RequestGuard | ResponseGuard, path: Path, to: Mapping)
           _tag: "Webhook",
           target,
           headers: expressions(guard.webhook.headers),
-          forwardHeaderMatches: (guard.webhook.forwardHeaderMatches ?? []).map((match) => ({
+          forwardHeaderMatches: (guard.webhook.forwardHeaderMatches ?? []).map((match, i) => ({
             name: match.name.toLowerCase(),
-            value: valueMatch(match.value),
+            value: valueMatch(match.value, [...path, "webhook", "forwardHeaderMatches", i, "value"], to),
           })),
           ...present({ path: at }),
           bytesMin: minSizeBytes ?? 0,
