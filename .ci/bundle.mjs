@@ -3,7 +3,7 @@
  * It is run once, so that the code it needs at a start lies beside it in compiled form.
  */
 import { spawn, spawnSync } from "node:child_process"
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { rolldown } from "rolldown"
 import { endOnceItServes, freePort } from "./serving.mjs"
@@ -127,6 +127,9 @@ const snapshot = async (folder) => {
   rmSync(script)
 }
 
+/** What reads files of its own that lie beside it is taken along as it is. */
+const takenAlong = ["@cedar-policy/cedar-wasm/package.json", "@cedar-policy/cedar-wasm/nodejs"]
+
 /** Where its main file is. */
 export const bundle = async (folder) => {
   rmSync(folder, { recursive: true, force: true })
@@ -146,6 +149,9 @@ export const bundle = async (folder) => {
   // Where Node keeps what it compiles itself; without it, it would look for the place that the sources use.
   mkdirSync(join(folder, "cache"))
   writeFileSync(join(folder, "load.js"), loader)
+  for (const path of takenAlong) {
+    cpSync(join(root, "node_modules", path), join(folder, "node_modules", path), { recursive: true })
+  }
   for (const name of Object.keys(entries)) {
     writeFileSync(join(folder, `${name}.js`), `"use strict"\nrequire("./load.js").load("${name}.js")\n`)
   }

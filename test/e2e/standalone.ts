@@ -42,6 +42,8 @@ export const freePort = async (): Promise<number> => {
 }
 
 export interface Words {
+  /** The gateway from its sources, unless another one is meant. */
+  readonly program?: string
   readonly args?: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string | undefined>>
   /** For the process itself, ahead of the program. */
@@ -57,8 +59,8 @@ export class Standalone {
   /** The code, or the signal that ended it. */
   readonly ended: Promise<number | string>
 
-  constructor({ args = [], cwd, env = {}, input, node = [] }: Words) {
-    this.child = spawn(process.execPath, [...node, main, ...args], {
+  constructor({ args = [], cwd, env = {}, input, node = [], program = main }: Words) {
+    this.child = spawn(process.execPath, [...node, program, ...args], {
       env: { ...plainEnv(), ...env } as NodeJS.ProcessEnv,
       stdio: "pipe",
       ...(cwd === undefined ? {} : { cwd }),
