@@ -166,6 +166,11 @@ export const compile = (policy: ExtProc, ports: PolicyPorts, layer: Layer): Step
         conversation.finish()
         return undefined
       }
+      const { failedBeforeReply } = conversation
+      if (failedBeforeReply !== undefined) {
+        if (failureMode === "failClosed" || broken !== undefined) failed(failedBeforeReply)
+        return undefined
+      }
       const isHead = request.method === "HEAD"
       const show = Effect.suspend(() => {
         const attributes =

@@ -85,8 +85,11 @@ type Said =
 
 type SideName = "request" | "response"
 
-/** So many answers to nothing that was asked are a mistake. */
-const UNASKED_MAX = 64
+/** So many pieces of a body before anybody can take one are a mistake. */
+const WAITING_MAX = 64
+
+const unasked = "it answers what it was not asked"
+const afterItsEnd = "it answers a body that has ended"
 
 /**
  * What a side keeps of a streamed body that its reader does not take. Before that its source is held back, so there is
@@ -113,6 +116,10 @@ class Side {
   movedMillis = 0
   /** Called when the streamed body is over, whichever way it ended. */
   onOver: (() => void) | undefined
+  /** Questions without an answer so far. */
+  private readonly asked = new Set<string>()
+  /** Whether the body is streamed, which is answered in as many pieces as the processor likes, and who ended that. */
+  private streaming: "no" | "open" | "ended" | "dropped" = "no"
   private readonly queue: Array<Said> = []
   private waiting: ((said: Said) => void) | undefined
   private verdict: Said | undefined
@@ -121,6 +128,31 @@ class Side {
   constructor(name: SideName, shown: Shown) {
     this.name = name
     this.shown = shown
+  }
+
+  /** Why nothing more can be learned about it; known before it is shown where the processor failed earlier. */
+  get failure(): string | undefined {
+    return this.verdict?._tag === "Failed" ? this.verdict.reason : undefined
+  }
+
+  ask(kind: string): void {
+    if (this.streaming === "no" || !kind.endsWith("Body")) this.asked.add(kind)
+  }
+
+  /** Counts an answer against what was asked; a text says why it cannot have been meant. */
+  settle(kind: string): string | undefined {
+    if (this.asked.delete(kind)) return undefined
+    if (kind.endsWith("Headers") || this.streaming === "no") return unasked
+    return this.streaming === "ended" ? afterItsEnd : undefined
+  }
+
+  startStreaming(): void {
+    this.streaming = "open"
+  }
+
+  /** Nobody wants the streamed body any more, of which the processor cannot know yet. */
+  drop(): void {
+    if (this.streaming === "open") this.streaming = "dropped"
   }
 
   give(said: Said): string | undefined {
@@ -134,9 +166,12 @@ class Side {
       waiting(said)
       return undefined
     }
-    if (this.stream !== undefined && said._tag === "Response") return this.flow(said, this.stream)
+    if (said._tag === "Response") {
+      if (this.stream !== undefined) return this.flow(said, this.stream)
+      if (this.streaming === "ended" || this.streaming === "dropped") return undefined
+    }
     this.queue.push(said)
-    return this.queue.length > UNASKED_MAX ? "it answers what it was not asked" : undefined
+    return this.queue.length > WAITING_MAX ? "it sends a body before it was let through" : undefined
   }
 
   take(receive: (said: Said) => void): () => void {
@@ -167,8 +202,9 @@ class Side {
       const said = this.queue.shift()
       if (said === undefined) return undefined
       if (said._tag !== "Response") this.breakOff(said)
-      else if (this.stream === undefined) return "it answers a body that has ended"
-      else {
+      else if (this.stream === undefined) {
+        if (said.response.case?.endsWith("Body") === true) return afterItsEnd
+      } else {
         const problem = this.flow(said, this.stream)
         if (problem !== undefined) return problem
       }
@@ -204,6 +240,7 @@ class Side {
 
   private finish(stream: Body.HeldFlow, trailers: Headers | undefined): void {
     this.stream = undefined
+    this.streaming = "ended"
     this.onOver?.()
     stream.end(trailers)
   }
@@ -247,6 +284,8 @@ export class Conversation {
   private readonly options: Options
   private readonly sides: { readonly request: Side; readonly response: Side }
   private readonly draining = new Set<() => void>()
+  /** What the processor did wrong. */
+  private complaint: string | undefined
   private isTaking = false
   private isFinishing = false
   /** Bodies that are on their way to the processor, or whose trailers will be. */
@@ -274,6 +313,11 @@ export class Conversation {
   /** Why the request's body was broken off on its way to the upstream. */
   get broken(): string | undefined {
     return this.sides.request.broken
+  }
+
+  /** Why the processor cannot be shown the reply, where that is known before it comes. */
+  get failedBeforeReply(): string | undefined {
+    return this.hasResponseSide ? this.sides.response.failure : undefined
   }
 
   /** Nothing more will be asked: the processor is told as soon as it has been sent what is under way. */
@@ -309,6 +353,7 @@ export class Conversation {
             message.metadataContext = { $typeName: "envoy.config.core.v3.Metadata", filterMetadata: { ...metadata } }
           }
         }
+        if (request.case !== undefined) side.ask(request.case)
         return this.send(message)
       }
       const isBodiless = subject.isBodiless || subject.body._tag === "Empty"
@@ -322,9 +367,9 @@ export class Conversation {
           },
         })
       }
-      if (body === "fullDuplexStreamed" && !isBodiless) return this.stream(side, subject, send)
+      if (body === "fullDuplexStreamed" && !isBodiless) return this.stream(side, subject, send, headers)
       const begun = headers
-        ? Effect.flatMap(this.answer(side), (said) => this.onHeaders(side, said, subject))
+        ? Effect.flatMap(this.onlyAnswer(side), (said) => this.onHeaders(side, said, subject))
         : Effect.succeed<Next>("body")
       return Effect.flatMap(begun, (next) =>
         next === "done"
@@ -378,7 +423,14 @@ export class Conversation {
       this.tell(status.code === Code.OK ? { _tag: "Closed" } : { _tag: "Failed", reason: describe(status) })
       return false
     }
+    // Its own reply was its last word.
+    if (this.immediate !== undefined) return true
     const { dynamicMetadata, modeOverride, response } = event.message
+    const side = response.case?.startsWith("request") === true ? this.sides.request : this.sides.response
+    if (response.case !== undefined && response.case !== "immediateResponse") {
+      const problem = side.settle(response.case)
+      if (problem !== undefined) return this.fail(problem)
+    }
     const said = notesOf(dynamicMetadata)
     if (said !== undefined) this.options.note(said)
     switch (response.case) {
@@ -389,12 +441,8 @@ export class Conversation {
         this.tell({ _tag: "Immediate", response: response.value })
         this.call.end()
         return true
-      case "requestHeaders":
-      case "requestBody":
-      case "requestTrailers":
-        return this.give(this.sides.request, { _tag: "Response", response, mode: modeOverride })
       default:
-        return this.give(this.sides.response, { _tag: "Response", response, mode: modeOverride })
+        return this.give(side, { _tag: "Response", response, mode: modeOverride })
     }
   }
 
@@ -410,6 +458,7 @@ export class Conversation {
   }
 
   private fail(reason: string): false {
+    this.complaint ??= reason
     this.tell({ _tag: "Failed", reason })
     this.call.cancel()
     return false
@@ -440,6 +489,17 @@ export class Conversation {
         cancelTimer?.()
       })
     })
+  }
+
+  /** The next answer, once all that came along with it was read: one that is followed by nonsense does not count. */
+  private onlyAnswer(side: Side): Effect.Effect<Said> {
+    return Effect.flatMap(this.answer(side), (said) =>
+      said._tag === "Response"
+        ? Effect.map(Effect.yieldNow, (): Said =>
+            this.complaint === undefined ? said : { _tag: "Failed", reason: this.complaint },
+          )
+        : Effect.succeed(said),
+    )
   }
 
   // One side --------------------------------------------------------------------------------------------------------
@@ -490,7 +550,7 @@ export class Conversation {
 
   private body(side: Side, subject: Subject, send: Send): Effect.Effect<Outcome, string> {
     const { body, trailers } = side.shown
-    if (body === "fullDuplexStreamed") return this.stream(side, subject, send)
+    if (body === "fullDuplexStreamed") return this.stream(side, subject, send, false)
     if (body === "none") {
       if (trailers && subject.body._tag === "Flow") subject.body = this.withTrailers(side, subject.body, send)
       return Effect.succeed(proceed)
@@ -510,7 +570,7 @@ export class Conversation {
         const showsTrailers = trailers && rest !== undefined
         if (collected._tag === "Whole") subject.body = whole(collected)
         send(bodyMessage(side.name, bytes, collected._tag === "Whole" && !showsTrailers))
-        return Effect.flatMap(this.answer(side), (said) => {
+        return Effect.flatMap(this.onlyAnswer(side), (said) => {
           if (said._tag === "Closed") return Effect.succeed(proceed)
           if (said._tag === "Failed") return Effect.fail(said.reason)
           if (said._tag === "Immediate") return Effect.succeed<Outcome>(said)
@@ -541,7 +601,7 @@ export class Conversation {
     send: Send,
   ): Effect.Effect<Outcome, string> {
     send(trailersMessage(side.name, trailers))
-    return Effect.flatMap(this.answer(side), (said) => {
+    return Effect.flatMap(this.onlyAnswer(side), (said) => {
       if (said._tag === "Closed") return Effect.succeed(proceed)
       if (said._tag === "Failed") return Effect.fail(said.reason)
       if (said._tag === "Immediate") return Effect.succeed<Outcome>(said)
@@ -642,8 +702,9 @@ export class Conversation {
   }
 
   /** The body goes to the processor as it comes, and what the processor sends goes on in its place. */
-  private stream(side: Side, subject: Subject, send: Send): Effect.Effect<Outcome, string> {
+  private stream(side: Side, subject: Subject, send: Send, isHeadOpen: boolean): Effect.Effect<Outcome, string> {
     const { clock } = this.options
+    side.startStreaming()
     const sent = subject.body
     const back = new Body.HeldFlow(undefined)
     let trailers: Headers | undefined
@@ -707,6 +768,7 @@ export class Conversation {
       },
       cancel: () => {
         stop()
+        side.drop()
         side.stream = undefined
         side.onOver?.()
         side.heldBytes = 0
@@ -722,7 +784,7 @@ export class Conversation {
       if (side.stream !== undefined) side.onOver = this.watch(side, () => isShown || !isTaken)
       return Effect.succeed(proceed)
     }
-    if (!side.shown.headers) return proceedWith()
+    if (!isHeadOpen) return proceedWith()
     return Effect.onInterrupt(
       Effect.flatMap(this.answer(side), (said) => {
         // What was sent is gone: only a processor that streams it back can let it go on.
@@ -730,6 +792,7 @@ export class Conversation {
         return Effect.flatMap(this.onHeaders(side, said, subject), (next): Effect.Effect<Outcome, string> => {
           if (next === "body") return proceedWith()
           stop()
+          side.drop()
           return Effect.succeed(next === "done" ? proceed : next)
         })
       }).pipe(Effect.tapError(() => Effect.sync(stop))),

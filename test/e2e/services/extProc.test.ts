@@ -528,6 +528,18 @@ describe("a mode that the processor asks for", () => {
     expect(calls[1]?.map(kindOf)).toEqual(["requestHeaders", "responseHeaders"])
   })
 
+  it("may be to stream a body that was not to be shown", async () => {
+    const { calls, port } = await processor((message) => ({
+      ...returning(message, (text) => text.toUpperCase()),
+      ...(kindOf(message) === "requestHeaders"
+        ? { modeOverride: { requestBodyMode: "FULL_DUPLEX_STREAMED", responseBodyMode: "NONE" } }
+        : {}),
+    }))
+    const place = await start(closing, over(port, `${headersOnly}, allowModeOverride: true`))
+    expect((await place.reached("/", post)).body).toBe("HELLO WORLD")
+    expect(calls[0]?.map(kindOf)).toContain("requestBody")
+  })
+
   it("that does not exist here is a failure", async () => {
     const { port } = await processor(() => ({ requestHeaders: {}, modeOverride: { requestBodyMode: "STREAMED" } }))
     const place = await start(closing, over(port, `${headersOnly}, allowModeOverride: true`))
@@ -612,6 +624,18 @@ describe("where the processor fails", () => {
     })
     const place = await start(closing, over(port, "requestBodyMode: none, responseBodyMode: fullDuplexStreamed"))
     await expect(place.send("/")).rejects.toThrow(/aborted|hang up|ECONNRESET/)
+  })
+
+  it("because it goes on after the end of a body, the reply fails", async () => {
+    const end = { requestBody: { response: { bodyMutation: { streamedResponse: { endOfStream: true } } } } }
+    const { port } = await processor((message) =>
+      kindOf(message) === "requestHeaders" ? [{ requestHeaders: {} }, end, end] : agreeing(message),
+    )
+    const place = await start(closing, over(port, "requestBodyMode: fullDuplexStreamed, responseBodyMode: none"))
+    expect(await place.send("/", chunked)).toMatchObject({
+      status: 500,
+      body: "ext_proc failed: it answers a body that has ended",
+    })
   })
 
   it("with nothing more to say, everything passes", async () => {

@@ -14,10 +14,10 @@ import type { Closing } from "./place.ts"
 import { framed } from "./stuckPeers.ts"
 
 /** A field that HPACK writes out, without a table. */
-const field = (name: string, value: string): Buffer =>
+export const field = (name: string, value: string): Buffer =>
   Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)])
 
-const head = Buffer.concat([STATUS_200, field("content-type", "application/grpc")])
+export const head = Buffer.concat([STATUS_200, field("content-type", "application/grpc")])
 const ok = field("grpc-status", "0")
 
 export const message = (bytes: Buffer): Buffer => Buffer.concat([Buffer.from([0]), number(bytes.length), bytes])
