@@ -7,6 +7,7 @@ import { systemTrust } from "../../ir/defaults.ts"
 import { Headers } from "../../protocols/http/headers.ts"
 import { type Location, locate } from "../../protocols/http/locate.ts"
 import type { DispatchPorts } from "../6-dispatch/ports.ts"
+import type { UpstreamFailure } from "../ports/Upstream.ts"
 import * as Body from "../Body.ts"
 import { type Exchange, Request } from "../Exchange.ts"
 import { spanned } from "../spanned.ts"
@@ -22,6 +23,8 @@ export interface Question {
   readonly timeoutMillis: number
   /** The URL came from somebody who is not to be trusted with what is not public. */
   readonly publicOnly?: boolean
+  /** The reason to fail with where there was no reply to judge, for callers that tell an outage from nonsense. */
+  readonly whenDown?: string
   /** For whom, where it is for one exchange: it waits, and its trace has a span of it. */
   readonly exchange?: Exchange
 }
@@ -34,6 +37,19 @@ export interface Heard {
 
 /** Fails with a reason in words. */
 export type Ask = (question: Question) => Effect.Effect<Heard, string>
+
+interface Unheard {
+  readonly message: string
+  readonly isDown: boolean
+}
+
+const down = ({ message }: { readonly message: string }): Unheard => ({ message, isDown: true })
+const unusable = (message: string): Effect.Effect<never, Unheard> => Effect.fail({ message, isDown: false })
+
+/** A reply that cannot be read is one, and so is an address that must not be asked. */
+const unsent =
+  (publicOnly: boolean) =>
+  ({ _tag, message }: UpstreamFailure): Unheard => ({ message, isDown: !publicOnly && _tag !== "MalformedReply" })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
@@ -51,7 +67,7 @@ export const attributesOf = (method: string, { authority, host, path, port }: Lo
 ]
 
 export const asking = ({ called, clock, defaults, endpoints }: AskPorts): Ask => {
-  const ask = (question: Question, at: Location, tell: (headers: Headers) => void): Effect.Effect<Heard, string> => {
+  const ask = (question: Question, at: Location, tell: (headers: Headers) => void): Effect.Effect<Heard, Unheard> => {
     const { body, bytesMax, headers, method, publicOnly, timeoutMillis } = question
     const handle = endpoints.handle({
       ...defaults,
@@ -76,34 +92,37 @@ export const asking = ({ called, clock, defaults, endpoints }: AskPorts): Ask =>
       tell(request.headers)
       return handle.get().send(request, { version: "1.1", replyTimeoutMillis: timeoutMillis, inform: undefined })
     }).pipe(
-      Effect.mapError(({ message }) => message),
+      Effect.mapError(unsent(publicOnly === true)),
       Effect.flatMap(({ body: replied, headers: fields, status }) => {
         const coding = fields.get("content-encoding") ?? "identity"
         if (coding !== "identity") {
           Body.discard(replied)
-          return Effect.fail(`the reply is coded as ${coding}`)
+          return unusable(`the reply is coded as ${coding}`)
         }
         return Effect.flatMap(
-          Effect.mapError(Body.collect(replied, bytesMax), ({ message }) => message),
-          (collected): Effect.Effect<Heard, string> => {
+          Effect.mapError(Body.collect(replied, bytesMax), down),
+          (collected): Effect.Effect<Heard, Unheard> => {
             if (collected._tag === "Partial") {
               Body.discard(collected.body)
-              return Effect.fail(`it is larger than ${bytesMax} bytes`)
+              return unusable(`it is larger than ${bytesMax} bytes`)
             }
             try {
               return Effect.succeed({ status, headers: fields, text: utf8.decode(collected.bytes) })
             } catch {
-              return Effect.fail("it is not UTF-8")
+              return unusable("it is not UTF-8")
             }
           },
         )
       }),
-      Effect.timeoutOrElse({ duration: timeoutMillis, orElse: () => Effect.fail("it took too long") }),
+      Effect.timeoutOrElse({
+        duration: timeoutMillis,
+        orElse: () => Effect.fail(down({ message: "it took too long" })),
+      }),
     )
   }
 
   return (question) => {
-    const { exchange, method, url } = question
+    const { exchange, method, url, whenDown } = question
     const at = locate(url)
     if (at === undefined) return Effect.fail("it is not an address that can be asked")
     return Effect.suspend(() => {
@@ -124,10 +143,11 @@ export const asking = ({ called, clock, defaults, endpoints }: AskPorts): Ask =>
                   span.set("http.status", exit.value.status)
                   return exit.value.status >= 500 ? String(exit.value.status) : undefined
                 }
-                return Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+                return Option.getOrUndefined(Cause.findErrorOption(exit.cause))?.message
               },
             })
-      return Effect.onExit(asked, () => {
+      const heard = Effect.mapError(asked, ({ isDown, message }) => (isDown ? (whenDown ?? message) : message))
+      return Effect.onExit(heard, () => {
         const millis = clock.nowMillis() - startedMillis
         if (exchange !== undefined) exchange.trail.waitedMillis += millis
         called?.("Policy", "Oidc", millis)

@@ -370,7 +370,10 @@ class Login {
     ]
     return Effect.flatMap(
       Effect.mapError(this.tokens(provider, fields, exchange), (why) =>
-        refusal(why === "refused" ? "OidcCallback" : "OidcFailed", `the code cannot be exchanged: ${why}`, over),
+        // The login is not over: the browser may come back with the same code.
+        why === "unavailable"
+          ? refusal("OidcUnavailable", "the code cannot be exchanged now", ["retry-after", "15"])
+          : refusal(why === "refused" ? "OidcCallback" : "OidcFailed", `the code cannot be exchanged: ${why}`, over),
       ),
       ({ idToken, refreshToken }) => {
         if (idToken === undefined) {
@@ -486,6 +489,7 @@ class Login {
         })
   }
 
+  /** Fails with `refused`, with `unavailable`, or with what is wrong with the answer. */
   private tokens(
     { isElsewhere: publicOnly, tokenEndpoint, tokenEndpointAuth }: Provider,
     fields: ReadonlyArray<readonly [string, string]>,
@@ -513,10 +517,12 @@ class Login {
           bytesMax: REPLY_BYTES_MAX,
           timeoutMillis: defaults.oidcCodeExchangeTimeoutMillis,
           publicOnly,
+          whenDown: "unavailable",
           exchange,
         }),
       ),
       Effect.flatMap(({ status, text }) => {
+        if (status >= 500) return Effect.fail("unavailable")
         let document: unknown
         try {
           document = JSON.parse(text)

@@ -4,7 +4,7 @@ import { loadedOf } from "../config/memoryIo.ts"
 import type { Asked } from "../node/credentials/local.ts"
 import { Browser, client, type Misbehaviour, openIdProvider, type Provider } from "../oidc/provider.ts"
 import { ec, hmac, signed, unsigned } from "../stages/5-policy/tokens.ts"
-import { type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
+import { freePort, type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
 
 const closing: Array<() => Promise<unknown>> = []
 afterEach(async () => {
@@ -439,10 +439,43 @@ describe("a provider", () => {
     await provider.close()
     expect((await browser.get("/a")).status).toBe(200)
   })
-  it("that is down lets nobody in, and says so", async () => {
-    const { browser, provider } = await start()
+  it("that was never reached lets nobody in, and says so", async () => {
+    const { backend, browser } = await start({}, `discovery: {url: "http://127.0.0.1:${await freePort()}/"}`)
+    const got = await browser.get("/a")
+    expect([got.status, got.body]).toEqual([503, "oidc failure: the provider cannot be reached"])
+    expect(got.retryAfter).toBe("15")
+    expect(backend.requests.length).toBe(0)
+  })
+  it("that is known and goes down is where browsers are sent still, and takes nobody in", async () => {
+    const { backend, browser, gateway, provider } = await start()
+    const sent = await browser.get("/a")
+    expect(sent.status).toBe(302)
+    const back = new URL(provider.authorize(sent.location))
+    await provider.close()
+    const other = await new Browser(gateway.port).get("/a")
+    expect([other.status, other.location.split("?")[0]]).toEqual([302, `${provider.issuer}/authorize`])
+    const got = await browser.get(`${back.pathname}${back.search}`)
+    expect([got.status, got.body]).toEqual([503, "oidc failure: the code cannot be exchanged now"])
+    expect(got.retryAfter).toBe("15")
+    expect([...browser.jar.keys()].some((name) => name.startsWith("agw_oidc_s_"))).toBe(false)
+    expect(backend.requests.length).toBe(0)
+  })
+  it("that has a bad moment at the end of a login takes the browser in when it comes again", async () => {
+    const { browser, provider } = await start({ token: () => ({ status: 502, text: "bad gateway" }) })
+    const back = new URL(provider.authorize((await browser.get("/a")).location))
+    expect((await browser.get(`${back.pathname}${back.search}`)).status).toBe(503)
+    delete provider.does.token
+    expect((await browser.get(`${back.pathname}${back.search}`)).location).toBe("/a")
+    expect((await browser.get("/a")).status).toBe(200)
+  })
+  it("that is down when a session is to be renewed leaves it as it is, for later", async () => {
+    const { backend, browser, login, provider } = await start({ lifetimeSeconds: -50, refresh: true })
+    expect((await login()).status).toBe(302)
+    const before = [...browser.jar]
     await provider.close()
     const got = await browser.get("/a")
-    expect([302, 503]).toContain(got.status)
+    expect([got.status, got.body]).toEqual([503, "oidc failure: the session cannot be renewed now"])
+    expect([...browser.jar]).toEqual(before)
+    expect(backend.requests.length).toBe(0)
   })
 })

@@ -203,6 +203,12 @@ export class Browser {
       if (attributes.includes("Max-Age=0")) this.jar.delete(pair.slice(0, equals))
       else this.jar.set(pair.slice(0, equals), pair.slice(equals + 1))
     }
-    return { status: response.status, location: response.fields.location ?? "", cookies, body: response.body }
+    return {
+      status: response.status,
+      location: response.fields.location ?? "",
+      cookies,
+      body: response.body,
+      retryAfter: response.fields["retry-after"],
+    }
   }
 }
