@@ -626,16 +626,14 @@ describe("where the processor fails", () => {
     await expect(place.send("/")).rejects.toThrow(/aborted|hang up|ECONNRESET/)
   })
 
-  it("because it goes on after the end of a body, the reply fails", async () => {
-    const end = { requestBody: { response: { bodyMutation: { streamedResponse: { endOfStream: true } } } } }
-    const { port } = await processor((message) =>
-      kindOf(message) === "requestHeaders" ? [{ requestHeaders: {} }, end, end] : agreeing(message),
-    )
+  const ended = { requestBody: { response: { bodyMutation: { streamedResponse: { endOfStream: true } } } } }
+  it.each([
+    ["goes on after the end of a body", [{ requestHeaders: {} }, ended, ended], "it answers a body that has ended"],
+    ["answers headers again", [{ requestHeaders: {} }, { requestHeaders: {} }], "it answers what it was not asked"],
+  ])("because it %s, a streamed request fails", async (_name, answers, reason) => {
+    const { port } = await processor((message) => (kindOf(message) === "requestHeaders" ? answers : agreeing(message)))
     const place = await start(closing, over(port, "requestBodyMode: fullDuplexStreamed, responseBodyMode: none"))
-    expect(await place.send("/", chunked)).toMatchObject({
-      status: 500,
-      body: "ext_proc failed: it answers a body that has ended",
-    })
+    expect(await place.send("/", chunked)).toMatchObject({ status: 500, body: `ext_proc failed: ${reason}` })
   })
 
   it("with nothing more to say, everything passes", async () => {

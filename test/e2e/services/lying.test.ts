@@ -141,12 +141,12 @@ describe("external processing by a service that", () => {
   it.each(
     Object.entries(unasked).flatMap(([name, said]) => ["none", "buffered"].map((mode) => [name, mode, said] as const)),
   )("%s, with bodies %s", async (_name, mode, [asked, answers]) => {
-    const { port } = await saying(closing, whole(...answers.map(written)), "message")
+    const { port } = await saying(closing, whole(Buffer.concat(answers.map(written))), "message")
     await failed(port, mode, asked, /^ext_proc failed: it answers what it was not asked$/)
   })
 
   it.each(["none", "buffered"])("answers the same twice where nothing follows, with bodies %s", async (mode) => {
-    const { port } = await saying(closing, whole(written(answer), written(answer)), "message")
+    const { port } = await saying(closing, whole(Buffer.concat([written(answer), written(answer)])), "message")
     const closed = await place(port, "failClosed", mode, ", responseHeaderMode: skip")
     expect(await closed.send("/")).toMatchObject({
       status: 500,
