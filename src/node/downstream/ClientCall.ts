@@ -18,7 +18,7 @@ import type { Reply } from "../../../stages/Exchange.ts"
 import type { Delivered, Incoming } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
 import { FieldLines } from "../http1/fieldLines.ts"
-import { writeBetween } from "../http1/pieces.ts"
+import { SMALL_BYTES_MAX, textOf, writeBetween } from "../http1/pieces.ts"
 import { takeOver } from "../tunnel.ts"
 import type { ClientConnection } from "./ClientConnection.ts"
 import { RequestFlow } from "./RequestFlow.ts"
@@ -32,7 +32,10 @@ const fieldLines = new FieldLines([])
 
 const plain = new Headers(["content-type", "text/plain"])
 
-const flushHead = (call: ClientCall): void => call.flush()
+/** So much small text is gathered at most. */
+const GATHERED_CHARS_MAX = 65_536
+
+const flush = (call: ClientCall): void => call.flush()
 
 export class ClientCall implements Incoming, Sink {
   readonly method: string
@@ -51,8 +54,9 @@ export class ClientCall implements Incoming, Sink {
   private listener: (() => void) | undefined
   private source: Source | undefined
   private failure: FlowFailure | undefined
-  /** What is still to be written in front of the next bytes. */
-  private head = ""
+  /** Leaves with what comes next, or at the end of the turn: what arrives in many small pieces goes on in one. */
+  private text = ""
+  private isFlushing = false
   private sent = 0
   /** Bytes that the head announced. */
   private declared = Infinity
@@ -195,7 +199,7 @@ export class ClientCall implements Incoming, Sink {
       this.chunked = this.version === "1.1" && !this.bodiless
       this.isEventStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false
     }
-    this.head = this.headOf(status, headers, length)
+    this.text = this.headOf(status, headers, length)
     this.begun = true
     const { socket } = this.connection
     // What is at hand leaves in one system call.
@@ -204,7 +208,8 @@ export class ClientCall implements Incoming, Sink {
     socket.uncork()
     this.source = source
     if (this.closed) source.cancel()
-    else if (!this.wrote) process.nextTick(flushHead, this)
+    // The head must not wait for a body that takes its time.
+    else if (this.text !== "") this.flushSoon()
   }
 
   /** May throw, where a field cannot be written. */
@@ -221,20 +226,24 @@ export class ClientCall implements Incoming, Sink {
     )
   }
 
-  /** The head must not wait for a body that takes its time. */
-  flush(): void {
-    if (this.wrote || this.closed || !this.begun) return
-    this.wrote = true
-    this.connection.socket.write(this.head, "latin1")
-    this.head = ""
+  private flushSoon(): void {
+    if (this.isFlushing) return
+    this.isFlushing = true
+    process.nextTick(flush, this)
   }
 
-  /** What stands in front of the next bytes of the body. */
-  private before(): string {
-    const { head } = this
-    this.head = ""
+  flush(): void {
+    this.isFlushing = false
+    const text = this.taken()
+    if (text !== "" && !this.closed) this.connection.socket.write(text, "latin1")
+  }
+
+  /** What stands in front of the next bytes. */
+  private taken(): string {
+    const { text } = this
+    this.text = ""
     this.wrote = true
-    return head
+    return text
   }
 
   /** The reply cannot be written as it is. */
@@ -290,10 +299,14 @@ export class ClientCall implements Incoming, Sink {
       return false
     }
     const { socket } = this.connection
-    const before = this.before()
-    return this.chunked
-      ? writeBetween(socket, `${before}${byteLength.toString(16)}\r\n`, chunk, "\r\n")
-      : writeBetween(socket, before, chunk, "")
+    const before = this.chunked ? `${byteLength.toString(16)}\r\n` : ""
+    const after = this.chunked ? "\r\n" : ""
+    if (byteLength > SMALL_BYTES_MAX || this.text.length > GATHERED_CHARS_MAX) {
+      return writeBetween(socket, this.taken() + before, chunk, after)
+    }
+    this.text += before + textOf(chunk) + after
+    this.flushSoon()
+    return !socket.writableNeedDrain
   }
 
   end(trailers: Headers | undefined): void {
@@ -301,7 +314,7 @@ export class ClientCall implements Incoming, Sink {
     if (this.declared !== Infinity && this.sent < this.declared && !this.bodiless) {
       return this.fail(flowFailure("gone", "the body is shorter than its head announced"))
     }
-    let last = this.before()
+    let last = this.taken()
     if (this.chunked) last += `0\r\n${trailers === undefined ? "" : fieldLines.writeTrailers(trailers.written)}\r\n`
     if (last !== "") this.connection.socket.write(last, "latin1")
     this.written()
@@ -310,6 +323,7 @@ export class ClientCall implements Incoming, Sink {
   fail(failure: FlowFailure): void {
     if (this.ended || this.closed) return
     this.failure ??= failure
+    this.flush()
     this.connection.breakOff(this)
   }
 

@@ -2,9 +2,9 @@
 import type { Writable } from "node:stream"
 
 /** Up to this size a copy is cheaper than a second buffer in the system call. */
-const SMALL_BYTES_MAX = 4_096
+export const SMALL_BYTES_MAX = 4_096
 
-const textOf = (bytes: Uint8Array): string =>
+export const textOf = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
 
 /** Bytes between two texts; false asks to hold back. */
