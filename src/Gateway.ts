@@ -51,6 +51,7 @@ import { Upstream } from "../stages/ports/Upstream.ts"
 import { type Desk, makeDesk } from "./Desk.ts"
 import { natives } from "./node/natives.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
+import { patternProblems } from "./config/checkPatterns.ts"
 import * as bounds from "./config/bounds.ts"
 import { cedar } from "./node/cedar.ts"
 import { make as redisLedger } from "./node/redisLedger.ts"
@@ -326,7 +327,11 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     {
       compile: compilePorts,
       need: spoken.need,
-      check: (snapshot) => [...functionProblems, ...checker.check(snapshot).map(describe)],
+      check: (snapshot) => [
+        ...functionProblems,
+        ...patternProblems(snapshot),
+        ...checker.check(snapshot).map(describe),
+      ],
       network,
       ipv6: options.ipv6 ?? true,
       connectionsMax: limits.connectionsMax,

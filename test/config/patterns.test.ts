@@ -1,5 +1,6 @@
 /** Expressions that cannot be compiled would match nothing; each is refused where it is written. */
 import { expect, it } from "vitest"
+import { patternProblems } from "../../src/config/checkPatterns.ts"
 import { mapped } from "./mapped.ts"
 
 const route = (match: string): string => `gateways: {default: {port: 1}}
@@ -33,6 +34,13 @@ it.each([
   ["that takes too much", route(`{path: {regex: '(a{1000}){1000}'}}`), "routes.0.matches.0.path.regex: the counted"],
 ])("refuses an expression %s", (_what, text, complaint) => {
   expect(mapped(text).complaints.filter((one) => one.startsWith(complaint))).toHaveLength(1)
+})
+
+it("refuses them in a configuration that is told by a program, by their route", () => {
+  const { snapshot } = mapped(route("{path: {exact: /}}, {headers: [{name: a, value: {regex: '('}}]}"))
+  expect(patternProblems(snapshot)).toEqual([
+    expect.stringMatching(/^routes\.\S+\.matches\.1\.headers\.0\.value: missing closing \)/),
+  ])
 })
 
 it("takes an expression that is one", () => {

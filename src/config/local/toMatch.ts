@@ -1,24 +1,13 @@
 /** What a request must look like, from the file's words to the snapshot's. */
-import * as Result from "effect/Result"
 import { any, type Match, type PathMatch, type ValueMatch } from "../../../ir/Match.ts"
-import { compileProgram } from "../../../stages/4-route/Regex.ts"
+import { patternProblem } from "../checkPatterns.ts"
 import type { Path } from "../ConfigIssue.ts"
 import type { Mapping } from "./Mapping.ts"
 import type { HeaderMatch, RouteMatch } from "./match.ts"
 import { present } from "./present.ts"
 
-/** What was found out about patterns; many routes share one. */
-const judged = new WeakMap<Mapping, Map<string, string | undefined>>()
-
-/** A pattern that does not compile would match nothing, which nobody means. */
 const pattern = (text: string, path: Path, to: Mapping): string => {
-  let known = judged.get(to)
-  if (known === undefined) judged.set(to, (known = new Map()))
-  if (!known.has(text)) {
-    const compiled = compileProgram(text)
-    known.set(text, Result.isFailure(compiled) ? compiled.failure : undefined)
-  }
-  const problem = known.get(text)
+  const problem = patternProblem(text)
   if (problem !== undefined) to.fail(path, problem, "Write an expression in RE2 syntax.")
   return text
 }
