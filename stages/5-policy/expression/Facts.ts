@@ -60,7 +60,13 @@ const noBytes = new Uint8Array(0)
 type Bodied = Readonly<Pick<Request | Reply, "body" | "captured">>
 
 const bodyOf = ({ body, captured }: Bodied): Uint8Array | undefined =>
-  captured?.bytes ?? (body._tag === "Bytes" ? body.bytes : body._tag === "Empty" ? noBytes : undefined)
+  captured !== undefined
+    ? captured.bytes
+    : body._tag === "Bytes"
+      ? body.bytes
+      : body._tag === "Empty"
+        ? noBytes
+        : undefined
 
 const prefixOf = ({ body, captured }: Bodied): Uint8Array | undefined =>
   captured?.prefix ?? (body._tag === "Bytes" ? body.bytes : body._tag === "Empty" ? noBytes : undefined)

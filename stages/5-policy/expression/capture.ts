@@ -10,9 +10,13 @@ const all = (bytes: Uint8Array): Captured => ({ bytes, prefix: bytes })
 
 const none = all(new Uint8Array(0))
 
-/** What is in memory already needs no reading. */
-const present = (body: Body.Body): Captured | undefined =>
-  body._tag === "Empty" ? none : body._tag === "Bytes" ? all(body.bytes) : undefined
+/** What is in memory already needs no reading, but is no more known than it would be otherwise. */
+const present = (body: Body.Body, bytesMax: number): Captured | undefined => {
+  if (body._tag === "Flow") return undefined
+  if (body._tag === "Empty") return none
+  const { bytes } = body
+  return bytes.byteLength <= bytesMax ? all(bytes) : { bytes: undefined, prefix: bytes.subarray(0, bytesMax) }
+}
 
 const capturedOf = (collected: Body.Collected): Captured =>
   collected._tag === "Whole" ? all(collected.bytes) : { bytes: undefined, prefix: collected.prefix }
@@ -27,7 +31,7 @@ export const captureRequest = ({ clock, maxBufferBytes }: PolicyPorts): Step<Sub
   kind: "Body",
   run: ({ exchange, request }) => {
     if (request.captured !== undefined || isTunnel(request)) return pass
-    request.captured = present(request.body)
+    request.captured = present(request.body, maxBufferBytes)
     if (request.captured !== undefined) return pass
     return Effect.flatMap(collectRequest(request, maxBufferBytes, clock, exchange.deadlineMillis), (collected) => {
       request.captured = capturedOf(collected)
@@ -45,7 +49,7 @@ export const captureReply = (reply: Reply, bytesMax: number, isHead: boolean): E
     return undefined
   }
   const { body } = reply
-  const known = present(body)
+  const known = present(body, bytesMax)
   if (known !== undefined) {
     reply.captured = known
     return undefined
@@ -73,7 +77,7 @@ const broken = (failure: Body.FlowFailure): Body.Body => {
 /** Keeps the beginning of what flows by, for what is written when all is over. */
 export const record = (body: Body.Body, bytesMax: number, done: (captured: Captured) => void): Body.Body => {
   if (body._tag !== "Flow") {
-    done(present(body) ?? none)
+    done(present(body, bytesMax) ?? none)
     return body
   }
   const chunks: Array<Uint8Array> = []

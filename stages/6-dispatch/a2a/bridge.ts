@@ -773,7 +773,7 @@ const mayConcernPush = (conversation: Conversation, { body, captured }: Request)
   const { operation } = conversation
   if (operation === undefined) return false
   if (operation === "SendMessage" || operation === "SendStreamingMessage") {
-    return conversation.wishesPush || (body._tag === "Flow" && captured?.bytes === undefined)
+    return conversation.wishesPush || (body._tag !== "Empty" && captured?.bytes === undefined)
   }
   return concernsPush({ operation, params: {} })
 }
