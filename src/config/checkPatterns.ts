@@ -1,6 +1,7 @@
 /** Regular expressions of matches: one that does not compile would match nothing, which nobody means. */
 import * as Result from "effect/Result"
-import type { Match, ValueMatch } from "../../ir/Match.ts"
+import type { RouteKey } from "../../ir/Key.ts"
+import type { PathMatch, ValueMatch } from "../../ir/Match.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { compileProgram } from "../../stages/4-route/Regex.ts"
 
@@ -18,28 +19,20 @@ export const patternProblem = (pattern: string): string | undefined => {
   return judged.get(pattern)
 }
 
-const ofValue = (value: ValueMatch): string | undefined =>
-  value._tag === "Regex" ? patternProblem(value.pattern) : undefined
-
-const ofMatch = ({
-  headers,
-  path,
-  query,
-}: Match): ReadonlyArray<readonly [place: string, problem: string | undefined]> => [
-  ["path", path._tag === "Regex" ? patternProblem(path.pattern) : undefined],
-  ...headers.map(({ value }, i) => [`headers.${i}.value`, ofValue(value)] as const),
-  ...query.map(({ value }, i) => [`query.${i}.value`, ofValue(value)] as const),
-]
-
 /** In one line each, for whoever has no file to point into. */
 export const patternProblems = ({ routes }: Pick<Snapshot, "routes">): ReadonlyArray<string> => {
   const problems: Array<string> = []
+  const judge = (key: RouteKey, i: number, one: PathMatch | ValueMatch, field: string, j?: number): void => {
+    const problem = one._tag === "Regex" ? patternProblem(one.pattern) : undefined
+    if (problem === undefined) return
+    const place = j === undefined ? field : `${field}.${j}.value`
+    problems.push(`routes.${key}.matches.${i}.${place}: ${problem}. Write an expression in RE2 syntax.`)
+  }
   for (const [key, { matches }] of routes) {
-    for (const [i, match] of matches.entries()) {
-      for (const [place, problem] of ofMatch(match)) {
-        if (problem === undefined) continue
-        problems.push(`routes.${key}.matches.${i}.${place}: ${problem}. Write an expression in RE2 syntax.`)
-      }
+    for (const [i, { headers, path, query }] of matches.entries()) {
+      judge(key, i, path, "path")
+      for (const [j, { value }] of headers.entries()) judge(key, i, value, "headers", j)
+      for (const [j, { value }] of query.entries()) judge(key, i, value, "query", j)
     }
   }
   return problems
