@@ -4,7 +4,7 @@ import { flowFailure } from "../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, Relayed, Socket } from "../../stages/ports/Network.ts"
 import { reasonOf } from "../../protocols/http/reasons.ts"
-import { FieldLines } from "./http1/fieldLines.ts"
+import { replyLines } from "./http1/fieldLines.ts"
 import type { NodeSocket } from "./socket.ts"
 
 const delivered = ({ error, sentBytes }: Relayed): Delivered => ({
@@ -17,10 +17,8 @@ const delivered = ({ error, sentBytes }: Relayed): Delivered => ({
 export const join = (client: Socket, tunnel: Tunnel): Effect.Effect<Delivered> =>
   Effect.map("handOver" in tunnel ? tunnel.handOver(client) : client.relay(tunnel), delivered)
 
-const fieldLines = new FieldLines([])
-
 const headOf = ({ headers, status }: Reply, offered: string | undefined): string => {
-  const lines = fieldLines.write(headers.written)
+  const lines = replyLines.write(headers.written)
   const protocol = headers.get("upgrade") ?? offered
   const switched =
     status !== 101 ? "" : `connection: upgrade\r\n${protocol === undefined ? "" : `upgrade: ${protocol}\r\n`}`

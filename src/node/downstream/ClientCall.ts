@@ -17,7 +17,7 @@ import {
 import type { Reply } from "../../../stages/Exchange.ts"
 import type { Delivered, Incoming } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
-import { FieldLines } from "../http1/fieldLines.ts"
+import { replyLines } from "../http1/fieldLines.ts"
 import { SMALL_BYTES_MAX, textOf, writeBetween } from "../http1/pieces.ts"
 import { takeOver } from "../tunnel.ts"
 import type { ClientConnection } from "./ClientConnection.ts"
@@ -28,9 +28,8 @@ export const UNREAD_BYTES_MAX = 65_536
 
 const gone: Delivered = { outcome: "clientGone", bytes: 0, failure: undefined }
 
-const fieldLines = new FieldLines([])
-
 const plain = new Headers(["content-type", "text/plain"])
+const internalError = Buffer.from("internal error")
 
 /** So much small text is gathered at most. */
 const GATHERED_CHARS_MAX = 65_536
@@ -122,7 +121,7 @@ export class ClientCall implements Incoming, Sink {
     // 100 is between us and the client, 101 is no interim reply, and HTTP/1.0 knows neither.
     if (status < 102 || status > 199 || this.version === "1.0" || this.begun || this.closed) return
     try {
-      const lines = fieldLines.write(flat)
+      const lines = replyLines.write(flat)
       this.connection.socket.write(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}\r\n`, "latin1")
     } catch {
       // A field that cannot be written is not worth an interim reply.
@@ -164,30 +163,26 @@ export class ClientCall implements Incoming, Sink {
   private begin(reply: Reply): void {
     const { body, headers, status } = reply
     this.bodiless = this.method === "HEAD" || status === 204 || status === 304
-    const { bodiless } = this
     const announced = status === 204 ? undefined : headers.get("content-length")
     switch (body._tag) {
       case "Flow":
         return this.stream(reply, body, announced)
-      case "Bytes": {
-        const { bytes } = body
-        const length = bodiless ? announced : String(bytes.byteLength)
-        const head = this.headOf(status, headers, length)
-        this.begun = true
-        this.wrote = true
-        this.sent = bytes.byteLength
-        if (bodiless) this.connection.socket.write(head, "latin1")
-        else writeBetween(this.connection.socket, head, bytes, "")
-        return this.written()
-      }
-      case "Empty": {
-        const head = this.headOf(status, headers, bodiless ? announced : "0")
-        this.begun = true
-        this.wrote = true
-        this.connection.socket.write(head, "latin1")
-        this.written()
-      }
+      case "Bytes":
+        this.sent = body.bytes.byteLength
+        return this.whole(status, headers, this.bodiless ? announced : String(body.bytes.byteLength), body.bytes)
+      case "Empty":
+        this.whole(status, headers, this.bodiless ? announced : "0", undefined)
     }
+  }
+
+  /** A reply that is at hand, in one write. */
+  private whole(status: number, headers: Headers, length: string | undefined, bytes: Uint8Array | undefined): void {
+    const head = this.headOf(status, headers, length)
+    this.begun = true
+    this.wrote = true
+    if (bytes === undefined || this.bodiless) this.connection.socket.write(head, "latin1")
+    else writeBetween(this.connection.socket, head, bytes, "")
+    this.written()
   }
 
   private stream(reply: Reply, body: Extract<Body, { readonly _tag: "Flow" }>, announced: string | undefined): void {
@@ -215,13 +210,13 @@ export class ClientCall implements Incoming, Sink {
   /** May throw, where a field cannot be written. */
   private headOf(status: number, headers: Headers, length: string | undefined): string {
     const { connection } = this
-    const lines = fieldLines.write(headers.written)
+    const lines = replyLines.write(headers.written)
     const ownEnd = length !== undefined || this.chunked || this.bodiless
-    this.persists &&= ownEnd && !fieldLines.closes && connection.mayPersist && !this.leavesUnread()
+    this.persists &&= ownEnd && !replyLines.closes && connection.mayPersist && !this.leavesUnread()
     const frame =
       length === undefined ? (this.chunked ? "transfer-encoding: chunked\r\n" : "") : `content-length: ${length}\r\n`
     return (
-      `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}${fieldLines.hasDate ? "" : dateLine()}` +
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}${replyLines.hasDate ? "" : dateLine()}` +
       `${this.persists ? connection.persistence : "connection: close\r\n"}${frame}\r\n`
     )
   }
@@ -252,13 +247,8 @@ export class ClientCall implements Incoming, Sink {
     discard(reply.body)
     this.failure = flowFailure("malformed", message)
     reply.status = 500
-    const text = "internal error"
     this.bodiless = this.method === "HEAD"
-    const head = this.headOf(500, plain, String(text.length))
-    this.begun = true
-    this.wrote = true
-    this.connection.socket.write(this.bodiless ? head : head + text, "latin1")
-    this.written()
+    this.whole(500, plain, String(internalError.byteLength), internalError)
   }
 
   /** A body that nobody reads would be taken for the next request. */
@@ -315,7 +305,7 @@ export class ClientCall implements Incoming, Sink {
       return this.fail(flowFailure("gone", "the body is shorter than its head announced"))
     }
     let last = this.taken()
-    if (this.chunked) last += `0\r\n${trailers === undefined ? "" : fieldLines.writeTrailers(trailers.written)}\r\n`
+    if (this.chunked) last += `0\r\n${trailers === undefined ? "" : replyLines.writeTrailers(trailers.written)}\r\n`
     if (last !== "") this.connection.socket.write(last, "latin1")
     this.written()
   }

@@ -17,7 +17,7 @@ interface Field {
   readonly kind: number
 }
 
-const ofConnections = ["content-length", "transfer-encoding", "connection", "proxy-connection", "keep-alive", "upgrade"]
+const ofConnections = ["content-length", "transfer-encoding", "proxy-connection", "keep-alive", "upgrade"]
 
 export class FieldLines {
   private readonly known: KnownFields<Field>
@@ -71,3 +71,6 @@ export class FieldLines {
     return lines
   }
 }
+
+/** Of replies, whoever writes them. */
+export const replyLines = new FieldLines([])
