@@ -38,6 +38,7 @@ import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
 import type { Credentials } from "../stages/ports/Credentials.ts"
 import type { Grants } from "../stages/ports/Grants.ts"
+import type { Keepsakes } from "../stages/ports/Keepsakes.ts"
 import { Journal } from "../stages/ports/Journal.ts"
 import type { Locks } from "../stages/ports/Locks.ts"
 import type { Processes as ProcessPort } from "../stages/ports/Processes.ts"
@@ -115,6 +116,8 @@ export interface GatewayOptions {
   readonly spending?: Spending
   /** What people granted it at MCP servers; in memory unless given. */
   readonly grants?: Grants
+  /** What outlives workers of MCP sessions and tasks; in memory unless given. */
+  readonly keepsakes?: Keepsakes
   /** What was approved of servers; in memory unless given. */
   readonly locks?: Locks
   /** Keys that the gateway gave out itself; none unless given. */

@@ -137,6 +137,7 @@ export const make = Effect.fnUntraced(function* (parts: SpokenParts) {
           connections: granted,
           worker: others?.self ?? seals.secret(),
           ...(others === undefined ? {} : { siblings: others }),
+          ...(options.keepsakes === undefined ? {} : { keepsakes: options.keepsakes }),
           ...(journal.target === undefined ? {} : { asked: journal.target }),
           version,
         },

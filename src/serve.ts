@@ -24,7 +24,7 @@ import { fromStorage as agentsFromStorage } from "./a2a/fromStorage.ts"
 import { fromStorage } from "./llm/fromStorage.ts"
 import * as Keys from "./llm/keys.ts"
 import { locksFromStorage } from "./lock/locks.ts"
-import { grantsFromStorage } from "./mcp/fromStorage.ts"
+import { fromStorage as mcpFromStorage } from "./mcp/fromStorage.ts"
 import * as World from "./node/world.ts"
 import { describe as describeStorage } from "./store/Location.ts"
 import * as Storage from "./store/Storage.ts"
@@ -125,7 +125,7 @@ const withWorkers = Effect.fnUntraced(function* (
   const gateway = gatewayLayer({
     ...gatewayOptions(settings),
     ...(yield* fromStorage),
-    ...(yield* grantsFromStorage(settings)),
+    ...(yield* mcpFromStorage(settings)),
     ...(yield* agentsFromStorage(settings)),
     ...(yield* locksFromStorage),
     config: source,

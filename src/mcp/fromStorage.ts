@@ -1,12 +1,13 @@
-/** What people granted, kept in the storage of the gateway. */
+/** What people granted, and what is known of sessions and tasks, kept in the storage of the gateway. */
 import * as Effect from "effect/Effect"
 import { Timer } from "../../stages/ports/Timer.ts"
 import type { Static } from "../config/Static.ts"
 import { Storage } from "../store/Storage.ts"
 import { grantKeys } from "./grantKeys.ts"
 import { component, grantsIn } from "./grants.ts"
+import * as Keepsakes from "./keepsakes.ts"
 
-export const grantsFromStorage = Effect.fnUntraced(function* ({ database, grantKeys: configured }: Static) {
+export const fromStorage = Effect.fnUntraced(function* ({ database, grantKeys: configured }: Static) {
   const storage = yield* Storage
   const clock = yield* Timer
   // The key is made when it is first needed; one that could not be had is tried again.
@@ -20,5 +21,8 @@ export const grantsFromStorage = Effect.fnUntraced(function* ({ database, grantK
         }),
       ),
   )
-  return { grants: grantsIn({ store: storage.of(component), keys, clock }) }
+  return {
+    grants: grantsIn({ store: storage.of(component), keys, clock }),
+    keepsakes: Keepsakes.make(storage.of(Keepsakes.component)),
+  }
 })

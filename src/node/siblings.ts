@@ -230,6 +230,7 @@ export const siblings = (process: string, run: (effect: Effect.Effect<unknown>) 
     worker !== self && worker.startsWith(`${process}.`) ? Number(worker.slice(process.length + 1)) : undefined
   return {
     self,
+    gateway: process,
     isOther: (worker) => threadOf(worker) !== undefined,
     pass: (worker, passed) => {
       const thread = threadOf(worker)

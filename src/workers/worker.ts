@@ -11,7 +11,7 @@ import { gatewayOptions } from "../gatewayOptions.ts"
 import { fromStorage as agentsFromStorage } from "../a2a/fromStorage.ts"
 import { fromStorage } from "../llm/fromStorage.ts"
 import { locksFromStorage } from "../lock/locks.ts"
-import { grantsFromStorage } from "../mcp/fromStorage.ts"
+import { fromStorage as mcpFromStorage } from "../mcp/fromStorage.ts"
 import * as World from "../node/world.ts"
 import type { Out } from "../telemetry/LineSink.ts"
 import * as Storage from "../store/Storage.ts"
@@ -119,7 +119,7 @@ void Effect.runPromise(
           Effect.all([
             Telemetry.Telemetry,
             fromStorage,
-            grantsFromStorage(settings),
+            mcpFromStorage(settings),
             agentsFromStorage(settings),
             locksFromStorage,
           ]),

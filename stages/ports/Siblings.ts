@@ -17,12 +17,14 @@ export interface Passed {
   readonly identity: Identity | undefined
   /** The backend, and the session or call it belongs to. */
   readonly backend: string
-  readonly belongs: { readonly _tag: "Session" | "Call"; readonly name: string }
+  readonly belongs: { readonly _tag: "Session" | "Call" | "Task"; readonly name: string }
 }
 
 export interface Siblings {
   /** The name of this worker. */
   readonly self: string
+  /** The name of this gateway, the same for all its workers and for nobody else. */
+  readonly gateway: string
   /** Whether that is the name of another worker that may be there. */
   readonly isOther: (worker: string) => boolean
   /** Undefined: that worker is gone, or does not know what is meant. */

@@ -115,6 +115,21 @@ describe("a client without a token", () => {
     expect(backend.requests.length).toBe(0)
   })
 
+  it("is one that shows it by DPoP, which nobody here checks the proof of", async () => {
+    const { backend, token, url } = await start()
+    const headers = { authorization: `DPoP ${token()}`, dpop: token() }
+    const refused = await fetch(`${url}/mcp`, { method: "POST", body: "{}", headers })
+    const without = await fetch(`${url}/mcp`, { method: "POST", body: "{}" })
+    expect([refused.status, await refused.text()]).toEqual([401, await without.text()])
+    expect(refused.headers.get("www-authenticate")).toBe(without.headers.get("www-authenticate"))
+    expect(backend.requests.length).toBe(0)
+    const optional = await start("mode: optional")
+    const passed = await fetch(`${optional.url}/mcp`, { headers })
+    const { headers: seen } = (await passed.json()) as { headers: Record<string, string> }
+    expect([passed.status, seen["authorization"]]).toEqual([200, undefined])
+    expect(optional.gateway.told.exchanges[0]?.exchange.identity).toBe(undefined)
+  })
+
   it("in a browser may read the descriptions", async () => {
     const { url } = await start()
     const asked = await fetch(`${url}/.well-known/oauth-protected-resource`, {

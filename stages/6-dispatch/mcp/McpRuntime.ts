@@ -1,6 +1,7 @@
 /** What everything of MCP takes from around it; one for a whole gateway. */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type { Keepsakes } from "../../ports/Keepsakes.ts"
 import type { Journal } from "../../ports/Journal.ts"
 import type { Sealer } from "../../ports/Sealer.ts"
 import type { Processes } from "../../ports/Processes.ts"
@@ -20,6 +21,8 @@ export interface McpRuntime {
   readonly worker: string
   /** Absent: there are no other workers. */
   readonly siblings?: Siblings
+  /** What outlives this worker; absent: nothing does. */
+  readonly keepsakes?: Keepsakes
   /** How the gateway names itself to servers and clients. */
   readonly version: string
   /** Absent: targets that need it cannot be had. */

@@ -1,18 +1,20 @@
 /** What of MCP outlives a plan: targets with their sessions and caches, the sessions of clients, calls that wait for answers. */
 import * as Equal from "effect/Equal"
 import type { Exchange } from "../../Exchange.ts"
+import { inMemory } from "../../ports/Keepsakes.ts"
 import type { Passed } from "../../ports/Siblings.ts"
 import type { McpTarget as Described } from "../../../ir/backend/Mcp.ts"
 import { mcpTargets } from "../../../ir/backend/mcpTargets.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { DownSession } from "./down/DownSession.ts"
 import type { ParkedCall } from "./down/ParkedCall.ts"
-import { listenFor, release } from "./down/sessions.ts"
+import { keepFacts, listenFor, release } from "./down/sessions.ts"
 import type { Neighbours } from "../lock/ServerLock.ts"
 import { Member } from "./federation/Member.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
 import type { McpRuntime } from "./McpRuntime.ts"
+import { Kept } from "./Kept.ts"
 import { TaskIndex } from "./TaskIndex.ts"
 import type { McpTarget } from "./target/McpTarget.ts"
 import type { Changed } from "./target/makeTarget.ts"
@@ -49,6 +51,10 @@ export class McpState {
   readonly sessionIdleMillis: number
   readonly sessions = new Map<string, DownSession>()
   readonly parked = new Map<string, ParkedCall>()
+  /** What outlives this worker. */
+  readonly kept: Kept
+  /** Whether others see what outlives this worker. */
+  readonly isShared: boolean
   readonly tasks: TaskIndex
   private readonly make: MakeTarget
   private readonly members = new Map<string, ReadonlyArray<Known>>()
@@ -66,7 +72,9 @@ export class McpState {
 
   constructor(runtime: McpRuntime, make: MakeTarget, sessionIdleMillis: number = limits.sessionIdleMillis) {
     this.runtime = runtime
-    this.tasks = new TaskIndex(runtime.clock)
+    this.kept = new Kept({ ...runtime, keepsakes: runtime.keepsakes ?? inMemory() })
+    this.isShared = runtime.keepsakes !== undefined
+    this.tasks = new TaskIndex(this.kept, runtime)
     this.sessionIdleMillis = sessionIdleMillis
     this.make = make
   }
@@ -171,7 +179,9 @@ export class McpState {
       const now = this.runtime.clock.nowMillis()
       for (const session of this.sessions.values()) {
         const patience = this.endpoints.get(session)?.sessionIdleMillis ?? idleMillis
-        if (!session.isBusy && now - session.usedMillis >= patience) this.leave(session)
+        if (session.isBusy || now - session.usedMillis < patience) continue
+        this.runtime.run(keepFacts(this, session, true))
+        this.leave(session)
       }
       if (this.sessions.size > 0) this.sweepSoon(idleMillis)
     })

@@ -1,74 +1,79 @@
-/** Which tasks clients with sessions have begun: servers of newer kinds do not list them. */
-import type { Fields } from "../../../protocols/mcp/json.ts"
+/**
+ * Which tasks clients with sessions have begun: servers of newer kinds do not list them. It is known to all workers, and
+ * to all gateways that share a database and a key.
+ */
+import * as Effect from "effect/Effect"
+import type { Json } from "../../../protocols/mcp/json.ts"
+import type { Sealer } from "../../ports/Sealer.ts"
 import type { Clock } from "../../ports/Timer.ts"
+import type { Kept, Place } from "./Kept.ts"
 import { limits } from "./limits.ts"
-import type { Outcome } from "./target/McpTarget.ts"
 
 export interface Begun {
   /** As its client knows it. */
   readonly id: string
-  /** Where nobody but the gateway has it: what it came to. */
-  readonly outcome: Outcome | undefined
-  /** As it was when it began. */
-  readonly task: Fields
+  /** Where nobody but the gateway has it: the result, in the client's own words. */
+  readonly result?: Json | undefined
+  /** As it was seen last. */
+  readonly task: Json
+  /** By the wall clock. */
+  readonly untilMillis: number
 }
 
 /** Whose tasks, and of which backend. */
 export interface Owner {
   readonly key: string
   readonly principal: string
+  /** Tells those apart who proved nothing of themselves: they have only this in common with their earlier selves. */
+  readonly session: string
 }
 
-/** Tasks without a time of their own are remembered for so long. */
-const unlimitedMillis = 24 * 3_600_000
-
 export class TaskIndex {
-  private readonly clock: Clock
-  private readonly byOwner = new Map<string, Map<string, { readonly begun: Begun; readonly untilMillis: number }>>()
+  private readonly kept: Kept
+  private readonly clock: Pick<Clock, "wallMillis">
+  private readonly sealer: Pick<Sealer, "mark" | "secret">
 
-  constructor(clock: Clock) {
+  constructor(kept: Kept, { clock, sealer }: { readonly clock: Clock; readonly sealer: Sealer }) {
+    this.kept = kept
     this.clock = clock
+    this.sealer = sealer
   }
 
-  enter(owner: Owner, begun: Begun, ttlMillis: number | undefined): void {
-    const name = nameOf(owner)
-    let tasks = this.byOwner.get(name)
-    if (tasks === undefined) {
-      if (this.byOwner.size >= limits.tasksMax) this.sweep()
-      this.byOwner.set(name, (tasks = new Map()))
-    }
-    if (tasks.size >= limits.tasksPerPrincipalMax) {
-      const [oldest] = tasks.keys()
-      tasks.delete(oldest as string)
-    }
-    tasks.set(begun.id, { begun, untilMillis: this.clock.nowMillis() + (ttlMillis ?? unlimitedMillis) })
+  /** A name for what no server has a name for. */
+  freshId(): string {
+    return this.sealer.secret()
   }
 
-  get(owner: Owner, id: string): Begun | undefined {
-    const found = this.byOwner.get(nameOf(owner))?.get(id)
-    return found === undefined || found.untilMillis < this.clock.nowMillis() ? undefined : found.begun
+  /** Completes when it is written down: whoever is told of a task finds it afterwards. */
+  enter(owner: Owner, begun: Omit<Begun, "untilMillis">, ttlMillis: number | undefined): Effect.Effect<void> {
+    const untilMillis =
+      this.clock.wallMillis() + Math.min(ttlMillis ?? limits.unlimitedTaskMillis, limits.taskMillisMax)
+    return this.moved(owner, { ...begun, untilMillis })
+  }
+
+  /** It is known by now that it is in another state. */
+  moved(owner: Owner, begun: Begun): Effect.Effect<void> {
+    return this.kept.put({ ...placeOf(owner), name: begun.id }, begun, begun.untilMillis)
+  }
+
+  /** What only the gateway has; tasks of servers, whose names say where to ask, need no looking up. */
+  get(owner: Owner, id: string): Effect.Effect<Begun | undefined> {
+    return id.startsWith(this.sealer.mark) && this.sealer.mark !== ""
+      ? Effect.succeed(undefined)
+      : Effect.map(this.kept.find<Begun>({ ...placeOf(owner), name: id }), (found) => found?.value)
   }
 
   /** The oldest first. */
-  of(owner: Owner): ReadonlyArray<Begun> {
-    const now = this.clock.nowMillis()
-    const tasks = this.byOwner.get(nameOf(owner))
-    if (tasks === undefined) return []
-    for (const [id, { untilMillis }] of tasks) if (untilMillis < now) tasks.delete(id)
-    return [...tasks.values()].map(({ begun }) => begun)
+  of(owner: Owner): Effect.Effect<ReadonlyArray<Begun>> {
+    return this.kept.list<Begun>(placeOf(owner))
   }
 
-  /** Whoever has none left is forgotten; where everybody has some, the one who has had them for longest is. */
-  private sweep(): void {
-    const now = this.clock.nowMillis()
-    for (const [name, tasks] of this.byOwner) {
-      for (const [id, { untilMillis }] of tasks) if (untilMillis < now) tasks.delete(id)
-      if (tasks.size === 0) this.byOwner.delete(name)
-    }
-    if (this.byOwner.size < limits.tasksMax) return
-    const [oldest] = this.byOwner.keys()
-    this.byOwner.delete(oldest as string)
+  forget(owner: Owner, id: string): Effect.Effect<void> {
+    return this.kept.remove({ ...placeOf(owner), name: id })
   }
 }
 
-const nameOf = ({ key, principal }: Owner): string => `${principal} ${key}`
+const placeOf = ({ key, principal, session }: Owner): Omit<Place, "name"> => ({
+  kind: "task",
+  owner: principal === "anonymous" ? `${principal} ${session} ${key}` : `${principal} ${key}`,
+})

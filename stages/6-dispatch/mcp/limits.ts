@@ -37,7 +37,9 @@ export const limits = {
   /** How long a task that says it needs input may take to say which. */
   questionMillis: 2 * second,
   tasksMax: 10_000,
-  tasksPerPrincipalMax: 256,
+  /** Tasks without a time of their own are listed for so long, and no task for longer than that. */
+  unlimitedTaskMillis: 24 * 60 * minute,
+  taskMillisMax: 30 * 24 * 60 * minute,
   parkedPerPrincipalMax: 16,
   parkedMax: 10_000,
   poolSessionsMax: 8,

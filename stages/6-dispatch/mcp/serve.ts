@@ -20,6 +20,7 @@ import { serveModern, supported } from "./down/modern.ts"
 import { rebindingProblem } from "./down/rebinding.ts"
 import { accepted, errorReply, textReply } from "./down/replies.ts"
 import { adopt } from "./hopInMeta.ts"
+import { fromHome } from "./homes.ts"
 import { passOn } from "./passOn.ts"
 import * as Sessions from "./down/sessions.ts"
 import { limits } from "./limits.ts"
@@ -41,31 +42,58 @@ export const serve = (endpoint: McpEndpoint, attempt: Try): Effect.Effect<Reply,
   const page = endpoint.pages?.serve(exchange, request)
   if (page !== undefined) return page
   const name = request.headers.get("mcp-session-id") ?? streamSession(request.query)
-  const owner =
-    name === undefined || endpoint.state.runtime.siblings === undefined ? undefined : Sessions.workerOf(endpoint, name)
-  return name === undefined || owner === undefined || isModernVersion(request.headers.get("mcp-protocol-version"))
+  return name === undefined ||
+    endpoint.state.sessions.has(name) ||
+    isModernVersion(request.headers.get("mcp-protocol-version"))
     ? serveHere(endpoint, exchange, request)
-    : elsewhere(endpoint, exchange, request, name, owner)
+    : elsewhere(endpoint, exchange, request, name)
 }
 
-/** A session lives with one worker; where that one is gone, it is taken up here. */
+/** A session lives with one worker; where that one is gone, another one takes it up. */
 const elsewhere = (
   endpoint: McpEndpoint,
   exchange: Exchange,
   request: Request,
   name: string,
-  owner: string,
-): Effect.Effect<Reply, Refusal> =>
-  withText(request, (text, bytes) =>
-    Effect.flatMap(
-      passOn(endpoint, owner, exchange, request, text, { _tag: "Session", name }),
-      (reply): Effect.Effect<Reply, Refusal> => {
-        if (reply !== undefined) return Effect.succeed(reply)
-        request.body = Body.bytes(bytes)
-        return serveHere(endpoint, exchange, request)
-      },
-    ),
-  )
+): Effect.Effect<Reply, Refusal> => {
+  const { state } = endpoint
+  const { siblings, worker } = state.runtime
+  const absent = Sessions.absent(state, name)
+  if (absent === undefined) return serveHere(endpoint, exchange, request)
+  const { sealed } = absent
+  const takeUp = (facts: Sessions.Facts): void => {
+    if (sealed === undefined || facts.isOver || state.sessions.has(name)) return
+    if (Sessions.isCallers(endpoint, exchange, sealed)) Sessions.takeUp(endpoint, exchange, name, sealed, facts)
+  }
+  const isForeign = sealed === undefined || !Sessions.isCallers(endpoint, exchange, sealed)
+  const facts = isForeign ? Effect.succeed(Sessions.noFacts) : Sessions.factsOf(state, sealed)
+  if (siblings === undefined || (isForeign && absent.worker === worker)) {
+    return Effect.flatMap(facts, (found) => {
+      takeUp(found)
+      return serveHere(endpoint, exchange, request)
+    })
+  }
+  return withText(request, (text, bytes) => {
+    const pass = (to: string): Effect.Effect<Reply | undefined> =>
+      passOn(endpoint, to, exchange, request, text, { _tag: "Session", name })
+    return Effect.flatMap(pass(absent.worker), (reply): Effect.Effect<Reply, Refusal> => {
+      if (reply !== undefined) return Effect.succeed(reply)
+      return Effect.flatMap(facts, (found): Effect.Effect<Reply, Refusal> => {
+        const isLost = isForeign || found.isOver
+        const home =
+          isLost || sealed === undefined
+            ? Effect.succeed(undefined)
+            : fromHome(state, "session", sealed.identity.uid, pass)
+        return Effect.flatMap(home, (answer): Effect.Effect<Reply, Refusal> => {
+          if (answer !== undefined) return Effect.succeed(answer)
+          takeUp(found)
+          request.body = Body.bytes(bytes)
+          return serveHere(endpoint, exchange, request)
+        })
+      })
+    })
+  })
+}
 
 /** What is sent, where it is a text that may be read. */
 const withText = (
@@ -334,5 +362,5 @@ const remove = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Ef
   const session = sessionOf(endpoint, exchange, request, undefined)
   if (!(session instanceof DownSession)) return Effect.succeed(session)
   endpoint.state.leave(session)
-  return Effect.succeed({ ...accepted(), status: 200 })
+  return Effect.as(Sessions.keepFacts(endpoint.state, session, true), { ...accepted(), status: 200 })
 }

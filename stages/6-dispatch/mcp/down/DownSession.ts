@@ -166,6 +166,12 @@ export class DownSession {
     this.exchange = lasting(exchange)
   }
 
+  /** It was begun elsewhere: what was numbered there is not what is numbered here. */
+  takeUp(wallMillis: number): void {
+    this.lastAsk = wallMillis
+    this.lastStream = wallMillis
+  }
+
   /** Whether anything is under way that keeps the session alive by itself. */
   get isBusy(): boolean {
     return this.running.size > 0 || this.channel !== undefined || [...this.open].some((one) => one.isAttached)

@@ -15,6 +15,7 @@ import type { DownSession } from "./DownSession.ts"
 import { asTask, isAboutTasks, isForeignToTasks, serveTask } from "./legacyTasks.ts"
 import { endedBy, noteError } from "./modern.ts"
 import { accepted, jsonReply } from "./replies.ts"
+import { keepFacts } from "./sessions.ts"
 
 import { unrolled } from "./unroll.ts"
 
@@ -111,7 +112,15 @@ const run = (
           ? Effect.succeed(noSuchMethod(method))
           : federation.call(call)
   const isTask = method === "tools/call" && revision === "2025-11-25" && params?.has("task") === true
-  const outcome = isTask ? Effect.map(asked, (one) => asTask(endpoint, session, one)) : asked
+  const outcome = isTask
+    ? Effect.flatMap(asked, (one) => asTask(endpoint, session, one))
+    : remembered.has(method)
+      ? Effect.tap(asked, (one) => {
+          if (one._tag === "Error") return Effect.void
+          remember(session, method, params)
+          return keepFacts(state, session)
+        })
+      : asked
   let isDone = false
   const fiber = state.runtime.run(outcome)
   fiber.addObserver((exit) => {
@@ -131,7 +140,6 @@ const run = (
       noteError(exchange, error)
       return delivery.finish(JsonRpc.encodeError(id, error), 200)
     }
-    remember(session, method, params)
     delivery.finish(JsonRpc.encodeResult(id, inRevision(revision, method, ended.outcome)), 200)
   })
   if (!isDone) session.running.set(id, fiber)
@@ -155,6 +163,8 @@ const inRevision = (
   conversions?.set(revision, converted)
   return converted
 }
+
+const remembered: ReadonlySet<string> = new Set(["logging/setLevel", "resources/subscribe", "resources/unsubscribe"])
 
 /** What a session is known to want from now on. */
 const remember = (session: DownSession, method: string, params: Fields | undefined): void => {

@@ -3,12 +3,13 @@ import * as Effect from "effect/Effect"
 import { resultToLegacy } from "../../../../protocols/mcp/convert.ts"
 import { keys, withMeta } from "../../../../protocols/mcp/envelope.ts"
 import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
-import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
+import { codeOf, codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { declaringTasks, isTerminal, taskToLegacy } from "../../../../protocols/mcp/tasks.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import { followTask } from "../federation/followTask.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
-import type { Begun } from "../TaskIndex.ts"
+import { limits } from "../limits.ts"
+import type { Begun, Owner, TaskIndex } from "../TaskIndex.ts"
 import type { Call, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
@@ -40,22 +41,28 @@ const inOldWords = (task: Fields): Fields =>
     ? taskToLegacy(task.with("status", '"failed"'))
     : taskToLegacy(task)
 
+const ownerOf = (endpoint: McpEndpoint, { identity: { principal, uid } }: DownSession): Owner => ({
+  key: endpoint.key,
+  principal,
+  session: uid,
+})
+
 /** A call that its client wants to be a task, and what came of it. */
-export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Outcome): Outcome => {
-  if (outcome._tag === "Error") return outcome
-  const { clock, sealer } = endpoint.state.runtime
+export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Outcome): Effect.Effect<Outcome> => {
+  if (outcome._tag === "Error") return Effect.succeed(outcome)
+  const { runtime, tasks } = endpoint.state
   const fields = Fields.parse(outcome.result) ?? Fields.empty
-  const { tasks } = endpoint.state
-  const place = { key: endpoint.key, principal: session.principal }
+  const owner = ownerOf(endpoint, session)
+  const begun = (task: Fields): Outcome => result(Fields.of({ task: task.toJson() }).toJson())
   if (fields.string("resultType") === "task") {
     const task = taskToLegacy(fields)
     const ttl = Number(task.get("ttl"))
-    tasks.enter(place, { id: fields.string("taskId") ?? "", outcome: undefined, task }, ttl > 0 ? ttl : undefined)
-    return result(Fields.of({ task: task.toJson() }).toJson())
+    const entry = { id: fields.string("taskId") ?? "", task: task.toJson() }
+    return Effect.as(tasks.enter(owner, entry, ttl > 0 ? ttl : undefined), begun(task))
   }
   // The server was done at once: a task that has ended when it is first heard of.
-  const now = JSON.stringify(new Date(clock.wallMillis()).toISOString())
-  const id = sealer.secret()
+  const now = JSON.stringify(new Date(runtime.clock.wallMillis()).toISOString())
+  const id = tasks.freshId()
   const task = Fields.of({
     taskId: JSON.stringify(id),
     status: fields.get("isError") === "true" ? '"failed"' : '"completed"',
@@ -64,8 +71,7 @@ export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Out
     ttl: String(keptMillis),
   })
   const kept = outcome.era === "modern" ? resultToLegacy("tools/call", outcome.result, revision) : outcome.result
-  tasks.enter(place, { id, outcome: result(kept), task }, keptMillis)
-  return result(Fields.of({ task: task.toJson() }).toJson())
+  return Effect.as(tasks.enter(owner, { id, result: kept, task: task.toJson() }, keptMillis), begun(task))
 }
 
 const keptMillis = 5 * 60_000
@@ -79,17 +85,34 @@ export const serveTask = (
   const { federation, state } = endpoint
   const { caller, method, params } = call
   const capabilities = declaringTasks(capabilitiesOf(caller.capabilities).fields).toJson()
-  const place = { key: endpoint.key, principal: session.principal }
+  const { tasks } = state
+  const owner = ownerOf(endpoint, session)
   const about = (name: string, more: Fields): Effect.Effect<Outcome, TargetFailure> =>
     federation.call({ ...call, caller: { ...caller, capabilities }, method: name, params: more, wantsProgress: false })
-  const looked = (taskId: string): Effect.Effect<Outcome, TargetFailure> => {
-    const known = state.tasks.get(place, taskId)
-    if (known?.outcome !== undefined) return Effect.succeed(result(known.task.toJson()))
-    return Effect.map(about("tasks/get", Fields.of({ taskId: JSON.stringify(taskId) })), (outcome) =>
-      outcome._tag === "Error" ? outcome : result(inOldWords(Fields.parse(outcome.result) ?? Fields.empty).toJson()),
+  const looked = (taskId: string): Effect.Effect<Outcome, TargetFailure> =>
+    Effect.flatMap(tasks.get(owner, taskId), (known) =>
+      known?.result !== undefined
+        ? Effect.succeed(result(known.task))
+        : Effect.flatMap(
+            about("tasks/get", Fields.of({ taskId: JSON.stringify(taskId) })),
+            (outcome): Effect.Effect<Outcome> => {
+              if (outcome._tag === "Result") {
+                return Effect.succeed(result(inOldWords(Fields.parse(outcome.result) ?? Fields.empty).toJson()))
+              }
+              // What its server does not know any more is listed no longer.
+              const isGone = codeOf(outcome.error) === codes.invalidParams
+              return Effect.as(isGone ? tasks.forget(owner, taskId) : Effect.void, outcome)
+            },
+          ),
     )
+  if (method === "tasks/list") {
+    // Everything is on the first page.
+    return params?.has("cursor") === true
+      ? Effect.succeed(failed("no such cursor"))
+      : Effect.flatMap(tasks.of(owner), (begun) =>
+          listed(begun, { looked, owner, tasks, isShown: (id) => federation.showsTask(id, caller) }),
+        )
   }
-  if (method === "tasks/list") return listed(state.tasks.of(place), looked)
   const id = params?.string("taskId")
   if (id === undefined) return Effect.succeed(failed("`taskId` is missing"))
   switch (method) {
@@ -107,9 +130,8 @@ export const serveTask = (
       })
     default: {
       const related = { [keys.relatedTask]: JSON.stringify({ taskId: id }) }
-      const ended = state.tasks.get(place, id)?.outcome
-      const followed =
-        ended === undefined
+      const followed = Effect.flatMap(tasks.get(owner, id), (known) =>
+        known?.result === undefined
           ? followTask(
               {
                 runtime: state.runtime,
@@ -120,7 +142,8 @@ export const serveTask = (
               id,
               undefined,
             )
-          : Effect.succeed(ended)
+          : Effect.succeed(result(known.result)),
+      )
       return Effect.map(followed, (outcome): Outcome => {
         if (outcome._tag === "Error") return outcome
         const text = outcome.era === "modern" ? resultToLegacy("tools/call", outcome.result, revision) : outcome.result
@@ -130,20 +153,36 @@ export const serveTask = (
   }
 }
 
-const listed = (
-  begun: ReadonlyArray<Begun>,
-  looked: (id: string) => Effect.Effect<Outcome, TargetFailure>,
-): Effect.Effect<Outcome> =>
+/** A task as it is now; one of a server that does not answer as it was seen last, and one that nobody knows any more not. */
+const shown = (begun: Begun, { isShown, looked, owner, tasks }: Looking): Effect.Effect<Json | undefined> => {
+  if (begun.result !== undefined) return Effect.succeed(begun.task)
+  if (!isShown(begun.id)) return Effect.succeed(undefined)
+  if (isTerminal(Fields.parse(begun.task)?.string("status"))) return Effect.succeed(begun.task)
+  const now = Effect.timeoutOrElse(Effect.result(looked(begun.id)), {
+    duration: limits.listMillis,
+    orElse: () => Effect.succeed(undefined),
+  })
+  return Effect.flatMap(now, (found) => {
+    if (found === undefined || found._tag === "Failure") return Effect.succeed(begun.task)
+    const outcome = found.success
+    if (outcome._tag === "Result") {
+      return outcome.result === begun.task
+        ? Effect.succeed(outcome.result)
+        : Effect.as(tasks.moved(owner, { ...begun, task: outcome.result }), outcome.result)
+    }
+    return Effect.succeed(codeOf(outcome.error) === codes.invalidParams ? undefined : begun.task)
+  })
+}
+
+interface Looking {
+  readonly isShown: (id: string) => boolean
+  readonly looked: (id: string) => Effect.Effect<Outcome, TargetFailure>
+  readonly owner: Owner
+  readonly tasks: TaskIndex
+}
+
+const listed = (begun: ReadonlyArray<Begun>, looking: Looking): Effect.Effect<Outcome> =>
   Effect.map(
-    Effect.forEach(begun, ({ id }) => Effect.result(looked(id)), { concurrency: 8 }),
-    (found) =>
-      result(
-        Fields.of({
-          tasks: arrayOf(
-            found.flatMap((one) =>
-              one._tag === "Success" && one.success._tag === "Result" ? [one.success.result] : [],
-            ),
-          ),
-        }).toJson(),
-      ),
+    Effect.forEach(begun, (one) => shown(one, looking), { concurrency: 8 }),
+    (found) => result(Fields.of({ tasks: arrayOf(found.filter((one) => one !== undefined)) }).toJson()),
   )

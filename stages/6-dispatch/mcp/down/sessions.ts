@@ -3,15 +3,18 @@ import * as Effect from "effect/Effect"
 import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
+import type { LogLevel } from "../../../../protocols/mcp/methods.ts"
 import { negotiated, type Revision } from "../../../../protocols/mcp/revision.ts"
 import { capabilitiesToLegacy, withoutTasks } from "../../../../protocols/mcp/tasks.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import { listenAll } from "../federation/listening.ts"
+import type { Place } from "../Kept.ts"
 import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { McpState } from "../McpState.ts"
 import type { Discovery, Interest, ListenEvents } from "../target/McpTarget.ts"
+import { silent } from "../target/silent.ts"
 import { principalOf } from "./callers.ts"
 import { DownSession, type Identity, type StoredStream } from "./DownSession.ts"
 import { errorReply, jsonReply } from "./replies.ts"
@@ -20,7 +23,7 @@ const purpose = "mcp-session"
 const streamPurpose = "mcp-stream"
 
 /** What a session can be taken up again from, by whoever holds the key. */
-interface Sealed {
+export interface Sealed {
   readonly identity: Identity
   readonly worker: string
   readonly begun: number
@@ -143,20 +146,33 @@ export const introduce = (
 export const beginOnStream = (endpoint: McpEndpoint, exchange: Exchange): DownSession =>
   begin(endpoint, exchange, undefined)
 
-/** The worker that a session belongs to, by its name. */
-export const workerOf = (endpoint: McpEndpoint, name: string): string | undefined => {
-  if (endpoint.state.sessions.has(name) || name.length > limits.sealedCharsMax) return undefined
-  const { sealer, worker } = endpoint.state.runtime
-  const opened = sealer.open(name, purpose) ?? sealer.open(name, streamPurpose)
-  if (opened === undefined || !opened.startsWith("{")) return undefined
-  const owner = (JSON.parse(opened) as Pick<Sealed, "worker">).worker
-  return owner === worker ? undefined : owner
+/** What the name of a session says that is not one of those here. */
+export interface Absent {
+  /** The worker it was begun by. */
+  readonly worker: string
+  /** Absent: it is a stream, which nobody else can take up. */
+  readonly sealed: Sealed | undefined
+}
+
+/** Undefined: it is no name of ours. */
+export const absent = ({ runtime }: Pick<McpState, "runtime">, name: string): Absent | undefined => {
+  if (name.length > limits.sealedCharsMax) return undefined
+  const { sealer } = runtime
+  const opened = sealer.open(name, purpose)
+  if (opened?.startsWith("{") === true) {
+    const sealed = JSON.parse(opened) as Sealed
+    return { worker: sealed.worker, sealed }
+  }
+  const ofStream = opened ?? sealer.open(name, streamPurpose)
+  return ofStream?.startsWith("{") === true
+    ? { worker: (JSON.parse(ofStream) as Pick<Sealed, "worker">).worker, sealed: undefined }
+    : undefined
 }
 
 /** Whether a name is that of a session that was here and has ended. */
-export const isEnded = ({ hasEnded, runtime }: Pick<McpState, "hasEnded" | "runtime">, name: string): boolean => {
-  const opened = name.length > limits.sealedCharsMax ? undefined : runtime.sealer.open(name, purpose)
-  return opened?.startsWith("{") === true && hasEnded((JSON.parse(opened) as Sealed).identity.uid)
+export const isEnded = (state: Pick<McpState, "hasEnded" | "runtime">, name: string): boolean => {
+  const sealed = absent(state, name)?.sealed
+  return sealed !== undefined && state.hasEnded(sealed.identity.uid)
 }
 
 /** The name of a session that is a stream. */
@@ -171,20 +187,91 @@ export const findSession = (endpoint: McpEndpoint, exchange: Exchange, name: str
   if (known !== undefined) {
     return known.principal === principal && known.identity.key === endpoint.key ? known : undefined
   }
-  const opened = name.length > limits.sealedCharsMax ? undefined : state.runtime.sealer.open(name, purpose)
-  if (opened === undefined || !opened.startsWith("{")) return undefined
-  const { held, identity } = JSON.parse(opened) as Sealed
-  if (identity.principal !== principal || identity.key !== endpoint.key || state.hasEnded(identity.uid))
-    return undefined
+  return undefined
+}
+
+/** Whether a session that is not here may be taken up by this caller. */
+export const isCallers = (endpoint: McpEndpoint, exchange: Exchange, { begun, identity }: Sealed): boolean => {
+  const { state } = endpoint
+  return (
+    identity.principal === principalOf(exchange, state.runtime.sealer) &&
+    identity.key === endpoint.key &&
+    !state.hasEnded(identity.uid) &&
+    state.runtime.clock.wallMillis() - begun < sessionMillisMax
+  )
+}
+
+/** Takes up a session that was begun elsewhere, with what its client has said since. */
+export const takeUp = (
+  endpoint: McpEndpoint,
+  exchange: Exchange,
+  name: string,
+  { held, identity }: Sealed,
+  { level, subscribed }: Facts,
+): void => {
+  const { state } = endpoint
   const session = new DownSession(identity, state.runtime, endpoint.askMillis, exchange)
   session.name = name
+  session.takeUp(state.runtime.clock.wallMillis())
+  session.level = level
+  for (const uri of subscribed) session.subscribed.add(uri)
   for (const { name: target, target: one } of endpoint.federation.settings.members) {
     const text = held[target]
     if (text !== undefined) one.restore(session.caller(exchange), text)
   }
   state.enter(session, endpoint)
-  return session
+  if (level !== undefined || subscribed.length > 0) state.runtime.run(tellAgain(endpoint, session))
 }
+
+/** What a server was told that may have forgotten it, as processes do that were begun anew. */
+const tellAgain = (endpoint: McpEndpoint, session: DownSession): Effect.Effect<void> => {
+  const call = (method: string, params: Readonly<Record<string, string>>): Effect.Effect<unknown, unknown> =>
+    endpoint.federation.call({
+      caller: session.caller(session.exchange),
+      method,
+      params: Fields.of(Object.fromEntries(Object.entries(params).map(([key, text]) => [key, JSON.stringify(text)]))),
+      wantsProgress: false,
+      logLevel: session.level,
+      paramHeaders: [],
+      events: silent,
+    })
+  const calls = [
+    ...(session.level === undefined ? [] : [call("logging/setLevel", { level: session.level })]),
+    ...Array.from(session.subscribed, (uri) => call("resources/subscribe", { uri })),
+  ]
+  return Effect.forEach(calls, (one) => Effect.ignore(one), { concurrency: 4, discard: true })
+}
+
+// What outlives the worker -----------------------------------------------------------------------------------------------
+
+/** What a client has said in a session since it began, or that it is over. */
+export interface Facts {
+  readonly level: LogLevel | undefined
+  readonly subscribed: ReadonlyArray<string>
+  readonly isOver: boolean
+}
+
+export const noFacts: Facts = { level: undefined, subscribed: [], isOver: false }
+
+/** How old a session may be that is taken up elsewhere, and how long it is known that one is over. */
+const sessionMillisMax = 30 * 24 * 3_600_000
+
+const placeOf = (uid: string): Place => ({ kind: "session", owner: uid, name: "facts" })
+
+export const factsOf = (state: McpState, { identity: { uid } }: Sealed): Effect.Effect<Facts> =>
+  state.isShared
+    ? Effect.map(state.kept.find<Facts>(placeOf(uid)), (found) => found?.value ?? noFacts)
+    : Effect.succeed(noFacts)
+
+/** Written down before the client hears that it was done. */
+export const keepFacts = (state: McpState, session: DownSession, isOver = false): Effect.Effect<void> =>
+  state.isShared && session.channel === undefined && session.name !== ""
+    ? state.kept.put(
+        placeOf(session.identity.uid),
+        { level: session.level, subscribed: isOver ? [] : [...session.subscribed], isOver } satisfies Facts,
+        state.runtime.clock.wallMillis() + sessionMillisMax,
+      )
+    : Effect.void
 
 /** Lets go of what targets hold for a session. */
 export const release = (endpoint: McpEndpoint, session: DownSession): Effect.Effect<void> =>

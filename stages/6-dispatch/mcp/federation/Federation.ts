@@ -351,14 +351,21 @@ export class Federation {
     )
   }
 
+  private isOpen({ id, member }: Task, { exchange }: Caller): boolean {
+    return this.settings.access.isOpenTo(exchange) || this.judge(exchange).permits("task", member.name, id, undefined)
+  }
+
+  /** Whether the caller may know of a task: it is its own, of a server that is still here, and no rule hides it. */
+  showsTask(sealed: string, caller: Caller): boolean {
+    const task = this.names.taskOf(sealed, caller)
+    return task !== undefined && this.isOpen(task, caller)
+  }
+
   private task(call: Call, sealed: string | undefined): Effect.Effect<Outcome, TargetFailure> {
     if (sealed === undefined) return Effect.succeed(invalid("`taskId` is missing"))
     const task = this.names.taskOf(sealed, call.caller)
     if (task === undefined) return Effect.succeed(unknown("task", sealed))
-    if (
-      !this.settings.access.isOpenTo(call.caller.exchange) &&
-      !this.judge(call.caller.exchange).permits("task", task.member.name, task.id, undefined)
-    ) {
+    if (!this.isOpen(task, call.caller)) {
       return hidden(call, "task", task.member, task.id, unknown("task", sealed))
     }
     const native: Call = {
@@ -380,12 +387,15 @@ export class Federation {
 
   /** The caller in the session that a task was begun in, which is taken up again where it is not known any more. */
   private whoBegan({ held, member, session }: Task, caller: Caller): Caller {
-    if (session === undefined || held === undefined || caller.session !== undefined) return caller
+    if (session === undefined || held === undefined || caller.session === session) return caller
     const { target } = member
     const known = target.held(session)
-    // Another one may have been begun under the same name since.
+    const isOurs = session.startsWith("tasks ")
+    // Another one may have been begun under the same name since; and that of a client is not begun for somebody else.
     const name =
-      known === undefined || known === held ? session : `${session} ${this.settings.runtime.sealer.digest(held)}`
+      known === held || (known === undefined && isOurs)
+        ? session
+        : `${isOurs ? "" : "tasks "}${session} ${this.settings.runtime.sealer.digest(held)}`
     const inSession = { ...caller, session: name }
     if (target.held(name) === undefined) target.restore(inSession, held)
     return inSession

@@ -82,10 +82,10 @@ export class Names {
 
   /** A task under a name that says whose it is, and is good for nobody but who began it. */
   taskFor(member: Member, id: string, caller: Caller): string {
-    const session = caller.session === undefined ? taskSession(caller) : undefined
-    const held = session === undefined ? undefined : member.target.held(session)
+    const session = taskSession(caller)
+    const held = member.target.held(session)
     const own = [member.name, id, caller.principal] as const
-    const sealed: SealedTask = session === undefined || held === undefined ? own : [...own, session, held]
+    const sealed: SealedTask = held === undefined ? own : [...own, session, held]
     return this.sealer.seal(JSON.stringify(sealed), taskPurpose)
   }
 

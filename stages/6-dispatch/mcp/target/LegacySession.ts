@@ -61,6 +61,7 @@ export class LegacySession {
   private readonly unowned = new Map<Json, Fiber.Fiber<unknown, unknown>>()
   private listeners: ReadonlyArray<ListenEvents> = []
   private lastId = 0
+  private recalled: Fields | undefined = undefined
   private hearing: Hearing | undefined = undefined
   /** Takes back that the stream is closed in a while. */
   private lingering: (() => void) | undefined = undefined
@@ -72,7 +73,24 @@ export class LegacySession {
   }
 
   get capabilities(): Fields {
-    return this.introduction.object("capabilities") ?? Fields.empty
+    return this.introduction.object("capabilities") ?? this.recalled ?? Fields.empty
+  }
+
+  /** Whether the server has said here who it is; in a session that was begun elsewhere it has not. */
+  get isIntroduced(): boolean {
+    return this.recalled === undefined || this.introduction.size > 0
+  }
+
+  /** It was begun elsewhere, and may be used there still: what is numbered here is numbered apart from that. */
+  takeUp(revision: string, capabilities: Fields): void {
+    this.revision = revision
+    this.recalled = capabilities
+    this.lastId = Math.floor(this.settings.runtime.clock.random() * 2 ** 32) * 2 ** 16
+  }
+
+  /** A question may come where it belongs to no request, and be lost if nobody is there. */
+  hearSoon(): void {
+    if (this.isInteractive) this.background(this.hear)
   }
 
   /** How many calls are under way. */

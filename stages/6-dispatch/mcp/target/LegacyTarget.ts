@@ -32,14 +32,11 @@ export class LegacyTarget implements McpTarget {
   readonly discover = (caller: Caller): Effect.Effect<Discovery, TargetFailure> =>
     this.named(
       this.pool.use(caller, false, ({ session }) =>
-        Effect.succeed<Discovery>({
-          era: "legacy",
-          capabilities: session.introduction.get("capabilities") ?? "{}",
-          serverInfo: session.introduction.get("serverInfo"),
-          instructions: session.introduction.string("instructions"),
-          ttlMillis: 0,
-          isPublic: false,
-        }),
+        session.isIntroduced
+          ? Effect.succeed(discoveryOf(session))
+          : this.pool.use({ ...caller, session: undefined }, false, (other) =>
+              Effect.succeed(discoveryOf(other.session)),
+            ),
       ),
     )
 
@@ -158,7 +155,7 @@ export class LegacyTarget implements McpTarget {
     }
   }
 
-  readonly held = (session: string): Json | undefined => this.pool.of(session)?.wire?.held()
+  readonly held = (session: string): Json | undefined => this.pool.held(session)
   readonly restore = (caller: Caller, held: Json): void => this.pool.restore(caller, held)
   readonly release = (caller: Caller): Effect.Effect<void> => this.pool.release(caller)
   readonly close = (): void => this.pool.close()
@@ -173,6 +170,15 @@ const filter =
     const level = params.string("level")
     if (from !== undefined && (!isLogLevel(level) || isWanted(level, from))) log(params)
   }
+
+const discoveryOf = ({ introduction }: LegacySession): Discovery => ({
+  era: "legacy",
+  capabilities: introduction.get("capabilities") ?? "{}",
+  serverInfo: introduction.get("serverInfo"),
+  instructions: introduction.string("instructions"),
+  ttlMillis: 0,
+  isPublic: false,
+})
 
 const honouredBy = (capabilities: Fields, interest: Interest, updates: ReadonlyArray<string>): Interest => {
   const changes = (what: string): boolean => capabilities.object(what)?.get("listChanged") === "true"

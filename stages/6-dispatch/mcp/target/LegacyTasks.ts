@@ -303,8 +303,17 @@ export class LegacyTasks implements McpTarget {
       task: (_method, params) => events.task("notifications/tasks", taskToModern(params)),
     })
 
-  readonly held = (session: string): Json | undefined => this.inner.held(session)
-  readonly restore = (caller: Caller, held: Json): void => this.inner.restore(caller, held)
+  readonly held = (session: string): Json | undefined => {
+    const held = this.inner.held(session)
+    return held === undefined || this.hasTasks === undefined
+      ? held
+      : (Fields.parse(held) ?? Fields.empty).with("tasks", String(this.hasTasks)).toJson()
+  }
+  readonly restore = (caller: Caller, held: Json): void => {
+    const tasks = Fields.parse(held)?.get("tasks")
+    if (tasks !== undefined) this.hasTasks ??= tasks === "true"
+    this.inner.restore(caller, held)
+  }
   readonly release = (caller: Caller): Effect.Effect<void> => this.inner.release(caller)
   readonly close = (): void => {
     this.jobs.clear()

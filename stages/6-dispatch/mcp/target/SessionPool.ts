@@ -62,6 +62,25 @@ export class Slot {
   }
 }
 
+/** What a server can do, as far as it matters in a session that was begun elsewhere, by its letters. */
+const abilities = { t: "tools", p: "prompts", r: "resources" } as const
+
+const briefly = (capabilities: Fields): string =>
+  Object.entries(abilities)
+    .filter(([, name]) => capabilities.object(name)?.get("listChanged") === "true")
+    .map(([letter]) => letter)
+    .join("") + (capabilities.has("logging") ? "l" : "")
+
+const recalled = (letters: string): Fields =>
+  Fields.of({
+    ...Object.fromEntries(
+      Object.entries(abilities).flatMap(([letter, name]) =>
+        letters.includes(letter) ? [[name, '{"listChanged":true}']] : [],
+      ),
+    ),
+    ...(letters.includes("l") ? { logging: "{}" } : {}),
+  })
+
 const gatewayInfo = (version: string): Json => JSON.stringify({ name: "sluice", version })
 
 /** Those are not ours to promise: nobody behind us could keep them. */
@@ -149,8 +168,8 @@ export class SessionPool {
     )
     const revision = held?.string("revision")
     if (revision !== undefined) {
-      session.revision = revision
-      return opened
+      session.takeUp(revision, recalled(held?.string("can") ?? ""))
+      return Effect.tap(opened, () => Effect.sync(() => session.hearSoon()))
     }
     const begun = Effect.mapError(session.initialize, (failure) =>
       failure._tag === "Broken"
@@ -340,6 +359,14 @@ export class SessionPool {
     this.forget(slot)
     if (caller.session !== undefined)
       this.make(slot.key, caller, slot.session.settings.capabilities, undefined, slot.session)
+  }
+
+  /** What a client's session has here, in a form in which it can be taken up elsewhere. */
+  held(session: string): Json | undefined {
+    const found = this.of(session)
+    const held = found?.wire?.held()
+    if (found === undefined || held === undefined) return undefined
+    return (Fields.parse(held) ?? Fields.empty).with("can", JSON.stringify(briefly(found.capabilities))).toJson()
   }
 
   /** The session that a client's session has here, if it has one. */
