@@ -36,11 +36,16 @@ export const empty: Chain<never> = { entries: [], groups: undefined }
 
 /** Answered instead of an entry when a value was too long to look at. */
 export const tooLong: Entry.Entry<never> = {
-  found: undefined as never,
+  value: undefined as never,
+  route: undefined as never,
+  match: undefined as never,
+  host: "",
   place: 0,
   pathLength: 0,
+  method: undefined,
   headers: [],
   query: [],
+  isPlain: false,
 }
 
 /** The best pair that accepts the request and comes before `best`. */
@@ -174,12 +179,12 @@ interface Keyed {
   readonly values: ReadonlyArray<string>
 }
 
-const keyOf = <A>({ found: { match }, headers, query }: Entry.Entry<A>): Keyed => {
+const keyOf = <A>({ headers, method, query }: Entry.Entry<A>): Keyed => {
   const asked: Array<Asked> = []
   const values: Array<string> = []
-  if (match.method !== undefined) {
+  if (method !== undefined) {
     asked.push({ what: "method", name: "" })
-    values.push(match.method)
+    values.push(method)
   }
   const put = (what: "header" | "query", conditions: ReadonlyArray<Entry.Condition>): void => {
     for (const { name, exact } of conditions.toSorted((a, b) => Entry.compareText(a.name, b.name))) {

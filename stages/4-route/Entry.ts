@@ -38,13 +38,16 @@ export interface Condition {
   readonly regex: Regex.Regex | undefined
 }
 
-export interface Entry<A> {
-  readonly found: Found<A>
+export interface Entry<A> extends Found<A> {
   /** Place among the matches of its route: the last word between pairs of one route. */
   readonly place: number
   readonly pathLength: number
+  /** Of the match, beside the rest of what a request is held against. */
+  readonly method: string | undefined
   readonly headers: ReadonlyArray<Condition>
   readonly query: ReadonlyArray<Condition>
+  /** Nothing but host and path is asked for. */
+  readonly isPlain: boolean
 }
 
 /** Patterns that many routes share are compiled once per change. */
@@ -70,7 +73,10 @@ export const entriesOf = <A>({ route, value }: Candidate<A>, compile: Compiler):
     const headers = match.headers.map((header) => condition(header.name, header.value, compile))
     const query = match.query.map((parameter) => condition(parameter.name, parameter.value, compile))
     const pathLength = textOf(match.path).length
-    for (const host of hosts) entries.push({ found: { value, route, match, host }, place, pathLength, headers, query })
+    const { method } = match
+    const isPlain = method === undefined && headers.length === 0 && query.length === 0
+    for (const host of hosts)
+      entries.push({ value, route, match, host, place, pathLength, method, headers, query, isPlain })
   }
   return entries
 }
@@ -94,15 +100,13 @@ export const slash = 47
 
 /** Negative when `a` is tried before `b`; 0 only for the same pair. */
 export const compare = <A>(a: Entry<A>, b: Entry<A>): number => {
-  const left = a.found
-  const right = b.found
   return (
-    Number(right.match.path._tag === "Exact") - Number(left.match.path._tag === "Exact") ||
+    Number(b.match.path._tag === "Exact") - Number(a.match.path._tag === "Exact") ||
     b.pathLength - a.pathLength ||
-    Number(right.match.method !== undefined) - Number(left.match.method !== undefined) ||
+    Number(b.method !== undefined) - Number(a.method !== undefined) ||
     b.headers.length - a.headers.length ||
     b.query.length - a.query.length ||
-    compareText(left.route.key, right.route.key) ||
+    compareText(a.route.key, b.route.key) ||
     a.place - b.place
   )
 }
@@ -130,9 +134,9 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict]
 
 /** Everything but host and path. */
 export const accepts = <A>(entry: Entry<A>, request: RouteRequest): Verdict => {
-  const method = entry.found.match.method
+  if (entry.isPlain) return Verdict.Yes
+  const { headers, method, query } = entry
   if (method !== undefined && method !== request.method) return Verdict.No
-  const { headers, query } = entry
   for (let i = 0; i < headers.length; i++) {
     const verdict = acceptsHeader(headers[i] as Condition, request)
     if (verdict !== Verdict.Yes) return verdict

@@ -1,29 +1,60 @@
 /**
  * A persistent map from text: a change copies the nodes on the way to its key and shares the rest, and a walk along a
  * text meets every key that the text begins with. Reading costs the length of the text, whatever the number of keys.
+ * Among ten thousand keys most of what a walk reads is not in any cache, so a node is laid out to be read little of: the
+ * next one is found by its place in an array.
  */
 export interface Radix<V> {
   /** The text between the parent and this node. */
   readonly label: string
+  /** Of the label, for walks that compare the whole text once they have arrived. */
+  readonly length: number
   readonly value: V | undefined
-  /** By the first code unit of their label. */
-  readonly children: ReadonlyMap<number, Radix<V>>
+  /** The unit that the first place of `plain` is for. */
+  readonly low: number
+  /** Children whose label begins with a unit of ASCII, by that unit; neither the first nor the last place is empty. */
+  readonly plain: ReadonlyArray<Radix<V> | undefined>
+  /** Children whose label begins with any other unit. */
+  readonly wide: ReadonlyMap<number, Radix<V>> | undefined
 }
 
-const none: ReadonlyMap<number, never> = new Map<number, never>()
+const plainMax = 0x7f
 
-export const empty: Radix<never> = { label: "", value: undefined, children: none }
+const node = <V>(
+  label: string,
+  value: V | undefined,
+  low: number,
+  plain: ReadonlyArray<Radix<V> | undefined>,
+  wide: ReadonlyMap<number, Radix<V>> | undefined,
+): Radix<V> => ({ label, length: label.length, value, low, plain, wide })
 
-export const isEmpty = (root: Radix<unknown>): boolean => root.value === undefined && root.children.size === 0
+const leaf = <V>(label: string, value: V | undefined): Radix<V> => node<V>(label, value, 0, [], undefined)
+
+export const empty: Radix<never> = leaf<never>("", undefined)
+
+/** The one whose label begins with this unit. */
+export const child = <V>({ low, plain, wide }: Radix<V>, unit: number): Radix<V> | undefined => {
+  if (unit > plainMax) return wide?.get(unit)
+  const at = unit - low
+  return at >= 0 && at < plain.length ? plain[at] : undefined
+}
+
+export const children = <V>({ plain, wide }: Radix<V>): ReadonlyArray<Radix<V>> => {
+  const all = plain.filter((one) => one !== undefined)
+  if (wide !== undefined) all.push(...wide.values())
+  return all
+}
+
+export const isEmpty = (root: Radix<unknown>): boolean => root.value === undefined && children(root).length === 0
 
 export const get = <V>(root: Radix<V>, key: string): V | undefined => {
   let node = root
   let at = 0
   while (at < key.length) {
-    const child = node.children.get(key.charCodeAt(at))
-    if (child === undefined || !key.startsWith(child.label, at)) return undefined
-    at += child.label.length
-    node = child
+    const next = child(node, key.charCodeAt(at))
+    if (next === undefined || !key.startsWith(next.label, at)) return undefined
+    at += next.length
+    node = next
   }
   return node.value
 }
@@ -34,11 +65,11 @@ export const update = <V>(root: Radix<V>, key: string, change: (value: V | undef
   let node = root
   let at = 0
   while (at < key.length) {
-    const child = node.children.get(key.charCodeAt(at))
-    const shared = child === undefined ? 0 : sharedLength(child.label, key, at)
-    if (child !== undefined && shared === child.label.length) {
+    const next = child(node, key.charCodeAt(at))
+    const shared = next === undefined ? 0 : sharedLength(next.label, key, at)
+    if (next !== undefined && shared === next.length) {
       passed.push(node)
-      node = child
+      node = next
       at += shared
       continue
     }
@@ -46,29 +77,49 @@ export const update = <V>(root: Radix<V>, key: string, change: (value: V | undef
     if (value === undefined) return root
     return rebuilt(
       passed,
-      withChild(node, child === undefined ? leaf(key.slice(at), value) : split(child, shared, key.slice(at), value)),
+      withChild(node, next === undefined ? leaf(key.slice(at), value) : split(next, shared, key.slice(at), value)),
     )
   }
   const value = change(node.value)
-  return value === node.value ? root : rebuilt(passed, { label: node.label, value, children: node.children })
+  return value === node.value ? root : rebuilt(passed, { ...node, value })
 }
-
-const leaf = <V>(label: string, value: V): Radix<V> => ({ label, value, children: none })
 
 /** Cuts a node after its first `shared` characters, to make room for a key that goes another way there. */
-const split = <V>(node: Radix<V>, shared: number, rest: string, value: V): Radix<V> => {
-  const lower: Radix<V> = { label: node.label.slice(shared), value: node.value, children: node.children }
-  const children = new Map([[lower.label.charCodeAt(0), lower]])
-  if (rest.length === shared) return { label: rest, value, children }
-  const other = leaf(rest.slice(shared), value)
-  children.set(other.label.charCodeAt(0), other)
-  return { label: rest.slice(0, shared), value: undefined, children }
+const split = <V>(whole: Radix<V>, shared: number, rest: string, value: V): Radix<V> => {
+  const lower = relabelled(whole, whole.label.slice(shared))
+  if (rest.length === shared) return withChild(leaf(rest, value), lower)
+  return withChild(withChild(leaf<V>(rest.slice(0, shared), undefined), lower), leaf(rest.slice(shared), value))
 }
 
-const withChild = <V>(node: Radix<V>, child: Radix<V>): Radix<V> => {
-  const children = new Map(node.children)
-  children.set(child.label.charCodeAt(0), child)
-  return { label: node.label, value: node.value, children }
+const relabelled = <V>({ low, plain, value, wide }: Radix<V>, label: string): Radix<V> =>
+  node(label, value, low, plain, wide)
+
+const withChild = <V>(parent: Radix<V>, one: Radix<V>): Radix<V> => {
+  const { label, low, plain, value, wide } = parent
+  const unit = one.label.charCodeAt(0)
+  if (unit > plainMax) return node(label, value, low, plain, new Map(wide).set(unit, one))
+  if (plain.length === 0) return node(label, value, unit, [one], wide)
+  const first = Math.min(low, unit)
+  const places: Array<Radix<V> | undefined> = []
+  for (let at = first; at < low; at++) places.push(undefined)
+  for (let i = 0; i < plain.length; i++) places.push(plain[i])
+  while (places.length <= unit - first) places.push(undefined)
+  places[unit - first] = one
+  return node(label, value, first, places, wide)
+}
+
+const withoutChild = <V>({ label, low, plain, value, wide }: Radix<V>, unit: number): Radix<V> => {
+  if (unit > plainMax) {
+    const rest = new Map(wide)
+    rest.delete(unit)
+    return node(label, value, low, plain, rest.size === 0 ? undefined : rest)
+  }
+  const isThere = (one: Radix<V> | undefined, i: number): boolean => one !== undefined && i !== unit - low
+  const first = plain.findIndex(isThere)
+  if (first < 0) return node(label, value, 0, [], wide)
+  const places = plain.slice(first, plain.findLastIndex(isThere) + 1)
+  if (unit - low > first && unit - low < first + places.length) places[unit - low - first] = undefined
+  return node(label, value, low + first, places, wide)
 }
 
 const rebuilt = <V>(passed: ReadonlyArray<Radix<V>>, changed: Radix<V>): Radix<V> => {
@@ -76,22 +127,18 @@ const rebuilt = <V>(passed: ReadonlyArray<Radix<V>>, changed: Radix<V>): Radix<V
   for (let i = passed.length - 1; i >= 0; i--) {
     const parent = passed[i] as Radix<V>
     const kept = tidied(node)
-    if (kept !== undefined) node = withChild(parent, kept)
-    else {
-      const children = new Map(parent.children)
-      children.delete(node.label.charCodeAt(0))
-      node = { label: parent.label, value: parent.value, children }
-    }
+    node = kept === undefined ? withoutChild(parent, node.label.charCodeAt(0)) : withChild(parent, kept)
   }
   return node
 }
 
 /** A node that holds nothing goes; one that only leads to a single other becomes one with it. */
 const tidied = <V>(node: Radix<V>): Radix<V> | undefined => {
-  if (node.value !== undefined || node.children.size > 1) return node
-  for (const child of node.children.values())
-    return { label: node.label + child.label, value: child.value, children: child.children }
-  return undefined
+  if (node.value !== undefined) return node
+  const below = children(node)
+  const [only] = below
+  if (only === undefined) return undefined
+  return below.length > 1 ? node : relabelled(only, node.label + only.label)
 }
 
 const sharedLength = (label: string, key: string, at: number): number => {

@@ -3,24 +3,15 @@
  * exchange first takes it, and looked at again when an exchange takes it in another setting.
  */
 import type { Route } from "../../ir/Route.ts"
-import type { CompiledRoute } from "../Plan.ts"
-import type { Setting } from "../Setting.ts"
 import { isJunction, Junction } from "./delegate.ts"
 import { Leaf } from "./Leaf.ts"
 
-export class RouteCell {
-  readonly ir: Route
+export class RouteCell extends Leaf {
   /** Present where some of its backends are groups of further routes. */
   readonly junction: Junction | undefined
-  private readonly leaf: Leaf
 
   constructor(ir: Route) {
-    this.ir = ir
+    super([ir], ir.backends)
     this.junction = isJunction(ir) ? new Junction(ir) : undefined
-    this.leaf = new Leaf([ir], ir.backends)
-  }
-
-  get(setting: Setting): CompiledRoute {
-    return this.leaf.get(setting)
   }
 }

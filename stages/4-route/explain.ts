@@ -39,11 +39,11 @@ export const whyNot = <A>(
     if (route.matches.length === 0)
       far.push({ route, match: undefined, host: "*", reason: { _tag: "NoMatches" }, isChosen: false })
     for (const entry of Entry.entriesOf(candidate, compile))
-      if (isHost && Host.closeness(entry.found.host, request.host) >= 0) near.push(entry)
+      if (isHost && Host.closeness(entry.host, request.host) >= 0) near.push(entry)
       else far.push({ ...placeOf(entry), reason: { _tag: "Host" }, isChosen: false })
   }
   const order = (a: Entry.Entry<A>, b: Entry.Entry<A>): number =>
-    Host.closeness(b.found.host, request.host) - Host.closeness(a.found.host, request.host) || Entry.compare(a, b)
+    Host.closeness(b.host, request.host) - Host.closeness(a.host, request.host) || Entry.compare(a, b)
   let isDecided = false
   const tried = near.sort(order).map((entry): Tried => {
     const reason = firstReason(entry, request, compile)
@@ -54,14 +54,14 @@ export const whyNot = <A>(
   return [...tried, ...far]
 }
 
-const placeOf = <A>({ found: { route, match, host } }: Entry.Entry<A>) => ({ route, match, host })
+const placeOf = <A>({ route, match, host }: Entry.Entry<A>) => ({ route, match, host })
 
 const firstReason = <A>(
   entry: Entry.Entry<A>,
   request: Entry.RouteRequest,
   compile: Entry.Compiler,
 ): Reason | undefined => {
-  const { path, method } = entry.found.match
+  const { path, method } = entry.match
   const byPath = acceptsPath(path, request.path, compile)
   if (byPath === Entry.Verdict.No) return { _tag: "Path" }
   if (byPath === Entry.Verdict.TooLong) return { _tag: "TooLong", what: "path" }

@@ -50,9 +50,9 @@ const searchFrom = <V, C, R>(
   visit: (value: V, context: C) => R | undefined,
 ): R | undefined => {
   if (left > 0) {
-    const child = node.children.get(host.charCodeAt(left - 1))
+    const child = Radix.child(node, host.charCodeAt(left - 1))
     if (child !== undefined && endsWith(host, left, child.label)) {
-      const answer = searchFrom(child, host, left - child.label.length, context, visit)
+      const answer = searchFrom(child, host, left - child.length, context, visit)
       if (answer !== undefined) return answer
     }
   }
@@ -62,7 +62,7 @@ const searchFrom = <V, C, R>(
     const answer = visit(slot.exact, context)
     if (answer !== undefined) return answer
   }
-  const isAny = node.label === ""
+  const isAny = node.length === 0
   return slot.suffix !== undefined && (left > 0 || isAny) ? visit(slot.suffix, context) : undefined
 }
 

@@ -21,8 +21,10 @@ export interface RouteTree<A> {
 type Bucket<A> = Radix.Radix<Slot<A>>
 
 interface Slot<A> {
-  /** Length of the path that leads here. */
-  readonly depth: number
+  /** The path that leads here. */
+  readonly path: string
+  /** The one prefix that is here, where it asks for nothing else and nothing else is here: most slots of most tables. */
+  readonly sole: Entry.Entry<A> | undefined
   readonly exact: Chain.Chain<A>
   readonly prefix: Chain.Chain<A>
   /** Longest pattern first. */
@@ -92,7 +94,7 @@ interface Edit<A> {
   readonly added: Array<Entry.Entry<A>>
 }
 
-const editsAt = <A>(edits: Edits<A>, { found: { host, match } }: Entry.Entry<A>): Edit<A> => {
+const editsAt = <A>(edits: Edits<A>, { host, match }: Entry.Entry<A>): Edit<A> => {
   let paths = edits.get(host)
   if (paths === undefined) edits.set(host, (paths = new Map()))
   const text = wayTo(match.path)
@@ -122,11 +124,13 @@ const editedSlot = <A>(
   const prefix = editedChain(slot?.prefix ?? Chain.empty, edit, "Prefix")
   const regexes = editedExpressions(slot?.regexes ?? [], edit, compile)
   if (exact.entries.length === 0 && prefix.entries.length === 0 && regexes.length === 0) return undefined
-  return { depth: path.length, exact, prefix, regexes }
+  const [first] = prefix.entries
+  const isSole = first?.isPlain === true && prefix.entries.length === 1 && exact.entries.length + regexes.length === 0
+  return { path, sole: isSole ? first : undefined, exact, prefix, regexes }
 }
 
 const editedChain = <A>(chain: Chain.Chain<A>, edit: Edit<A>, kind: "Exact" | "Prefix"): Chain.Chain<A> => {
-  const isOfKind = (entry: Entry.Entry<A>): boolean => entry.found.match.path._tag === kind
+  const isOfKind = (entry: Entry.Entry<A>): boolean => entry.match.path._tag === kind
   const removed = edit.removed.filter(isOfKind)
   const added = edit.added.filter(isOfKind)
   return removed.length === 0 && added.length === 0 ? chain : Chain.update(chain, removed, added)
@@ -139,7 +143,7 @@ const editedExpressions = <A>(
 ): ReadonlyArray<Expression<A>> => {
   const byPattern = new Map<string, Edit<A>>()
   const collect = (entry: Entry.Entry<A>, side: "removed" | "added"): void => {
-    const path = entry.found.match.path
+    const path = entry.match.path
     if (path._tag !== "Regex") return
     let one = byPattern.get(path.pattern)
     if (one === undefined) byPattern.set(path.pattern, (one = { removed: [], added: [] }))
@@ -167,10 +171,17 @@ const editedExpressions = <A>(
 /** The pair that wins, as it is stored: finding allocates next to nothing. */
 export const find = <A>(tree: RouteTree<A>, request: Entry.RouteRequest): Entry.Found<A> | undefined => {
   const entry = Host.search(tree.hosts, request.host, request, inBucket)
-  return entry === undefined || entry === Chain.tooLong ? undefined : entry.found
+  return entry === undefined || entry === Chain.tooLong ? undefined : entry
 }
 
-const inBucket = <A>(bucket: Bucket<A>, request: Entry.RouteRequest): Entry.Entry<A> | undefined => {
+const inBucket = <A>(bucket: Bucket<A>, request: Entry.RouteRequest): Entry.Entry<A> | undefined =>
+  along(bucket, request, false)
+
+/**
+ * A walk that looks only at the first unit of each stretch may go astray, and went right when the path begins with the
+ * text it arrived at: one text is compared in place of one for each node. A path that went astray is walked carefully.
+ */
+const along = <A>(bucket: Bucket<A>, request: Entry.RouteRequest, isCareful: boolean): Entry.Entry<A> | undefined => {
   const path = request.path
   let node = bucket
   let at = 0
@@ -181,15 +192,18 @@ const inBucket = <A>(bucket: Bucket<A>, request: Entry.RouteRequest): Entry.Entr
       if (deepest !== undefined) (above ??= []).push(deepest)
       deepest = node.value
     }
-    if (at === path.length) break
-    const child = node.children.get(path.charCodeAt(at))
-    if (child === undefined || !path.startsWith(child.label, at)) break
-    at += child.label.length
+    if (at >= path.length) break
+    const child = Radix.child(node, path.charCodeAt(at))
+    if (child === undefined || (isCareful && !path.startsWith(child.label, at))) break
+    at += child.length
     node = child
   }
   if (deepest === undefined) return undefined
+  if (!isCareful && !path.startsWith(deepest.path)) return along(bucket, request, true)
+  if (above === undefined && deepest.sole !== undefined)
+    return endsSegment(path, deepest.path.length) ? deepest.sole : undefined
 
-  if (deepest.depth === path.length) {
+  if (deepest.path.length === path.length) {
     const found = Chain.search(deepest.exact, request, undefined)
     if (found !== undefined) return found
   }
@@ -202,14 +216,16 @@ const inBucket = <A>(bucket: Bucket<A>, request: Entry.RouteRequest): Entry.Entr
   return best
 }
 
+const endsSegment = (path: string, depth: number): boolean =>
+  path.length === depth || path.charCodeAt(depth) === Entry.slash
+
 const amongPrefixes = <A>(
-  { prefix, depth }: Slot<A>,
+  { prefix, path }: Slot<A>,
   request: Entry.RouteRequest,
   best: Entry.Entry<A> | undefined,
 ): Entry.Entry<A> | undefined => {
   if (prefix.entries.length === 0) return best
-  const path = request.path
-  if (path.length !== depth && path.charCodeAt(depth) !== Entry.slash) return best
+  if (!endsSegment(request.path, path.length)) return best
   return Chain.search(prefix, request, best) ?? best
 }
 

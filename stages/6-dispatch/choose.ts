@@ -10,14 +10,15 @@ export const chooser = <A>(alternatives: ReadonlyArray<Weighted<A>>, random: () 
   const possible = alternatives.filter(({ weight }) => weight > 0)
   const first = possible[0]
   if (first === undefined) return undefined
-  if (possible.length === 1) return () => first.value
+  const { value } = first
+  if (possible.length === 1) return () => value
   const total = possible.reduce((sum, { weight }) => sum + weight, 0)
   return () => {
     let drawn = random() * total
-    for (const { value, weight } of possible) {
-      drawn -= weight
-      if (drawn < 0) return value
+    for (const one of possible) {
+      drawn -= one.weight
+      if (drawn < 0) return one.value
     }
-    return first.value
+    return value
   }
 }

@@ -4,7 +4,26 @@ import * as Schema from "effect/Schema"
 import * as Radix from "../../../stages/4-route/Radix.ts"
 import { oneOf } from "./requests.ts"
 
-const key = oneOf("", "a", "ab", "abc", "abd", "b", "ba", "é", "\u{1f600}", "\u{1f601}", "abcdef")
+const key = oneOf(
+  "",
+  "a",
+  "ab",
+  "abc",
+  "abd",
+  "b",
+  "ba",
+  "!",
+  "m",
+  "mz",
+  "z",
+  "\x7f",
+  "\x80",
+  "a\x80",
+  "é",
+  "\u{1f600}",
+  "\u{1f601}",
+  "abcdef",
+)
 const value = Arbitrary.schema(Schema.Literals([0, 0, 1, 2])).pipe(
   Arbitrary.map((value): number | undefined => (value === 0 ? undefined : value)),
 )
@@ -40,8 +59,10 @@ it.prop(
     let before: Radix.Radix<number> = Radix.empty
     for (const step of steps) before = Radix.update(before, step.key, () => step.value)
     const after = Radix.update(before, key, () => 3)
-    for (const [unit, child] of before.children)
-      if (unit !== key.charCodeAt(0)) assert.strictEqual(after.children.get(unit), child)
+    for (const child of Radix.children(before)) {
+      const unit = child.label.charCodeAt(0)
+      if (unit !== key.charCodeAt(0)) assert.strictEqual(Radix.child(after, unit), child)
+    }
     assert.strictEqual(
       Radix.update(after, key, (value) => value),
       after,
@@ -52,15 +73,19 @@ it.prop(
 
 const listed = (node: Radix.Radix<number>, above = ""): ReadonlyArray<readonly [string, number]> => {
   const key = above + node.label
-  const below = [...node.children.values()].flatMap((child) => listed(child, key))
+  const below = Radix.children(node).flatMap((child) => listed(child, key))
   return node.value === undefined ? below : [[key, node.value], ...below]
 }
 
 /** No node but the root is without value and without a choice of ways. */
 const isTight = (node: Radix.Radix<number>, isRoot: boolean): void => {
-  assert.isTrue(isRoot || node.value !== undefined || node.children.size > 1)
-  for (const [unit, child] of node.children) {
-    assert.strictEqual(child.label.charCodeAt(0), unit)
+  const children = Radix.children(node)
+  assert.isTrue(isRoot || node.value !== undefined || children.length > 1)
+  if (node.plain.length > 0) assert.isTrue(node.plain[0] !== undefined && node.plain.at(-1) !== undefined)
+  assert.notStrictEqual(node.wide?.size, 0)
+  for (const child of children) {
+    assert.strictEqual(Radix.child(node, child.label.charCodeAt(0)), child)
+    assert.strictEqual(child.length, child.label.length)
     isTight(child, false)
   }
 }

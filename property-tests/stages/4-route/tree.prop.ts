@@ -5,6 +5,7 @@ import type { RouteKey } from "../../../ir/Key.ts"
 import type { Route } from "../../../ir/Route.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { whyNot } from "../../../stages/4-route/explain.ts"
+import * as Radix from "../../../stages/4-route/Radix.ts"
 import { change, find, make, type RouteRequest, type RouteTree } from "../../../stages/4-route/tree.ts"
 import { choose, matches, patternsFor } from "../../oracle/route.ts"
 import { crowd, request, requests, routes, unique } from "./requests.ts"
@@ -22,7 +23,10 @@ const agrees = (tree: RouteTree<string>, routes: ReadonlyArray<Route>, request: 
 }
 
 /** A tree without its identity: nothing may be left behind when all routes are gone. */
-const shape = <A>(tree: RouteTree<A>): ReadonlyArray<number> => [tree.hosts.children.size, tree.routes.children.size]
+const shape = <A>(tree: RouteTree<A>): ReadonlyArray<number> => [
+  Radix.children(tree.hosts).length,
+  Radix.children(tree.routes).length,
+]
 
 const index = Arbitrary.schema(Schema.Literals([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]))
 
