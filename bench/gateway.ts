@@ -10,6 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
+import { edit } from "../ir/diff.ts"
+import type { Route } from "../ir/Route.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import * as File from "../src/config/file.ts"
 import { fromStream } from "../src/config/fromStream.ts"
@@ -35,11 +37,10 @@ const silent = Layer.succeed(Journal, {
 const changed = (snapshot: Snapshot, number: number): Snapshot => {
   const first = snapshot.routes.values().next().value
   if (first === undefined) return snapshot
-  const routes = new Map(snapshot.routes)
   const [match] = first.matches
   if (match === undefined) return snapshot
-  routes.set(first.key, { ...first, matches: [{ ...match, path: { _tag: "Prefix", path: `/changed-${number}` } }] })
-  return { ...snapshot, routes }
+  const matches: Route["matches"] = [{ ...match, path: { _tag: "Prefix", path: `/changed-${number}` } }]
+  return edit(snapshot, { routes: new Map([[first.key, { ...first, matches }]]) })
 }
 
 const program = Effect.gen(function* () {

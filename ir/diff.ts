@@ -2,11 +2,13 @@
  * What changed between two snapshots, table by table.
  *
  * Objects are compared by identity first: tables and resources that both snapshots share cost nothing more than a
- * look. A resource that was read again but says the same is no change, and `apply` keeps the old object for it.
+ * look, and of a table that was made of another by `edit` only the edits are looked at. A resource that was read again
+ * but says the same is no change, and `apply` keeps the old object for it.
  */
 import * as Equal from "effect/Equal"
 import * as Attachments from "./attachments.ts"
 import type { Snapshot } from "./Snapshot.ts"
+import * as Table from "./Table.ts"
 
 export interface TableChanges<K, V> {
   readonly added: ReadonlyMap<K, V>
@@ -30,20 +32,40 @@ export const diff = (before: Snapshot, after: Snapshot): Changes => ({
   attachments: table(before.attachments, after.attachments),
 })
 
+/** Of each table what is to be there from now on, by key; `undefined` for what is to be there no more. */
+export type Edits = {
+  readonly [Name in keyof Snapshot]?: Snapshot[Name] extends ReadonlyMap<infer K, infer V> ? Table.Edits<K, V> : never
+}
+
+/** The snapshot after the edits, at the cost of the edits. Tables without any stay the same object. */
+export const edit = (snapshot: Snapshot, edits: Edits): Snapshot => ({
+  binds: Table.edited(snapshot.binds, edits.binds ?? none),
+  listeners: Table.edited(snapshot.listeners, edits.listeners ?? none),
+  routes: Table.edited(snapshot.routes, edits.routes ?? none),
+  tcpRoutes: Table.edited(snapshot.tcpRoutes, edits.tcpRoutes ?? none),
+  routeGroups: Table.edited(snapshot.routeGroups, edits.routeGroups ?? none),
+  backends: Table.edited(snapshot.backends, edits.backends ?? none),
+  services: Table.edited(snapshot.services, edits.services ?? none),
+  workloads: Table.edited(snapshot.workloads, edits.workloads ?? none),
+  attachments: Table.edited(snapshot.attachments, edits.attachments ?? none),
+})
+
+const none = new Map<never, never>()
+
+export const editsOf = (changes: Changes): Edits => ({
+  binds: tableEdits(changes.binds),
+  listeners: tableEdits(changes.listeners),
+  routes: tableEdits(changes.routes),
+  tcpRoutes: tableEdits(changes.tcpRoutes),
+  routeGroups: tableEdits(changes.routeGroups),
+  backends: tableEdits(changes.backends),
+  services: tableEdits(changes.services),
+  workloads: tableEdits(changes.workloads),
+  attachments: tableEdits(changes.attachments),
+})
+
 export const apply = (snapshot: Snapshot, changes: Changes): Snapshot =>
-  isEmpty(changes)
-    ? snapshot
-    : {
-        binds: changedTable(snapshot.binds, changes.binds),
-        listeners: changedTable(snapshot.listeners, changes.listeners),
-        routes: changedTable(snapshot.routes, changes.routes),
-        tcpRoutes: changedTable(snapshot.tcpRoutes, changes.tcpRoutes),
-        routeGroups: changedTable(snapshot.routeGroups, changes.routeGroups),
-        backends: changedTable(snapshot.backends, changes.backends),
-        services: changedTable(snapshot.services, changes.services),
-        workloads: changedTable(snapshot.workloads, changes.workloads),
-        attachments: changedTable(snapshot.attachments, changes.attachments),
-      }
+  isEmpty(changes) ? snapshot : edit(snapshot, editsOf(changes))
 
 export const isEmpty = (changes: Changes): boolean => Object.values(changes).every((table) => size(table) === 0)
 
@@ -98,11 +120,18 @@ const table = <K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>): Table
   const changed = new Map<K, { before: V; after: V }>()
   const removed = new Map<K, V>()
   if (before === after) return { added, changed, removed }
-  for (const [key, value] of after) {
-    const old = before.get(key)
-    if (old === undefined) added.set(key, value)
+  const judge = (key: K, old: V | undefined, value: V | undefined): void => {
+    if (value === undefined) {
+      if (old !== undefined) removed.set(key, old)
+    } else if (old === undefined) added.set(key, value)
     else if (old !== value && !Equal.equals(old, value)) changed.set(key, { before: old, after: value })
   }
+  const suspects = Table.suspects(before, after)
+  if (suspects !== undefined) {
+    for (const key of suspects) judge(key, before.get(key), after.get(key))
+    return { added, changed, removed }
+  }
+  for (const [key, value] of after) judge(key, before.get(key), value)
   // Usually nothing was taken away, and counting tells.
   if (before.size > after.size - added.size) {
     for (const [key, value] of before) if (!after.has(key)) removed.set(key, value)
@@ -110,13 +139,12 @@ const table = <K, V>(before: ReadonlyMap<K, V>, after: ReadonlyMap<K, V>): Table
   return { added, changed, removed }
 }
 
-const changedTable = <K, V>(before: ReadonlyMap<K, V>, changes: TableChanges<K, V>): ReadonlyMap<K, V> => {
-  if (size(changes) === 0) return before
-  const after = new Map(before)
-  for (const key of changes.removed.keys()) after.delete(key)
-  for (const [key, change] of changes.changed) after.set(key, change.after)
-  for (const [key, value] of changes.added) after.set(key, value)
-  return after
+const tableEdits = <K, V>({ added, changed, removed }: TableChanges<K, V>): Table.Edits<K, V> => {
+  const edits = new Map<K, V | undefined>()
+  for (const key of removed.keys()) edits.set(key, undefined)
+  for (const [key, { after }] of changed) edits.set(key, after)
+  for (const [key, value] of added) edits.set(key, value)
+  return edits
 }
 
 const inverseTable = <K, V>({ added, changed, removed }: TableChanges<K, V>): TableChanges<K, V> => ({

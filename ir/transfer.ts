@@ -3,6 +3,7 @@
  * are opened on one side and closed again on the other, and never written anywhere in between.
  */
 import * as Redacted from "effect/Redacted"
+import { owned } from "./Table.ts"
 
 const mark = "\u0000secret"
 
@@ -34,7 +35,7 @@ const map = (value: unknown, leaf: (value: object) => unknown): unknown => {
       const changed = map(one, leaf)
       if (changed !== one) (copy ??= new Map(value)).set(key, changed)
     }
-    return copy ?? value
+    return copy ?? owned(value)
   }
   if (!isPlain(value)) return value
   let copy: Record<string, unknown> | undefined

@@ -603,8 +603,13 @@ function* raw(
 }
 
 /** A group that can be reached from itself. */
+/** From a group to a group. */
+const leadsOn = ({ backends, parent }: Route): boolean =>
+  parent._tag === "Group" && backends.some(({ backend }) => backend._tag === "Group")
+
 function* cycles(snapshot: Snapshot, part: Snapshot): Iterable<Issue> {
-  if (part.routes.size === 0) return
+  // A circle that a change closes goes through what it brings.
+  if (![...part.routes.values()].some(leadsOn)) return
   const next = new Map<RouteGroupKey, Array<{ readonly route: Route; readonly backend: number; to: RouteGroupKey }>>()
   for (const route of snapshot.routes.values()) {
     if (route.parent._tag !== "Group") continue

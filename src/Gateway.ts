@@ -16,6 +16,7 @@ import type { Natives } from "../ir/cel/Natives.ts"
 import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
+import type { Changes } from "../ir/diff.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import { type Propagator, propagationOf } from "../protocols/trace/propagation.ts"
 import { asking } from "../stages/5-policy/ask.ts"
@@ -79,6 +80,7 @@ export interface GatewayOptions {
   readonly peers?: {
     readonly prepare: (
       snapshot: Snapshot,
+      changes: Changes,
       addresses: ReadonlyMap<BindKey, Address>,
     ) => Effect.Effect<Publish.Prepared, Unusable>
   }
@@ -407,7 +409,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     const others =
       options.peers === undefined
         ? undefined
-        : yield* Effect.tapError(options.peers.prepare(snapshot, publisher.addresses()), () => own.abort)
+        : yield* Effect.tapError(options.peers.prepare(snapshot, own.changes, publisher.addresses()), () => own.abort)
     yield* own.commit
     if (others !== undefined) yield* others.commit
   }, Effect.uninterruptible)

@@ -73,7 +73,10 @@ it.prop(
   ({ fates, ...resources }) => {
     const { after, before } = pair(resources, fates)
     const changes = diff.diff(before, after)
-    assert.isTrue(Equal.equals(diff.apply(before, changes), after))
+    const applied = diff.apply(before, changes)
+    assert.isTrue(Equal.equals(applied, after))
+    assert.isTrue(Equal.equals(diff.diff(before, applied), changes))
+    assert.isTrue(Equal.equals(diff.diff(applied, before), diff.inverse(changes)))
     assert.isTrue(Equal.equals(diff.apply(after, diff.inverse(changes)), before))
     assert.strictEqual(diff.isEmpty(changes), Equal.equals(before, after))
   },

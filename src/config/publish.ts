@@ -67,6 +67,11 @@ export interface Prepared {
   readonly abort: Effect.Effect<void>
 }
 
+/** One that can say what it changes of what serves. */
+export interface PreparedHere extends Prepared {
+  readonly changes: Changes
+}
+
 /** Changes that can break nothing but what they bring: others do not refer to these. */
 const leaves: ReadonlyArray<keyof Changes> = ["routes", "tcpRoutes", "workloads"]
 
@@ -170,12 +175,12 @@ export const make = (ports: PublishPorts, live: Live) => {
         Effect.sync(() => ports.onSwap(before, plan, changes)),
       )
     })
-    return { commit, abort } satisfies Prepared
+    return { commit, abort, changes } satisfies PreparedHere
   })
 
   return {
     /** Everything that can fail; what is prepared must be committed or aborted. */
-    prepare: (snapshot: Snapshot): Effect.Effect<Prepared, Unusable> => Effect.uninterruptible(prepare(snapshot)),
+    prepare: (snapshot: Snapshot): Effect.Effect<PreparedHere, Unusable> => Effect.uninterruptible(prepare(snapshot)),
     /** Where each bind really listens. */
     addresses: (): ReadonlyMap<BindKey, Address> =>
       new Map([...opened.values()].map(({ bind, listening }) => [bind, listening.address])),

@@ -7,6 +7,7 @@ import type { Scope } from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { Worker } from "node:worker_threads"
 import type { BindKey } from "../../ir/Key.ts"
+import { type Changes, editsOf } from "../../ir/diff.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { seal } from "../../ir/transfer.ts"
 import { bury } from "../../stages/5-policy/Occupancy.ts"
@@ -55,7 +56,11 @@ export interface PoolOptions {
 
 export interface Pool {
   /** The first change that is committed starts the workers. */
-  readonly prepare: (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>) => Effect.Effect<Prepared, Unusable>
+  readonly prepare: (
+    snapshot: Snapshot,
+    changes: Changes,
+    addresses: ReadonlyMap<BindKey, Address>,
+  ) => Effect.Effect<Prepared, Unusable>
   readonly ask: (what: "metrics") => Promise<ReadonlyArray<Exported>>
   /** What each worker says, without those that say nothing in time. */
   readonly put: (asking: Asking, millis?: number) => Promise<ReadonlyArray<unknown>>
@@ -69,6 +74,8 @@ const threadUrl = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./w
 
 const portsOf = (addresses: ReadonlyMap<BindKey, Address>): Current["ports"] =>
   [...addresses].filter(([, { port }]) => port > 0).map(([key, { port }]) => [key, port])
+
+type Next = Extract<ToWorker, { _tag: "Prepare" }>["next"]
 
 type Question<M> = M extends { readonly id: number } ? Omit<M, "id"> : never
 
@@ -125,8 +132,8 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
       readonly problems: ReadonlyArray<string> | "gone"
     }
 
-    const prepareOne = async (member: Member, snapshot: Snapshot, ports: Current["ports"]): Promise<Outcome> => {
-      const answer = await change<Extract<Answer, { _tag: "Prepared" }>>(member, { _tag: "Prepare", snapshot, ports })
+    const prepareOne = async (member: Member, next: Next, ports: Current["ports"]): Promise<Outcome> => {
+      const answer = await change<Extract<Answer, { _tag: "Prepared" }>>(member, { _tag: "Prepare", next, ports })
       return { member, change: answer?.id ?? 0, problems: answer?.problems ?? "gone" }
     }
 
@@ -139,7 +146,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
         changing.withPermits(1)(
           Effect.promise(async () => {
             if (current === undefined || ending) return
-            const outcome = await prepareOne(member, seal(current.snapshot), current.ports)
+            const outcome = await prepareOne(member, { snapshot: seal(current.snapshot) }, current.ports)
             if (outcome.problems === "gone") return
             if (outcome.problems.length > 0) {
               options.onProblem(`worker ${member.number} cannot serve: ${outcome.problems.join("; ")}`)
@@ -218,12 +225,16 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
       }),
     )
 
-    const prepare = Effect.fnUntraced(function* (snapshot: Snapshot, addresses: ReadonlyMap<BindKey, Address>) {
+    const prepare = Effect.fnUntraced(function* (
+      snapshot: Snapshot,
+      changes: Changes,
+      addresses: ReadonlyMap<BindKey, Address>,
+    ) {
       const next: Current = { snapshot, ports: portsOf(addresses) }
       yield* changing.take(1)
-      const sealed = members.size === 0 ? snapshot : seal(snapshot)
+      const edits = members.size === 0 ? {} : seal(editsOf(changes))
       const outcomes = yield* Effect.promise(() =>
-        Promise.all([...members].map((member) => prepareOne(member, sealed, next.ports))),
+        Promise.all([...members].map((member) => prepareOne(member, { edits }, next.ports))),
       )
       const ready = outcomes.filter(({ problems }) => problems.length === 0)
       const finish = (how: "commit" | "abort") =>

@@ -1,5 +1,6 @@
 /** What the main thread and its workers say to each other. */
 import type { BindKey } from "../../ir/Key.ts"
+import type { Edits } from "../../ir/diff.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import type { Shared as Occupied } from "../../stages/5-policy/Occupancy.ts"
 import type { Static } from "../config/Static.ts"
@@ -39,11 +40,14 @@ export const owedBytesMax = 1024 * 1024
 
 /** Questions; each is answered under its own number. */
 export type ToWorker =
-  /** Sealed; `ports` are those the system chose where the configuration left it open. */
+  /**
+   * Sealed; `ports` are those the system chose where the configuration left it open. A worker that serves what all serve
+   * is told the edits alone.
+   */
   | {
       readonly _tag: "Prepare"
       readonly id: number
-      readonly snapshot: Snapshot
+      readonly next: { readonly snapshot: Snapshot } | { readonly edits: Edits }
       readonly ports: ReadonlyArray<readonly [BindKey, number]>
     }
   /** What is to become of the change that was prepared under number `change`. */

@@ -2,6 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { parentPort, workerData } from "node:worker_threads"
+import { edit } from "../../ir/diff.ts"
+import { empty } from "../../ir/emptySnapshot.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { unseal } from "../../ir/transfer.ts"
 import { version } from "../cli/version.ts"
@@ -66,22 +68,27 @@ const program = Effect.gen(function* () {
   const telemetry = yield* Telemetry.Telemetry
   telemetry.watch(gateway)
   if (levels !== undefined) telemetry.levels.replace(levels)
-  const prepared = new Map<number, Prepared>()
+  const prepared = new Map<number, { readonly change: Prepared; readonly snapshot: Snapshot }>()
+  /** As the main thread knows it. */
+  let serving: Snapshot = empty
 
-  const prepare = ({ id, ports, snapshot }: Extract<ToWorker, { _tag: "Prepare" }>): Effect.Effect<void> =>
-    Effect.match(gateway.prepare(withPorts(unseal(snapshot), ports)), {
+  const prepare = ({ id, next, ports }: Extract<ToWorker, { _tag: "Prepare" }>): Effect.Effect<void> => {
+    const snapshot = "edits" in next ? edit(serving, unseal(next.edits)) : unseal(next.snapshot)
+    return Effect.match(gateway.prepare(withPorts(snapshot, ports)), {
       onFailure: ({ problems }) => say({ _tag: "Prepared", id, problems }),
       onSuccess: (change) => {
-        prepared.set(id, change)
+        prepared.set(id, { change, snapshot })
         say({ _tag: "Prepared", id, problems: [] })
       },
     })
+  }
 
   const finish = ({ change, how, id }: Extract<ToWorker, { _tag: "Finish" }>): Effect.Effect<void> => {
     const found = prepared.get(change)
     prepared.delete(change)
+    if (found !== undefined && how === "commit") serving = found.snapshot
     return Effect.andThen(
-      found === undefined ? Effect.void : found[how],
+      found === undefined ? Effect.void : found.change[how],
       Effect.sync(() => say({ _tag: "Finished", id })),
     )
   }
