@@ -202,17 +202,18 @@ export const startGateway = async (
   what: Snapshot | Source,
   options: Partial<Omit<GatewayOptions, "config">> & {
     readonly network?: Partial<network.NetworkOptions>
+    readonly upstream?: Partial<upstream.UpstreamOptions>
     /** Stands between the gateway and its sockets. */
     readonly around?: (service: Network["Service"]) => Network["Service"]
   } = {},
 ): Promise<Started> => {
   const told = nothingTold()
   const scope = Effect.runSync(Scope.make())
-  const { around, network: networkOptions, ...gatewayOptions } = options
+  const { around, network: networkOptions, upstream: upstreamOptions = {}, ...gatewayOptions } = options
   const sockets = network.layer({ reusePort: false, ...networkOptions })
   const world = Layer.mergeAll(
     around === undefined ? sockets : Layer.provide(Layer.effect(Network, Effect.map(Network, around)), sockets),
-    upstream.layer,
+    upstream.layerWith(upstreamOptions),
     timer.layer,
     journalOf(told),
   )
