@@ -145,6 +145,8 @@ const ofReplies = places<Field>()
 /** Bare CR, LF and NUL end a field for some readers and not for others; no other control character belongs in one. */
 const breaksField = /[\0-\x08\x0a-\x1f\x7f]/
 
+const ZERO = 0x30
+
 /** The declared length, or -1. A list is refused even when its members agree. */
 const lengthFrom = (value: string): number => {
   const { length } = value
@@ -244,7 +246,8 @@ const relay = (flat: ReadonlyArray<string>, version: HttpVersion, request: boole
         }
         contentLength = lengthFrom(value)
         if (contentLength < 0) malformed ??= "invalid content-length"
-        kept.push(field.name, value)
+        // Zeros in front make it octal for some readers.
+        kept.push(field.name, value.charCodeAt(0) === ZERO ? String(contentLength) : value)
         break
       }
       case EXPECT:

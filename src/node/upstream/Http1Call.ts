@@ -58,8 +58,6 @@ export class Http1Call implements Flow, Source, Served {
   private state = WAITING
   /** Whether any of the request may have left. */
   private sent = false
-  /** Whether a byte of the reply arrived. */
-  private begun = false
   /** Whether the connection had served other requests before. */
   private reused = false
   private repeated = false
@@ -169,12 +167,10 @@ export class Http1Call implements Flow, Source, Served {
   }
 
   interim(status: number, head: Relayed): void {
-    this.begun = true
     this.options.inform?.(status, head.headers.flat)
   }
 
   head(status: number, head: Relayed, flat: Array<string>): void {
-    this.begun = true
     if (this.state !== WAITING) return
     if (status === 407 && this.pool.spec.tunnel !== undefined && this.pool.spec.tls === undefined) {
       this.drop()
@@ -247,14 +243,14 @@ export class Http1Call implements Flow, Source, Served {
     this.breakOff(failure, { _tag: "Reset", message: failure.message, sent: true })
   }
 
-  broken(error: Error): void {
+  broken(error: Error, heard: boolean): void {
     this.connection = undefined
     if (this.state !== WAITING) {
       const failure = failureOf(error, true)
       return this.breakOff(flowFailure("gone", failure.message), failure)
     }
     if (error instanceof OtherVersion) return this.fail(error)
-    if (this.mayRepeat()) return this.repeat()
+    if (!heard && this.mayRepeat()) return this.repeat()
     this.fail(failureOf(error, this.sent))
   }
 
@@ -270,7 +266,7 @@ export class Http1Call implements Flow, Source, Served {
 
   /** The server closed an idle connection at the moment we used it: its loss says nothing about the request. */
   private mayRepeat(): boolean {
-    if (!this.reused || this.repeated || this.begun) return false
+    if (!this.reused || this.repeated) return false
     return this.request.body._tag !== "Flow" && isIdempotent(this.request.method)
   }
 

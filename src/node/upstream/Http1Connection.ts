@@ -30,7 +30,8 @@ export interface Served {
   /** Everything of what arrived together was told. */
   told(): void
   uploadFailed(failure: FlowFailure): void
-  broken(error: Error): void
+  /** `heard` is whether a byte of the reply arrived. */
+  broken(error: Error, heard: boolean): void
 }
 
 const closedByUpstream = (): Failed =>
@@ -58,6 +59,8 @@ export class Http1Connection implements ReplyEvents, Owner {
   private error: Error | undefined
   /** How many requests were begun on it; from the second on the server may have closed it meanwhile. */
   served = 0
+  /** Whether anything arrived since the request that is being served. */
+  private heard = false
   address: string | undefined
   idle = false
   /** When the server said that it would close it. */
@@ -105,6 +108,7 @@ export class Http1Connection implements ReplyEvents, Owner {
 
   private begin(call: Served): void {
     this.served++
+    this.heard = false
     this.reader.expect(call.method)
     call.write(this)
   }
@@ -140,6 +144,7 @@ export class Http1Connection implements ReplyEvents, Owner {
 
   onData(chunk: Buffer): void {
     const { call } = this
+    this.heard = true
     this.reader.read(chunk)
     call?.told()
   }
@@ -174,7 +179,7 @@ export class Http1Connection implements ReplyEvents, Owner {
     this.upload?.cancel()
     this.upload = undefined
     this.pool.lost(this)
-    call?.broken(error)
+    call?.broken(error, this.heard)
   }
 
   interim(status: number, head: Relayed): void {

@@ -17,7 +17,7 @@ export interface Shape extends Reach {
   /** What comes after it. */
   readonly followed?: ReadonlyArray<Outcome>
   /** Nothing after it can be trusted: the connection must end. */
-  readonly closes?: true
+  readonly closes?: true | undefined
   /** In no reply. */
   readonly repliesWithout?: string
 }

@@ -1,9 +1,12 @@
 import * as fs from "node:fs"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Answer, connect, type RawClient, until } from "../harness.ts"
-import { type Outcome, type Shape, shapes } from "./corpus.ts"
+import { type Outcome, type Shape, shapes as own } from "./corpus.ts"
 import { type Front, isItselfAgain, start } from "./front.ts"
+import { known } from "./knownCorpus.ts"
 import { expectReach, sentinel } from "./whatReached.ts"
+
+const shapes = [...own, ...known]
 
 let patient: Front
 let impatient: Front
