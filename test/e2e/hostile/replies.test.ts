@@ -7,10 +7,10 @@ import {
   type RawClient,
   rawUpstream,
   type RawUpstream,
+  type Started,
   startGateway,
   until,
 } from "../harness.ts"
-import { type Started } from "../harness.ts"
 import { speakingHttp1 } from "./front.ts"
 import { type ReplyShape, shapes, type Whole } from "./replyCorpus.ts"
 
