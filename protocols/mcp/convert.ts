@@ -1,8 +1,7 @@
 /** Results and errors of one era in the words of the other: what is new is added or taken away, the rest stays as it is. */
-import { asString, Fields, isObject, itemsOf, type Json, arrayOf } from "./json.ts"
+import { Fields, isObject, itemsOf, type Json, arrayOf, rewriteAt } from "./json.ts"
 import { keys } from "./envelope.ts"
 import { codeOf, codes, errorOf } from "./jsonrpc.ts"
-import { methods } from "./methods.ts"
 import { atLeast, type Revision } from "./revision.ts"
 
 /** Results that say for how long they are good. */
@@ -26,10 +25,11 @@ export const resultToModern = (method: string, result: Json): Json => {
   return fields.toJson()
 }
 
-/** What a newer server said, for a client of a revision with a handshake. */
-export const resultToLegacy = (method: string, result: Json, revision: Revision): Json => {
+/** What a newer server said, for a client of a revision with a handshake; undefined: that could not tell it from an answer. */
+export const resultToLegacy = (method: string, result: Json, revision: Revision): Json | undefined => {
   const parsed = Fields.parse(result)
   if (parsed === undefined) return result
+  if ((parsed.string("resultType") ?? "complete") !== "complete") return undefined
   let fields = parsed.without("resultType", "ttlMs", "cacheScope")
   const meta = fields.object("_meta")
   const kept = meta?.without(keys.serverInfo)
@@ -49,10 +49,17 @@ export const downgrade = (method: string, fields: Fields, revision: Revision): F
         : fields.with("tools", arrayOf(converted.filter((tool) => tool !== undefined)))
     }
     case "tools/call":
-      return contentToLegacy(structuredToLegacy(fields), revision)
+      return olderContent(method, structuredToLegacy(fields), revision)
     default:
-      return fields
+      return olderContent(method, fields, revision)
   }
+}
+
+/** What one server with a handshake said in a newer revision than that of the client. */
+export const resultToOlder = (method: string, result: Json, revision: Revision): Json => {
+  if (atLeast(revision, newestContent)) return result
+  const fields = Fields.parse(result)
+  return fields === undefined ? result : olderContent(method, fields, revision).toJson()
 }
 
 /** One tool whose schema is no object makes such clients refuse the whole list. */
@@ -75,39 +82,80 @@ const toolToLegacy = (text: Json): Json | undefined => {
 const structuredToLegacy = (fields: Fields): Fields => {
   const structured = fields.get("structuredContent")
   if (structured === undefined || isObject(structured)) return fields
-  const wrapped = fields.with("structuredContent", `{"value":${structured}}`)
-  return (itemsOf(fields.get("content"))?.length ?? 0) > 0
-    ? wrapped
-    : wrapped.with("content", arrayOf([JSON.stringify({ type: "text", text: structured })]))
+  return withTwin(fields, structured).with("structuredContent", `{"value":${structured}}`)
 }
+
+/** With what is structured as text too, for whoever looks at nothing else. */
+const withTwin = (fields: Fields, structured: Json): Fields =>
+  (itemsOf(fields.get("content"))?.length ?? 0) > 0
+    ? fields
+    : fields.with("content", arrayOf([JSON.stringify({ type: "text", text: structured })]))
 
 /** Kinds of content by the revision that brought them. */
 const since: Readonly<Record<string, Revision>> = { audio: "2025-03-26", resource_link: "2025-06-18" }
 
-const contentToLegacy = (fields: Fields, revision: Revision): Fields => {
-  if (atLeast(revision, "2025-06-18")) return fields
-  const items = itemsOf(fields.get("content"))
-  if (items === undefined) return fields
-  const converted = items.map((item) => {
-    const block = Fields.parse(item)
-    const type = block?.string("type") ?? ""
-    const from = since[type]
-    if (block === undefined || from === undefined || atLeast(revision, from)) return item
-    const text = type === "audio" ? `[audio: ${block.string("mimeType") ?? "unknown"}]` : (block.string("uri") ?? "")
-    return JSON.stringify({ type: "text", text })
-  })
-  return converted.every((item, i) => item === items[i]) ? fields : fields.with("content", arrayOf(converted))
+/** Since then nothing was added that an older client could not get past. */
+const newestContent: Revision = "2025-06-18"
+
+const olderContent = (method: string, fields: Fields, revision: Revision): Fields => {
+  if (atLeast(revision, newestContent)) return fields
+  const older = (block: Json): Json => olderBlock(block, revision)
+  switch (method) {
+    case "tools/call": {
+      const structured = fields.get("structuredContent")
+      const whole = structured === undefined ? fields : withTwin(fields, structured)
+      return rewritten(whole, "content", older)
+    }
+    case "prompts/get":
+      return rewritten(fields, "messages", (message) => rewriteAt(message, ["content"], older))
+    default:
+      return fields
+  }
 }
 
+const rewritten = (fields: Fields, list: string, rewrite: (item: Json) => Json): Fields => {
+  const items = itemsOf(fields.get(list))
+  const converted = items?.map(rewrite)
+  return converted === undefined || converted.every((item, i) => item === items?.[i])
+    ? fields
+    : fields.with(list, arrayOf(converted))
+}
+
+const olderBlock = (text: Json, revision: Revision): Json => {
+  const block = Fields.parse(text)
+  const type = block?.string("type") ?? ""
+  const from = since[type]
+  if (block === undefined || from === undefined || atLeast(revision, from)) return text
+  const words = type === "audio" ? `[audio: ${block.string("mimeType") ?? "unknown"}]` : (block.string("uri") ?? "")
+  return JSON.stringify({ type: "text", text: words })
+}
+
+/** Headers and versions are between the gateway and the server. */
+const misunderstood = errorOf(codes.internal, "the gateway and the server misunderstood each other")
+
+/** An error for a client without a session, whoever said it: some newer servers have kept codes of older ones. */
 export const errorToModern = (method: string, error: Json, uri: string | undefined): Json => {
-  const code = codeOf(error)
-  if (code !== codes.resourceNotFound || method !== "resources/read") return error
-  const fields = Fields.parse(error) ?? Fields.empty
-  const data = fields.object("data") ?? Fields.empty
-  return fields
-    .with("code", String(codes.invalidParams))
-    .with("data", (data.has("uri") || uri === undefined ? data : data.with("uri", JSON.stringify(uri))).toJson())
-    .toJson()
+  switch (codeOf(error)) {
+    case codes.resourceNotFound: {
+      if (method !== "resources/read") return error
+      const fields = Fields.parse(error) ?? Fields.empty
+      const data = fields.object("data") ?? Fields.empty
+      return fields
+        .with("code", String(codes.invalidParams))
+        .with("data", (data.has("uri") || uri === undefined ? data : data.with("uri", JSON.stringify(uri))).toJson())
+        .toJson()
+    }
+    case codes.urlElicitationRequired:
+      return errorOf(
+        codes.internal,
+        Fields.parse(error)?.string("message") ?? "something is to be done elsewhere first",
+      )
+    case codes.headerMismatch:
+    case codes.unsupportedVersion:
+      return misunderstood
+    default:
+      return error
+  }
 }
 
 export const errorToLegacy = (method: string, error: Json): Json => {
@@ -119,8 +167,7 @@ export const errorToLegacy = (method: string, error: Json): Json => {
         : error
     case codes.headerMismatch:
     case codes.unsupportedVersion:
-      // Headers and versions are between the gateway and the server.
-      return errorOf(codes.internal, "the gateway and the server misunderstood each other")
+      return misunderstood
     default:
       return error
   }
@@ -141,8 +188,3 @@ export const askToModern = (method: string, params: Json | undefined, target: st
     next = next.with("message", JSON.stringify(`${target}: ${message}`))
   return next.toJson()
 }
-
-/** What the result of a modern server is. */
-export const resultTypeOf = (result: Json): string => asString(Fields.parse(result)?.get("resultType")) ?? "complete"
-
-export const isKnownMethod = (method: string): boolean => methods.has(method)

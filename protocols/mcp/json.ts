@@ -217,6 +217,14 @@ export class Fields {
     return new Fields(members)
   }
 
+  /** With the members of another one, as far as they are not there already. */
+  and(other: Fields | undefined): Fields {
+    if (other === undefined || other.size === 0) return this
+    const members = new Map(this.members)
+    for (const [name, text] of other.members) if (!members.has(name)) members.set(name, text)
+    return new Fields(members)
+  }
+
   /** The members that a test is true of. */
   filter(isKept: (name: string) => boolean): Fields {
     const members = new Map<string, Json>()
@@ -233,7 +241,7 @@ export class Fields {
   }
 }
 
-/** Rewrites the member at a path of names, where there is one; `*` stands for every element of an array. */
+/** Rewrites the member at a path of names, where there is one; `*` stands for every element of an array, `{}` for every member of an object. */
 export const rewriteAt = (
   text: Json,
   path: ReadonlyArray<string>,
@@ -253,6 +261,9 @@ export const rewriteAt = (
     return isChanged ? arrayOf(rewritten) : text
   }
   const fields = Fields.parse(text)
+  if (name === "{}") {
+    return Array.from(fields?.names ?? []).reduce((whole, one) => rewriteAt(whole, [one, ...rest], rewrite), text)
+  }
   const member = fields?.get(name)
   if (fields === undefined || member === undefined) return text
   const next = rewriteAt(member, rest, rewrite)

@@ -76,7 +76,10 @@ export const parseValid = (text: Json): RpcMessage | Malformed => {
 export const parse = (text: string): RpcMessage | Malformed => {
   if (!isJson(text)) return malformed(-32700, "it is not JSON")
   const trimmed = text.trim()
-  if (isDeeperThan(trimmed, JSON_DEPTH_MAX)) return malformed(-32600, `nested deeper than ${JSON_DEPTH_MAX}`)
+  if (isDeeperThan(trimmed, JSON_DEPTH_MAX)) {
+    const id = Fields.parse(trimmed)?.get("id")
+    return malformed(-32600, `nested deeper than ${JSON_DEPTH_MAX}`, isId(id) ? id : undefined)
+  }
   return parseValid(trimmed)
 }
 

@@ -8,28 +8,34 @@ const ofContent = (at: Path): ReadonlyArray<Path> => [
   [...at, "resource", "uri"],
 ]
 
+/** What a model is asked about, at a place. */
+const ofSampling = (at: Path): ReadonlyArray<Path> => [
+  ...ofContent([...at, "messages", "*", "content"]),
+  ...ofContent([...at, "messages", "*", "content", "*"]),
+]
+
+/** What is asked by a result. */
+const asked = ofSampling(["inputRequests", "{}", "params"])
+
 /** In results, by method. */
 const results: Readonly<Record<string, ReadonlyArray<Path>>> = {
   "tools/list": [
     ["tools", "*", "_meta", "ui", "resourceUri"],
     ["tools", "*", "_meta", "ui/resourceUri"],
   ],
-  "tools/call": ofContent(["content", "*"]),
+  "tools/call": [...ofContent(["content", "*"]), ...asked],
   "tasks/result": ofContent(["content", "*"]),
   "tasks/get": ofContent(["result", "content", "*"]),
-  "prompts/get": ofContent(["messages", "*", "content"]),
+  "prompts/get": [...ofContent(["messages", "*", "content"]), ...asked],
   "resources/list": [["resources", "*", "uri"]],
   "resources/templates/list": [["resourceTemplates", "*", "uriTemplate"]],
-  "resources/read": [["contents", "*", "uri"]],
+  "resources/read": [["contents", "*", "uri"], ...asked],
 }
 
 /** In what a server asks or tells, by method. */
 const told: Readonly<Record<string, ReadonlyArray<Path>>> = {
   "notifications/resources/updated": [["uri"]],
-  "sampling/createMessage": [
-    ...ofContent(["messages", "*", "content"]),
-    ...ofContent(["messages", "*", "content", "*"]),
-  ],
+  "sampling/createMessage": ofSampling([]),
 }
 
 const rewriteAll = (text: Json, paths: ReadonlyArray<Path> | undefined, uri: (uri: string) => string): Json => {

@@ -1,5 +1,5 @@
 /** What a client declared it can do, as far as a question of a server needs it. */
-import { Fields, type Json } from "../../../protocols/mcp/json.ts"
+import { Fields, itemsOf, type Json } from "../../../protocols/mcp/json.ts"
 
 const parsed = new Map<Json, Capabilities>()
 const parsedMax = 1_024
@@ -53,13 +53,28 @@ export const capabilitiesOf = (text: Json): Capabilities => {
   return known
 }
 
+const ofTools = /"(?:tools|toolChoice|tool_use|tool_result)"|"content"\s*:\s*\[/
+
+/** Whether a model is to be asked in a way that came with the use of tools. */
+const wantsTools = (params: Json | undefined): boolean => {
+  // Most questions hold none of these words anywhere.
+  if (params === undefined || !ofTools.test(params)) return false
+  const fields = Fields.parse(params)
+  if (fields?.has("tools") === true || fields?.has("toolChoice") === true) return true
+  return (itemsOf(fields?.get("messages")) ?? []).some((message) => {
+    const content = Fields.parse(message)?.get("content")
+    const type = Fields.parse(content)?.string("type")
+    return content?.startsWith("[") === true || type === "tool_use" || type === "tool_result"
+  })
+}
+
 /** Whether a client that declared this may be asked that. */
 export const mayAsk = (capabilities: Capabilities, method: string, params: Json | undefined): boolean => {
   switch (method) {
     case "roots/list":
       return capabilities.roots
     case "sampling/createMessage":
-      return capabilities.sampling
+      return capabilities.sampling && (capabilities.samplingTools || !wantsTools(params))
     case "elicitation/create":
       return Fields.parse(params)?.string("mode") === "url" ? capabilities.elicitationUrl : capabilities.elicitationForm
     default:
@@ -73,7 +88,7 @@ export const required = (method: string, params: Json | undefined): Record<strin
     case "roots/list":
       return { roots: {} }
     case "sampling/createMessage":
-      return { sampling: {} }
+      return { sampling: wantsTools(params) ? { tools: {} } : {} }
     default:
       return Fields.parse(params)?.string("mode") === "url" ? { elicitation: { url: {} } } : { elicitation: {} }
   }

@@ -38,7 +38,11 @@ export const tellFailure = (failure: TargetFailure): Told => {
     case "Busy": {
       const { retryAfterMillis, status } = failure
       return {
-        error: told("upstream_busy", `${target} is busy`, retryAfterMillis === undefined ? {} : { retryAfterMillis }),
+        error: told(
+          "upstream_busy",
+          `${target} is busy`,
+          retryAfterMillis === undefined ? {} : { retryAfterMs: retryAfterMillis },
+        ),
         status,
         retryAfterSeconds: retryAfterMillis === undefined ? undefined : Math.ceil(retryAfterMillis / 1000),
       }

@@ -15,6 +15,7 @@ import type { Try } from "../Target.ts"
 import { principalOf } from "./down/callers.ts"
 import { DownSession } from "./down/DownSession.ts"
 import { EventStream, streamReply } from "./down/EventStream.ts"
+import { formsOf } from "./down/forms.ts"
 import { serveBatch, serveOnStream, servePost } from "./down/legacy.ts"
 import { serveModern, supported } from "./down/modern.ts"
 import { rebindingProblem } from "./down/rebinding.ts"
@@ -141,13 +142,10 @@ const tooLarge = (): Reply =>
 
 // POST ----------------------------------------------------------------------------------------------------------------
 
-/** Wildcards and silence are taken for consent; who will have neither form cannot be answered. */
-const accepts = (accept: string | undefined): boolean =>
-  accept === undefined || /application\/json|text\/event-stream|\*\/\*|application\/\*|text\/\*/i.test(accept)
-
 const post = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effect.Effect<Reply, Refusal> => {
   const { headers } = request
-  if (!accepts(headers.get("accept"))) {
+  const forms = formsOf(headers.get("accept"))
+  if (!forms.document && !forms.events) {
     Body.discard(request.body)
     return Effect.succeed(errorReply(406, undefined, codes.invalidRequest, "the answer is JSON or a stream of events"))
   }
@@ -155,7 +153,24 @@ const post = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effe
     Body.discard(request.body)
     return Effect.succeed(errorReply(415, undefined, codes.invalidRequest, "messages are application/json"))
   }
-  return withText(request, (text) => messages(endpoint, exchange, request, text.trim()))
+  const replied = withText(request, (text) => messages(endpoint, exchange, request, text.trim()))
+  return forms.document ? replied : Effect.flatMap(replied, asEvents)
+}
+
+/** For whoever takes nothing but a stream: a stream of one event. */
+const asEvents = (reply: Reply): Effect.Effect<Reply> => {
+  const { body, headers, status } = reply
+  if (status !== 200 || headers.get("content-type") !== "application/json") return Effect.succeed(reply)
+  return Effect.match(Body.collect(body, Infinity), {
+    onFailure: () => reply,
+    onSuccess: (collected) => {
+      if (collected._tag === "Partial") return { ...reply, body: collected.body }
+      const data = decoder.decode(collected.bytes)
+      const streamed = headers.copy()
+      streamed.set("content-type", "text/event-stream")
+      return { ...reply, headers: streamed, body: Body.text(encodeSse({ event: "message", data })) }
+    },
+  })
 }
 
 const messages = (
@@ -294,12 +309,19 @@ const batch = (endpoint: McpEndpoint, exchange: Exchange, request: Request, text
       errorReply(400, wrong?.id, wrong?.code ?? codes.invalidRequest, wrong?.message ?? "an empty batch"),
     )
   }
-  return serveBatch(
-    endpoint,
-    session,
-    exchange,
-    parsed.filter((one) => one._tag !== "Malformed"),
-  )
+  const messages = parsed.filter((one) => one._tag !== "Malformed")
+  if (messages.some((one) => one._tag === "Request" && one.method === "initialize")) {
+    return Effect.succeed(errorReply(400, undefined, codes.invalidRequest, "`initialize` comes by itself"))
+  }
+  return session.channel === undefined
+    ? serveBatch(endpoint, session, exchange, messages)
+    : Effect.as(
+        Effect.forEach(messages, (one) => serveOnStream(endpoint, session, exchange, one), {
+          concurrency: "unbounded",
+          discard: true,
+        }),
+        accepted(),
+      )
 }
 
 // GET -----------------------------------------------------------------------------------------------------------------
@@ -310,7 +332,7 @@ const get = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Reply
   if (!endpoint.isStateful || isModernVersion(headers.get("mcp-protocol-version"))) {
     return textReply(405, "method not allowed", ["allow", "POST"])
   }
-  if (!/text\/event-stream|\*\/\*|text\/\*/i.test(headers.get("accept") ?? "*/*")) {
+  if (!formsOf(headers.get("accept")).events) {
     return errorReply(406, undefined, codes.invalidRequest, "the answer is a stream of events")
   }
   if (headers.get("mcp-session-id") === undefined) {

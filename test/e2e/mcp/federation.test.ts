@@ -9,6 +9,7 @@ import {
   type McpGateway,
   mcpGateway,
   modern,
+  type Said,
   type Script,
   type Scripted,
   scripted,
@@ -232,5 +233,121 @@ describe("cancelling", () => {
     await expect(calling).rejects.toThrow()
     await until("it is told", () => server.calls("notifications/cancelled").length === 1)
     expect(server.calls("notifications/cancelled")[0]?.params?.["requestId"]).toBe(server.calls("tools/call")[0]?.id)
+  })
+})
+
+describe("a name that was too long for its prefix", () => {
+  it("leads back to its tool where nobody has listed anything yet", async () => {
+    const long = "t".repeat(127)
+    const script = serverOf("A", [long])
+    const { gateway } = await federation({ a: script, b: serverOf("B", ["x"]) })
+    const [shown = ""] = names(answerOf(await ask(gateway.url, "tools/list")).result)
+    expect(shown).toHaveLength(128)
+    await gateway.close()
+    const fresh = await federation({ a: script, b: serverOf("B", ["x"]) })
+    const said = answerOf(await ask(fresh.gateway.url, "tools/call", { name: shown, arguments: {} })).result
+    expect(said?.["content"]).toContainEqual({ type: "text", text: `A ${long}` })
+  })
+})
+
+describe("a list that was to be good for an hour", () => {
+  const keeping = (tools: Array<string>): Script =>
+    modern((turn) =>
+      turn.message.method === "tools/list"
+        ? turn.result({
+            resultType: "complete",
+            tools: tools.map((name) => ({ name, inputSchema: { type: "object" } })),
+            ttlMs: 3_600_000,
+            cacheScope: "public",
+          })
+        : tools.includes(String(turn.message.params?.["name"]))
+          ? turn.result({ resultType: "complete", content: [] })
+          : turn.error(-32_602, "Unknown tool"),
+    )
+  it("is asked for anew once its server does not know what is on it", async () => {
+    const tools = ["one", "two"]
+    const { gateway } = await federation({ a: keeping(tools), b: keeping(["x"]) })
+    const listed = async () => names(answerOf(await ask(gateway.url, "tools/list")).result)
+    expect(await listed()).toEqual(["a_one", "a_two", "b_x"])
+    tools.pop()
+    expect(await listed()).toEqual(["a_one", "a_two", "b_x"])
+    expect(answerOf(await ask(gateway.url, "tools/call", { name: "a_two", arguments: {} })).error).toBeDefined()
+    expect(await listed()).toEqual(["a_one", "b_x"])
+  })
+})
+
+describe("a list from the cursor null", () => {
+  it("is the list from its beginning", async () => {
+    const { gateway } = await federation({ a: serverOf("A", ["x"]), b: serverOf("B", ["x"]) })
+    expect(names(answerOf(await ask(gateway.url, "tools/list", { cursor: null })).result)).toEqual(["a_x", "b_x"])
+  })
+})
+
+describe("a resource in what a server asks by its result", () => {
+  it("is called as everywhere else", async () => {
+    const content = { type: "resource", resource: { uri: "note://1", text: "x" } }
+    const asking: Script = modern((turn) =>
+      turn.result({
+        resultType: "input_required",
+        inputRequests: {
+          k: { method: "sampling/createMessage", params: { messages: [{ role: "user", content }], maxTokens: 1 } },
+        },
+      }),
+    )
+    const { gateway } = await federation({ a: asking, b: serverOf("B", []) })
+    const said = await ask(
+      gateway.url,
+      "tools/call",
+      { name: "a_x", arguments: {} },
+      { capabilities: { sampling: {} } },
+    )
+    expect(answerOf(said).result).toMatchObject({
+      inputRequests: { k: { params: { messages: [{ content: { resource: { uri: "a+note://1" } } }] } } },
+    })
+  })
+})
+
+describe("a tool that wants its arguments in headers", () => {
+  const mirroring: Script = modern((turn) =>
+    turn.message.method === "tools/list"
+      ? turn.result({
+          resultType: "complete",
+          tools: [
+            {
+              name: "hidden",
+              inputSchema: { type: "object", properties: { region: { type: "string", "x-mcp-header": "Region" } } },
+            },
+          ],
+          ttlMs: 60_000,
+          cacheScope: "public",
+        })
+      : turn.result({ resultType: "complete", content: [] }),
+  )
+  it("is not given away by its headers to who may not use it", async () => {
+    const server = await scripted(mirroring)
+    open.push(server)
+    const gateway = await mcpGateway(`{targets: [{name: a, mcp: {host: "${server.url}"}}]}`, {
+      policies: `{mcpAuthorization: {rules: ['mcp.tool.name != "hidden"']}}`,
+    })
+    open.push(gateway)
+    await ask(gateway.url, "tools/list")
+    const [there, none] = await Promise.all(
+      ["hidden", "none"].map((name) =>
+        ask(gateway.url, "tools/call", { name, arguments: { region: "x" } }, { headers: { "mcp-param-region": "y" } }),
+      ),
+    )
+    expect(there?.status).toBe(none?.status)
+    expect(answerOf(there as Said).error).toEqual({ code: -32_602, message: "Unknown tool: hidden" })
+    expect(answerOf(none as Said).error).toBeUndefined()
+  })
+
+  it("gets other headers of the kind as its client sent them", async () => {
+    const { gateway, servers } = await federation({ a: mirroring })
+    await ask(gateway.url, "tools/list")
+    const params = { name: "hidden", arguments: { region: "x" } }
+    const headers = { "mcp-param-region": "x", "mcp-param-other": "kept" }
+    await ask(gateway.url, "tools/call", params, { headers })
+    const call = (servers["a"] as Scripted).requests.find((one) => one.headers["mcp-method"] === "tools/call")
+    expect(call?.headers).toMatchObject(headers)
   })
 })

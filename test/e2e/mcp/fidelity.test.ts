@@ -28,9 +28,9 @@ const server = async (era: "legacy" | "modern"): Promise<{ readonly url: string;
       if (id === undefined) return void response.writeHead(202).end()
       const result =
         method === "initialize"
-          ? '{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
+          ? `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"},"unheardOf":${odd},"_meta":{${meta}}}`
           : method === "server/discover"
-            ? '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}'
+            ? `{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"unheardOf":${odd},"_meta":{${meta}}}`
             : `{"content":[],"structuredContent":${odd},"_meta":{${meta}},"unheardOf":[null]${era === "modern" ? ',"resultType":"complete"' : ""}}`
       if (method === "tools/call") calls.push(text)
       response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "s" })
@@ -51,6 +51,26 @@ const server = async (era: "legacy" | "modern"): Promise<{ readonly url: string;
 const envelope = `"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}`
 
 describe.each(["legacy", "modern"] as const)("a %s server", (up) => {
+  it.each(["legacy", "modern"] as const)("is introduced to a %s client with all that it says", async (down) => {
+    const { url } = await server(up)
+    const gateway = await mcpGateway(`{targets: [{name: one, mcp: {host: "${url}"}}]}`)
+    open.push(gateway)
+    const [method, params, headers] =
+      down === "legacy"
+        ? ["initialize", `{"protocolVersion":"2025-11-25","capabilities":{}}`, {}]
+        : [
+            "server/discover",
+            `{"_meta":{${envelope}}}`,
+            { "mcp-protocol-version": "2026-07-28", "mcp-method": "server/discover" },
+          ]
+    const said = await post(gateway.url, `{"jsonrpc":"2.0","id":1,"method":"${method}","params":${params}}`, headers)
+    expect(said.text).toContain(`"unheardOf":${odd}`)
+    expect(said.text).toContain(meta)
+    expect(said.text.split('"capabilities"')).toHaveLength(2)
+    expect(said.messages[0]?.result?.[down === "legacy" ? "protocolVersion" : "supportedVersions"]).toBeDefined()
+    if (down === "legacy") expect(said.text).not.toContain("resultType")
+  })
+
   it.each(["legacy", "modern"] as const)("and a %s client exchange what they mean", async (down) => {
     const { calls, url } = await server(up)
     const gateway = await mcpGateway(`{targets: [{name: one, mcp: {host: "${url}"}}]}`)

@@ -1,12 +1,13 @@
 /** Being told of changes: by many at once, over gaps, and when the gateway is about to end. */
 import { afterEach, describe, expect, it } from "vitest"
-import { until } from "../harness.ts"
+import { sleep, until } from "../harness.ts"
 import {
   begin,
   type Json,
   legacy,
   type McpGateway,
   mcpGateway,
+  modern,
   readStream,
   type Script,
   type Scripted,
@@ -94,6 +95,41 @@ describe("many who listen", () => {
     const stream = await listen(gateway.url, { toolsListChanged: true })
     await acknowledged(stream)
     expect(server.requests.filter(({ method }) => method === "GET").length).toBeLessThanOrEqual(1)
+    stream.close()
+  })
+})
+
+describe("a client with a session that subscribes", () => {
+  it("hears of everything from the moment it is answered, however fast it happens", async () => {
+    let told: ((message: unknown) => void) | undefined
+    const update = { jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri: "a://1" } }
+    const { gateway } = await behind(
+      modern(
+        (turn) => {
+          const { id, method, params = {} } = turn.message
+          // What happens is told to who listens at that moment, and to nobody else.
+          if (method === "tools/call") told?.(update)
+          if (method !== "subscriptions/listen") return turn.result({ resultType: "complete", content: [] })
+          const notifications = params["notifications"] as Json
+          const stream = turn.stream()
+          return void sleep(notifications["resourceSubscriptions"] === undefined ? 0 : 100).then(() => {
+            const _meta = { "io.modelcontextprotocol/subscriptionId": id }
+            const method = "notifications/subscriptions/acknowledged"
+            stream.send({ jsonrpc: "2.0", method, params: { notifications, _meta } })
+            told = (message) => {
+              if (notifications["resourceSubscriptions"] !== undefined) stream.send(message)
+            }
+          })
+        },
+        { tools: {}, resources: { subscribe: true } },
+      ),
+    )
+    const client = await begin(gateway.url)
+    const stream = await client.listen()
+    await until("the server is listened to", () => told !== undefined)
+    await client.request("resources/subscribe", { uri: "a://1" })
+    await client.request("tools/call", { name: "touch", arguments: {} })
+    await until("it is told", () => methodsIn(stream).includes("notifications/resources/updated"))
     stream.close()
   })
 })

@@ -4,7 +4,17 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { onStream } from "./faces.ts"
-import { type Json, type McpGateway, mcpGateway, modern, type Scripted, scripted } from "./harness.ts"
+import {
+  answerOf,
+  begin,
+  type Json,
+  legacy,
+  type McpGateway,
+  mcpGateway,
+  modern,
+  type Scripted,
+  scripted,
+} from "./harness.ts"
 
 const tools: ReadonlyArray<Json> = [
   { name: "list", inputSchema: { type: "object" }, outputSchema: { type: "array", items: { type: "integer" } } },
@@ -23,6 +33,7 @@ const tools: ReadonlyArray<Json> = [
 
 const contents: Readonly<Record<string, Json>> = {
   list: { structuredContent: [1, 2], content: [] },
+  structured: { structuredContent: { a: 1 } },
   untyped: {
     content: [
       { type: "audio", data: "AAAA", mimeType: "audio/wav" },
@@ -30,6 +41,14 @@ const contents: Readonly<Record<string, Json>> = {
       { type: "text", text: "plain" },
     ],
   },
+}
+
+const prompt: Json = {
+  messages: [
+    { role: "user", content: { type: "audio", data: "AAAA", mimeType: "audio/wav" } },
+    { role: "user", content: { type: "resource_link", uri: "note://2", name: "another" } },
+    { role: "user", content: { type: "text", text: "plain" } },
+  ],
 }
 
 let server: Scripted
@@ -86,5 +105,47 @@ describe("a client of 2024-11-05", () => {
     const names = listed.map(({ name }) => name)
     expect(names).toEqual(["list", "untyped", "either", "mirrored"])
     face.close()
+  })
+})
+
+describe.each([
+  ["of today", modern],
+  ["of 2025-11-25", legacy],
+] as const)("before a server %s", (_who, kind) => {
+  const behind = async (): Promise<Pick<McpGateway, "url" | "close">> => {
+    const newer = await scripted(
+      kind(
+        ({ message, result }) => {
+          if (message.method === "prompts/get") return result({ resultType: "complete", ...prompt })
+          return result({ resultType: "complete", ...contents[String(message.params?.["name"])] })
+        },
+        { tools: {}, prompts: {} },
+      ),
+    )
+    const { close, url } = await mcpGateway(`{targets: [{name: one, mcp: {host: "${newer.url}"}}]}`)
+    return { url, close: async () => void (await Promise.all([close(), newer.close()])) }
+  }
+
+  it.each([
+    ["2024-11-05", "[audio: audio/wav]", "note://1"],
+    ["2025-03-26", undefined, "note://1"],
+    ["2025-06-18", undefined, undefined],
+  ])("a client of %s reads in words what it could not read otherwise", async (version, audio, link) => {
+    const { close, url } = await behind()
+    const client = await begin(url, { version })
+    const types = (blocks: unknown): ReadonlyArray<unknown> =>
+      (blocks as ReadonlyArray<Json>).map(({ text, type }) => (type === "text" ? text : type))
+    const result = answerOf(await client.request("tools/call", { name: "untyped", arguments: {} })).result
+    expect(types(result?.["content"])).toEqual([audio ?? "audio", link ?? "resource_link", "plain"])
+    const { messages } = answerOf(await client.request("prompts/get", { name: "p" })).result as Json
+    expect(types((messages as ReadonlyArray<Json>).map(({ content }) => content))).toEqual([
+      audio ?? "audio",
+      link === undefined ? "resource_link" : "note://2",
+      "plain",
+    ])
+    const structured = answerOf(await client.request("tools/call", { name: "structured", arguments: {} })).result
+    expect(structured?.["structuredContent"]).toEqual({ a: 1 })
+    if (link !== undefined) expect(structured?.["content"]).toEqual([{ type: "text", text: '{"a":1}' }])
+    await close()
   })
 })

@@ -35,6 +35,28 @@ describe("a server over HTTP", () => {
     expect(await called(await before(`mcp: {host: "${server.url}"}`))).toBe("old")
   })
 
+  it.each([500, 502, 503])(
+    "that is out of order (%i) when it is first asked, in words of its own, is asked again",
+    async (status) => {
+      let isBroken = true
+      // It speaks both ways, so nothing would show that the older one was taken by mistake.
+      const server = await scripted((turn) => {
+        const { id, method } = turn.message
+        if (turn.headers["mcp-protocol-version"] !== "2026-07-28") return old(turn)
+        if (isBroken) return turn.json(status, { jsonrpc: "2.0", id, error: { code: -32_603, message: "broken" } })
+        return method === "server/discover"
+          ? turn.result({ resultType: "complete", supportedVersions: ["2026-07-28"], capabilities: {} })
+          : turn.result({ resultType: "complete", content: [{ type: "text", text: "today" }] })
+      })
+      open.push(server)
+      const gateway = await before(`mcp: {host: "${server.url}"}`)
+      expect(await called(gateway)).toMatchObject({ code: -32_603 })
+      isBroken = false
+      expect(await called(gateway)).toBe("today")
+      expect(server.calls("initialize")).toEqual([])
+    },
+  )
+
   it("that answers no POST at all is asked for the stream of the first revision", async () => {
     const server: Running = await serve({ transport: "sse", era: "legacy", style: "push", port: 0 })
     open.push(server)

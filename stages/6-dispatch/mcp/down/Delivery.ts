@@ -7,13 +7,18 @@ import type { Reply } from "../../../Exchange.ts"
 import type { Clock } from "../../../ports/Timer.ts"
 import { limits } from "../limits.ts"
 import { EventStream, streamReply } from "./EventStream.ts"
-import { jsonReply } from "./replies.ts"
+import type { Forms } from "./forms.ts"
+import { accepted, jsonReply } from "./replies.ts"
 
 export interface Delivery {
+  /** Whether anything can come before the answer. */
+  readonly canSpeak: boolean
   /** A message that comes before the answer. */
   readonly push: (message: Json) => void
   /** The answer; whatever comes after it is lost. `status` counts where nothing has been sent yet; so does what it was encoded to before. */
   readonly finish: (message: Json, status: number, more?: ReadonlyArray<string>, encoded?: Body) => void
+  /** There is no answer, because its client has given it up. */
+  readonly abandon: () => void
 }
 
 /** Where the messages of a stream go before they are written. */
@@ -35,6 +40,7 @@ export const plainChannel = (clock: Clock, left: () => void): Channel => {
 }
 
 export class HttpDelivery implements Delivery {
+  readonly canSpeak: boolean
   private readonly open: () => Channel
   private channel: Channel | undefined = undefined
   private resume: ((reply: Effect.Effect<Reply>) => void) | undefined = undefined
@@ -43,9 +49,10 @@ export class HttpDelivery implements Delivery {
   private disarm: (() => void) | undefined = undefined
   private readonly clock: Clock
 
-  constructor(clock: Clock, open: () => Channel) {
+  constructor(clock: Clock, forms: Forms, open: () => Channel) {
     this.open = open
     this.clock = clock
+    this.canSpeak = forms.events
   }
 
   get hasBegun(): boolean {
@@ -56,7 +63,7 @@ export class HttpDelivery implements Delivery {
   readonly reply: Effect.Effect<Reply> = Effect.callback((resume) => {
     if (this.ready !== undefined) return resume(Effect.succeed(this.ready))
     this.resume = resume
-    this.disarm = this.clock.after(limits.patienceMillis, () => this.begin())
+    if (this.canSpeak) this.disarm = this.clock.after(limits.patienceMillis, () => this.begin())
     return Effect.sync(() => {
       this.resume = undefined
       this.disarm?.()
@@ -78,7 +85,7 @@ export class HttpDelivery implements Delivery {
   }
 
   push(message: Json): void {
-    if (!this.isFinished) this.begin().message(message)
+    if (!this.isFinished && this.canSpeak) this.begin().message(message)
   }
 
   finish(message: Json, status: number, more: ReadonlyArray<string> = [], encoded?: Body): void {
@@ -88,5 +95,12 @@ export class HttpDelivery implements Delivery {
     if (channel === undefined) return this.give(jsonReply(status, encoded ?? message, more))
     channel.message(message)
     channel.end()
+  }
+
+  abandon(): void {
+    if (this.isFinished) return
+    this.isFinished = true
+    if (this.canSpeak) this.begin().end()
+    else this.give(accepted())
   }
 }

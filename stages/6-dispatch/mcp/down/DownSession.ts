@@ -124,6 +124,8 @@ export class DownSession {
   level: LogLevel | undefined = undefined
   readonly subscribed = new Set<string>()
   readonly running = new Map<Json, Fiber.Fiber<unknown, unknown>>()
+  /** Requests that the client has given up. */
+  readonly cancelled = new Set<Json>()
   usedMillis: number
   isOver = false
   /** The exchange that came last: whose plan what happens in the background goes by. */
@@ -141,8 +143,8 @@ export class DownSession {
   /** Streams for what belongs to no request. */
   readonly open = new Set<StoredStream>()
   listening: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** Listens anew, because what is to be told has changed; absent while nobody listens. */
-  relisten: (() => void) | undefined = undefined
+  /** Listens anew, because what is to be told has changed, and says when that is so; absent while nobody listens. */
+  relisten: ((heard?: () => void) => void) | undefined = undefined
 
   constructor(identity: Identity, runtime: McpRuntime, askMillis: number, exchange: Exchange) {
     this.identity = identity
@@ -158,7 +160,8 @@ export class DownSession {
 
   caller(exchange: Exchange): Caller {
     const { capabilities, clientInfo, principal, revision, uid } = this.identity
-    return { principal, session: uid, revision, capabilities, clientInfo, exchange, lasting: this.exchange }
+    const { exchange: lastingly, level } = this
+    return { principal, session: uid, revision, capabilities, clientInfo, level, exchange, lasting: lastingly }
   }
 
   touch(exchange: Exchange): void {
@@ -174,7 +177,7 @@ export class DownSession {
 
   /** Whether anything is under way that keeps the session alive by itself. */
   get isBusy(): boolean {
-    return this.running.size > 0 || this.channel !== undefined || [...this.open].some((one) => one.isAttached)
+    return this.running.size > 0 || this.hears
   }
 
   /** A stream for the answer to one request, or for what belongs to none. */
@@ -201,6 +204,11 @@ export class DownSession {
     return stream === undefined ? undefined : { stream, after: Number(after) }
   }
 
+  /** Whether what belongs to no request reaches the client at once. */
+  get hears(): boolean {
+    return this.channel !== undefined || [...this.open].some((one) => one.isAttached)
+  }
+
   /** Something that belongs to no request: on exactly one stream. */
   push(message: Json): void {
     if (this.channel !== undefined) return this.channel.message(message)
@@ -214,7 +222,7 @@ export class DownSession {
 
   /** Asks the client. */
   ask(
-    delivery: Pick<Delivery, "push">,
+    delivery: Pick<Delivery, "canSpeak" | "push">,
     { method, params, target }: Ask,
     meta?: Readonly<Record<string, Json>>,
   ): Effect.Effect<Answer> {
@@ -222,10 +230,13 @@ export class DownSession {
       const { capabilities, revision } = this.identity
       const number = ++this.lastAsk
       const id = String(number)
-      const said = mayAsk(capabilitiesOf(capabilities), method, params)
-        ? askToLegacy(method, params, revision, `${this.identity.uid.slice(0, 8)}-${number}`)
-        : undefined
-      if (said === undefined) {
+      // A reply that is one document holds no questions, but a stream beside it may.
+      const by = delivery.canSpeak ? delivery : this.hears ? this : undefined
+      const said =
+        by !== undefined && mayAsk(capabilitiesOf(capabilities), method, params)
+          ? askToLegacy(method, params, revision, `${this.identity.uid.slice(0, 8)}-${number}`)
+          : undefined
+      if (by === undefined || said === undefined) {
         return Effect.succeed<Answer>({
           _tag: "Error",
           error: JsonRpc.errorOf(JsonRpc.codes.methodNotFound, `the client cannot answer ${method} of ${target}`),
@@ -249,12 +260,12 @@ export class DownSession {
           ),
         )
         this.waiting.set(id, done)
-        delivery.push(JsonRpc.encodeRequest(id, method, meta === undefined ? said.params : asked.toJson()))
+        by.push(JsonRpc.encodeRequest(id, method, meta === undefined ? said.params : asked.toJson()))
         return Effect.sync(() => {
           disarm()
           if (!this.waiting.delete(id)) return
           const cancelled = JSON.stringify({ requestId: number, reason: "no longer needed" })
-          delivery.push(JsonRpc.encodeNotification("notifications/cancelled", cancelled))
+          by.push(JsonRpc.encodeNotification("notifications/cancelled", cancelled))
         })
       })
     })

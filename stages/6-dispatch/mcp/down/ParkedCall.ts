@@ -7,6 +7,7 @@ import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { askToModern } from "../../../../protocols/mcp/convert.ts"
+import { isLogLevel, isWanted, type LogLevel } from "../../../../protocols/mcp/methods.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
@@ -18,6 +19,8 @@ import type { Delivery } from "./Delivery.ts"
 export interface Listener {
   readonly delivery: Delivery
   readonly progressToken: Json | undefined
+  /** Absent: it wants no log messages. */
+  readonly logLevel: LogLevel | undefined
   readonly finish: (ended: Ended) => void
 }
 
@@ -107,8 +110,12 @@ export class ParkedCall implements CallEvents {
     )
   }
 
+  /** Servers may say more than they were asked to. */
   readonly log = (params: Fields): void => {
-    this.listener?.delivery.push(JsonRpc.encodeNotification("notifications/message", params.toJson()))
+    const { listener } = this
+    const level = params.string("level")
+    if (listener?.logLevel === undefined || (isLogLevel(level) && !isWanted(level, listener.logLevel))) return
+    listener.delivery.push(JsonRpc.encodeNotification("notifications/message", params.toJson()))
   }
 
   readonly notify = (method: string, params: Json | undefined): void => {

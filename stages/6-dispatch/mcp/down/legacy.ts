@@ -1,22 +1,23 @@
 /** Requests of clients with a session, over Streamable HTTP up to 2025-11-25 or the HTTP+SSE before it. */
 import * as Effect from "effect/Effect"
-import { errorToLegacy, resultToLegacy } from "../../../../protocols/mcp/convert.ts"
+import { errorToLegacy, resultToLegacy, resultToOlder } from "../../../../protocols/mcp/convert.ts"
 import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
+import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Call, CallEvents, Outcome } from "../target/McpTarget.ts"
 import { type Delivery, HttpDelivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
+import { formsOf } from "./forms.ts"
 import { asTask, isAboutTasks, isForeignToTasks, serveTask } from "./legacyTasks.ts"
 import { endedBy, noteError } from "./modern.ts"
-import { accepted, jsonReply } from "./replies.ts"
+import { accepted } from "./replies.ts"
 import { keepFacts } from "./sessions.ts"
-
 import { unrolled } from "./unroll.ts"
 
 /** Whatever a client says that needs no answer. */
@@ -34,7 +35,11 @@ const notified = (
     case "notifications/cancelled": {
       const id = params?.get("requestId")
       const fiber = id === undefined ? undefined : session.running.get(id)
-      return Effect.sync(() => fiber?.interruptUnsafe())
+      return Effect.sync(() => {
+        if (fiber === undefined) return
+        session.cancelled.add(id as Json)
+        fiber.interruptUnsafe()
+      })
     }
     default: {
       const { members } = endpoint.federation.settings
@@ -117,8 +122,7 @@ const run = (
     : remembered.has(method)
       ? Effect.tap(asked, (one) => {
           if (one._tag === "Error") return Effect.void
-          remember(session, method, params)
-          return keepFacts(state, session)
+          return Effect.andThen(remember(session, method, params), keepFacts(state, session))
         })
       : asked
   let isDone = false
@@ -126,6 +130,7 @@ const run = (
   fiber.addObserver((exit) => {
     isDone = true
     session.running.delete(id)
+    if (session.cancelled.delete(id)) return delivery.abandon()
     const ended = endedBy(exit)
     if (ended._tag === "Failure") {
       const { error, retryAfterSeconds, status } = tellFailure(ended.failure)
@@ -140,7 +145,12 @@ const run = (
       noteError(exchange, error)
       return delivery.finish(JsonRpc.encodeError(id, error), 200)
     }
-    delivery.finish(JsonRpc.encodeResult(id, inRevision(revision, method, ended.outcome)), 200)
+    const result = inRevision(revision, method, ended.outcome)
+    if (result === undefined) {
+      noteError(exchange, unreadable)
+      return delivery.finish(JsonRpc.encodeError(id, unreadable), 200)
+    }
+    delivery.finish(JsonRpc.encodeResult(id, result), 200)
   })
   if (!isDone) session.running.set(id, fiber)
 }
@@ -151,40 +161,50 @@ const passedOn = (method: string, params: Fields, revision: Revision): Fields =>
   return method === "tools/call" && revision !== "2025-11-25" ? stripped.without("task") : stripped
 }
 
+const unreadable = JsonRpc.errorOf(
+  JsonRpc.codes.internal,
+  "the server answered in a way that this revision does not have",
+)
+
+/** Undefined: it is no answer that the revision has. */
 const inRevision = (
   revision: Revision,
   method: string,
   { conversions, era, result }: Extract<Outcome, { readonly _tag: "Result" }>,
-): Json => {
-  if (era === "legacy") return result
+): Json | undefined => {
+  if (era === "legacy") return resultToOlder(method, result, revision)
   const known = conversions?.get(revision)
   if (known !== undefined) return known
   const converted = resultToLegacy(method, result, revision)
-  conversions?.set(revision, converted)
+  if (converted !== undefined) conversions?.set(revision, converted)
   return converted
 }
 
 const remembered: ReadonlySet<string> = new Set(["logging/setLevel", "resources/subscribe", "resources/unsubscribe"])
 
-/** What a session is known to want from now on. */
-const remember = (session: DownSession, method: string, params: Fields | undefined): void => {
-  switch (method) {
-    case "logging/setLevel": {
+/** What a session is known to want from now on. Whoever has subscribed hears of everything from the answer on. */
+const remember = (session: DownSession, method: string, params: Fields | undefined): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (method === "logging/setLevel") {
       const level = params?.string("level")
       if (isLogLevel(level)) session.level = level
-      return
+      return Effect.void
     }
-    case "resources/subscribe":
-    case "resources/unsubscribe": {
-      const uri = params?.string("uri")
-      if (uri === undefined) return
-      if (method === "resources/subscribe") session.subscribed.add(uri)
-      else session.subscribed.delete(uri)
-      return session.relisten?.()
-    }
-    default:
-  }
-}
+    const uri = params?.string("uri")
+    if (uri === undefined) return Effect.void
+    const isMore = method === "resources/subscribe"
+    if (isMore) session.subscribed.add(uri)
+    else session.subscribed.delete(uri)
+    const { relisten } = session
+    if (relisten === undefined) return Effect.void
+    if (!isMore) return Effect.sync(relisten)
+    return Effect.callback<void>((resume) => {
+      const heard = (): void => resume(Effect.void)
+      const disarm = session.runtime.clock.after(2 * limits.acknowledgeMillis, heard)
+      relisten(heard)
+      return Effect.sync(disarm)
+    })
+  })
 
 /** One message of a client; true: its answer is on its way to the delivery. */
 const take = (
@@ -221,12 +241,13 @@ export const servePost = (
   if (message._tag !== "Request") {
     return Effect.as(take(endpoint, session, exchange, message, nowhere), accepted())
   }
-  const delivery = new HttpDelivery(endpoint.state.runtime.clock, () => session.stream())
+  const forms = formsOf(exchange.request.headers.get("accept"))
+  const delivery = new HttpDelivery(endpoint.state.runtime.clock, forms, () => session.stream())
   // A client that hangs up has not cancelled: it may come back for the answer.
   return Effect.andThen(take(endpoint, session, exchange, message, delivery), delivery.reply)
 }
 
-const nowhere: Delivery = { push: () => {}, finish: () => {} }
+const nowhere: Delivery = { canSpeak: false, push: () => {}, finish: () => {}, abandon: () => {} }
 
 /** A message by POST, whose answer goes to the stream that is open all along. */
 export const serveOnStream = (
@@ -236,36 +257,49 @@ export const serveOnStream = (
   message: JsonRpc.RpcMessage,
 ): Effect.Effect<Reply> => {
   const onStream: Delivery = {
+    canSpeak: true,
+    abandon: () => {},
     push: (text) => session.channel?.message(text),
     finish: (text) => session.channel?.message(text),
   }
   return Effect.as(take(endpoint, session, exchange, message, onStream), accepted())
 }
 
-/** Several messages at once, as 2025-03-26 has them: answered together. */
+/** Several messages at once, as 2025-03-26 has them: answered together, or one after the other where anything comes before. */
 export const serveBatch = (
   endpoint: McpEndpoint,
   session: DownSession,
   exchange: Exchange,
   messages: ReadonlyArray<JsonRpc.RpcMessage>,
 ): Effect.Effect<Reply> =>
-  Effect.flatMap(
-    Effect.forEach(
-      messages,
-      (message) => {
-        if (message._tag !== "Request") return Effect.as(take(endpoint, session, exchange, message, nowhere), undefined)
-        return Effect.callback<Json | undefined>((resume) => {
-          const collecting: Delivery = {
-            push: (text) => session.push(text),
-            finish: (text) => resume(Effect.succeed(text)),
-          }
-          endpoint.state.runtime.run(take(endpoint, session, exchange, message, collecting))
-        })
+  Effect.suspend(() => {
+    const forms = formsOf(exchange.request.headers.get("accept"))
+    const whole = new HttpDelivery(endpoint.state.runtime.clock, forms, () => session.stream())
+    const answers: Array<Json> = []
+    let left = messages.filter(({ _tag }) => _tag === "Request").length
+    const isNothingAsked = left === 0
+    const ended = (): void => {
+      if (--left > 0) return
+      if (!whole.hasBegun && answers.length > 0) return whole.finish(arrayOf(answers), 200)
+      for (const answer of answers) whole.push(answer)
+      whole.abandon()
+    }
+    const each: Delivery = {
+      canSpeak: whole.canSpeak,
+      push: (text) => whole.push(text),
+      finish: (text) => {
+        if (whole.hasBegun) whole.push(text)
+        else answers.push(text)
+        ended()
       },
-      { concurrency: "unbounded" },
-    ),
-    (answers) => {
-      const there = answers.filter((answer) => answer !== undefined)
-      return Effect.succeed(there.length === 0 ? accepted() : jsonReply(200, arrayOf(there)))
-    },
-  )
+      abandon: ended,
+    }
+    return Effect.andThen(
+      Effect.forEach(
+        messages,
+        (message) => take(endpoint, session, exchange, message, message._tag === "Request" ? each : nowhere),
+        { concurrency: "unbounded", discard: true },
+      ),
+      isNothingAsked ? Effect.succeed(accepted()) : whole.reply,
+    )
+  })

@@ -70,11 +70,15 @@ export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Out
     lastUpdatedAt: now,
     ttl: String(keptMillis),
   })
-  const kept = outcome.era === "modern" ? resultToLegacy("tools/call", outcome.result, revision) : outcome.result
+  const kept = inOwnWords(outcome)
   return Effect.as(tasks.enter(owner, { id, result: kept, task: task.toJson() }, keptMillis), begun(task))
 }
 
 const keptMillis = 5 * 60_000
+
+/** The result of a call, in words of the only revision that gets here. */
+const inOwnWords = ({ era, result: text }: Extract<Outcome, { readonly _tag: "Result" }>): Json =>
+  (era === "modern" ? resultToLegacy("tools/call", text, revision) : text) ?? "{}"
 
 export const serveTask = (
   endpoint: McpEndpoint,
@@ -146,8 +150,7 @@ export const serveTask = (
       )
       return Effect.map(followed, (outcome): Outcome => {
         if (outcome._tag === "Error") return outcome
-        const text = outcome.era === "modern" ? resultToLegacy("tools/call", outcome.result, revision) : outcome.result
-        return result(withMeta(Fields.parse(text) ?? Fields.empty, related).toJson())
+        return result(withMeta(Fields.parse(inOwnWords(outcome)) ?? Fields.empty, related).toJson())
       })
     }
   }

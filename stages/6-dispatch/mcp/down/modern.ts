@@ -5,13 +5,14 @@ import * as Exit from "effect/Exit"
 import { errorToModern, resultToModern } from "../../../../protocols/mcp/convert.ts"
 import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { decode } from "../../../../protocols/mcp/header.ts"
-import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
+import { Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
 import { mismatch } from "../../../../protocols/mcp/paramHeaders.ts"
 import { latest } from "../../../../protocols/mcp/revision.ts"
 import * as Body from "../../../Body.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
+import { capabilitiesOf, required } from "../capabilities.ts"
 import { tellFailure } from "../failures.ts"
 import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
@@ -20,6 +21,7 @@ import { silent } from "../target/silent.ts"
 import { passOn } from "../passOn.ts"
 import { principalOf } from "./callers.ts"
 import { type Channel, HttpDelivery, plainChannel } from "./Delivery.ts"
+import { formsOf } from "./forms.ts"
 import { type Ended, type Listener, ParkedCall, type ParkedState, purpose } from "./ParkedCall.ts"
 import { accepted, errorReply, jsonReply } from "./replies.ts"
 import { serveListen } from "./listen.ts"
@@ -170,7 +172,8 @@ const discover = ({ caller, endpoint, id }: ModernRequest): Effect.Effect<Reply>
   const { version } = endpoint.state.runtime
   return Effect.match(endpoint.federation.discover(caller), {
     onFailure: (failure) => failed(id, failure),
-    onSuccess: ({ capabilities, instructions, isPublic, serverInfo, ttlMillis }) => {
+    onSuccess: ({ capabilities, instructions, isPublic, rest, serverInfo, ttlMillis }) => {
+      const info = serverInfo ?? JSON.stringify({ name: "sluice", version })
       const result = Fields.of({
         resultType: '"complete"',
         supportedVersions: JSON.stringify(supported),
@@ -178,8 +181,8 @@ const discover = ({ caller, endpoint, id }: ModernRequest): Effect.Effect<Reply>
         instructions: instructions === undefined ? undefined : JSON.stringify(instructions),
         ttlMs: String(Math.max(0, Math.floor(ttlMillis))),
         cacheScope: isPublic ? '"public"' : '"private"',
-        _meta: `{${JSON.stringify(Envelope.keys.serverInfo)}:${serverInfo ?? JSON.stringify({ name: "sluice", version })}}`,
-      })
+        _meta: (rest?.object("_meta") ?? Fields.empty).with(Envelope.keys.serverInfo, info).toJson(),
+      }).and(rest)
       return jsonReply(200, JsonRpc.encodeResult(id, result.toJson()))
     },
   })
@@ -247,12 +250,13 @@ const listening = (
   request: ModernRequest,
   left: () => void,
 ): { readonly delivery: HttpDelivery; readonly listener: Listener } => {
-  const { endpoint, id, progressToken } = request
+  const { endpoint, id, logLevel, progressToken } = request
   const { clock } = endpoint.state.runtime
-  const delivery = new HttpDelivery(clock, (): Channel => plainChannel(clock, left))
+  const forms = formsOf(request.caller.exchange.request.headers.get("accept"))
+  const delivery = new HttpDelivery(clock, forms, (): Channel => plainChannel(clock, left))
   return {
     delivery,
-    listener: { delivery, progressToken, finish: (ended) => deliver(request, delivery, ended, id) },
+    listener: { delivery, progressToken, logLevel, finish: (ended) => deliver(request, delivery, ended, id) },
   }
 }
 
@@ -270,8 +274,7 @@ const deliver = (request: ModernRequest, delivery: HttpDelivery, ended: Ended, i
     case "Outcome": {
       const { outcome } = ended
       if (outcome._tag === "Error") {
-        const error =
-          outcome.era === "legacy" ? errorToModern(method, outcome.error, params?.string("uri")) : outcome.error
+        const error = errorToModern(method, outcome.error, params?.string("uri"))
         noteError(caller.exchange, error)
         return delivery.finish(JsonRpc.encodeError(id, error), statusOf(error))
       }
@@ -335,6 +338,15 @@ export const endedBy = (exit: Exit.Exit<Outcome, TargetFailure>): Ended => {
     : { _tag: "Outcome", outcome: { _tag: "Error", error: internal, era: "modern" } }
 }
 
+/** To a client that cannot be sent anywhere. */
+const unsendable: Outcome = {
+  _tag: "Error",
+  error: JsonRpc.errorOf(codes.missingCapability, "something is to be done elsewhere first", {
+    requiredCapabilities: required("elicitation/create", '{"mode":"url"}'),
+  }),
+  era: "modern",
+}
+
 /** 2025-11-25 lets a server refuse until a person has been somewhere; to such a client that is a question like any other. */
 const elsewhere = (
   sent: Call,
@@ -347,14 +359,14 @@ const elsewhere = (
     if (outcome.era !== "legacy" || JsonRpc.codeOf(outcome.error) !== codes.urlElicitationRequired) {
       return Effect.succeed(outcome)
     }
-    const data = Fields.parse(outcome.error)?.object("data")
-    const entries = data === undefined ? [] : (JSON.parse(data.get("elicitations") ?? "[]") as ReadonlyArray<unknown>)
+    const entries = itemsOf(Fields.parse(outcome.error)?.object("data")?.get("elicitations")) ?? []
     if (entries.length === 0) return Effect.succeed(outcome)
+    if (!capabilitiesOf(sent.caller.capabilities).elicitationUrl) return Effect.succeed(unsendable)
     return Effect.flatMap(
       Effect.forEach(
         entries,
         (entry) => {
-          const params = (Fields.parse(JSON.stringify(entry)) ?? Fields.empty).with("mode", '"url"').toJson()
+          const params = (Fields.parse(entry) ?? Fields.empty).with("mode", '"url"').toJson()
           return parked.ask({ method: "elicitation/create", params, target: "" })
         },
         { concurrency: "unbounded" },

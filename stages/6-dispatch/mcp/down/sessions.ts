@@ -68,13 +68,19 @@ const nameOf = (endpoint: McpEndpoint, session: DownSession): string => {
   return name.length <= limits.sealedCharsMax ? name : runtime.sealer.seal(session.identity.uid, purpose)
 }
 
-const introduced = ({ capabilities, instructions, serverInfo }: Discovery, revision: Revision, version: string): Json =>
+const introduced = (
+  { capabilities, instructions, rest, serverInfo }: Discovery,
+  revision: Revision,
+  version: string,
+): Json =>
   Fields.of({
     protocolVersion: JSON.stringify(revision),
     capabilities: inRevision(capabilities, revision),
     serverInfo: serverInfo ?? JSON.stringify({ name: "sluice", version }),
     instructions: instructions === undefined ? undefined : JSON.stringify(instructions),
-  }).toJson()
+  })
+    .and(rest)
+    .toJson()
 
 /** Tasks as the only revision with a handshake that has them calls them; the others know none. */
 const inRevision = (capabilities: Json, revision: Revision): Json => {
@@ -295,8 +301,10 @@ export const listenFor = (endpoint: McpEndpoint, session: DownSession, exchange:
   session.listening?.interruptUnsafe()
   let active = 0
   let last = 0
-  const start = (): void => {
+  const waiting: Array<() => void> = []
+  const start = (heard?: () => void): void => {
     const own = ++last
+    if (heard !== undefined) waiting.push(heard)
     const before = own === 1 ? undefined : session.listening
     const isActive = (): boolean => active === own
     const take = (): void => {
@@ -307,7 +315,10 @@ export const listenFor = (endpoint: McpEndpoint, session: DownSession, exchange:
     // The old one speaks until the new one is there, and then no more: nothing is missed, and nothing told twice.
     if (own === 1) take()
     const events: ListenEvents = {
-      acknowledged: take,
+      acknowledged: () => {
+        take()
+        if (isActive()) for (const one of waiting.splice(0)) one()
+      },
       changed: (what) => {
         if (isActive()) session.push(JsonRpc.encodeNotification(`notifications/${what}/list_changed`, undefined))
       },
@@ -322,7 +333,7 @@ export const listenFor = (endpoint: McpEndpoint, session: DownSession, exchange:
       notify: (method, params) => {
         if (isActive()) session.push(JsonRpc.encodeNotification(method, params))
       },
-      ask: (ask) => session.ask({ push: (message) => session.push(message) }, ask),
+      ask: (ask) => session.ask({ canSpeak: true, push: (message) => session.push(message) }, ask),
     }
     session.listening = runtime.run(
       listenAll(endpoint.federation, session.caller(exchange), everything(session), events),

@@ -1,7 +1,7 @@
 /** Whose a name or an address is: by what was listed, by its prefix, and at last by listing again. */
 import * as Effect from "effect/Effect"
 import { Fields } from "../../../../protocols/mcp/json.ts"
-import { split, splitUri } from "../../../../protocols/mcp/naming.ts"
+import { NAME_CHARS_MAX, split, splitUri } from "../../../../protocols/mcp/naming.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import type { Caller } from "../target/McpTarget.ts"
 import type { Kind } from "./Access.ts"
@@ -42,10 +42,16 @@ export class Directory {
 
   /** The owner of a name, where that is known without asking anybody. */
   knownOwner(kind: Kind, name: string, caller: Caller): Owned | undefined {
-    const { byName, hasPrefixes, only } = this.names
+    const { hasPrefixes, only } = this.names
     if (only !== undefined) return { member: only, name }
     const known = this.registry(kind, caller).get(name)
-    if (known !== undefined || !hasPrefixes) return known
+    // A name that may have been cut leads back by way of a list only.
+    if (known !== undefined || !hasPrefixes || name.length >= NAME_CHARS_MAX) return known
+    return this.split(name)
+  }
+
+  private split(name: string): Owned | undefined {
+    const { byName } = this.names
     const parts = split(name)
     const member = parts === undefined ? undefined : byName.get(parts.target)
     return parts === undefined || member === undefined ? undefined : { member, name: parts.name }
@@ -58,7 +64,7 @@ export class Directory {
     const method = listOf[kind] as string
     return Effect.map(this.lists.everything(method, caller), (found) => {
       this.lists.rename(kind, caller, found, method, this.registry(kind, caller))
-      return this.registry(kind, caller).get(name)
+      return this.registry(kind, caller).get(name) ?? (this.names.hasPrefixes ? this.split(name) : undefined)
     })
   }
 

@@ -4,7 +4,7 @@ import type { CelValue } from "../../../../ir/cel/CelValue.ts"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import { codeOf, codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { mergeCapabilities, mergeInstructions } from "../../../../protocols/mcp/merge.ts"
-import { methods } from "../../../../protocols/mcp/methods.ts"
+import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
 import { type ParamHeader, paramHeadersOf } from "../../../../protocols/mcp/paramHeaders.ts"
 import { rewriteError, rewriteResult, rewriteTold } from "../../../../protocols/mcp/rewrite.ts"
 import { declaresTasks, declaringTasks } from "../../../../protocols/mcp/tasks.ts"
@@ -338,6 +338,7 @@ export class Federation {
   /** Good if it was good for any: whoever has no such thing cannot be told. */
   private all(call: Call): Effect.Effect<Outcome, TargetFailure> {
     const { only } = this
+    if (!isLogLevel(call.params?.string("level"))) return Effect.succeed(invalid("`level` is none of the eight levels"))
     if (only !== undefined) return only.call(call)
     return Effect.map(
       Effect.forEach(this.settings.members, (member) => Effect.result(member.call(call)), { concurrency: "unbounded" }),
@@ -409,6 +410,11 @@ export class Federation {
   ): Effect.Effect<ReadonlyArray<ParamHeader> | undefined> =>
     Effect.flatMap(this.directory.owner("tool", name, caller), (owned) => {
       if (owned === undefined) return Effect.succeed(undefined)
+      const isOpen = this.settings.access.isOpenTo(caller.exchange)
+      // What headers a tool wants would say that it is there.
+      if (!isOpen && !this.judge(caller.exchange).lists("tool", owned.member.name, owned.name)) {
+        return Effect.succeed(undefined)
+      }
       const find = (listing: Listing | undefined): ReadonlyArray<ParamHeader> | undefined => {
         for (const item of listing?.items ?? []) {
           const fields = Fields.parse(item)

@@ -54,6 +54,12 @@ interface Cursor {
   readonly next: Readonly<Record<string, Json>>
 }
 
+/** Some clients say `null` where they mean that they have none. */
+const cursorOf = (params: Fields | undefined): Json | undefined => {
+  const cursor = params?.get("cursor")
+  return cursor === "null" ? undefined : cursor
+}
+
 const purpose = "mcp-cursor"
 const mergedMax = 1_024
 
@@ -112,7 +118,7 @@ export class Lists {
     // Names that clash can only be told from others where all of them are known.
     const isByPages = this.settings.pagination === "composite" && (kind === "resource" || this.names.hasPrefixes)
     if (isByPages) return this.composite(call, field, kind, registry(kind))
-    const cursor = params?.get("cursor")
+    const cursor = cursorOf(params)
     const { slices } = this
     // Everything is on the first page, so no cursor of ours exists.
     if (cursor !== undefined && slices === undefined) return Effect.succeed(invalidCursor)
@@ -207,7 +213,7 @@ export class Lists {
     registry: Map<string, Owned>,
   ): Effect.Effect<Outcome> {
     const { members, runtime } = this.settings
-    const given = params?.get("cursor")
+    const given = cursorOf(params)
     const cursor = given === undefined ? undefined : this.opened(asString(given), method, caller)
     if (given !== undefined && cursor === undefined) return Effect.succeed(invalidCursor)
     const asked = cursor === undefined ? members : members.filter(({ name }) => Object.hasOwn(cursor.next, name))

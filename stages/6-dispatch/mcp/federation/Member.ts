@@ -29,6 +29,12 @@ const kinds: Readonly<Record<string, Parameters<Changed>[0]>> = {
   "resources/templates/list": "resources",
 }
 
+/** Where what is called was listed. */
+const listOf: Readonly<Record<string, string>> = { "tools/call": "tools/list", "prompts/get": "prompts/list" }
+
+/** With these a server may say that it has no such thing, or has it otherwise by now. */
+const doubting: ReadonlySet<number> = new Set([codes.invalidParams, codes.headerMismatch])
+
 export class Member {
   readonly name: string
   readonly described: Described
@@ -64,10 +70,7 @@ export class Member {
   }
 
   private changed(what: Parameters<Changed>[0]): void {
-    for (const [key, listing] of this.listings) {
-      // What was listed is no longer true, but better than nothing if the target is gone just now.
-      if (kinds[key.split(" ")[0] as string] === what) this.listings.set(key, { ...listing, ttlMillis: 0 })
-    }
+    this.doubt(...Object.keys(kinds).filter((method) => kinds[method] === what))
     this.tell(what)
   }
 
@@ -153,8 +156,8 @@ export class Member {
     }
   }
 
-  readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> =>
-    this.asking(
+  readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> => {
+    const asked = this.asking(
       {
         caller: call.caller,
         method: call.method,
@@ -165,6 +168,22 @@ export class Member {
       "no end in time",
       this.callMillis,
     )
+    const list = listOf[call.method]
+    return list === undefined || this.listings.size === 0
+      ? asked
+      : Effect.tap(asked, (outcome) =>
+          Effect.sync(() => {
+            if (outcome._tag === "Error" && doubting.has(codeOf(outcome.error))) this.doubt(list)
+          }),
+        )
+  }
+
+  /** What was listed may not be true any more, but is better than nothing if the target is gone just now. */
+  private doubt(...methods: ReadonlyArray<string>): void {
+    for (const [key, listing] of this.listings) {
+      if (methods.includes(key.split(" ")[0] as string)) this.listings.set(key, { ...listing, ttlMillis: 0 })
+    }
+  }
 
   private keyOf(caller: Caller): string {
     return `${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`

@@ -395,6 +395,8 @@ export class LockedTarget implements McpTarget {
               const [shown] = lock.judge(known, "instructions", texts, true).shown
               return {
                 ...discovery,
+                // What nobody can approve is not told where only what was approved is.
+                rest: lock.mode === "observe" ? discovery.rest : undefined,
                 capabilities: announcing(discovery.capabilities),
                 instructions: shown === undefined ? undefined : asString(shown.text),
               }

@@ -8,6 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import { Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
 import { keys, withMeta } from "../../../../protocols/mcp/envelope.ts"
+import { methods } from "../../../../protocols/mcp/methods.ts"
 import { atLeast, latestLegacy, type Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf, mayAsk } from "../capabilities.ts"
@@ -32,6 +33,8 @@ export interface SessionSettings {
   readonly runtime: McpRuntime
   /** What the client behind this session can do. */
   readonly capabilities: Json
+  /** Whether that client has a session of its own, so that it can be asked between its requests too. */
+  readonly isPaired: boolean
   readonly clientInfo: Json
   /** Proposed to the server; it may answer with another one. */
   readonly revision: Revision
@@ -44,6 +47,10 @@ const notNow = JsonRpc.errorOf(JsonRpc.codes.methodNotFound, "nobody is there to
 
 /** Some servers ask for the roots before anything else; they may wait for the first request so long as there are few. */
 const earlyMax = 8
+/** How long other questions wait until their client can be asked. */
+const earlyMillis = 60_000
+/** How many questions of one request may be open at once. */
+const openMax = 64
 
 export class LegacySession {
   readonly settings: SessionSettings
@@ -57,7 +64,7 @@ export class LegacySession {
   /** Whose requests background messages go out with. */
   exchange: Exchange
   private readonly running = new Map<number, Running>()
-  private readonly early: Array<JsonRpc.RpcRequest> = []
+  private early: ReadonlyArray<{ readonly question: JsonRpc.RpcRequest; readonly disarm: () => void }> = []
   private readonly unowned = new Map<Json, Fiber.Fiber<unknown, unknown>>()
   private listeners: ReadonlyArray<ListenEvents> = []
   private lastId = 0
@@ -139,7 +146,7 @@ export class LegacySession {
       const id = ++this.lastId
       const running: Running = { call, asking: new Map() }
       this.running.set(id, running)
-      for (const question of this.early.splice(0)) this.asked(question, running)
+      if (this.settings.isPaired || methods.get(method)?.asks === true) this.askEarly(running)
       const request = this.wire.request({
         id,
         method,
@@ -168,7 +175,7 @@ export class LegacySession {
   private paramsOf({ caller: { exchange }, method, params, wantsProgress }: Call, id: number): Json | undefined {
     let sent = params
     if (method === "completion/complete" && !atLeast(this.revision, "2025-06-18")) sent = sent?.without("context")
-    sent = sent?.without("inputResponses", "requestState")
+    sent = sent?.without("inputResponses")
     if (this.wire instanceof ChannelWire) sent = inMeta(sent ?? Fields.empty, exchange)
     return (wantsProgress ? withMeta(sent ?? Fields.empty, { progressToken: String(id) }) : sent)?.toJson()
   }
@@ -200,6 +207,7 @@ export class LegacySession {
   readonly listen = (events: ListenEvents, opened: () => void): Effect.Effect<boolean, Broken> =>
     Effect.suspend(() => {
       this.listeners = [...this.listeners, events]
+      this.askEarly(undefined)
       return Effect.ensuring(
         Effect.flatMap(this.hear, (isOffered) => {
           const { hearing } = this
@@ -268,6 +276,11 @@ export class LegacySession {
 
   private withdrawn(id: Json | undefined): void {
     if (id === undefined) return
+    this.early = this.early.filter(({ disarm, question }) => {
+      if (question.id !== id) return true
+      disarm()
+      return false
+    })
     this.unowned.get(id)?.interruptUnsafe()
     for (const { asking } of this.running.values()) asking.get(id)?.interruptUnsafe()
   }
@@ -297,13 +310,13 @@ export class LegacySession {
     const running = own ?? this.relatedTo(params) ?? this.newest()
     const listener = this.listeners[0]
     if (running === undefined && listener === undefined) {
-      if (method !== "roots/list" || this.early.length >= earlyMax) return refuse()
-      return void this.early.push(message)
+      return this.keepForLater(message, refuse)
     }
     const ask: Ask = { method, params, target: this.settings.target }
     const asked = running === undefined ? (listener as ListenEvents).ask(ask) : running.call.events.ask(ask)
     const exchange = running?.call.caller.exchange ?? this.exchange
     const asking = running?.asking ?? this.unowned
+    if (asking.size >= openMax) return refuse()
     let isDone = false
     const fiber = this.settings.runtime.run(
       Effect.ensuring(
@@ -317,9 +330,34 @@ export class LegacySession {
     if (!isDone) asking.set(id, fiber)
   }
 
+  /** Until there is a request it may belong to, or somebody listens: the roots of a client for as long as it takes. */
+  private keepForLater(question: JsonRpc.RpcRequest, refuse: () => void): void {
+    const isOfAnyTime = question.method === "roots/list"
+    if ((!isOfAnyTime && !this.settings.isPaired) || this.early.length >= earlyMax) return refuse()
+    const disarm = isOfAnyTime
+      ? () => {}
+      : this.settings.runtime.clock.after(earlyMillis, () => {
+          this.early = this.early.filter((one) => one.question !== question)
+          refuse()
+        })
+    this.early = [...this.early, { question, disarm }]
+  }
+
+  private askEarly(running: Running | undefined): void {
+    const { early } = this
+    if (early.length === 0) return
+    this.early = []
+    for (const { disarm, question } of early) {
+      disarm()
+      this.asked(question, running)
+    }
+  }
+
   /** Lets go of everything here; the server is not told. */
   leave(): void {
     this.isClosed = true
+    for (const { disarm } of this.early) disarm()
+    this.early = []
     this.lingering?.()
     for (const fiber of this.unowned.values()) fiber.interruptUnsafe()
     this.hearing?.stop()

@@ -1,13 +1,20 @@
 /** A server with a handshake: its sessions, and what its clients and the gateway want of them. */
 import * as Effect from "effect/Effect"
 import type { Fields, Json } from "../../../../protocols/mcp/json.ts"
-import { isLogLevel, isWanted, type LogLevel, logLevels, methods } from "../../../../protocols/mcp/methods.ts"
+import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
+import { isLogLevel, type LogLevel, logLevels, methods } from "../../../../protocols/mcp/methods.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import type { Broken } from "./Channel.ts"
 import { failureOf } from "./failure.ts"
 import type { LegacySession } from "./LegacySession.ts"
 import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
 import { isClosed, type PoolSettings, SessionPool, type Slot } from "./SessionPool.ts"
+
+const unknownState: Outcome = {
+  _tag: "Error",
+  error: errorOf(codes.invalidParams, "this request state is not known here"),
+  era: "modern",
+}
 
 /** What a session is asked for once and does from then on. */
 const lastingly: ReadonlySet<string> = new Set(["logging/setLevel", "resources/subscribe", "resources/unsubscribe"])
@@ -41,17 +48,27 @@ export class LegacyTarget implements McpTarget {
     )
 
   readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> => {
-    const { caller, method } = call
+    const { caller, method, params } = call
+    // Such a server has no states: it would begin anew what the client means to go on with.
+    if (params?.has("requestState") === true) return Effect.succeed(unknownState)
     const asks = methods.get(method)?.asks === true
     const exclusive = asks && caller.session === undefined && capabilitiesOf(caller.capabilities).fingerprint !== ""
     return this.named(
       this.pool.use(caller, exclusive, ({ session }) => {
-        if (caller.session !== undefined) return this.remembering(session, call)
+        if (caller.session !== undefined) {
+          const { level: chosen } = caller
+          // It may have been chosen before there was this session.
+          return chosen === undefined ||
+            method === "logging/setLevel" ||
+            session.level === chosen ||
+            !session.capabilities.has("logging")
+            ? this.remembering(session, call)
+            : Effect.andThen(this.setLevel(session, chosen), this.remembering(session, call))
+        }
         const level = call.logLevel
-        const filtered: Call = { ...call, events: { ...call.events, log: filter(level, call.events.log) } }
         return level === undefined || !session.capabilities.has("logging") || !isMoreVerbose(level, session.level)
-          ? session.call(filtered)
-          : Effect.andThen(this.setLevel(session, level), session.call(filtered))
+          ? session.call(call)
+          : Effect.andThen(this.setLevel(session, level), session.call(call))
       }),
     )
   }
@@ -164,18 +181,12 @@ export class LegacyTarget implements McpTarget {
 const isMoreVerbose = (level: LogLevel, than: string | undefined): boolean =>
   !isLogLevel(than) || logLevels.indexOf(level) < logLevels.indexOf(than)
 
-const filter =
-  (from: LogLevel | undefined, log: (params: Fields) => void) =>
-  (params: Fields): void => {
-    const level = params.string("level")
-    if (from !== undefined && (!isLogLevel(level) || isWanted(level, from))) log(params)
-  }
-
 const discoveryOf = ({ introduction }: LegacySession): Discovery => ({
   era: "legacy",
   capabilities: introduction.get("capabilities") ?? "{}",
   serverInfo: introduction.get("serverInfo"),
   instructions: introduction.string("instructions"),
+  rest: introduction.without("protocolVersion", "capabilities", "serverInfo", "instructions"),
   ttlMillis: 0,
   isPublic: false,
 })

@@ -22,6 +22,8 @@ export interface Caller {
   /** What the client can do, an object. A target never tells its server more than this. */
   readonly capabilities: Json
   readonly clientInfo: Json | undefined
+  /** From which level on its session wants log messages; absent: it has not said. */
+  readonly level?: LogLevel | undefined
   /** Whose plan, identity and place upstream requests are made with. */
   readonly exchange: Exchange
   /** What of the exchange outlives it, where that has been made already. */
@@ -132,6 +134,8 @@ export interface Discovery {
   readonly capabilities: Json
   readonly serverInfo: Json | undefined
   readonly instructions: string | undefined
+  /** All that it says beside this, member by member; absent: nothing. */
+  readonly rest?: Fields | undefined
   /** How long it may be kept; 0 for a server that does not say. */
   readonly ttlMillis: number
   readonly isPublic: boolean

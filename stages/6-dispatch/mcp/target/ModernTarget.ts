@@ -14,7 +14,7 @@ import { type Broken, broken } from "./Channel.ts"
 import { failureOf } from "./failure.ts"
 import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
 import { silent } from "./silent.ts"
-import type { StatelessWire } from "./StatelessHttp.ts"
+import type { StatelessAnswer, StatelessWire } from "./StatelessHttp.ts"
 
 export interface ModernSettings {
   readonly name: string
@@ -78,26 +78,28 @@ export class ModernTarget implements McpTarget {
     ]
   }
 
-  private request(call: Call, paramHeaders: ReadonlyArray<string>): Effect.Effect<Outcome, Broken> {
+  private answer(call: Call, paramHeaders: ReadonlyArray<string>): Effect.Effect<StatelessAnswer, Broken> {
     return Effect.suspend(() => {
       const { events, method, params } = call
       const id = ++this.lastId
-      return Effect.map(
-        this.settings.wire({
-          id,
-          message: JsonRpc.encodeRequest(String(id), method, this.envelope(call, params, id)),
-          exchange: call.caller.exchange,
-          fields: this.fields(method, params, paramHeaders),
-          idleMillis: this.settings.idleMillis,
-          headMillis: this.settings.idleMillis,
-          beside: (message) => tell(events, message),
-        }),
-        ({ error, result }): Outcome =>
-          error === undefined
-            ? { _tag: "Result", result: result ?? "{}", era: "modern" }
-            : { _tag: "Error", error, era: "modern" },
-      )
+      return this.settings.wire({
+        id,
+        message: JsonRpc.encodeRequest(String(id), method, this.envelope(call, params, id)),
+        exchange: call.caller.exchange,
+        fields: this.fields(method, params, paramHeaders),
+        idleMillis: this.settings.idleMillis,
+        headMillis: this.settings.idleMillis,
+        beside: (message) => tell(events, message),
+      })
     })
+  }
+
+  private request(call: Call, paramHeaders: ReadonlyArray<string>): Effect.Effect<Outcome, Broken> {
+    return Effect.map(this.answer(call, paramHeaders), ({ error, result }): Outcome =>
+      error === undefined
+        ? { _tag: "Result", result: result ?? "{}", era: "modern" }
+        : { _tag: "Error", error, era: "modern" },
+    )
   }
 
   readonly call = (call: Call): Effect.Effect<Outcome, TargetFailure> => {
@@ -138,12 +140,14 @@ export class ModernTarget implements McpTarget {
   private callTool(call: Call, tool: string): Effect.Effect<Outcome, Broken> {
     const args = call.params?.object("arguments")
     const known = this.headers.get(tool)
-    const first = known === undefined ? call.paramHeaders : mirrored(known, args)
+    const first = known === undefined ? call.paramHeaders : mirroredBeside(call.paramHeaders, known, args)
     return Effect.flatMap(this.request(call, first), (outcome) => {
       if (outcome._tag !== "Error" || JsonRpc.codeOf(outcome.error) !== JsonRpc.codes.headerMismatch) {
         return Effect.succeed(outcome)
       }
-      return Effect.flatMap(this.learnAll(call), () => this.request(call, mirrored(this.headers.get(tool) ?? [], args)))
+      return Effect.flatMap(this.learnAll(call), () =>
+        this.request(call, mirroredBeside(call.paramHeaders, this.headers.get(tool) ?? [], args)),
+      )
     })
   }
 
@@ -184,15 +188,14 @@ export class ModernTarget implements McpTarget {
 
   readonly discover = (caller: Caller): Effect.Effect<Discovery, TargetFailure> =>
     this.named(
-      Effect.flatMap(this.request(plain(caller, "server/discover", undefined), []), (outcome) => {
-        if (outcome._tag === "Error") {
-          const { error } = outcome
+      Effect.flatMap(this.answer(plain(caller, "server/discover", undefined), []), ({ error, result, status }) => {
+        if (error !== undefined) {
           const told = Fields.parse(error)?.string("message") ?? "no reason"
-          return Effect.fail(
-            broken(`the server does not say what it can: ${told}`, false, { code: JsonRpc.codeOf(error) }),
-          )
+          // Whoever is out of order says nothing about what it speaks when it is not.
+          const more = status !== undefined && status >= 500 ? { status } : { code: JsonRpc.codeOf(error) }
+          return Effect.fail(broken(`the server does not say what it can: ${told}`, false, more))
         }
-        const found = Fields.parse(outcome.result)
+        const found = Fields.parse(result)
         if (found === undefined || !found.has("supportedVersions")) {
           return Effect.fail(broken("the server does not say what it can", false, { code: 0 }))
         }
@@ -201,6 +204,7 @@ export class ModernTarget implements McpTarget {
           capabilities: found.get("capabilities") ?? "{}",
           serverInfo: found.object("_meta")?.get(keys.serverInfo) ?? found.get("serverInfo"),
           instructions: found.string("instructions"),
+          rest: restOf(found),
           ttlMillis: asNumber(found.get("ttlMs")) ?? 0,
           isPublic: asString(found.get("cacheScope")) === "public",
         })
@@ -273,6 +277,27 @@ export class ModernTarget implements McpTarget {
   readonly restore = (): void => {}
   readonly release = (): Effect.Effect<void> => Effect.void
   readonly close = (): void => this.settings.close()
+}
+
+/** What the schema asks for, and beside it what the client sent of its own accord. */
+const mirroredBeside = (
+  sent: ReadonlyArray<string>,
+  known: ReadonlyArray<ParamHeader>,
+  args: Fields | undefined,
+): ReadonlyArray<string> => {
+  const flat = [...mirrored(known, args)]
+  for (let i = 0; i < sent.length; i += 2) {
+    const name = sent[i] as string
+    if (!known.some(({ header }) => name === `mcp-param-${header}`)) flat.push(name, sent[i + 1] as string)
+  }
+  return flat
+}
+
+const restOf = (found: Fields): Fields => {
+  const meta = found.object("_meta")?.without(keys.serverInfo)
+  return found
+    .without("resultType", "supportedVersions", "capabilities", "serverInfo", "instructions", "ttlMs", "cacheScope")
+    .with("_meta", meta === undefined || meta.size === 0 ? undefined : meta.toJson())
 }
 
 const done: Effect.Effect<Outcome> = Effect.succeed({ _tag: "Result", result: "{}", era: "modern" })

@@ -165,6 +165,10 @@ export class OpenApiTarget implements McpTarget {
   private callTool(call: Call, byName: ReadonlyMap<string, Operation>): Effect.Effect<Outcome, TargetFailure> {
     const name = call.params?.string("name") ?? ""
     const operation = byName.get(name)
+    // It never asks, so what goes on here was begun elsewhere.
+    if (call.params?.has("requestState") === true) {
+      return Effect.succeed(failed(codes.invalidParams, "this request state is not known here"))
+    }
     if (operation === undefined) return Effect.succeed(failed(codes.invalidParams, `Unknown tool: ${name}`))
     const args = call.params?.object("arguments")
     let request: OperationRequest

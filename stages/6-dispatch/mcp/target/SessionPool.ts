@@ -126,6 +126,7 @@ export class SessionPool {
           target: name,
           runtime,
           capabilities,
+          isPaired,
           clientInfo: (isPaired ? caller.clientInfo : undefined) ?? gatewayInfo(runtime.version),
           revision: this.settings.passVersion === true && isPaired ? caller.revision : latestLegacy,
           idleMillis,

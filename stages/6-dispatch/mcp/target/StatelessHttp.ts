@@ -20,7 +20,12 @@ export interface StatelessRequest {
   readonly beside: (message: RpcMessage) => void
 }
 
-export type StatelessWire = (request: StatelessRequest) => Effect.Effect<RpcAnswer, Broken>
+/** `status`: of the reply that it was, where it was one of HTTP. */
+export type StatelessAnswer = RpcAnswer & { readonly status?: number }
+export type StatelessWire = (request: StatelessRequest) => Effect.Effect<StatelessAnswer, Broken>
+
+/** With these it is the way to the server that answers, or a server that will not answer now. */
+const ofTheWay: ReadonlySet<number> = new Set([401, 403, 407, 408, 429, 503])
 
 const isOurs = (message: RpcMessage, id: number): message is RpcAnswer =>
   message._tag === "Answer" && (message.id === undefined || message.id === String(id) || message.id === `"${id}"`)
@@ -35,9 +40,8 @@ export const statelessHttp =
         body: message,
         timeoutMillis: headMillis,
       }),
-      (reply): Effect.Effect<RpcAnswer, Broken> => {
-        const { status } = reply
-        if (status === 401 || status === 403 || status === 429) return Effect.fail(unwanted(reply, clock))
+      (reply): Effect.Effect<StatelessAnswer, Broken> => {
+        if (ofTheWay.has(reply.status)) return Effect.fail(unwanted(reply, clock))
         switch (contentOf(reply)) {
           case "json":
             return whole(reply, id)
@@ -60,7 +64,7 @@ const modernCodes: ReadonlySet<number> = new Set([
   codes.methodNotFound,
 ])
 
-const whole = (reply: Reply, id: number): Effect.Effect<RpcAnswer, Broken> =>
+const whole = (reply: Reply, id: number): Effect.Effect<StatelessAnswer, Broken> =>
   Effect.flatMap(textOf(reply), (text) => {
     const answer = parse(text)
     if (answer._tag === "Answer" && isForeign(reply.status, answer)) {
@@ -69,7 +73,7 @@ const whole = (reply: Reply, id: number): Effect.Effect<RpcAnswer, Broken> =>
       )
     }
     return answer._tag !== "Malformed" && isOurs(answer, id)
-      ? Effect.succeed(answer)
+      ? Effect.succeed({ ...answer, status: reply.status })
       : Effect.fail(broken("the reply is no answer to what was asked", reply.status < 400, { status: reply.status }))
   })
 
