@@ -1,5 +1,6 @@
 import * as fs from "node:fs"
 import * as http from "node:http"
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import * as path from "node:path"
 import * as tls from "node:tls"
@@ -395,6 +396,74 @@ routes:
     expect(await kept[2].ask()).toEqual({ body: "2", reused: true })
     expect(await peerOf(b)).toBe(before)
     expect(await one.stop()).toBe(0)
+  })
+})
+
+describe("a certificate that is renewed", () => {
+  it("where Kubernetes keeps secrets: new clients see it, and nothing that is under way is broken off", async () => {
+    const [port, upstreamPort] = [await freePort(), await freePort()]
+    const held: Array<http.ServerResponse> = []
+    const upstream = http.createServer((request, response) => {
+      request.resume()
+      response.write("begun ")
+      held.push(response)
+    })
+    await new Promise<void>((resolve) => upstream.listen(upstreamPort, "127.0.0.1", resolve))
+    const secret = path.join(directory, "secret")
+    fs.mkdirSync(secret)
+    const publish = (version: string, certificate: string): void => {
+      fs.mkdirSync(path.join(secret, version))
+      for (const [name, end] of [
+        ["tls.crt", "pem"],
+        ["tls.key", "key"],
+      ] as const) {
+        fs.copyFileSync(path.join(certificates, `${certificate}.${end}`), path.join(secret, version, name))
+      }
+      fs.symlinkSync(version, path.join(secret, "..data_new"))
+      fs.renameSync(path.join(secret, "..data_new"), path.join(secret, "..data"))
+    }
+    publish("..1", "server")
+    for (const name of ["tls.crt", "tls.key"]) fs.symlinkSync(`..data/${name}`, path.join(secret, name))
+    const file = path.join(directory, "config.yaml")
+    fs.writeFileSync(
+      file,
+      `
+gateways:
+  default: {port: ${port}, tls: {cert: ${secret}/tls.crt, key: ${secret}/tls.key}}
+routes:
+  - backends: [{host: "127.0.0.1:${upstreamPort}", policies: {http: {version: HTTP/1.1}}}]
+`,
+    )
+    const one = await serve(file)
+    const before = await peerOf(port)
+
+    const overHttp1 = new Kept(port, true).ask()
+    const session = http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false, servername: "a.example" })
+    const stream = session.request({ ":path": "/" })
+    const upload = session.request({ ":path": "/", ":method": "POST" })
+    const bodyOf = async (from: http2.ClientHttp2Stream): Promise<string> => {
+      let text = ""
+      for await (const chunk of from) text += String(chunk)
+      return text
+    }
+    const overHttp2 = Promise.all([bodyOf(stream), bodyOf(upload)])
+    upload.write("a")
+    await until(() => held.length === 3)
+
+    publish("..2", "wildcard")
+    fs.rmSync(path.join(secret, "..1"), { recursive: true })
+    await until(async () => (await peerOf(port)) !== before)
+    publish("..3", "server")
+    await until(async () => (await peerOf(port)) === before)
+    upload.end("b")
+    for (const response of held) response.end("ended")
+    expect(await overHttp1).toEqual({ body: "begun ended", reused: false })
+    expect(await overHttp2).toEqual(["begun ended", "begun ended"])
+    // It was told to go, and does once it has nothing more to do.
+    await until(() => session.closed)
+    expect(await one.stop()).toBe(0)
+    upstream.close()
+    upstream.closeAllConnections()
   })
 })
 
