@@ -169,7 +169,7 @@ routes:
     const expected: Array<string> = []
     const asked = async (line: string, body: Buffer | ReadonlyArray<Buffer> | undefined) => {
       const [method = "", path = ""] = line.split(" ")
-      const pieces = body instanceof Buffer ? [body] : (body ?? [])
+      const pieces: ReadonlyArray<Buffer> = Array.isArray(body) ? body : body instanceof Buffer ? [body] : []
       expected.push(`${line} ${hash(Buffer.concat(pieces))}`)
       const headers = body instanceof Buffer ? { "content-length": body.byteLength } : {}
       expect(await ask(port, { method, path, headers }, body)).toEqual({ status: 200, body: expected.at(-1) })
