@@ -72,7 +72,7 @@ describe("changes to a file touch nothing else", () => {
       { _tag: "Append", path: ["routes", 0, "hostnames"], value: "z" },
       {
         gone: ["  hostnames: [\"x.example.com\",   'y.example.com']"],
-        come: ["  hostnames: [x.example.com, y.example.com, z]"],
+        come: ["  hostnames: [\"x.example.com\",   'y.example.com', z]"],
       },
     ],
     [
@@ -115,6 +115,64 @@ describe("changes to a file touch nothing else", () => {
     expect(Result.getOrThrow(edit("", [{ _tag: "Set", path: ["gateways", "default", "port"], value: 1 }]))).toBe(
       "gateways:\n  default:\n    port: 1\n",
     )
+  })
+})
+
+describe("inside braces and brackets everything else stays as it is laid out", () => {
+  const laidOut = `binds: [{port: 3000, listeners: [   # all of them
+    # the shop
+    {hostname: "*.example.com",   protocol: http,   # plain
+     routes: [ {name: 'a', backends: [{host: "x:1"}]} ]}   # the end
+  ]}]
+other: {
+  a: 1, # one
+  'b': "two" # two
+}
+empty: {}
+none: [ ]
+trailing: [1, 2,]
+`
+  it.each<readonly [string, Edit, ReadonlyArray<readonly [string, string]>]>([
+    [
+      "a value",
+      { _tag: "Set", path: ["binds", 0, "listeners", 0, "routes", 0, "backends", 0, "host"], value: "y:2" },
+      [[`"x:1"`, `"y:2"`]],
+    ],
+    [
+      "an element",
+      { _tag: "Append", path: ["binds", 0, "listeners", 0, "routes"], value: { name: "b, c" } },
+      [[`"x:1"}]} ]`, `"x:1"}]}, {name: "b, c"} ]`]],
+    ],
+    ["a new key", { _tag: "Set", path: ["other", "c"], value: { d: [3] } }, [[`"two" #`, `"two", c: {d: [3]} #`]]],
+    [
+      "a new key far down",
+      { _tag: "Set", path: ["binds", 0, "listeners", 0, "tls", "cert"], value: "a.pem" },
+      [[`"x:1"}]} ]}`, `"x:1"}]} ], tls: {cert: a.pem}}`]],
+    ],
+    ["another kind of value", { _tag: "Set", path: ["other", "a"], value: [1, 2] }, [["a: 1, #", "a: [1, 2], #"]]],
+    ["a key that goes", { _tag: "Delete", path: ["other", "a"] }, [["a: 1, #", "#"]]],
+    ["the last key", { _tag: "Delete", path: ["other", "b"] }, [[`  'b': "two" # two`, "   # two"]]],
+    ["a key of several in a line", { _tag: "Delete", path: ["binds", 0, "port"] }, [["port: 3000, ", ""]]],
+    ["the first of what is empty", { _tag: "Set", path: ["empty", "a"], value: 1 }, [["{}", "{a: 1}"]]],
+    ["the first of an empty list", { _tag: "Append", path: ["none"], value: 1 }, [["[ ]", "[1 ]"]]],
+    ["behind a comma that ends nothing", { _tag: "Append", path: ["trailing"], value: 3 }, [["2,]", "2, 3,]"]]],
+    ["an element that goes", { _tag: "Delete", path: ["trailing", 0] }, [["1, 2,", "2,"]]],
+  ])("%s", (_name, one, changes) => {
+    const expected = changes.reduce((text, [from, to]) => text.replace(from, to), laidOut)
+    expect(Result.getOrThrow(edit(laidOut, [one]))).toBe(expected)
+  })
+
+  it("and no remark is lost, whatever is changed", () => {
+    const remarks = (text: string): ReadonlyArray<string> => text.match(/# ?[a-z ]+/g) ?? []
+    const all: ReadonlyArray<Edit> = [
+      { _tag: "Append", path: ["binds", 0, "listeners"], value: { hostname: "b" } },
+      { _tag: "Set", path: ["binds", 0, "listeners", 0, "protocol"], value: "tcp" },
+      { _tag: "Delete", path: ["binds", 0, "listeners", 0, "hostname"] },
+      { _tag: "Append", path: ["binds"], value: { port: 1 } },
+      { _tag: "Delete", path: ["other", "b"] },
+      { _tag: "Set", path: ["other", "z"], value: "#" },
+    ]
+    expect(remarks(Result.getOrThrow(edit(laidOut, all)))).toEqual(expect.arrayContaining([...remarks(laidOut)]))
   })
 })
 

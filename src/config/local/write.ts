@@ -10,6 +10,7 @@ import {
   isCollection,
   isMap,
   isNode,
+  isPair,
   isScalar,
   isSeq,
   parseDocument,
@@ -223,6 +224,72 @@ const append = (document: Document, text: string, path: Path, value: unknown): S
   return insertion(text, endOf(list), `${" ".repeat(column)}- ${block(value, column + 2)}`)
 }
 
+interface Place {
+  readonly start: number
+  readonly end: number
+}
+
+const placeOf = (item: unknown): Place | undefined => {
+  const [key, value] = isPair(item) ? [rangeOf(item.key), rangeOf(item.value)] : [rangeOf(item), undefined]
+  return key === undefined ? undefined : { start: key[0], end: Math.max(key[1], value?.[1] ?? 0) }
+}
+
+/** As it stands between braces or brackets. */
+const inner = (value: unknown): string => flow(value).slice(1, -1)
+
+const insertInFlow = (collection: YAMLMap | YAMLSeq, written: string): Splice | undefined => {
+  const range = rangeOf(collection)
+  const last = placeOf(collection.items.at(-1))
+  if (range === undefined) return undefined
+  const at = last?.end ?? range[0] + 1
+  return { start: at, end: at, text: last === undefined ? written : `, ${written}` }
+}
+
+/** The item goes, and one comma with it; what was remarked about it stays. */
+const removeInFlow = (text: string, { items }: YAMLMap | YAMLSeq, index: number): Splice | undefined => {
+  const own = placeOf(items[index])
+  const [before, after] = [placeOf(items[index - 1]), placeOf(items[index + 1])]
+  if (own === undefined) return undefined
+  const comma = after === undefined ? -1 : text.indexOf(",", own.end)
+  if (comma >= 0 && text.slice(own.end, comma).trim() === "") {
+    const blanks = /^[ \t]*/.exec(text.slice(comma + 1))?.[0].length ?? 0
+    return { start: own.start, end: comma + 1 + blanks, text: "" }
+  }
+  return before !== undefined && !text.slice(before.end, own.start).includes("#")
+    ? { start: before.end, end: own.end, text: "" }
+    : { start: own.start, end: own.end, text: "" }
+}
+
+const indexIn = (collection: YAMLMap | YAMLSeq, part: Path[number] | undefined): number =>
+  isMap(collection)
+    ? collection.items.findIndex((item) => isScalar(item.key) && String(item.key.value) === String(part))
+    : Number(part)
+
+/** Inside braces and brackets, as little as possible: what stands beside it may be laid out with care. */
+const spliceInFlow = (document: Document, text: string, edit: Edit): Splice | undefined => {
+  const at = get(document, edit.path)
+  if (edit._tag === "Append" && isSeq(at)) {
+    return at.flow === true ? insertInFlow(at, inner([edit.value])) : undefined
+  }
+  if (edit._tag !== "Delete" && at === undefined) {
+    let depth = edit.path.length - 1
+    while (depth > 0 && get(document, edit.path.slice(0, depth)) === undefined) depth--
+    const container = get(document, edit.path.slice(0, depth))
+    if (!isMap(container) || container.flow !== true) return undefined
+    const value = edit._tag === "Append" ? [edit.value] : edit.value
+    const entry = { [String(edit.path[depth])]: nested(edit.path.slice(depth + 1), value) }
+    return insertInFlow(container, inner(entry))
+  }
+  const parent = get(document, edit.path.slice(0, -1))
+  if (!isCollection(parent) || parent.flow !== true || !(isMap(parent) || isSeq(parent))) return undefined
+  if (edit._tag === "Delete") return removeInFlow(text, parent, indexIn(parent, edit.path.at(-1)))
+  const range = rangeOf(at)
+  const value = edit._tag === "Append" ? [edit.value] : edit.value
+  // One plain value for another keeps its quotes.
+  if (isScalar(at) && isPlain(value)) return undefined
+  return range === undefined ? undefined : { start: range[0], end: range[1], text: inner([value]) }
+}
+
 const splice = (document: Document, text: string, edit: Edit): Splice | undefined => {
   const above = flowAbove(document, edit.path)
   const before = get(document, edit.path)
@@ -238,7 +305,9 @@ const splice = (document: Document, text: string, edit: Edit): Splice | undefine
   if (whole !== undefined) {
     const range = rangeOf(get(document, whole))
     const value = valueIn(changed(document.toJS(), edit), whole)
-    return range === undefined ? undefined : { start: range[0], end: range[1], text: flow(value) }
+    // What is remarked in there would be lost.
+    if (range === undefined || text.slice(range[0], range[1]).includes("#")) return undefined
+    return { start: range[0], end: range[1], text: flow(value) }
   }
   switch (edit._tag) {
     case "Delete":
@@ -292,8 +361,9 @@ const applyOne = (text: string, edit: Edit): Parsed<string> => {
   const problem = obstacle(document, edit)
   if (problem !== undefined) return refuse(problem)
   const wanted = changed(document.toJS(), edit)
-  const one = splice(document, text, edit)
-  if (one !== undefined) {
+  for (const by of [spliceInFlow, splice]) {
+    const one = by(document, text, edit)
+    if (one === undefined) continue
     const spliced = `${text.slice(0, one.start)}${one.text}${text.slice(one.end)}`
     const after = parse(spliced)
     if (after.errors.length === 0 && isDeepStrictEqual(after.toJS(), wanted)) return Result.succeed(spliced)
