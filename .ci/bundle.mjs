@@ -116,7 +116,7 @@ const snapshot = async (folder) => {
     plugins: [onDemand],
     logLevel: "silent",
   })
-  await build.write({ file: script, format: "cjs", minify: true, codeSplitting: false })
+  await build.write({ file: script, format: "cjs", minify: true, codeSplitting: false, plugins: [inAscii] })
   await build.close()
   const blob = join(folder, `loadProcess-${process.version}-${process.arch}.blob`)
   const { status, stderr } = spawnSync(process.execPath, ["--snapshot-blob", blob, "--build-snapshot", script], {
