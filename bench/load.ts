@@ -14,6 +14,8 @@ export interface Load {
   /** JSON; instead of so many bytes. */
   readonly body?: string
   readonly connections: number
+  /** All connections ask at once, and again when the last of them has its reply: only the last one of each time is timed. */
+  readonly together?: boolean
   /** Whichever comes first; every request that was begun is awaited. */
   readonly millis?: number
   readonly requests?: number
@@ -155,6 +157,8 @@ export const run = (load: Load): Promise<Loaded> =>
     let next = 0
     let failed = 0
     let open = load.connections
+    /** Connections that are ready to ask together; each begins by being so. */
+    const ready: Array<() => void> = []
 
     const closed = (): void => {
       if (--open > 0) return
@@ -172,6 +176,12 @@ export const run = (load: Load): Promise<Loaded> =>
       const socket = net.connect({ port: load.port, host: "127.0.0.1", noDelay: true })
       let sentAt = 0
       let waiting = false
+      const ask = (): void => {
+        if (load.together !== true) return send()
+        ready.push(send)
+        if (ready.length < load.connections) return
+        for (const one of ready.splice(0)) one()
+      }
       const send = (): void => {
         if (next >= most || performance.now() >= endsAt) return void socket.end()
         waiting = true
@@ -180,11 +190,12 @@ export const run = (load: Load): Promise<Loaded> =>
       }
       const reader = new ReplyReader(() => {
         waiting = false
-        if (reader.status >= 200 && reader.status < 300) micros.push((performance.now() - sentAt) * 1000)
-        else failed++
-        send()
+        const isTimed = load.together !== true || ready.length === load.connections - 1
+        if (reader.status < 200 || reader.status >= 300) failed++
+        else if (isTimed) micros.push((performance.now() - sentAt) * 1000)
+        ask()
       })
-      socket.on("connect", send)
+      socket.on("connect", ask)
       socket.on("data", (chunk: Buffer) => {
         try {
           reader.read(chunk)
