@@ -4,25 +4,22 @@ import { relayTrailers } from "../../protocols/http/hopByHop.ts"
 import { onceEnded } from "./ended.ts"
 import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 
-/** What a readable has in common with the messages of the HTTP parsers. */
-export interface Message extends Readable {
-  readonly rawTrailers?: ReadonlyArray<string>
-}
-
-/** A message of a parser as a flow. It never destroys the message: that would take the connection along. */
+/** A stream of a connection as a flow. It never destroys the stream: that is for whoever owns the connection. */
 export class ReadableFlow implements Flow, Source {
   readonly _tag = "Flow"
   readonly length: number | undefined
-  private readonly readable: Message
+  private readonly readable: Readable
   private readonly onOpen: (() => void) | undefined
   private sink: Sink | undefined
   /** Bytes so far. */
   received = 0
+  /** Names and values, when they have come. */
+  trailers: ReadonlyArray<string> = []
   private held = false
   private over = false
   private failure: FlowFailure | undefined
 
-  constructor(readable: Message, length: number | undefined, onOpen?: () => void) {
+  constructor(readable: Readable, length: number | undefined, onOpen?: () => void) {
     this.readable = readable
     this.length = length
     this.onOpen = onOpen
@@ -57,8 +54,7 @@ export class ReadableFlow implements Flow, Source {
     onceEnded(readable, () => {
       if (this.over) return
       this.over = true
-      const trailers = readable.rawTrailers
-      sink.end(trailers !== undefined && trailers.length > 0 ? relayTrailers(trailers) : undefined)
+      sink.end(this.trailers.length > 0 ? relayTrailers(this.trailers) : undefined)
     })
     readable.once("error", (error: Error) => this.broken(error.message))
     readable.once("close", () => this.broken("the sender went away"))

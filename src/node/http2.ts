@@ -13,7 +13,8 @@ import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
 import { ReadableFlow } from "./flow.ts"
 import * as onDemand from "./onDemand.ts"
-import { lookEveryMillis, queuedOf } from "./queued.ts"
+import { watchFor } from "./downstream/watch.ts"
+import { queuedOf } from "./queued.ts"
 import type { NodeSocket } from "./socket.ts"
 import { join } from "./tunnel.ts"
 
@@ -146,19 +147,17 @@ class Call implements Incoming, Sink {
     this.flow =
       stream.endAfterHeaders || method === "CONNECT"
         ? undefined
-        : new ReadableFlow(stream, length, () => this.onOpen(expects))
+        : new ReadableFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
     this.body = this.flow ?? empty
     // Without a listener it would end the process; what is to be done is done when the stream closes.
     stream.on("error", () => {})
+    const { flow } = this
+    if (flow !== undefined) {
+      stream.once("trailers", (_headers: unknown, _flags: unknown, raw: ReadonlyArray<string> = []) => {
+        flow.trailers = raw
+      })
+    }
     stream.on("close", () => this.onClose())
-  }
-
-  private onOpen(expects: boolean): void {
-    const { stream } = this
-    stream.on("trailers", (_headers: unknown, _flags: unknown, raw?: ReadonlyArray<string>) => {
-      Object.defineProperty(stream, "rawTrailers", { value: raw })
-    })
-    if (expects) this.interim(100, [])
   }
 
   gone(listener: () => void): void {
@@ -338,7 +337,7 @@ class Call implements Incoming, Sink {
   }
 
   /** Looks whether the client sends what is waited for and reads what is ready. */
-  watch(nowMillis: number, settings: HttpSettings): void {
+  lookAfter(nowMillis: number, settings: HttpSettings): void {
     const { flow, stream } = this
     if (flow?.waiting !== true || flow.received !== this.lastReceived) {
       this.lastReceived = flow?.received ?? 0
@@ -367,7 +366,6 @@ class Connection implements HttpConnection {
   private readonly settings: HttpSettings
   private readonly events: HttpEvents
   private readonly calls = new Set<Call>()
-  private readonly timers: Array<NodeJS.Timeout> = []
   private draining = false
   private doneMillis = 0
 
@@ -386,21 +384,19 @@ class Connection implements HttpConnection {
     session.setTimeout(settings.idleTimeoutMillis, () => {
       if (this.calls.size === 0) session.close()
     })
-    this.every(
-      lookEveryMillis(Math.min(settings.bodyIdleTimeoutMillis, settings.writeStallTimeoutMillis)),
-      this.watch.bind(this),
-    )
-    if (keepaliveIntervalMillis !== undefined) this.every(keepaliveIntervalMillis, () => this.ping())
+    const watch = watchFor(settings)
+    watch.add(this)
+    const pinging =
+      keepaliveIntervalMillis === undefined
+        ? undefined
+        : setInterval(() => this.ping(), keepaliveIntervalMillis).unref()
     // Unlike HTTP/1, a half of a connection is worth nothing here.
     socket.once("end", () => socket.destroy())
     socket.once("close", () => {
-      for (const timer of this.timers) clearInterval(timer)
+      watch.delete(this)
+      clearInterval(pinging)
       session.destroy()
     })
-  }
-
-  private every(millis: number, action: () => void): void {
-    this.timers.push(setInterval(action, millis).unref())
   }
 
   get closed(): Effect.Effect<void> {
@@ -460,13 +456,12 @@ class Connection implements HttpConnection {
     session.ping(close)
   }
 
-  private watch(): void {
+  lookAfter(nowMillis: number): void {
     const { session, settings, socket } = this
-    const now = performance.now()
-    for (const call of this.calls) call.watch(now, settings)
+    for (const call of this.calls) call.lookAfter(nowMillis, settings)
     if (!session.destroyed) return
-    if (this.doneMillis === 0) this.doneMillis = now
-    else if (now - this.doneMillis >= LINGER_MILLIS) socket.destroy()
+    if (this.doneMillis === 0) this.doneMillis = nowMillis
+    else if (nowMillis - this.doneMillis >= LINGER_MILLIS) socket.destroy()
   }
 }
 

@@ -258,7 +258,7 @@ export const freePort = (): Promise<number> =>
   })
 
 /** Waits until it is so, looking often; fails with what was waited for. */
-export const until = async (what: string, isSo: () => boolean, millis = 5_000): Promise<void> => {
+export const until = async (what: string, isSo: () => boolean, millis = 15_000): Promise<void> => {
   const end = performance.now() + millis
   while (!isSo()) {
     if (performance.now() > end) throw new Error(`not within ${millis} ms: ${what}`)

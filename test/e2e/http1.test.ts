@@ -454,7 +454,7 @@ describe("clients that leave", () => {
     client.write(get())
     await until("the upstream request", () => upstream.requests.length === 1)
     client.close()
-    await until("the upstream request to end", () => upstream.aborted.length === 1, 1_000)
+    await until("the upstream request to end", () => upstream.aborted.length === 1)
   })
 
   it("in the middle of their body end the upstream request", async () => {
@@ -464,7 +464,7 @@ describe("clients that leave", () => {
     client.write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhello")
     await until("the upstream request", () => upstream.requests.length === 1)
     client.close()
-    await until("the upstream request to end", () => upstream.aborted.length === 1, 1_000)
+    await until("the upstream request to end", () => upstream.aborted.length === 1)
   })
 
   it("in the middle of a reply end the upstream reply", async () => {
@@ -479,7 +479,7 @@ describe("clients that leave", () => {
     client.write(get())
     await client.take("data: x")
     client.close()
-    await until("the upstream reply to end", () => upstream.aborted.length === 1, 1_000)
+    await until("the upstream reply to end", () => upstream.aborted.length === 1)
     await until("the journal", () => gateway.told.exchanges.length === 1)
     expect(gateway.told.exchanges[0]?.ending.outcome).toBe("clientGone")
   })
@@ -629,7 +629,7 @@ describe("slow clients", () => {
     const client = await connect(gateway.port)
     client.pause()
     client.write(get())
-    await until("the upstream reply to end", () => upstream.aborted.length === 1, 3_000)
+    await until("the upstream reply to end", () => upstream.aborted.length === 1)
     expect(gateway.gateway.open().connections).toBe(0)
   })
 

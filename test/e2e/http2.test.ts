@@ -302,7 +302,7 @@ describe("streams that end early", () => {
     for (let i = 0; i < 5; i++) client.request({ ":path": `/${i}`, ":authority": "x.test" }).on("error", () => {})
     await until("the upstream requests", () => upstream.requests.length === 5)
     client.destroy()
-    await until("the upstream requests to end", () => upstream.aborted.length === 5, 1_000)
+    await until("the upstream requests to end", () => upstream.aborted.length === 5)
     await until("the exchanges to end", () => gateway.gateway.open().exchanges === 0)
   })
 
@@ -373,7 +373,7 @@ describe("streams that end early", () => {
     const stream = client.request({ ":authority": "x.test" })
     stream.on("error", () => {})
     stream.pause()
-    await until("the upstream reply to end", () => gateway.told.exchanges.length === 1, 3_000)
+    await until("the upstream reply to end", () => gateway.told.exchanges.length === 1)
     expect(client.destroyed).toBe(false)
     await until("the exchange to end", () => gateway.gateway.open().exchanges === 0)
   })
@@ -519,8 +519,8 @@ describe("connections", () => {
     const gateway = await start(upstream.port, [{ _tag: "Http", http1IdleTimeoutMillis: 100 }])
     const client = session(gateway.port)
     expect((await ask(client, {})).headers[":status"]).toBe(200)
-    await until("the connection to end", () => client.closed || client.destroyed, 3_000)
-    await until("it to be gone", () => gateway.gateway.open().connections === 0, 3_000)
+    await until("the connection to end", () => client.closed || client.destroyed)
+    await until("it to be gone", () => gateway.gateway.open().connections === 0)
   })
 
   it("announce the windows and limits that are configured", async () => {
