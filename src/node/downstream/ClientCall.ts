@@ -18,7 +18,7 @@ import type { Reply } from "../../../stages/Exchange.ts"
 import type { Delivered, Incoming } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
 import { replyLines } from "../http1/fieldLines.ts"
-import { SMALL_BYTES_MAX, textOf, writeBetween } from "../http1/pieces.ts"
+import { Gathered, writeBetween } from "../http1/pieces.ts"
 import { takeOver } from "../tunnel.ts"
 import type { ClientConnection } from "./ClientConnection.ts"
 import { RequestFlow } from "./RequestFlow.ts"
@@ -30,11 +30,6 @@ const gone: Delivered = { outcome: "clientGone", bytes: 0, failure: undefined }
 
 const plain = new Headers(["content-type", "text/plain"])
 const internalError = Buffer.from("internal error")
-
-/** So much small text is gathered at most. */
-const GATHERED_CHARS_MAX = 65_536
-
-const flush = (call: ClientCall): void => call.flush()
 
 export class ClientCall implements Incoming, Sink {
   readonly method: string
@@ -53,18 +48,15 @@ export class ClientCall implements Incoming, Sink {
   private listener: (() => void) | undefined
   private source: Source | undefined
   private failure: FlowFailure | undefined
-  /** Leaves with what comes next, or at the end of the turn: what arrives in many small pieces goes on in one. */
-  private text = ""
-  private isFlushing = false
+  private gathered: Gathered | undefined
   private sent = 0
   /** Bytes that the head announced. */
   private declared = Infinity
   private bodiless = false
   private chunked = false
   private isEventStream = false
-  /** Whether the head of the reply is made, written, and the whole reply is written. */
+  /** Whether the head of the reply is made, and the whole reply is written. */
   private begun = false
-  private wrote = false
   private ended = false
   private closed = false
   /** Whether the connection carries another request after this one. */
@@ -113,8 +105,7 @@ export class ClientCall implements Incoming, Sink {
   nudge(): void {
     if (!this.begun) return this.inform(102, [])
     if (!this.chunked || this.ended || this.closed) return
-    this.flush()
-    if (this.connection.socket.writable) this.connection.socket.write("0", "latin1")
+    this.gathered?.end("0")
   }
 
   readonly inform = (status: number, flat: Array<string>): void => {
@@ -179,7 +170,6 @@ export class ClientCall implements Incoming, Sink {
   private whole(status: number, headers: Headers, length: string | undefined, bytes: Uint8Array | undefined): void {
     const head = this.headOf(status, headers, length)
     this.begun = true
-    this.wrote = true
     if (bytes === undefined || this.bodiless) this.connection.socket.write(head, "latin1")
     else writeBetween(this.connection.socket, head, bytes, "")
     this.written()
@@ -194,17 +184,19 @@ export class ClientCall implements Incoming, Sink {
       this.chunked = this.version === "1.1" && !this.bodiless
       this.isEventStream = headers.get("content-type")?.startsWith("text/event-stream") ?? false
     }
-    this.text = this.headOf(status, headers, length)
-    this.begun = true
+    const head = this.headOf(status, headers, length)
     const { socket } = this.connection
+    // The head leaves with the first of the body, and does not wait for one that takes its time.
+    const gathered = new Gathered(socket)
+    gathered.add(head)
+    this.gathered = gathered
+    this.begun = true
     // What is at hand leaves in one system call.
     socket.cork()
     const source = body.open(this)
     socket.uncork()
     this.source = source
     if (this.closed) source.cancel()
-    // The head must not wait for a body that takes its time.
-    else if (this.text !== "") this.flushSoon()
   }
 
   /** May throw, where a field cannot be written. */
@@ -219,26 +211,6 @@ export class ClientCall implements Incoming, Sink {
       `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}${replyLines.hasDate ? "" : dateLine()}` +
       `${this.persists ? connection.persistence : "connection: close\r\n"}${frame}\r\n`
     )
-  }
-
-  private flushSoon(): void {
-    if (this.isFlushing) return
-    this.isFlushing = true
-    process.nextTick(flush, this)
-  }
-
-  flush(): void {
-    this.isFlushing = false
-    const text = this.taken()
-    if (text !== "" && !this.closed) this.connection.socket.write(text, "latin1")
-  }
-
-  /** What stands in front of the next bytes. */
-  private taken(): string {
-    const { text } = this
-    this.text = ""
-    this.wrote = true
-    return text
   }
 
   /** The reply cannot be written as it is. */
@@ -265,7 +237,7 @@ export class ClientCall implements Incoming, Sink {
 
   /** Whether the client is being told of events, for as long as there are any. */
   get followed(): boolean {
-    return this.isEventStream && this.wrote
+    return this.isEventStream && this.begun
   }
 
   /** Whether its reply has begun. */
@@ -288,15 +260,9 @@ export class ClientCall implements Incoming, Sink {
       this.source?.cancel()
       return false
     }
-    const { socket } = this.connection
     const before = this.chunked ? `${byteLength.toString(16)}\r\n` : ""
     const after = this.chunked ? "\r\n" : ""
-    if (byteLength > SMALL_BYTES_MAX || this.text.length > GATHERED_CHARS_MAX) {
-      return writeBetween(socket, this.taken() + before, chunk, after)
-    }
-    this.text += before + textOf(chunk) + after
-    this.flushSoon()
-    return !socket.writableNeedDrain
+    return this.gathered?.write(before, chunk, after) ?? false
   }
 
   end(trailers: Headers | undefined): void {
@@ -304,16 +270,15 @@ export class ClientCall implements Incoming, Sink {
     if (this.declared !== Infinity && this.sent < this.declared && !this.bodiless) {
       return this.fail(flowFailure("gone", "the body is shorter than its head announced"))
     }
-    let last = this.taken()
-    if (this.chunked) last += `0\r\n${trailers === undefined ? "" : replyLines.writeTrailers(trailers.written)}\r\n`
-    if (last !== "") this.connection.socket.write(last, "latin1")
+    const lines = trailers === undefined ? "" : replyLines.writeTrailers(trailers.written)
+    this.gathered?.end(this.chunked ? `0\r\n${lines}\r\n` : "")
     this.written()
   }
 
   fail(failure: FlowFailure): void {
     if (this.ended || this.closed) return
     this.failure ??= failure
-    this.flush()
+    this.gathered?.end("")
     this.connection.breakOff(this)
   }
 

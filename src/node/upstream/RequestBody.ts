@@ -2,7 +2,7 @@
 import type { Socket } from "node:net"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
-import { writeBetween } from "../http1/pieces.ts"
+import { Gathered, writeBetween } from "../http1/pieces.ts"
 import { trailerLines } from "./requestHead.ts"
 
 /** A head and a body of known length, in one write. */
@@ -14,6 +14,7 @@ const flushHead = (body: RequestBody): void => body.flush()
 export class RequestBody implements Sink {
   private readonly flow: Flow
   private readonly socket: Socket
+  private readonly gathered: Gathered
   private readonly broke: (failure: FlowFailure) => void
   private readonly expected: boolean
   /** What is still to be written in front of the next bytes. */
@@ -29,6 +30,7 @@ export class RequestBody implements Sink {
   constructor(flow: Flow, socket: Socket, head: string, expected: boolean, broke: (failure: FlowFailure) => void) {
     this.flow = flow
     this.socket = socket
+    this.gathered = new Gathered(socket)
     this.head = head
     this.expected = expected
     this.broke = broke
@@ -45,7 +47,7 @@ export class RequestBody implements Sink {
 
   flush(): void {
     if (this.over || this.begun || this.socket.destroyed) return
-    this.socket.write(this.start(), "latin1")
+    this.gathered.end(this.start())
   }
 
   private start(): string {
@@ -59,7 +61,7 @@ export class RequestBody implements Sink {
   write(chunk: Uint8Array): boolean {
     const { byteLength } = chunk
     if (this.over || byteLength === 0) return true
-    const { chunked, socket } = this
+    const { chunked } = this
     if (byteLength > this.left) {
       this.fail(flowFailure("malformed", "request longer than its content-length"))
       return false
@@ -67,7 +69,7 @@ export class RequestBody implements Sink {
     const before = chunked ? `${this.start()}${byteLength.toString(16)}\r\n` : this.start()
     const after = chunked ? "\r\n" : ""
     this.left -= byteLength
-    return writeBetween(socket, before, chunk, after)
+    return this.gathered.write(before, chunk, after)
   }
 
   end(trailers: Headers | undefined): void {
@@ -76,17 +78,18 @@ export class RequestBody implements Sink {
       return this.fail(flowFailure("malformed", "request shorter than its content-length"))
     }
     this.over = true
-    const { socket } = this
+    const { gathered } = this
     const lines = trailers === undefined ? "" : trailerLines(trailers.flat)
     if (!this.begun && (!this.chunked || lines === "")) {
       this.begun = true
-      socket.write(this.head + (this.expected ? "content-length: 0\r\n\r\n" : "\r\n"), "latin1")
-    } else if (this.chunked) socket.write(`${this.start()}0\r\n${lines}\r\n`, "latin1")
+      gathered.end(this.head + (this.expected ? "content-length: 0\r\n\r\n" : "\r\n"))
+    } else gathered.end(this.chunked ? `${this.start()}0\r\n${lines}\r\n` : "")
   }
 
   fail(failure: FlowFailure): void {
     if (this.over) return
     this.over = true
+    this.gathered.drop()
     this.broke(failure)
   }
 
@@ -98,6 +101,7 @@ export class RequestBody implements Sink {
   cancel(): void {
     if (this.over) return
     this.over = true
+    this.gathered.drop()
     this.source?.cancel()
   }
 }
