@@ -87,8 +87,8 @@ const backend: ReadonlyArray<Line<BackendKind>> = [
   dispatch("RequestMirror", "copies the request as the backend will see it"),
   dispatch("A2a", "what is asked is known before the first rule, and said to the agent after the last edit"),
   dispatch("Ai", "translates to what the provider understands, after all edits in the client's terms"),
-  dispatch("McpAuthorization", "judges single tools, which only the protocol knows"),
   dispatch("McpGuardrails", "judges single messages, which only the protocol knows"),
+  dispatch("McpAuthorization", "judges single tools, and may ask what a guard has said of the call"),
 ]
 
 export const requestOrder = { gateway, route, backend } as const
