@@ -249,7 +249,18 @@ describe("binds", () => {
       bind(
         "{routes: [{name: a, backends: [{host: 'a:1'}]}, {name: a, matches: [{path: {exact: /x}}], backends: [{host: 'a:1'}]}]}",
       ),
-      ["1:86 binds[0].listeners[0].routes[1].name: two routes of one listener are called `default/a`"],
+      [
+        "1:86 binds[0].listeners[0].routes[1].name: two routes of one listener are called `default/a`, and no `ruleName` tells them apart",
+      ],
+    ],
+    [
+      "two rules of one name",
+      bind(
+        "{routes: [{name: a, ruleName: r, backends: [{host: 'a:1'}]}, {name: a, ruleName: r, matches: [{path: {exact: /x}}], backends: [{host: 'a:1'}]}]}",
+      ),
+      [
+        "1:99 binds[0].listeners[0].routes[1].name: two routes of one listener are called `default/a`, and no `ruleName` tells them apart",
+      ],
     ],
     [
       "two listeners for one host",
@@ -260,6 +271,19 @@ describe("binds", () => {
 })
 
 describe("routes", () => {
+  it("of one name are as many as they have rules", async () => {
+    const { snapshot } = await loadedOf(`
+gateways: {default: {port: 1}}
+routes:
+- {name: a, matches: [{path: {exact: /x}}], backends: [{host: 'a:1'}]}
+- {name: a, ruleName: second, matches: [{path: {exact: /y}}], backends: [{host: 'a:1'}]}
+- {name: a, ruleName: third, matches: [{path: {exact: /z}}], backends: [{host: 'a:1'}]}
+`)
+    const routes = [...snapshot.routes.values()]
+    expect(routes.map(({ name }) => name.ruleName)).toEqual([undefined, "second", "third"])
+    expect(routes.map(({ key }) => key.replace(/.*default\/a/, ""))).toEqual(["", "/second", "/third"])
+  })
+
   const one = (fields: string) => `gateways: {default: {port: 1}}\nroutes:\n- ${fields}`
   table([
     [

@@ -5,7 +5,7 @@ import type { BackendRef } from "../../../ir/BackendRef.ts"
 import type { BackendKey, ListenerKey, RouteGroupKey, RouteKey, TcpRouteKey } from "../../../ir/Key.ts"
 import { any } from "../../../ir/Match.ts"
 import type { BackendPolicy } from "../../../ir/Policy.ts"
-import type { RouteParent, WeightedBackend } from "../../../ir/Route.ts"
+import type { RouteName, RouteParent, WeightedBackend } from "../../../ir/Route.ts"
 import type { Path } from "../ConfigIssue.ts"
 import { chooseFrom } from "../suggest.ts"
 import { type A2aBackend, type NamedBackend, namedBackendKinds } from "./backends.ts"
@@ -95,9 +95,8 @@ export const route = (
   draft.counts.set(under, index + 1)
   const name = one.name ?? `route${index}`
   const namespace = one.namespace ?? Draft.gateway.namespace
-  const key = `${under}/${namespace}/${name}` as RouteKey
-  const before = draft.origins.get(Draft.originKey("routes", key))
-  if (before !== undefined) to.fail([...path, "name"], `two routes of one listener are called \`${namespace}/${name}\``)
+  const key = freeKey(draft.routes, `${under}/${namespace}/${name}` as RouteKey, one.ruleName)
+  if (draft.routes.has(key)) to.fail([...path, "name"], sameName(namespace, name))
   const policies =
     one.policies === undefined ? [] : trafficPolicies(one.policies, [...path, "policies"], to, `route/${key}`)
   const onEach = one.policies === undefined ? [] : backendPoliciesOfRoute(one.policies, [...path, "policies"], to)
@@ -125,6 +124,21 @@ export const route = (
   draft.origins.set(Draft.originKey("routes", key), path)
 }
 
+/** One route may be written as several rules: the further ones go by the name of the rule, too. */
+const freeKey = <K extends string>(
+  table: ReadonlyMap<K, { readonly name: RouteName }>,
+  key: K,
+  ruleName: string | undefined,
+): K => {
+  const first = table.get(key)
+  return first === undefined || ruleName === undefined || ruleName === first.name.ruleName
+    ? key
+    : (`${key}/${ruleName}` as K)
+}
+
+const sameName = (namespace: string, name: string): string =>
+  `two routes of one listener are called \`${namespace}/${name}\`, and no \`ruleName\` tells them apart`
+
 /** What a backend says itself stands before what its route says for all of them. */
 const combine = (
   inline: ReadonlyArray<BackendPolicy>,
@@ -138,9 +152,8 @@ export const tcpRoute = (draft: Draft.Draft, one: TcpRoute, listener: ListenerKe
   draft.counts.set(listener, index + 1)
   const name = one.name ?? `tcproute${index}`
   const namespace = one.namespace ?? Draft.gateway.namespace
-  const key = `${listener}/${namespace}/${name}` as TcpRouteKey
-  if (draft.tcpRoutes.has(key))
-    to.fail([...path, "name"], `two routes of one listener are called \`${namespace}/${name}\``)
+  const key = freeKey(draft.tcpRoutes, `${listener}/${namespace}/${name}` as TcpRouteKey, one.ruleName)
+  if (draft.tcpRoutes.has(key)) to.fail([...path, "name"], sameName(namespace, name))
   const tls = one.policies?.backendTLS
   const onEach = tls === undefined ? undefined : backendTls(tls, [...path, "policies", "backendTLS"], to)
   const backends = (one.backends ?? []).flatMap((each, i): ReadonlyArray<WeightedBackend> => {
