@@ -153,6 +153,14 @@ const post = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effe
     Body.discard(request.body)
     return Effect.succeed(errorReply(415, undefined, codes.invalidRequest, "messages are application/json"))
   }
+  const coding = headers.get("content-encoding")
+  if (coding !== undefined && !/^\s*(?:identity)?\s*$/i.test(coding)) {
+    Body.discard(request.body)
+    const why = "messages come as they are, and not packed"
+    return Effect.succeed(
+      errorReply(415, undefined, codes.invalidRequest, why, undefined, ["accept-encoding", "identity"]),
+    )
+  }
   const replied = withText(request, (text) => messages(endpoint, exchange, request, text.trim()))
   return forms.document ? replied : Effect.flatMap(replied, asEvents)
 }

@@ -174,3 +174,167 @@ describe("several messages at once", () => {
     else expect(answer).toMatchObject({ error: { code: -32_600 } })
   })
 })
+
+describe("a client without a session", () => {
+  const version = "2026-07-28"
+  const meta = {
+    "io.modelcontextprotocol/protocolVersion": version,
+    "io.modelcontextprotocol/clientCapabilities": {},
+  }
+  /** A request in every respect, but for what a test makes of it. */
+  const said = (message: Json, headers: Record<string, string> = {}) => {
+    const whole = { jsonrpc: "2.0", id: 1, method: "tools/list", params: { _meta: meta }, ...message }
+    const method = String(whole.method)
+    return post(gateway.url, whole, { "mcp-protocol-version": version, "mcp-method": method, ...headers })
+  }
+
+  it("is not interested in sessions: it is given none, and what it says of one is not heard", async () => {
+    for (const headers of [{}, { "mcp-session-id": "made-up", "last-event-id": "1_1" }]) {
+      const listed = await said({}, headers as Record<string, string>)
+      expect(toolsOf(answerOf(listed))).toHaveLength(1)
+      expect(listed.headers.get("mcp-session-id")).toBeNull()
+    }
+  })
+
+  it.each([
+    [
+      "a revision in the header that is not that of the envelope",
+      {},
+      { "mcp-protocol-version": "2025-11-25" },
+      -32_020,
+    ],
+    ["a newer one in the header", {}, { "mcp-protocol-version": "2027-01-01" }, -32_020],
+    ["another method in the header", {}, { "mcp-method": "tools/call" }, -32_020],
+    ["the method in other letters in the header", {}, { "mcp-method": "Tools/List" }, -32_020],
+    ["no envelope", { params: {} }, {}, -32_602],
+    ["no parameters", { params: undefined }, {}, -32_602],
+    [
+      "an envelope without what the client can do",
+      { params: { _meta: { "io.modelcontextprotocol/protocolVersion": version } } },
+      {},
+      -32_602,
+    ],
+    [
+      "a list of what the client can do",
+      { params: { _meta: { ...meta, "io.modelcontextprotocol/clientCapabilities": [] } } },
+      {},
+      -32_602,
+    ],
+    [
+      "a level that there is not",
+      { params: { _meta: { ...meta, "io.modelcontextprotocol/logLevel": "loud" } } },
+      {},
+      -32_602,
+    ],
+    ["parameters in a list", { params: [meta] }, {}, -32_602],
+    ["parameters that are null", { params: null }, {}, -32_602],
+    ["no version of JSON-RPC", { jsonrpc: undefined }, {}, -32_600],
+    ["an older version of JSON-RPC", { jsonrpc: "1.0" }, {}, -32_600],
+  ] as const)(
+    "that sends %s is told what is wrong, by the number of its request",
+    async (_what, message, headers, code) => {
+      const refused = await said(message, headers)
+      expect(refused.status).toBe(400)
+      expect(answerOf(refused)).toMatchObject({ id: 1, error: { code } })
+    },
+  )
+
+  it("of a revision that nobody knows yet is told which there are", async () => {
+    const later = { ...meta, "io.modelcontextprotocol/protocolVersion": "2027-01-01" }
+    const refused = await said({ params: { _meta: later } }, { "mcp-protocol-version": "2027-01-01" })
+    expect(refused.status).toBe(400)
+    expect(answerOf(refused).error).toMatchObject({
+      code: -32_022,
+      data: { supported: [version], requested: "2027-01-01" },
+    })
+  })
+
+  it.each(["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "tasks/result"])(
+    "that sends %s is told that there is no such method",
+    async (method) => {
+      const refused = await said({ method })
+      expect(refused.status).toBe(404)
+      expect(answerOf(refused)).toMatchObject({ id: 1, error: { code: -32_601 } })
+    },
+  )
+
+  it("is answered nothing to what needs no answer, and may send neither answers nor several messages", async () => {
+    const notified = await said({ id: undefined, method: "notifications/made/up" })
+    expect([notified.status, notified.text]).toEqual([202, ""])
+    expect((await said({ method: undefined, params: undefined, result: {} })).status).toBe(400)
+    const headers = { "mcp-protocol-version": version, "mcp-method": "tools/list" }
+    const one = { jsonrpc: "2.0", id: 1, method: "tools/list", params: { _meta: meta } }
+    expect((await post(gateway.url, [one], headers)).status).toBe(400)
+    expect((await post(gateway.url, [one])).status).toBe(400)
+  })
+
+  it("may write its headers in any way that HTTP has, and names in the way that MCP has", async () => {
+    const name = "hello"
+    const encoded = `=?base64?${Buffer.from(name).toString("base64")}?=`
+    for (const [field, value] of [
+      ["Mcp-Name", name],
+      ["MCP-NAME", ` ${name} `],
+      ["mcp-name", encoded],
+    ] as const) {
+      const called = await said({ method: "tools/call", params: { name, _meta: meta } }, { [field]: value })
+      expect(answerOf(called).result, value).toMatchObject({ content: [{ text: "hello" }] })
+    }
+    for (const value of ["Hello", "=?base64?###?=", `${name}, ${name}`]) {
+      const refused = await said({ method: "tools/call", params: { name, _meta: meta } }, { "mcp-name": value })
+      expect([refused.status, answerOf(refused).error?.["code"]], value).toEqual([400, -32_020])
+    }
+  })
+
+  it.each([
+    ["zero", "0", 200],
+    ["an empty text", '""', 200],
+    ["a fraction", "1.50", 200],
+    ["larger than any integer", "123456789012345678901234567890", 200],
+    ["null", "null", 400],
+    ["a list", "[1]", 400],
+  ])("numbers a request with %s", async (_what, id, status) => {
+    const text = `{"jsonrpc":"2.0","id":${id},"method":"tools/list","params":{"_meta":${JSON.stringify(meta)}}}`
+    const answered = await post(gateway.url, text, { "mcp-protocol-version": version, "mcp-method": "tools/list" })
+    expect(answered.status).toBe(status)
+    if (status === 200) expect(answered.text).toContain(`"id":${id},"result"`)
+    else expect(answerOf(answered).error).toMatchObject({ code: -32_600 })
+  })
+
+  it("that says a thing twice has said the last of it, to the gateway and to the server alike", async () => {
+    const text = `{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"other","name":"hello","_meta":${JSON.stringify(meta)}}}`
+    const headers = { "mcp-protocol-version": version, "mcp-method": "tools/call" }
+    expect((await post(gateway.url, text, { ...headers, "mcp-name": "hello" })).status).toBe(200)
+    expect(server.calls("tools/call").at(-1)?.params?.["name"]).toBe("hello")
+    expect((await post(gateway.url, text, { ...headers, "mcp-name": "other" })).status).toBe(400)
+    expect((await post(gateway.url, text, { ...headers, "mcp-method": "ping", "mcp-name": "hello" })).status).toBe(400)
+  })
+})
+
+describe("a session", () => {
+  it("goes on in any revision that its client names later, but in none that there is not", async () => {
+    const client = await begin(gateway.url, { version: "2025-06-18" })
+    const by = (version: string) =>
+      post(gateway.url, list, { "mcp-session-id": client.id, "mcp-protocol-version": version })
+    expect((await by("2025-11-25")).status).toBe(200)
+    expect((await by("2020-01-01")).status).toBe(400)
+    expect((await by("latest")).status).toBe(400)
+  })
+
+  it("is opened in a revision that the client knows, or else in the newest", async () => {
+    for (const [asked, given] of [
+      ["2024-11-05", "2024-11-05"],
+      ["2026-07-28", "2025-11-25"],
+      ["2030-01-01", "2025-11-25"],
+      ["2020-01-01", "2025-11-25"],
+      ["draft", "2025-11-25"],
+    ]) {
+      const said = await post(gateway.url, introduction(String(asked)))
+      expect(answerOf(said).result?.["protocolVersion"], asked).toBe(given)
+    }
+  })
+
+  it("has a name that is one word of visible characters", async () => {
+    const { id } = await begin(gateway.url)
+    expect(id).toMatch(/^[\x21-\x7e]+$/)
+  })
+})

@@ -117,7 +117,10 @@ export const initialize = (
       }
       session.name = nameOf(endpoint, session)
       state.enter(session, endpoint)
-      return jsonReply(200, body, ["mcp-session-id", session.name])
+      // A page that may call at all has to read the name of its session.
+      const isPage = exchange.request.headers.has("origin")
+      const more = isPage ? ["access-control-expose-headers", "mcp-session-id"] : []
+      return jsonReply(200, body, ["mcp-session-id", session.name, ...more])
     })
   })
 
