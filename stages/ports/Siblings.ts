@@ -2,6 +2,7 @@
 import type * as Effect from "effect/Effect"
 import type { Reply } from "../Exchange.ts"
 import type { Identity } from "../Identity.ts"
+import type { ClientIdentity } from "./Network.ts"
 
 /** A request as it is handed over: what is left of it once policies have had their say. */
 export interface Passed {
@@ -15,6 +16,8 @@ export interface Passed {
   readonly flat: ReadonlyArray<string>
   readonly body: string
   readonly identity: Identity | undefined
+  /** By its certificate. */
+  readonly client: ClientIdentity | undefined
   /** The backend, and the session or call it belongs to. */
   readonly backend: string
   readonly belongs: { readonly _tag: "Session" | "Call" | "Task"; readonly name: string }

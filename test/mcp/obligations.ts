@@ -47,6 +47,7 @@ export const obligations: ReadonlyArray<Obligation> = [
         "interaction",
         "may ask where a question belongs to no call, and the right call is answered",
         "serves calls that may ask one after the other where nothing else tells them apart",
+        "comes to its client on the stream of that call, whichever began last",
       ),
     ],
   },

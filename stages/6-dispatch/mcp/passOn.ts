@@ -8,7 +8,7 @@ import type { McpEndpoint } from "./McpEndpoint.ts"
 export const passOn = (
   { key, state }: McpEndpoint,
   worker: string,
-  { identity }: Exchange,
+  { bound, identity }: Exchange,
   request: Request,
   body: string,
   belongs: Passed["belongs"],
@@ -26,6 +26,7 @@ export const passOn = (
     flat: headers.flat,
     body,
     identity,
+    client: bound.secured.tls?.client,
     backend: key,
     belongs,
   })

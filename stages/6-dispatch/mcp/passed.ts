@@ -3,12 +3,19 @@ import * as Effect from "effect/Effect"
 import { Headers } from "../../../protocols/http/headers.ts"
 import * as Body from "../../Body.ts"
 import { Exchange, type Reply, Request } from "../../Exchange.ts"
+import type { Bound } from "../../Connection.ts"
 import type { Plan } from "../../Plan.ts"
 import type { Passed } from "../../ports/Siblings.ts"
 import { errorReply } from "./down/replies.ts"
 import { isEnded } from "./down/sessions.ts"
 import type { McpState } from "./McpState.ts"
 import { serveHere } from "./serve.ts"
+
+/** The session may be somebody else's than whoever sent this: that is for the session to find out. */
+const onBehalfOf = ({ client }: Passed, bound: Bound): Bound => {
+  const { secured } = bound
+  return secured.tls === undefined ? bound : { ...bound, secured: { ...secured, tls: { ...secured.tls, client } } }
+}
 
 /** Answers what another worker handed over. Rules of an older configuration are not applied: then it is not known here. */
 export const servePassed = (
@@ -36,7 +43,14 @@ export const servePassed = (
     Body.text(passed.body),
     undefined,
   )
-  const exchange = new Exchange(plan, place.exchange.bound, request, nowMillis, undefined, undefined)
+  const exchange = new Exchange(
+    plan,
+    onBehalfOf(passed, place.exchange.bound),
+    request,
+    nowMillis,
+    undefined,
+    undefined,
+  )
   exchange.listener = place.exchange.listener
   exchange.route = place.exchange.route
   exchange.match = place.exchange.match

@@ -9,6 +9,7 @@ import {
   type McpGateway,
   mcpGateway,
   modern,
+  readReply,
   type Said,
   type Script,
   type Scripted,
@@ -283,5 +284,46 @@ describe("a server that asks by results, for a client that is asked by requests"
     )
     const client = await begin(gateway.url)
     expect(textOf(await client.request("tools/call", { name: "x" }))).toBe("s2")
+  })
+})
+
+describe("a question on the stream of one call", () => {
+  it("comes to its client on the stream of that call, whichever began last", async () => {
+    const turns = new Map<string, { readonly turn: Turn; readonly stream: ReturnType<Turn["stream"]> }>()
+    const end = (name: string): void => {
+      const call = turns.get(name)
+      call?.stream.send({ jsonrpc: "2.0", id: call.turn.message.id, result: { content: [] } })
+      call?.stream.end()
+    }
+    const { gateway } = await behind(
+      legacy((turn) => {
+        // The answer to its question ends the first call, and that the second one.
+        if (turn.message.method === undefined) return ["first", "second"].forEach(end)
+        return void turns.set(String(turn.message.params?.["name"]), { turn, stream: turn.stream() })
+      }),
+    )
+    const client = await begin(gateway.url, { capabilities: elicitation })
+    const call = async (name: string) => {
+      const reply = fetch(gateway.url, {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "*/*", "mcp-session-id": client.id },
+        body: JSON.stringify({ jsonrpc: "2.0", id: name, method: "tools/call", params: { name } }),
+      })
+      await until("it has begun", () => turns.has(name))
+      return reply
+    }
+    // Neither reply has a head before something is said in it.
+    const replies = [call("first"), call("second")]
+    await until("both have begun", () => turns.size === 2)
+    turns.get("first")?.stream.send({ jsonrpc: "2.0", id: "q", method: "elicitation/create", params: form })
+    const first = readReply((await replies[0]) as Response, () => {})
+    await until("it is asked", () => first.events.some(({ data }) => data?.["method"] === "elicitation/create"))
+    const question = first.events.find(({ data }) => data?.["method"] === "elicitation/create")?.data
+    await client.send({ id: question?.["id"], result: { action: "decline" } })
+    await first.closed
+    expect(first.events.at(-1)?.data).toMatchObject({ id: "first" })
+    const second = await ((await replies[1]) as Response).text()
+    expect(second).not.toContain("elicitation/create")
+    expect(second).toContain('"id":"second"')
   })
 })

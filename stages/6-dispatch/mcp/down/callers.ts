@@ -2,9 +2,10 @@
 import * as Redacted from "effect/Redacted"
 import type { Exchange } from "../../../Exchange.ts"
 import type { Identity } from "../../../Identity.ts"
+import type { ClientIdentity } from "../../../ports/Network.ts"
 import type { Sealer } from "../../../ports/Sealer.ts"
 
-const known = new WeakMap<Identity, string>()
+const known = new WeakMap<Identity | ClientIdentity, string>()
 
 const textOf = ({ apiKey, basicAuth, jwt }: Identity): string =>
   JSON.stringify([
@@ -13,10 +14,28 @@ const textOf = ({ apiKey, basicAuth, jwt }: Identity): string =>
     basicAuth?.username ?? null,
   ])
 
-/** Different for different identities, and the same for all who have none. */
-export const principalOf = ({ identity }: Pick<Exchange, "identity">, sealer: Pick<Sealer, "digest">): string => {
-  if (identity === undefined) return "anonymous"
-  let principal = known.get(identity)
-  if (principal === undefined) known.set(identity, (principal = sealer.digest(textOf(identity)).slice(0, 32)))
+const ofCertificate = ({ issuer, subject, subjectAltNames }: ClientIdentity): string =>
+  JSON.stringify([issuer, subject, subjectAltNames])
+
+/** What was made of the same before need not be made again. */
+const digested = <A extends Identity | ClientIdentity>(
+  one: A,
+  textOf: (one: A) => string,
+  sealer: Pick<Sealer, "digest">,
+): string => {
+  let principal = known.get(one)
+  if (principal === undefined) known.set(one, (principal = sealer.digest(textOf(one)).slice(0, 32)))
   return principal
+}
+
+/** Different for different identities, and the same for all who have none. */
+export const principalOf = (
+  { bound, identity }: Pick<Exchange, "bound" | "identity">,
+  sealer: Pick<Sealer, "digest">,
+): string => {
+  const certificate = bound.secured.tls?.client
+  const own = identity === undefined ? undefined : digested(identity, textOf, sealer)
+  if (certificate === undefined) return own ?? "anonymous"
+  const connected = digested(certificate, ofCertificate, sealer)
+  return own === undefined ? connected : `${own}${connected}`
 }
