@@ -76,3 +76,89 @@ describe("a gateway with this configuration", () => {
     for (const line of one.out.trim().split("\n")) expect(() => JSON.parse(line) as unknown, line).not.toThrow()
   }, 60_000)
 })
+
+describe("a configuration with something of everything", () => {
+  const configuration = (ports: Readonly<Record<"http" | "tcp" | "to" | "copy", number>>): string => `
+frontendPolicies: {http: {maxBufferSize: 33554432}}
+gateways:
+  default: {port: ${ports.http}, cors: {allowMethods: [GET, POST], allowHeaders: ['*']}}
+  tcp: {port: ${ports.tcp}, protocol: TCP}
+routes:
+- name: match-example
+  matches:
+  - path: {pathPrefix: /match}
+    method: GET
+    query: [{name: param, value: {exact: hello}}]
+    headers: [{name: x-header, value: {regex: "test-[0-9]"}}]
+  backends: [{host: "127.0.0.1:${ports.to}"}]
+- name: policy-example
+  policies:
+    cors: {allowHeaders: [header], allowOrigins: ['*'], allowCredentials: true, allowMethods: [GET], exposeHeaders: [header2], maxAge: 100s}
+    requestHeaderModifier: {add: {x-req-added: value}, remove: [x-illegal-header]}
+    responseHeaderModifier: {set: {x-req-added: value}}
+    urlRewrite: {path: {full: /new-path}, authority: {full: custom-host-header}}
+    localRateLimit: [{maxTokens: 10, tokensPerFill: 1, fillInterval: 60s}]
+    requestMirror: {backend: {host: "127.0.0.1:${ports.copy}"}, percentage: 1.0}
+    retry: {attempts: 2, codes: [429]}
+    timeout: {requestTimeout: 10s}
+  backends: [{host: "127.0.0.1:${ports.to}"}]
+- name: direct-response
+  matches: [{path: {pathPrefix: /directx}}]
+  policies: {directResponse: {body: hello!, status: 200}}
+- name: ip-rules
+  matches: [{path: {pathPrefix: /ips}}]
+  policies:
+    authorization: {rules: ['cidr("127.0.0.1/8").containsIP(source.address)']}
+    directResponse: {body: near, status: 200}
+tcpRoutes:
+- {name: raw, gateways: tcp, backends: [{host: "localhost:${ports.to}"}]}
+`
+
+  it("does each of it, in one process", async () => {
+    let busy = 2
+    const service = await inside.httpUpstream((request, response) => {
+      response.setHeader("x-seen", JSON.stringify([request.url, request.headers]))
+      response.statusCode = request.headers["x-busy"] !== undefined && busy-- > 0 ? 429 : 200
+      response.end("done")
+    })
+    const copy = await inside.httpUpstream()
+    const ports = { http: await freePort(), tcp: await freePort(), to: service.port, copy: copy.port }
+    const { snapshot } = await loadedOf(configuration(ports))
+    const gateway = await inside.startGateway(snapshot)
+    const ask = (target: string, headers: Readonly<Record<string, string>> = {}) =>
+      get(`http://127.0.0.1:${ports.http}${target}`, { headers })
+    const seen = (got: { readonly headers: Readonly<Record<string, unknown>> }) =>
+      JSON.parse(String(got.headers["x-seen"])) as readonly [string, Readonly<Record<string, string>>]
+
+    const matched = await ask("/match/a?param=hello", { "x-header": "test-1" })
+    expect(seen(matched)[0]).toBe("/match/a?param=hello")
+    expect(matched.headers["x-req-added"]).toBeUndefined()
+    expect(copy.requests).toHaveLength(0)
+
+    // Whatever the first route does not take is the second's.
+    const [url, headers] = seen(await ask("/match/a?param=hello", { "x-header": "test-12", "x-illegal-header": "x" }))
+    expect(url).toBe("/new-path?param=hello")
+    expect(headers).toMatchObject({ host: "custom-host-header", "x-req-added": "value" })
+    expect(headers).not.toHaveProperty("x-illegal-header")
+    const crossed = await ask("/", { origin: "http://page.test" })
+    expect(crossed).toMatchObject({ status: 200, body: "done" })
+    expect(crossed.headers).toMatchObject({
+      "x-req-added": "value",
+      "access-control-allow-origin": "http://page.test",
+      "access-control-allow-credentials": "true",
+      "access-control-expose-headers": "header2",
+    })
+    expect((await ask("/", { "x-busy": "1" })).status).toBe(200)
+    await inside.until("the copies arrived", () => copy.requests.length === 3)
+    const statuses = await Promise.all(Array.from({ length: 12 }, async () => (await ask("/")).status))
+    expect(statuses.filter((status) => status === 200)).toHaveLength(7)
+    expect(statuses.filter((status) => status === 429)).toHaveLength(5)
+
+    expect(await ask("/directx/a")).toMatchObject({ status: 200, body: "hello!" })
+    expect(await ask("/ips")).toMatchObject({ status: 200, body: "near" })
+    expect(await get(`http://127.0.0.1:${ports.tcp}/raw`)).toMatchObject({ status: 200, body: "done" })
+    await gateway.close()
+    await service.close()
+    await copy.close()
+  })
+})
