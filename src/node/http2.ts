@@ -12,6 +12,7 @@ import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, ty
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
 import { ReadableFlow } from "./flow.ts"
+import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "./interim.ts"
 import * as onDemand from "./onDemand.ts"
 import { watchFor } from "./downstream/watch.ts"
 import { queuedOf } from "./queued.ts"
@@ -99,6 +100,8 @@ class Call implements Incoming, Sink {
   private failure: FlowFailure | undefined
   private trailers: Headers | undefined
   private sent = 0
+  /** Bytes of interim replies. */
+  private informed = 0
   private declared = Infinity
   private bodiless = false
   private waitsForDrain = false
@@ -172,6 +175,9 @@ class Call implements Incoming, Sink {
   private interim(status: number, flat: ReadonlyArray<string>): void {
     const { stream } = this
     if (stream.headersSent || stream.closed || stream.destroyed) return
+    this.informed += INTERIM_BYTES
+    for (const text of flat) this.informed += text.length
+    if (this.informed > INTERIM_BYTES_MAX) return
     try {
       stream.additionalHeaders({ ":status": status, ...fieldsOf(flat) })
     } catch {

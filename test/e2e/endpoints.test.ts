@@ -115,6 +115,28 @@ describe("an endpoint that fails", () => {
   })
 })
 
+it("weights are shares, of requests and of raw connections, and none is none", async () => {
+  const names = ["often", "seldom", "never"] as const
+  const servers = await Promise.all(names.map(named))
+  for (const server of servers) ends(server)
+  const [port, tcp] = [await freePort(), await freePort()]
+  const shares = servers.map(({ port: at }, i) => `{host: "127.0.0.1:${at}", weight: ${[4, 1, 0][i]}}`).join(", ")
+  await serve(`
+gateways: {default: {port: ${port}}, raw: {port: ${tcp}, protocol: TCP}}
+routes: [{gateways: default, backends: [${shares}]}]
+tcpRoutes: [{gateways: raw, backends: [${shares}]}]
+`)
+  for (const at of [port, tcp]) {
+    const counts = { often: 0, seldom: 0, never: 0 }
+    for (let i = 0; i < 200; i++) counts[(await said(at)) as keyof typeof counts]++
+    expect(counts.never).toBe(0)
+    expect(counts.often + counts.seldom).toBe(200)
+    // One chance in millions that a fair draw is further off.
+    expect(counts.seldom).toBeGreaterThan(10)
+    expect(counts.often).toBeGreaterThan(counts.seldom)
+  }
+})
+
 it("requests of one key go to one endpoint, and the keys to all of them", async () => {
   const [a, b, c, port] = [ends(await named("a")), ends(await named("b")), ends(await named("c")), await freePort()]
   const text = cart(port, { a: a.port, b: b.port, c: c.port }, "health: {}")

@@ -19,6 +19,7 @@ import type { Delivered, Incoming } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
 import { replyLines } from "../http1/fieldLines.ts"
 import { Gathered, writeBetween } from "../http1/pieces.ts"
+import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "../interim.ts"
 import { takeOver } from "../tunnel.ts"
 import type { ClientConnection } from "./ClientConnection.ts"
 import { RequestFlow } from "./RequestFlow.ts"
@@ -50,6 +51,8 @@ export class ClientCall implements Incoming, Sink {
   private failure: FlowFailure | undefined
   private gathered: Gathered | undefined
   private sent = 0
+  /** Bytes of interim replies. */
+  private informed = 0
   /** Bytes that the head announced. */
   private declared = Infinity
   private bodiless = false
@@ -113,6 +116,8 @@ export class ClientCall implements Incoming, Sink {
     if (status < 102 || status > 199 || this.version === "1.0" || this.begun || this.closed) return
     try {
       const lines = replyLines.write(flat)
+      this.informed += lines.length + INTERIM_BYTES
+      if (this.informed > INTERIM_BYTES_MAX) return
       this.connection.socket.write(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}\r\n`, "latin1")
     } catch {
       // A field that cannot be written is not worth an interim reply.

@@ -1,4 +1,5 @@
 /** Servers that reply in every way there is, behind a running gateway: whole and byte by byte, with a request behind each. */
+import * as http2 from "node:http2"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import {
   type Answer,
@@ -127,4 +128,62 @@ describe("a server behind the gateway", () => {
   it.each(shapes)("$name", (shape) => check(shape, atOnce))
 
   it.each(shapes.filter(({ bytes }) => bytes.length <= 300))("byte by byte: $name", (shape) => check(shape, byteByByte))
+})
+
+describe("a server that never stops saying that it is not ready yet", () => {
+  const INTERIMS = 5_000
+  const one = `HTTP/1.1 103 Early Hints\r\nlink: </${"x".repeat(4_000)}>\r\n\r\n`
+
+  const flooding = async (): Promise<{ readonly gateway: Started; readonly close: () => Promise<void> }> => {
+    const server = await rawUpstream(async (connection) => {
+      await connection.take("\r\n\r\n")
+      for (let i = 0; i < INTERIMS; i++) {
+        if (!connection.stream.write(one)) await new Promise((resolve) => connection.stream.once("drain", resolve))
+      }
+      connection.write(NEXT)
+    })
+    const front = await startGateway(speakingHttp1(plain(server.port)))
+    return {
+      gateway: front,
+      close: async () => {
+        await front.close()
+        await server.close()
+      },
+    }
+  }
+
+  it(
+    "has a bounded part of it kept for a client that does not read, and its reply arrives",
+    { timeout: 60_000 },
+    async () => {
+      const { close, gateway: front } = await flooding()
+      const client = await connect(front.port)
+      client.pause()
+      client.write(request("GET", "/"))
+      await until("the reply is on its way", () => front.told.exchanges.length > 0, 30_000).catch(() => {})
+      client.stream.resume()
+      const last = await client.take("next", 30_000)
+      expect(last.endsWith("content-length: 4\r\n\r\nnext")).toBe(true)
+      const interims = last.split("HTTP/1.1 103 ").length - 1
+      expect(interims).toBeGreaterThan(100)
+      expect(interims * one.length).toBeLessThan(1_200_000)
+      client.close()
+      await close()
+    },
+  )
+
+  it("over HTTP/2 as well", { timeout: 60_000 }, async () => {
+    const { close, gateway: front } = await flooding()
+    const session = http2.connect(`http://127.0.0.1:${front.port}`)
+    const stream = session.request({ ":path": "/" })
+    let interims = 0
+    stream.on("headers", () => void interims++)
+    let body = ""
+    for await (const chunk of stream) body += String(chunk)
+    expect(body).toBe("next")
+    expect(interims).toBeGreaterThan(100)
+    expect(interims * one.length).toBeLessThan(1_200_000)
+    await new Promise<void>((resolve) => session.close(resolve))
+    await close()
+  })
 })
