@@ -122,7 +122,10 @@ const run = (
     : remembered.has(method)
       ? Effect.tap(asked, (one) => {
           if (one._tag === "Error") return Effect.void
-          return Effect.andThen(remember(session, method, params), keepFacts(state, session))
+          return Effect.andThen(
+            remember(session, method, params),
+            Effect.suspend(() => keepFacts(state, session)),
+          )
         })
       : asked
   let isDone = false
