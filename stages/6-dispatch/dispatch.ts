@@ -9,6 +9,7 @@ import type { Refusal } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
 import { chooser } from "./choose.ts"
 import { makeTarget } from "./makeTarget.ts"
+import { lastHop } from "./lastHop.ts"
 import { copier } from "./mirror.ts"
 import type { DispatchPorts } from "./ports.ts"
 import { resolve, resolveMirror, type Resolved, type ResolvedMirror, same, sameMirrors } from "./resolve.ts"
@@ -70,6 +71,8 @@ export const dispatch = (ports: DispatchPorts, policyPorts: PolicyPorts, where: 
   const attempt = attempts(policies.Retry, policyPorts)
   const copy = mirrors.length === 0 ? undefined : copier(ports, mirrors, make)
   return (exchange) => {
+    const last = lastHop(exchange.request)
+    if (last !== undefined) return last
     const target = choose()
     exchange.trail.backend = target.name
     exchange.trail.backendType = target.type

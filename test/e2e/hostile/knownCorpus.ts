@@ -204,6 +204,26 @@ const methods: ReadonlyArray<Shape> = [
   "CHECKOUT",
 ].map((method) => fine(`method ${method}`, request(`${method} /a HTTP/1.1`, [host]), { sees: `${method} /a HTTP/1.1` }))
 
+const hops: ReadonlyArray<Shape> = [
+  fine("OPTIONS that may pass three more", request("OPTIONS /a HTTP/1.1", [host, "max-forwards: 3"]), {
+    carries: ["max-forwards: 2\r\n"],
+  }),
+  shape("OPTIONS that may pass nobody", request("OPTIONS /a HTTP/1.1", [host, "max-forwards: 0"]), [200]),
+  shape(
+    "OPTIONS that may pass nobody, with a body",
+    request("OPTIONS /a HTTP/1.1", [host, "max-forwards: 0", "content-length: 5"], "hello"),
+    [200],
+  ),
+  fine("TRACE that may pass one more", request("TRACE /a HTTP/1.1", [host, "max-forwards: 1"]), {
+    carries: ["max-forwards: 0\r\n"],
+  }),
+  shape("TRACE that may pass nobody", request("TRACE /a HTTP/1.1", [host, "max-forwards: 0"]), [405]),
+  fine("GET, for which it means nothing", get("/", "max-forwards: 0"), { carries: ["max-forwards: 0\r\n"] }),
+  fine("OPTIONS that says nothing sensible about it", request("OPTIONS /a HTTP/1.1", [host, "max-forwards: few"]), {
+    carries: ["max-forwards: few\r\n"],
+  }),
+]
+
 const targets: ReadonlyArray<Shape> = [
   fine("an absolute target with the default port", request("GET http://x.test:80/a HTTP/1.1", [host]), {
     sees: "GET /a HTTP/1.1",
@@ -229,4 +249,4 @@ const targets: ReadonlyArray<Shape> = [
   ),
 ]
 
-export const known: ReadonlyArray<Shape> = [...lines, ...framing, ...connections, ...methods, ...targets]
+export const known: ReadonlyArray<Shape> = [...lines, ...framing, ...connections, ...methods, ...hops, ...targets]
