@@ -3,7 +3,7 @@ import * as fc from "fast-check"
 import { describe, it } from "vitest"
 import { decode, encode } from "../../../protocols/mcp/header.ts"
 import { NAME_CHARS_MAX, prefixed, prefixedUri, split, splitUri } from "../../../protocols/mcp/naming.ts"
-import { rewriteResult } from "../../../protocols/mcp/rewrite.ts"
+import { rewriteError, rewriteResult, rewriteTold } from "../../../protocols/mcp/rewrite.ts"
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex")
 const target = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?$/)
@@ -34,7 +34,44 @@ describe("names of many targets", () => {
   })
 })
 
+/** Every place in which a server may name a resource, with one address in all of them. */
+const places = (uri: string): ReadonlyArray<readonly [say: typeof rewriteResult, method: string, said: unknown]> => {
+  const blocks = [
+    { type: "resource_link", uri },
+    { type: "resource", resource: { uri, text: "x" } },
+  ]
+  const sampling = { messages: blocks.flatMap((content) => [{ content }, { content: [content] }]) }
+  const inputRequests = { one: { method: "sampling/createMessage", params: sampling } }
+  const error: typeof rewriteResult = (_method, text, seen) => rewriteError(text, seen)
+  return [
+    [rewriteResult, "tools/list", { tools: [{ _meta: { ui: { resourceUri: uri } } }] }],
+    [rewriteResult, "tools/list", { tools: [{ _meta: { "ui/resourceUri": uri } }] }],
+    [rewriteResult, "tools/call", { content: blocks, inputRequests }],
+    [rewriteResult, "tasks/result", { content: blocks }],
+    [rewriteResult, "tasks/get", { result: { content: blocks } }],
+    [rewriteResult, "prompts/get", { messages: blocks.map((content) => ({ content })), inputRequests }],
+    [rewriteResult, "resources/list", { resources: [{ uri, name: "n" }] }],
+    [rewriteResult, "resources/templates/list", { resourceTemplates: [{ uriTemplate: uri }] }],
+    [rewriteResult, "resources/read", { contents: [{ uri, text: "x" }], inputRequests }],
+    [rewriteTold, "notifications/resources/updated", { uri }],
+    [rewriteTold, "sampling/createMessage", sampling],
+    [error, "resources/read", { code: -32_602, data: { uri } }],
+  ]
+}
+
 describe("addresses of many targets", () => {
+  it("are what they are to clients in each place there is, once", () => {
+    fc.assert(
+      fc.property(target, uri, (whose, given) => {
+        const seen = prefixedUri(whose, given)
+        return places(given).every(([say, method, said], i) => {
+          const expected = places(seen)[i]?.[2]
+          return say(method, JSON.stringify(said), (one) => prefixedUri(whose, one)) === JSON.stringify(expected)
+        })
+      }),
+    )
+  })
+
   it("lead back to their target and the address it gave, in every position", () => {
     fc.assert(
       fc.property(target, uri, (whose, given) => {
@@ -64,12 +101,21 @@ describe("addresses of many targets", () => {
   })
 })
 
+/** Texts of any kind, and those that look as if they were encoded already. */
+const anything = fc.string({ unit: "grapheme" })
+const text = fc.oneof(
+  anything,
+  anything.map((inner) => `=?base64?${inner}?=`),
+  fc.base64String().map((inner) => `=?base64?${inner}?=`),
+  anything.map((inner) => ` ${inner}\t`),
+)
+
 describe("values in headers", () => {
   it("are read as they were written, whatever they are", () => {
-    fc.assert(fc.property(fc.string({ unit: "grapheme" }), (text) => decode(encode(text)) === text))
+    fc.assert(fc.property(text, (one) => decode(encode(one)) === one))
   })
 
   it("are fit for a header", () => {
-    fc.assert(fc.property(fc.string({ unit: "grapheme" }), (text) => /^[\x20-\x7e]*$/.test(encode(text))))
+    fc.assert(fc.property(text, (one) => /^[\x20-\x7e]*$/.test(encode(one))))
   })
 })

@@ -29,8 +29,8 @@ const started = async (script: Script, get?: Parameters<typeof scripted>[1]): Pr
   return server
 }
 
-const before = async (backend: string): Promise<McpGateway> => {
-  const gateway = await mcpGateway(backend)
+const before = async (backend: string, more: Parameters<typeof mcpGateway>[1] = {}): Promise<McpGateway> => {
+  const gateway = await mcpGateway(backend, more)
   open.push(gateway)
   return gateway
 }
@@ -200,10 +200,17 @@ describe("lists by pages", () => {
     const a = await started((turn) =>
       isForgetful && turn.message.params?.["cursor"] !== undefined ? turn.error(-32_602, "gone") : script(turn),
     )
-    const gateway = await before(targetsOf({ a, b: await started(pages("b", 1)) }, "pagination: composite"))
+    const gateway = await before(targetsOf({ a, b: await started(pages("b", 1)) }, "pagination: composite"), {
+      policies: "{apiKey: {mode: optional, keys: [{key: somebody-else}]}}",
+    })
     const first = answerOf(await ask(gateway.url, "resources/list")).result as Json
     const cursor = String(first["nextCursor"])
     const refused = { code: -32_602 }
+    const other = { authorization: "Bearer somebody-else" }
+    expect(answerOf(await ask(gateway.url, "resources/list", { cursor }, { headers: other })).error).toMatchObject(
+      refused,
+    )
+    expect(answerOf(await ask(gateway.url, "resources/list", { cursor })).error).toBeUndefined()
     const forged = `${cursor.slice(0, -2)}${cursor.endsWith("AA") ? "BB" : "AA"}`
     expect(answerOf(await ask(gateway.url, "resources/list", { cursor: forged })).error).toMatchObject(refused)
     expect(answerOf(await ask(gateway.url, "resources/templates/list", { cursor })).error).toMatchObject(refused)

@@ -341,6 +341,21 @@ describe("a tool that wants its arguments in headers", () => {
     expect(answerOf(none as Said).error).toBeUndefined()
   })
 
+  it("is on no list of many for who may not use it, and on that of others", async () => {
+    const [a, b] = [await scripted(mirroring), await scripted(mirroring)]
+    open.push(a, b)
+    const gateway = await mcpGateway(targetsOf({ a, b }), {
+      policies: `{mcpAuthorization: {rules: ['mcp.tool.target == "b" || request.headers["x-all"] == "1"']}}`,
+    })
+    open.push(gateway)
+    const listed = async (headers: Record<string, string>) =>
+      names(answerOf(await ask(gateway.url, "tools/list", {}, { headers })).result)
+    for (let i = 0; i < 2; i++) {
+      expect(await listed({})).toEqual(["b_hidden"])
+      expect(await listed({ "x-all": "1" })).toEqual(["a_hidden", "b_hidden"])
+    }
+  })
+
   it("gets other headers of the kind as its client sent them", async () => {
     const { gateway, servers } = await federation({ a: mirroring })
     await ask(gateway.url, "tools/list")

@@ -97,6 +97,16 @@ describe("many who listen", () => {
     expect(server.requests.filter(({ method }) => method === "GET").length).toBeLessThanOrEqual(1)
     stream.close()
   })
+
+  it("are acknowledged although a server without sessions never acknowledges anything", async () => {
+    const { gateway, server } = await behind(
+      modern((turn) => (turn.message.method === "subscriptions/listen" ? undefined : turn.result({}))),
+    )
+    const stream = await listen(gateway.url, { toolsListChanged: true })
+    await acknowledged(stream)
+    expect(server.calls("subscriptions/listen")).toHaveLength(1)
+    stream.close()
+  })
 })
 
 describe("a client with a session that subscribes", () => {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
 import { sleep, until } from "../harness.ts"
 import {
@@ -146,11 +147,15 @@ describe("streams", () => {
     expect(again.events.map(({ data }) => data?.["method"] ?? data?.["id"])).toEqual(["notifications/message", 5])
   })
 
-  it("of a server that hangs up early are taken up by the gateway", async () => {
+  it.each([
+    ["hangs up early", (response: ServerResponse) => void response.end()],
+    ["breaks off", (response: ServerResponse) => void setTimeout(() => response.destroy(), 20)],
+  ])("of a server that %s are taken up by the gateway", async (_what, leave) => {
     const server = await scripted(
       legacy((turn) => {
         turn.response.writeHead(200, { "content-type": "text/event-stream" })
-        turn.response.end("id: e1\nretry: 10\ndata: \n\n")
+        turn.response.write("id: e1\nretry: 10\ndata: \n\n")
+        leave(turn.response)
         pending = String(turn.message.id)
       }),
       (request, response) => {
