@@ -18,7 +18,7 @@ export default defineConfig({
       project("simulation", ["test/simulation/**/*.test.ts"], { testTimeout: 300_000 }),
       // Long, and at the mercy of the machine's load: run by a command of its own.
       project("soak", ["test/soak/**/*.test.ts"], { testTimeout: 300_000, fileParallelism: false }),
-      project("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false }),
+      project("e2e", ["test/e2e/**/*.test.ts"], { testTimeout: 60_000, hookTimeout: 60_000 }),
     ],
   },
 })

@@ -8,7 +8,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { once } from "node:events"
 import { startAgent } from "../e2e/a2a/agent.ts"
-import { freePort, Standalone } from "../e2e/standalone.ts"
+import { Standalone } from "../e2e/standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const configOf = (port: number, agentPort: number, directory: string): string => `
 config:

@@ -2,8 +2,9 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { type ServerLeg, tasks } from "./legs.ts"
-import { firstLine, freePort, listens, ran, Started } from "./started.ts"
+import { firstLine, listens, ran, Started } from "./started.ts"
 import { root, suite, type Verdict } from "./Verdict.ts"
+import { freePort } from "../freePort.ts"
 
 /** A server that shares no name with the fixture. */
 const other = path.join(import.meta.dirname, "mcp/other.ts")

@@ -3,8 +3,8 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { promisify } from "node:util"
 import { afterAll, describe, expect, it } from "vitest"
-import { freePort } from "../e2e/standalone.ts"
 import { blocksOf, root } from "./blocks.ts"
+import { freePort } from "../freePort.ts"
 
 /** Inside the repository, where the packages are found, and outside of anything that is checked in. */
 const directory = path.join(root, ".cache", `embedding-${process.pid}`)

@@ -7,7 +7,6 @@ import type { ProxyProtocol } from "../../ir/policy/ProxyProtocol.ts"
 import {
   connect,
   connectTls,
-  freePort,
   httpUpstream,
   plain,
   rawUpstream,
@@ -17,6 +16,7 @@ import {
   startGateway,
   until,
 } from "./harness.ts"
+import { freePort } from "../freePort.ts"
 
 const closers: Array<() => unknown> = []
 const ends = <A extends { close: () => unknown }>(what: A): A => {

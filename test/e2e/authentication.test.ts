@@ -18,7 +18,8 @@ import { gateOf } from "../stages/5-policy/gate.ts"
 import { ec, jwks, signed } from "../stages/5-policy/tokens.ts"
 import { FakeClock, makeExchange } from "../stages/exchange.ts"
 import { changing, type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
-import { freePort, get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const closing: Array<() => Promise<unknown>> = []
 afterEach(async () => {

@@ -5,7 +5,8 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { command, freePort, makeDirectory, Standalone } from "./standalone.ts"
+import { command, makeDirectory, Standalone } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const script = fileURLToPath(new URL("../../.ci/bundle.mjs", import.meta.url))
 

@@ -6,7 +6,8 @@ import { jwks, rsa, signed } from "../stages/5-policy/tokens.ts"
 import { connect, httpUpstream, rawUpstream, startGateway } from "./harness.ts"
 import { answerOf, ask as askServer, modern, scripted } from "./mcp/harness.ts"
 import { ask, type Closing, snapshotOf } from "./services/place.ts"
-import { freePort, get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const closing: Closing = []
 afterEach(async () => {

@@ -4,7 +4,8 @@ import * as net from "node:net"
 import type { AddressInfo } from "node:net"
 import * as path from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { command, freePort, get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
+import { command, get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const manifest = JSON.parse(fs.readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
   readonly version: string

@@ -3,7 +3,8 @@ import { createHash, randomBytes } from "node:crypto"
 import * as http from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
-import { freePort, httpUpstream, type HttpUpstream, rawUpstream, startGateway, type Started, until } from "./harness.ts"
+import { httpUpstream, type HttpUpstream, rawUpstream, startGateway, type Started, until } from "./harness.ts"
+import { freePort } from "../freePort.ts"
 
 const closers: Array<() => unknown> = []
 const ends = <A extends { readonly close: () => unknown }>(what: A): A => {

@@ -9,7 +9,6 @@ import { gatewayOptions } from "../../src/gatewayOptions.ts"
 import {
   connect,
   connectTls,
-  freePort,
   httpUpstream,
   type HttpUpstream,
   pem,
@@ -17,6 +16,7 @@ import {
   type Started,
   startGateway,
 } from "./harness.ts"
+import { freePort } from "../freePort.ts"
 
 const open: Array<{ readonly close: () => Promise<unknown> }> = []
 afterEach(async () => {

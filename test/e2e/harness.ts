@@ -248,15 +248,6 @@ export const changing = (first: Snapshot): { readonly source: Source; readonly c
   return { source: fromStream("test", updates), change: (next) => void Queue.offerUnsafe(told, next) }
 }
 
-/** A port that was free a moment ago, for tests that must name one. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-
 /** Waits until it is so, looking often; fails with what was waited for. */
 export const until = async (what: string, isSo: () => boolean, millis = 15_000): Promise<void> => {
   const end = performance.now() + millis

@@ -3,7 +3,8 @@ import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import * as path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { freePort, get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const directory = makeDirectory()
 afterAll(() => fs.rmSync(directory, { recursive: true }))

@@ -4,7 +4,8 @@ import { loadedOf } from "../config/memoryIo.ts"
 import type { Asked } from "../node/credentials/local.ts"
 import { Browser, client, type Misbehaviour, openIdProvider, type Provider } from "../oidc/provider.ts"
 import { ec, hmac, signed, unsigned } from "../stages/5-policy/tokens.ts"
-import { freePort, type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
+import { type HttpUpstream, httpUpstream, type Started, startGateway } from "./harness.ts"
+import { freePort } from "../freePort.ts"
 
 const closing: Array<() => Promise<unknown>> = []
 afterEach(async () => {

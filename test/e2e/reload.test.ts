@@ -7,7 +7,8 @@ import * as tls from "node:tls"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest"
 import { debounceMillis } from "../../src/config/watch.ts"
-import { freePort, get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { get, makeDirectory, Standalone, until } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const certificates = fileURLToPath(new URL("certificates/", import.meta.url))
 const root = makeDirectory()

@@ -4,7 +4,8 @@ import * as path from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
 import * as inside from "./harness.ts"
-import { command, freePort, get, makeDirectory, Standalone } from "./standalone.ts"
+import { command, get, makeDirectory, Standalone } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const directory = makeDirectory()
 afterAll(() => fs.rmSync(directory, { recursive: true }))

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
 import * as http from "node:http"
-import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -23,23 +22,6 @@ const plainEnv = (): Record<string, string | undefined> => ({
 
 /** A directory of its own for a test, gone afterwards. */
 export const makeDirectory = (): string => fs.mkdtempSync(path.join(os.tmpdir(), "sluice-test-"))
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = net.createServer()
-    server.once("error", () => resolve(false))
-    server.listen({ port, host: "::" }, () => server.close(() => resolve(true)))
-  })
-
-let nextPort = 20_000 + (process.pid % 1_000) * 10
-
-/** Below the ports that the system hands out by itself, so that no client of another test gets it in between. */
-export const freePort = async (): Promise<number> => {
-  for (;;) {
-    nextPort = nextPort >= 32_000 ? 20_000 : nextPort + 1
-    if (await isFree(nextPort)) return nextPort
-  }
-}
 
 export interface Words {
   /** The gateway from its sources, unless another one is meant. */

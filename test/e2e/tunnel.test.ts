@@ -7,7 +7,6 @@ import { afterEach, describe, expect, it } from "vitest"
 import {
   connect,
   connectTls,
-  freePort,
   httpUpstream,
   pem,
   plain,
@@ -18,6 +17,7 @@ import {
   startGateway,
   until,
 } from "./harness.ts"
+import { freePort } from "../freePort.ts"
 
 const closers: Array<() => unknown> = []
 const ends = <A extends { close: () => unknown }>(what: A): A => {

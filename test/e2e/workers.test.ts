@@ -5,7 +5,8 @@ import * as path from "node:path"
 import * as tls from "node:tls"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
-import { freePort, get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
+import { get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
+import { freePort } from "../freePort.ts"
 
 const faults = fileURLToPath(new URL("workerFaults.ts", import.meta.url))
 const certificates = fileURLToPath(new URL("certificates/", import.meta.url))

@@ -11,7 +11,7 @@ import * as Storage from "../../src/store/Storage.ts"
 import { inMemory, type Spending } from "../../stages/ports/Spending.ts"
 import { make as makeConnection } from "../../src/node/redisConnection.ts"
 import { isRedisThere, Redis } from "../peers/redis.ts"
-import { freePort } from "../e2e/standalone.ts"
+import { freePort } from "../freePort.ts"
 
 if (!isRedisThere) console.warn("redis-server is not installed: budgets in Redis are NOT TESTED")
 

@@ -8,8 +8,9 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
-import { freePort, makeDirectory, Standalone } from "../e2e/standalone.ts"
+import { makeDirectory, Standalone } from "../e2e/standalone.ts"
 import { configuration, type Heard, listen, residentMegabytes, startCounter, wrong } from "../e2e/llm/manyStreams.ts"
+import { freePort } from "../freePort.ts"
 
 const STREAMS = Number(process.env["SOAK_STREAMS"] ?? 200)
 const MILLIS = Number(process.env["SOAK_MILLIS"] ?? 60_000)

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Agent, startAgent } from "./agent.ts"
 import { textPart } from "./Behaviour.ts"
 import { ask, clientOf, gatewayFor } from "./gateway.ts"
-import { freePort, type Started } from "../harness.ts"
+import type { Started } from "../harness.ts"
+import { freePort } from "../../freePort.ts"
 
 const skill = (id: string, ...tags: Array<string>) => ({
   id,

@@ -6,7 +6,8 @@ import { afterEach, expect, it } from "vitest"
 import { type Agent, startAgent } from "./agent.ts"
 import { ask } from "./gateway.ts"
 import { type Hook, startHook } from "./hook.ts"
-import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { makeDirectory, Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {

@@ -3,9 +3,10 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterEach, expect, it } from "vitest"
 import type { Binding } from "../../../protocols/a2a/operation.ts"
-import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { makeDirectory, Standalone, until } from "../standalone.ts"
 import { startAgent } from "./agent.ts"
 import { rawClient } from "./Raw.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {

@@ -7,20 +7,12 @@ import { everyInterface, startAgent } from "./agent.ts"
 import { textPart } from "./Behaviour.ts"
 import { ask, clientAt, clientSpeaking, gatewayFor } from "./gateway.ts"
 import { Role } from "@a2a-js/sdk"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<{ readonly close: () => Promise<unknown> }> = []
 afterEach(async () => {
   for (const one of closing.splice(0).toReversed()) await one.close()
 })
-
-/** A port that was free a moment ago, so that two can be told of each other before either is there. */
-const freePort = async (): Promise<number> => {
-  const server = http.createServer()
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const gateway = async (text: string, port = 0): Promise<string> => {
   const started = await gatewayFor(text, {}, port)

@@ -7,11 +7,11 @@ import { type Fields, fieldsOf, listOf, textOf } from "../../../protocols/a2a/Fi
 import { type FaultName, faults } from "../../../protocols/a2a/Fault.ts"
 import type { Binding, Dialed } from "../../../protocols/a2a/operation.ts"
 import { type Started, until } from "../harness.ts"
-import { freePort } from "../standalone.ts"
 import { type Agent, everyInterface, startAgent } from "./agent.ts"
 import { ask, gatewayFor } from "./gateway.ts"
 import { type Hook, startHook } from "./hook.ts"
 import { type Events, type Failed, type Raw, rawClient, type Told } from "./Raw.ts"
+import { freePort } from "../../freePort.ts"
 
 /** As the newest text of the specification has them in each binding; the codes of gRPC by name. */
 const codes: Readonly<Partial<Record<FaultName, Readonly<Record<Binding, number | string>>>>> = {

@@ -4,9 +4,10 @@ import * as path from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { afterEach, expect, it } from "vitest"
 import { modern, scripted, type Turn } from "../mcp/harness.ts"
-import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { makeDirectory, Standalone, until } from "../standalone.ts"
 import { ask } from "./gateway.ts"
 import { type Hook, startHook } from "./hook.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {

@@ -10,8 +10,8 @@ import { type Agent, everyInterface, startAgent } from "./agent.ts"
 import { textPart } from "./Behaviour.ts"
 import { ask, clientSpeaking, gatewayFor } from "./gateway.ts"
 import { type Hook, type Notified, startHook } from "./hook.ts"
-import { freePort } from "../standalone.ts"
 import type { Started } from "../harness.ts"
+import { freePort } from "../../freePort.ts"
 
 const message = (word: string, url?: string, more: Record<string, string> = {}): SendMessageRequest => ({
   tenant: "",

@@ -12,7 +12,8 @@ import { type Sample, startSample } from "../../../src/embedded/sample.ts"
 import { everyInterface } from "./agent.ts"
 import { textPart } from "./Behaviour.ts"
 import { ask, clientSpeaking } from "./gateway.ts"
-import { freePort, type Started, startGateway } from "../harness.ts"
+import { type Started, startGateway } from "../harness.ts"
+import { freePort } from "../../freePort.ts"
 
 let sample: Sample
 let gateway: Started

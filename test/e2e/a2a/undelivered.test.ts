@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { notificationEndpoints } from "../../../src/admin/v1/notifications.ts"
 import { openapi } from "../../../src/admin/v1/openapi.ts"
 import type { Started } from "../harness.ts"
-import { freePort } from "../standalone.ts"
 import { type Agent, startAgent } from "./agent.ts"
 import { ask, gatewayFor } from "./gateway.ts"
 import { type Hook, startHook } from "./hook.ts"
+import { freePort } from "../../freePort.ts"
 
 let agent: Agent
 let hook: Hook

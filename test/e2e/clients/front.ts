@@ -7,7 +7,8 @@ import { gzipSync } from "node:zlib"
 import { loadedOf } from "../../config/memoryIo.ts"
 import { Echo, type Words } from "../../peers/echo.ts"
 import { grpc, grpcServer } from "../../peers/grpc.ts"
-import { freePort, httpUpstream, pem, startGateway, type Started } from "../harness.ts"
+import { httpUpstream, pem, startGateway, type Started } from "../harness.ts"
+import { freePort } from "../../freePort.ts"
 
 export const sum = (bytes: string | Buffer): string => createHash("sha256").update(bytes).digest("hex")
 export const thousand = Buffer.from(Array.from({ length: 1_000 }, (_, i) => i % 256))

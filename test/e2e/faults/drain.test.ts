@@ -15,9 +15,10 @@ import {
 } from "../harness.ts"
 import { FrameClient, headers } from "../hostile/frames.ts"
 import { speakingHttp1 } from "../hostile/front.ts"
-import { freePort, Standalone } from "../standalone.ts"
+import { Standalone } from "../standalone.ts"
 import { outcomes } from "./freed.ts"
 import { stage } from "./stage.ts"
+import { freePort } from "../../freePort.ts"
 
 const ends = stage()
 

@@ -4,7 +4,6 @@ import { describe, expect, it } from "vitest"
 import type { TrafficPolicy } from "../../../ir/Policy.ts"
 import {
   connect,
-  freePort,
   type RawClient,
   type RawUpstream,
   rawUpstream,
@@ -18,6 +17,7 @@ import { speakingHttp1 } from "../hostile/front.ts"
 import { startChild } from "./child.ts"
 import { outcomes } from "./freed.ts"
 import { stage } from "./stage.ts"
+import { freePort } from "../../freePort.ts"
 
 const ends = stage()
 

@@ -3,8 +3,9 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterEach, describe, expect, it } from "vitest"
 import { until as sooner } from "../harness.ts"
-import { freePort, get, makeDirectory, Standalone, until } from "../standalone.ts"
+import { get, makeDirectory, Standalone, until } from "../standalone.ts"
 import { type Place, startPlace } from "./place.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => Promise<unknown> | unknown> = []
 afterEach(async () => {

@@ -3,9 +3,10 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterEach, describe, expect, it } from "vitest"
 import { until as sooner } from "../harness.ts"
-import { command, freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { command, makeDirectory, Standalone, until } from "../standalone.ts"
 import { type Place, startPlace } from "./place.ts"
 import { sendJson, startProvider } from "./provider.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => Promise<unknown> | unknown> = []
 afterEach(async () => {

@@ -4,9 +4,9 @@ import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../../config/memoryIo.ts"
 import { isRedisThere, Redis } from "../../peers/redis.ts"
 import { until } from "../harness.ts"
-import { freePort } from "../standalone.ts"
 import { type Place, startPlace } from "./place.ts"
 import { type Scripted, sendJson, startProvider } from "./provider.ts"
+import { freePort } from "../../freePort.ts"
 
 if (!isRedisThere) console.warn("redis-server is not installed: budgets shared through Redis are NOT TESTED")
 

@@ -2,8 +2,9 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { expect, it } from "vitest"
-import { freePort, makeDirectory, Standalone } from "../standalone.ts"
+import { makeDirectory, Standalone } from "../standalone.ts"
 import { configuration, listen, residentMegabytes, startCounter, wrong } from "./manyStreams.ts"
+import { freePort } from "../../freePort.ts"
 
 const pace = { tokens: 60, millis: 10 }
 const STREAMS = 100

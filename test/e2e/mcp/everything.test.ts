@@ -19,8 +19,8 @@ import {
   ReadResourceRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { freePort } from "../../conformance/started.ts"
 import { type McpGateway, mcpGateway } from "./harness.ts"
+import { freePort } from "../../freePort.ts"
 
 const program = createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/dist/index.js")
 

@@ -2,8 +2,9 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
-import { freePort, makeDirectory, Standalone } from "../standalone.ts"
+import { makeDirectory, Standalone } from "../standalone.ts"
 import { answerOf, ask, begin, modern, scripted } from "./harness.ts"
+import { freePort } from "../../freePort.ts"
 
 const directory = makeDirectory()
 afterAll(() => fs.rmSync(directory, { recursive: true, force: true }))

@@ -11,9 +11,10 @@ import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
 import { afterEach, describe, expect, it } from "vitest"
-import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { makeDirectory, Standalone, until } from "../standalone.ts"
 import { fickleServer, poisoned } from "./fickleServer.ts"
 import { answerOf, ask, type Json, mcpGateway, modern, scripted } from "./harness.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {

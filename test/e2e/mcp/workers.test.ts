@@ -3,8 +3,9 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
-import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { makeDirectory, Standalone, until } from "../standalone.ts"
 import { answerOf, ask, begin, type Json, legacy, post, type Said, type Scripted, scripted } from "./harness.ts"
+import { freePort } from "../../freePort.ts"
 
 const faults = fileURLToPath(new URL("../workerFaults.ts", import.meta.url))
 const root = makeDirectory()

@@ -3,8 +3,9 @@ import * as http from "node:http"
 import * as http2 from "node:http2"
 import { afterEach, describe, expect, it } from "vitest"
 import { grpc, grpcServer, serviceOf } from "../../peers/grpc.ts"
-import { freePort, httpUpstream, rawUpstream, until } from "../harness.ts"
+import { httpUpstream, rawUpstream, until } from "../harness.ts"
 import { type Closing, type Place, start } from "./place.ts"
+import { freePort } from "../../freePort.ts"
 
 const Authorization = serviceOf("envoy_auth.proto", "envoy.service.auth.v3.Authorization")
 

@@ -1,8 +1,9 @@
 /** External processing against servers that are not ours: every phase, every mode of bodies, honest and otherwise. */
 import * as http from "node:http"
+import { freePort } from "../../freePort.ts"
 import { afterEach, describe, expect, it } from "vitest"
 import { grpc, grpcServer, serviceOf } from "../../peers/grpc.ts"
-import { freePort, rawUpstream, until } from "../harness.ts"
+import { rawUpstream, until } from "../harness.ts"
 import { type Closing, start } from "./place.ts"
 
 const ExternalProcessor = serviceOf("envoy_ext_proc.proto", "envoy.service.ext_proc.v3.ExternalProcessor")

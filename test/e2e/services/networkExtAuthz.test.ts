@@ -1,8 +1,9 @@
 /** External authorization of connections, before anything is read of them. */
 import * as http from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
-import { type HttpUpstream, connect, freePort, httpUpstream, startGateway, until } from "../harness.ts"
+import { type HttpUpstream, connect, httpUpstream, startGateway, until } from "../harness.ts"
 import { type Closing, snapshotOf, start } from "./place.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Closing = []
 afterEach(async () => {

@@ -5,8 +5,9 @@ import { afterEach, describe, expect, it } from "vitest"
 import { make } from "../../../src/node/redisLedger.ts"
 import { linesOf } from "../../config/memoryIo.ts"
 import { isRedisThere, Redis } from "../../peers/redis.ts"
-import { freePort, httpUpstream, sleep, startGateway } from "../harness.ts"
+import { httpUpstream, sleep, startGateway } from "../harness.ts"
 import { ask, type Closing, snapshotOf } from "./place.ts"
+import { freePort } from "../../freePort.ts"
 
 if (!isRedisThere) console.warn("redis-server is not installed: limits shared through Redis are NOT TESTED")
 

@@ -1,9 +1,10 @@
 /** Rate limits kept by another service: a real one, honest and otherwise. */
 import * as Effect from "effect/Effect"
+import { freePort } from "../../freePort.ts"
 import { afterEach, describe, expect, it } from "vitest"
 import { admitTokens, chargeTokens } from "../../../stages/5-policy/TokenMeter.ts"
 import { grpc, grpcServer, serviceOf } from "../../peers/grpc.ts"
-import { freePort, rawUpstream, until } from "../harness.ts"
+import { rawUpstream, until } from "../harness.ts"
 import { type Closing, start } from "./place.ts"
 
 const RateLimitService = serviceOf("envoy_rate_limit.proto", "envoy.service.ratelimit.v3.RateLimitService")

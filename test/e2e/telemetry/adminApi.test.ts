@@ -2,7 +2,8 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { freePort, get, makeDirectory, Standalone } from "../standalone.ts"
+import { get, makeDirectory, Standalone } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const folder = makeDirectory()
 const file = join(folder, "config.yaml")

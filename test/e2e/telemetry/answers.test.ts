@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { startAgent } from "../a2a/agent.ts"
 import { sendJson, startProvider } from "../llm/provider.ts"
 import { ask, begin, legacy, type Json, modern, scripted } from "../mcp/harness.ts"
-import { freePort, get, makeDirectory, Standalone, until } from "../standalone.ts"
+import { get, makeDirectory, Standalone, until } from "../standalone.ts"
 import { Described } from "./described.ts"
+import { freePort } from "../../freePort.ts"
 
 // What the API answers is looked into without being described a second time.
 // oxlint-disable-next-line typescript/no-explicit-any

@@ -9,7 +9,8 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { otlpReceiver, type OtlpReceiver } from "../../peers/otlp.ts"
-import { command, freePort, get, makeDirectory, Standalone, until } from "../standalone.ts"
+import { command, get, makeDirectory, Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const planted = new Map<string, string>()
 

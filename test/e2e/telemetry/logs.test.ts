@@ -3,7 +3,8 @@ import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { otlpReceiver, type OtlpReceiver } from "../../peers/otlp.ts"
-import { freePort, Standalone, until } from "../standalone.ts"
+import { Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 let receiver: OtlpReceiver
 let upstream: http.Server

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { otlpReceiver, type OtlpReceiver } from "../../peers/otlp.ts"
 import { familiesIn, nativeBuckets } from "../../peers/prometheus.ts"
 import { read } from "../../telemetry/prometheus.ts"
-import { freePort, get, Standalone, until } from "../standalone.ts"
+import { get, Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 let receiver: OtlpReceiver
 let upstream: http.Server

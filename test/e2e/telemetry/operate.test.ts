@@ -6,7 +6,8 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { answerOf, ask, begin, legacy, type Scripted, scripted } from "../mcp/harness.ts"
 import { Described } from "./described.ts"
-import { freePort, makeDirectory, Standalone, until } from "../standalone.ts"
+import { makeDirectory, Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 // What the API answers is looked into without being described a second time.
 // oxlint-disable-next-line typescript/no-explicit-any

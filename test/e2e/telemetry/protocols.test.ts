@@ -7,7 +7,8 @@ import { otlpReceiver, type OtlpReceiver, type ReceivedSpan } from "../../peers/
 import { startAgent } from "../a2a/agent.ts"
 import { sendEvents, sendJson, startProvider } from "../llm/provider.ts"
 import { answerOf, ask, legacy, modern, type Script, type Scripted, scripted } from "../mcp/harness.ts"
-import { freePort, Standalone, until } from "../standalone.ts"
+import { Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const server = 2
 const client = 3

@@ -26,7 +26,8 @@ import * as Tracers from "../../../src/telemetry/Tracers.ts"
 import { otlpReceiver, type OtlpReceiver, type ReceivedSpan } from "../../peers/otlp.ts"
 import { sendJson, startProvider } from "../llm/provider.ts"
 import { ask, modern, scripted } from "../mcp/harness.ts"
-import { freePort, until } from "../standalone.ts"
+import { until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const closing: Array<() => unknown> = []
 afterEach(async () => {

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { command, freePort, get, makeDirectory, Standalone, until } from "../standalone.ts"
+import { command, get, makeDirectory, Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const folder = makeDirectory()
 const database = join(folder, "data.db")

@@ -8,7 +8,8 @@ import { type grpc, grpcServer, serviceOf } from "../../peers/grpc.ts"
 import { otlpReceiver, type OtlpReceiver, type ReceivedSpan } from "../../peers/otlp.ts"
 import { ec, jwks, signed } from "../../stages/5-policy/tokens.ts"
 import { answerOf, ask, modern, scripted } from "../mcp/harness.ts"
-import { freePort, Standalone, until } from "../standalone.ts"
+import { Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const server = 2
 const client = 3

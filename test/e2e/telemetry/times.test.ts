@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { sendJson, startProvider } from "../llm/provider.ts"
 import { ask, modern, scripted, type Scripted } from "../mcp/harness.ts"
 import { read, type Sample } from "../../telemetry/prometheus.ts"
-import { freePort, Standalone, until } from "../standalone.ts"
+import { Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const slowMillis = 300
 const firstMillis = 200

@@ -5,7 +5,8 @@ import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterEach, beforeEach, expect, it } from "vitest"
 import { otlpReceiver, type OtlpReceiver, type ReceivedSpan } from "../../peers/otlp.ts"
-import { freePort, Standalone } from "../standalone.ts"
+import { Standalone } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const server = 2
 const client = 3

@@ -4,7 +4,8 @@ import * as http from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { otlpReceiver, type OtlpReceiver } from "../../peers/otlp.ts"
-import { freePort, Standalone, until } from "../standalone.ts"
+import { Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 const certificates = new URL("../certificates/", import.meta.url)
 const pem = (name: string): string => readFileSync(new URL(name, certificates), "utf8")

@@ -7,7 +7,8 @@ import { startAgent } from "../a2a/agent.ts"
 import { sendJson, startProvider } from "../llm/provider.ts"
 import { answerOf, ask, modern, scripted } from "../mcp/harness.ts"
 import * as net from "node:net"
-import { command, freePort, Standalone, until } from "../standalone.ts"
+import { command, Standalone, until } from "../standalone.ts"
+import { freePort } from "../../freePort.ts"
 
 interface Story {
   readonly why: string

@@ -2,12 +2,13 @@
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
-import { freePort, makeDirectory, Standalone, until } from "../../standalone.ts"
+import { makeDirectory, Standalone, until } from "../../standalone.ts"
 import { ask } from "../harness.ts"
 import { Browser } from "./browser.ts"
 import { linkIn, places, textOf } from "./place.ts"
 import { authorizationServer } from "./authorizationServer.ts"
 import { resourceServer } from "./resource.ts"
+import { freePort } from "../../../freePort.ts"
 
 const { closeAll, closed } = places()
 const directory = makeDirectory()
