@@ -201,8 +201,10 @@ describe("what is passed on", () => {
   })
 
   it("is tried again when the receiver fails, and in order", async () => {
+    // What other tests began may still be told of.
+    const others = new Set(hook.got.map(taskIn))
     let failures = 2
-    hook.answer = () => (failures-- > 0 ? 503 : 204)
+    hook.answer = (notified) => (!others.has(taskIn(notified)) && failures-- > 0 ? 503 : 204)
     const id = await send("tck-complete-task", { url: hook.url })
     await expect
       .poll(() => of(id).some(({ text }) => text.includes("TASK_STATE_COMPLETED")), { timeout: 30_000 })
