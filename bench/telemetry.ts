@@ -49,6 +49,7 @@ const listener: CompiledListener = {
   },
   serve,
   routes: Tree.make([]),
+  wayOf: () => undefined,
   tcpRoutes: makeTcp([]),
   tls: undefined,
 }

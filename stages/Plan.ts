@@ -19,7 +19,7 @@ import type { Calls } from "./Call.ts"
 import type { Recording } from "./5-policy/recording.ts"
 import type { Tracer } from "./5-policy/tracing.ts"
 import type { Heritage } from "./compile.ts"
-import type { Exchange, Routed, Service } from "./Exchange.ts"
+import type { Exchange, Request, Routed, Service } from "./Exchange.ts"
 import type { HttpSettings, KeepAlive, TlsContext } from "./ports/Network.ts"
 import type { TcpTarget } from "./6-dispatch/tcp.ts"
 
@@ -41,6 +41,8 @@ export interface CompiledListener {
   /** Gateway-phase policies, route choice, and all that follows. */
   readonly serve: Service<Exchange>
   readonly routes: RouteTree<RouteCell>
+  /** Where a request would go; the same as before a change that does not concern it. */
+  readonly wayOf: (request: Request) => CompiledRoute | undefined
   readonly tcpRoutes: TcpTable<CompiledTcpRoute>
   /** Absent: plaintext, or TLS that passes through. A text says why the certificate cannot be used. */
   readonly tls: TlsContext | string | undefined

@@ -17,7 +17,7 @@ import type { Snapshot } from "../ir/Snapshot.ts"
 import type { ServerTls } from "../ir/Tls.ts"
 import { named } from "./3-listener/match.ts"
 import { makeHosts } from "./4-route/host.ts"
-import { route } from "./4-route/route.ts"
+import { route, wayOf } from "./4-route/route.ts"
 import { RouteCell } from "./4-route/RouteCell.ts"
 import { makeTcp, type TcpTable } from "./4-route/tcp.ts"
 import * as Tree from "./4-route/tree.ts"
@@ -243,7 +243,16 @@ export const compile: (
     const { agents, protocols } = ports.dispatch
     const push = agents?.push
     const serve = push === undefined ? traced : (protocols?.a2a?.receiving(push, traced) ?? traced)
-    const compiled: CompiledListener = { ir: listener, serve, routes, tcpRoutes, tls, recording, tracer }
+    const compiled: CompiledListener = {
+      ir: listener,
+      serve,
+      routes,
+      wayOf: wayOf(routes, setting),
+      tcpRoutes,
+      tls,
+      recording,
+      tracer,
+    }
     return { setting, tls: overrides, compiled } satisfies CompiledFrom
   })
 

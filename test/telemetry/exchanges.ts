@@ -41,6 +41,7 @@ export const listener: CompiledListener = {
   },
   serve,
   routes: Tree.make([]),
+  wayOf: () => undefined,
   tcpRoutes: makeTcp([]),
   tls: undefined,
 }

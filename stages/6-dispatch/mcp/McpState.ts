@@ -19,6 +19,11 @@ import { TaskIndex } from "./TaskIndex.ts"
 import type { McpTarget } from "./target/McpTarget.ts"
 import type { Changed } from "./target/makeTarget.ts"
 
+interface Place {
+  readonly endpoint: McpEndpoint
+  readonly exchange: Exchange
+}
+
 /** Makes what stands behind a target; where it cannot be made, the text says why. */
 export type MakeTarget = (
   described: Described,
@@ -56,6 +61,8 @@ export class McpState {
   /** Whether others see what outlives this worker. */
   readonly isShared: boolean
   readonly tasks: TaskIndex
+  /** What tasks were begun by here, that other workers may be asked for. */
+  private taskPlaces = new Map<string, Place>()
   private readonly make: MakeTarget
   private readonly members = new Map<string, ReadonlyArray<Known>>()
   private readonly endpoints = new Map<DownSession, McpEndpoint>()
@@ -131,14 +138,26 @@ export class McpState {
   }
 
   /** Where something belongs that another worker was asked for, and the exchange it was last seen with. */
-  placeOf({
-    _tag,
-    name,
-  }: Passed["belongs"]): { readonly endpoint: McpEndpoint; readonly exchange: Exchange } | undefined {
+  placeOf({ _tag, name }: Passed["belongs"]): Place | undefined {
     if (_tag === "Call") return this.parked.get(name)?.place
+    if (_tag === "Task") return this.taskPlaces.get(name)
     const session = this.sessions.get(name)
     const endpoint = session === undefined ? undefined : this.endpoints.get(session)
     return session === undefined || endpoint === undefined ? undefined : { endpoint, exchange: session.exchange }
+  }
+
+  hasTask(name: string): boolean {
+    return this.taskPlaces.has(name)
+  }
+
+  /** A task is asked after here. */
+  enterTask(name: string, place: Place): void {
+    if (this.runtime.siblings === undefined) return
+    if (this.taskPlaces.size >= limits.tasksMax) {
+      const [oldest] = this.taskPlaces.keys()
+      this.taskPlaces.delete(oldest as string)
+    }
+    this.taskPlaces.set(name, place)
   }
 
   /** A request of a session came by this endpoint, which may be that of a newer configuration. */

@@ -17,6 +17,13 @@ const onBehalfOf = ({ client }: Passed, bound: Bound): Bound => {
   return secured.tls === undefined ? bound : { ...bound, secured: { ...secured, tls: { ...secured.tls, client } } }
 }
 
+/** Where the way that led here is in a plan; undefined: there it leads elsewhere, or by other rules. */
+const listenerIn = (plan: Plan, { listener, original, plan: before, request, route }: Exchange) => {
+  if (before === plan || listener === undefined) return before === plan ? listener : undefined
+  const now = plan.listeners.get(listener.ir.key)
+  return original === undefined && route !== undefined && now?.wayOf(request) === route ? now : undefined
+}
+
 /** Answers what another worker handed over. Rules of an older configuration are not applied: then it is not known here. */
 export const servePassed = (
   state: McpState,
@@ -28,9 +35,9 @@ export const servePassed = (
     return Effect.succeed(errorReply(404, undefined, -32001, "Session not found"))
   }
   const place = state.placeOf(passed.belongs)
-  if (place === undefined || place.endpoint.key !== passed.backend || place.exchange.plan !== plan) {
-    return Effect.succeed(undefined)
-  }
+  if (place === undefined || place.endpoint.key !== passed.backend) return Effect.succeed(undefined)
+  const listener = listenerIn(plan, place.exchange)
+  if (listener === undefined) return Effect.succeed(undefined)
   const request = new Request(
     passed.method,
     passed.scheme,
@@ -51,7 +58,7 @@ export const servePassed = (
     undefined,
     undefined,
   )
-  exchange.listener = place.exchange.listener
+  exchange.listener = listener
   exchange.route = place.exchange.route
   exchange.match = place.exchange.match
   exchange.identity = passed.identity

@@ -9,7 +9,18 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { makeDirectory, Standalone, until } from "../standalone.ts"
-import { answerOf, begin, type Json, legacy, post, readReply, type Said, type Scripted, scripted } from "./harness.ts"
+import {
+  answerOf,
+  ask,
+  begin,
+  type Json,
+  legacy,
+  post,
+  readReply,
+  type Said,
+  type Scripted,
+  scripted,
+} from "./harness.ts"
 import { freePort } from "../../freePort.ts"
 
 const faults = fileURLToPath(new URL("../workerFaults.ts", import.meta.url))
@@ -136,6 +147,7 @@ const strict = async (): Promise<Scripted & { readonly told: Array<Json>; readon
 
 /** Each connection may be another worker's. */
 const apart = { connection: "close" }
+const tasked = { elicitation: { form: {} }, extensions: { "io.modelcontextprotocol/tasks": {} } }
 const elicits = { elicitation: { form: {} } }
 
 const textOf = (said: Said): string =>
@@ -280,6 +292,55 @@ const checkTasks = async ({ client, native }: Scene, { atOnce, given, long }: Be
   expect(answerOf(await client.request("tasks/list", { cursor: "x" })).error).toMatchObject({ code: -32_602 })
 }
 
+/** What a client without a session may do with a task, each time over whatever connection. */
+const modern = (url: string) => {
+  const asked = async (method: string, params: Json): Promise<Json> => {
+    const said = answerOf(await ask(url, method, params, { capabilities: tasked, headers: apart }))
+    return said.result ?? (said.error as Json)
+  }
+  return {
+    begin: async (name: string): Promise<string> => String((await asked("tools/call", { name }))["taskId"]),
+    asked,
+  }
+}
+
+/** A question of a task is seen and answered, and its answer arrives; a task that goes on is given up. */
+const checkModernTasks = async (url: string, { doubts, long }: { readonly doubts: string; readonly long: string }) => {
+  const { asked } = modern(url)
+  let questions: Json = {}
+  for (;;) {
+    const task = await asked("tasks/get", { taskId: doubts })
+    expect(task["taskId"]).toBe(doubts)
+    questions = (task["inputRequests"] as Json | undefined) ?? {}
+    if (Object.keys(questions).length > 0) break
+  }
+  // Whoever asks again sees the same question, and not a second one.
+  for (let i = 0; i < 4; i++) {
+    const again = await asked("tasks/get", { taskId: doubts })
+    expect(Object.keys(again["inputRequests"] as Json)).toEqual(Object.keys(questions))
+  }
+  const inputResponses = Object.fromEntries(
+    Object.keys(questions).map((key) => [key, { action: "accept", content: { yes: doubts } }]),
+  )
+  expect(await asked("tasks/update", { taskId: doubts, inputResponses })).toEqual({ resultType: "complete" })
+  for (;;) {
+    const task = await asked("tasks/get", { taskId: doubts })
+    if (task["status"] !== "completed") continue
+    expect(JSON.stringify(task["result"])).toContain(doubts)
+    break
+  }
+  expect(await asked("tasks/cancel", { taskId: long })).toEqual({ resultType: "complete" })
+  expect(await asked("tasks/get", { taskId: long })).toMatchObject({ status: "cancelled" })
+}
+
+const beginModern = async (url: string) => {
+  const { begin: one } = modern(url)
+  return { doubts: await one("doubts"), long: await one("long") }
+}
+
+const several = <A>(count: number, make: () => Promise<A>): Promise<ReadonlyArray<A>> =>
+  Promise.all(Array.from({ length: count }, make))
+
 const scene = async (url: string, server: Scene["server"]): Promise<Scene> => {
   const client = await begin(url, { headers: apart, capabilities: elicits })
   const native = textOf(await client.request("tools/call", { name: "plain" })).slice("plain in ".length)
@@ -298,16 +359,21 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     const stranger = await begin(url, { headers: apart })
     await Promise.all(scenes.map((one) => checkSession(one, 2)))
     await Promise.all(scenes.map((one, i) => checkTasks(one, tasks[i] as Begun)))
+    const modernTasks = await several(4, () => beginModern(url))
+    await Promise.all(modernTasks.map((one) => checkModernTasks(url, one)))
     // Whoever proved nothing shares nothing with others who did not either.
     expect(await listed(stranger)).toEqual({})
 
     const second = await Promise.all(scenes.map(({ client }) => beginTasks(client)))
+    const secondModern = await several(4, () => beginModern(url))
     first.kill("SIGUSR2")
     await first.says("worker 1 ended; another takes its place")
     await Promise.all(scenes.map((one) => checkSession(one, 2)))
     await Promise.all(scenes.map((one, i) => checkTasks(one, second[i] as Begun)))
+    await Promise.all(secondModern.map((one) => checkModernTasks(url, one)))
 
     const third = await Promise.all(scenes.map(({ client }) => beginTasks(client)))
+    const thirdModern = await several(4, () => beginModern(url))
     const ended = await begin(url, { headers: apart })
     expect(await ended.end()).toBe(200)
     first.kill("SIGKILL")
@@ -315,6 +381,7 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     await started(file, 2)
     await Promise.all(scenes.map((one) => checkSession(one, 2)))
     await Promise.all(scenes.map((one, i) => checkTasks(one, third[i] as Begun)))
+    await Promise.all(thirdModern.map((one) => checkModernTasks(url, one)))
     // What was over stays over.
     expect((await ended.request("ping")).status).toBe(404)
   })
@@ -334,9 +401,11 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     await started(b.file, 1)
     const here = await scene(a.url, server)
     const begun = await beginTasks(here.client)
+    const begunModern = await beginModern(a.url)
     const there: Scene = { ...here, url: b.url, client: elsewhere(here.client, b.url) }
     await checkSession(there, 1)
     await checkTasks(there, begun)
+    await checkModernTasks(b.url, begunModern)
     const more = await beginTasks(there.client)
     await checkTasks(here, more)
     expect(await here.client.end()).toBe(200)

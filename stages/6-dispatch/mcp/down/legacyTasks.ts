@@ -104,7 +104,7 @@ export const serveTask = (
                 return Effect.succeed(result(inOldWords(Fields.parse(outcome.result) ?? Fields.empty).toJson()))
               }
               // What its server does not know any more is listed no longer.
-              const isGone = codeOf(outcome.error) === codes.invalidParams
+              const isGone = codeOf(outcome.error) === codes.invalidParams && federation.showsTask(taskId, caller)
               return Effect.as(isGone ? tasks.forget(owner, taskId) : Effect.void, outcome)
             },
           ),

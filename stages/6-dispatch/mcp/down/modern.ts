@@ -18,6 +18,9 @@ import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { Call, CallEvents, Caller, Encoded, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
+import { taskWorker } from "../federation/Names.ts"
+import { fromHome } from "../homes.ts"
+import { lasting } from "../lasting.ts"
 import { passOn } from "../passOn.ts"
 import { principalOf } from "./callers.ts"
 import { type Channel, HttpDelivery, plainChannel } from "./Delivery.ts"
@@ -231,8 +234,12 @@ const sorted = (value: unknown): unknown => {
   )
 }
 
+const ofTasks: ReadonlySet<string> = new Set(["tasks/get", "tasks/update", "tasks/cancel"])
+
 const call = (request: ModernRequest): Effect.Effect<Reply> => {
   const { endpoint, method, params } = request
+  const name = ofTasks.has(method) && request.mayPass ? params?.string("taskId") : undefined
+  if (name !== undefined && endpoint.state.runtime.siblings !== undefined) return aboutTask(request, name)
   const state = params?.string("requestState")
   if (state !== undefined && methods.get(method)?.asks === true) {
     const opened = endpoint.state.runtime.sealer.open(state, purpose)
@@ -243,6 +250,27 @@ const call = (request: ModernRequest): Effect.Effect<Reply> => {
     }
   }
   return started(request)
+}
+
+/** The questions of a task wait with one worker: that it was begun by, or whichever took it up since. */
+const aboutTask = (request: ModernRequest, name: string): Effect.Effect<Reply> => {
+  const { caller, endpoint, id, method, whole } = request
+  const { state } = endpoint
+  const here = Effect.suspend(() => call({ ...request, mayPass: false }))
+  const owner = taskWorker(name, state.runtime.sealer)
+  if (owner === undefined || owner === state.runtime.worker || state.hasTask(name)) return here
+  const { exchange } = caller
+  const body = JsonRpc.encodeRequest(id, method, whole)
+  const pass = (worker: string): Effect.Effect<Reply | undefined> =>
+    passOn(endpoint, worker, exchange, exchange.request, body, { _tag: "Task", name })
+  const found = Effect.flatMap(pass(owner), (reply) =>
+    reply === undefined ? fromHome(state, "task", name, pass) : Effect.succeed(reply),
+  )
+  return Effect.flatMap(found, (reply) => {
+    if (reply !== undefined) return Effect.succeed(reply)
+    state.enterTask(name, { endpoint, exchange: lasting(exchange) })
+    return here
+  })
 }
 
 /** Ties what comes of a call to the reply of one request. */
@@ -279,6 +307,11 @@ const deliver = (request: ModernRequest, delivery: HttpDelivery, ended: Ended, i
         return delivery.finish(JsonRpc.encodeError(id, error), statusOf(error))
       }
       const result = outcome.era === "legacy" ? resultToModern(method, outcome.result) : outcome.result
+      if (outcome.isTied === true) {
+        const begun = Fields.parse(result)?.string("taskId")
+        const { endpoint } = request
+        if (begun !== undefined) endpoint.state.enterTask(begun, { endpoint, exchange: lasting(caller.exchange) })
+      }
       const encoded = outcome.encoded === undefined ? undefined : bodyOf(id, outcome.encoded)
       return delivery.finish(JsonRpc.encodeResult(id, result), 200, [], encoded)
     }

@@ -11,6 +11,7 @@ import { declaresTasks, declaringTasks } from "../../../../protocols/mcp/tasks.t
 import type { Exchange } from "../../../Exchange.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import type { Answer, Ask, Call, Caller, Discovery, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import { taskSession } from "../target/LegacyTasks.ts"
 import { withResult } from "../target/withResult.ts"
 import type { Judge, Kind } from "./Access.ts"
 import { Directory, type Owned } from "./Directory.ts"
@@ -253,7 +254,10 @@ export class Federation {
         const id = task?.string("taskId")
         if (task === undefined || id === undefined) return Effect.succeed(outcome)
         if (!takes) return this.follow(member, able, id, task)
-        const sealed = task.with("taskId", JSON.stringify(this.names.taskFor(member, id, caller)))
+        const sealed = task.with(
+          "taskId",
+          JSON.stringify(this.names.taskFor(member, id, caller, outcome.isTied === true)),
+        )
         return Effect.succeed<Outcome>(withResult(outcome, sealed.toJson()))
       }
       // A client of that generation is told what it would need; an older one has no way to have it.
@@ -356,10 +360,12 @@ export class Federation {
     return this.settings.access.isOpenTo(exchange) || this.judge(exchange).permits("task", member.name, id, undefined)
   }
 
-  /** Whether the caller may know of a task: it is its own, of a server that is still here, and no rule hides it. */
+  /** Whether the caller may ask after a task: its server is here, and so is its session; and no rule hides it. */
   showsTask(sealed: string, caller: Caller): boolean {
     const task = this.names.taskOf(sealed, caller)
-    return task !== undefined && this.isOpen(task, caller)
+    if (task === undefined || !this.isOpen(task, caller)) return false
+    const { held, session } = task
+    return session === undefined || held !== undefined || session === taskSession(caller)
   }
 
   private task(call: Call, sealed: string | undefined): Effect.Effect<Outcome, TargetFailure> {

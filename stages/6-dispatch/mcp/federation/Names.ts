@@ -43,13 +43,20 @@ export interface Task {
 
 type SealedTask =
   | readonly [target: string, id: string, principal: string]
-  | readonly [target: string, id: string, principal: string, session: string, held: Json]
+  | readonly [target: string, id: string, principal: string, session: string, held: Json | null, worker?: string]
+
+/** The worker that a task was begun by, where that matters; undefined: it does not, or it is none of ours. */
+export const taskWorker = (sealed: string, sealer: Pick<Sealer, "open">): string | undefined => {
+  const opened = sealed.length > limits.sealedCharsMax ? undefined : sealer.open(sealed, taskPurpose)
+  return opened === undefined ? undefined : (JSON.parse(opened) as SealedTask)[5]
+}
 
 export class Names {
   /** Names as they are: there is one target, and nobody wanted prefixes. */
   readonly isPlain: boolean
   readonly hasPrefixes: boolean
   readonly byName: ReadonlyMap<string, Member>
+  private readonly worker: string
   private readonly sealer: Sealer
   private readonly sole: Member | undefined
 
@@ -59,6 +66,7 @@ export class Names {
     this.isPlain = members.length === 1 && !this.hasPrefixes
     this.sole = this.isPlain ? members[0] : undefined
     this.sealer = runtime.sealer
+    this.worker = runtime.worker
   }
 
   /** The target whose names are nobody else's. */
@@ -81,11 +89,10 @@ export class Names {
   }
 
   /** A task under a name that says whose it is, and is good for nobody but who began it. */
-  taskFor(member: Member, id: string, caller: Caller): string {
-    const session = taskSession(caller)
-    const held = member.target.held(session)
+  taskFor(member: Member, id: string, caller: Caller, isTied: boolean): string {
     const own = [member.name, id, caller.principal] as const
-    const sealed: SealedTask = held === undefined ? own : [...own, session, held]
+    const session = taskSession(caller)
+    const sealed: SealedTask = isTied ? [...own, session, member.target.held(session) ?? null, this.worker] : own
     return this.sealer.seal(JSON.stringify(sealed), taskPurpose)
   }
 
@@ -95,6 +102,6 @@ export class Names {
     if (opened === undefined) return undefined
     const [target, id, owner, session, held] = JSON.parse(opened) as SealedTask
     const member = owner === principal ? this.byName.get(target) : undefined
-    return member === undefined ? undefined : { member, id, session, held }
+    return member === undefined ? undefined : { member, id, session, held: held ?? undefined }
   }
 }

@@ -42,16 +42,19 @@ class Job {
   outcome: Outcome | undefined = undefined
   isFetching = false
   readonly questions = new Map<string, { readonly ask: Ask; readonly resume: (answer: Answer) => void }>()
+  private readonly mark: string
   private lastKey = 0
   private readonly waiting = new Set<() => void>()
 
-  constructor(caller: Caller) {
+  /** `mark` tells the questions of one that was begun elsewhere from those that were asked there. */
+  constructor(caller: Caller, mark = "") {
     this.caller = caller
+    this.mark = mark
   }
 
   readonly ask = (ask: Ask): Effect.Effect<Answer> =>
     Effect.callback((resume) => {
-      const key = `ask-${++this.lastKey}`
+      const key = `ask-${this.mark}${++this.lastKey}`
       this.questions.set(key, { ask, resume: (answer) => resume(Effect.succeed(answer)) })
       this.wake()
       return Effect.sync(() => {
@@ -173,14 +176,15 @@ export class LegacyTasks implements McpTarget {
         this.jobs.delete(oldest as string)
       }
       this.jobs.set(id, new Job(caller))
-      return { _tag: "Result", result: taskToModern(task).with("resultType", '"task"').toJson(), era: "modern" }
+      const result = taskToModern(task).with("resultType", '"task"').toJson()
+      return { _tag: "Result", result, era: "modern", isTied: true }
     })
   }
 
   private jobOf(caller: Caller, id: string): Job {
     const known = this.jobs.get(id)
     // Begun elsewhere, or before this gateway was.
-    return known ?? new Job(inSession(caller))
+    return known ?? new Job(inSession(caller), `${this.runtime.sealer.secret().slice(0, 8)}-`)
   }
 
   private asking(job: Job, call: Call, method: string, id: string): Call {

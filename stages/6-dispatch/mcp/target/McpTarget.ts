@@ -93,6 +93,8 @@ export type Outcome =
       readonly encoded?: Encoded | undefined
       /** It lists next to nothing, because the caller has to connect an account first. */
       readonly consent?: Consent | undefined
+      /** It began a task that is known only in the session that began it, and to whoever waits for its questions. */
+      readonly isTied?: boolean | undefined
     }
   | { readonly _tag: "Error"; readonly error: Json; readonly era: Era }
 

@@ -6,6 +6,12 @@ type Given = Extract<Outcome, { readonly _tag: "Result" }>
 
 export const withResult = (given: Given, result: Json): Given => {
   if (result === given.result) return given
-  const { consent, era } = given
-  return { _tag: "Result", era, result, ...(consent === undefined ? {} : { consent }) }
+  const { consent, era, isTied } = given
+  return {
+    _tag: "Result",
+    era,
+    result,
+    ...(consent === undefined ? {} : { consent }),
+    ...(isTied === undefined ? {} : { isTied }),
+  }
 }
