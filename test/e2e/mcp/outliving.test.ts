@@ -33,7 +33,7 @@ afterAll(() => fs.rmSync(root, { recursive: true, force: true }))
 
 /** A server of 2025-11-25 that knows tasks and subscriptions only in the session that has them, as strict ones do. */
 const strict = async (): Promise<Scripted & { readonly told: Array<Json>; readonly levels: Array<unknown> }> => {
-  const tasks = new Map<string, { readonly session: string; status: string }>()
+  const tasks = new Map<string, { readonly session: string; status: string; isAsking?: boolean }>()
   const waiting = new Map<string, (answer: Json) => void>()
   const told: Array<Json> = []
   let questions = 0
@@ -125,7 +125,13 @@ const strict = async (): Promise<Scripted & { readonly told: Array<Json>; readon
               task.status = "cancelled"
               return result(shown(taskId))
             }
-            if (task.status === "input_required") return asking((answer) => JSON.stringify(answer), related)
+            if (task.status === "input_required") {
+              // Whoever waits first is asked; others wait for the end, unless that one goes away.
+              if (task.isAsking) return turn.stream()
+              task.isAsking = true
+              turn.response.on("close", () => (task.isAsking = false))
+              return asking((answer) => JSON.stringify(answer), related)
+            }
             task.status = "completed"
             return result({ ...content(`${taskId} is done`), ...related })
           }
@@ -178,6 +184,14 @@ const started = async (file: string, workers: number): Promise<Standalone> => {
   })
   await one.serving()
   return one
+}
+
+const met = ({ error }: Standalone, who: string): number => error.split(`accepted by ${who}\n`).length
+
+/** Connections come to both threads by now. */
+const bothServe = async (one: Standalone, url: string): Promise<void> => {
+  const before = met(one, "a worker")
+  while (met(one, "a worker") === before) await post(url, {}, apart)
 }
 
 /** Answers a question that came on the stream of a call, over whatever connection. */
@@ -354,11 +368,13 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     const server = await strict()
     const { file, url } = await fileFor("workers", server, `sqlite://${path.join(root, "workers.db")}`)
     const first = await started(file, 2)
+    await bothServe(first, url)
     const scenes = await Promise.all(Array.from({ length: 4 }, () => scene(url, server)))
     const tasks = await Promise.all(scenes.map(({ client }) => beginTasks(client)))
     const stranger = await begin(url, { headers: apart })
     await Promise.all(scenes.map((one) => checkSession(one, 2)))
     await Promise.all(scenes.map((one, i) => checkTasks(one, tasks[i] as Begun)))
+    expect(Math.min(met(first, "a worker"), met(first, "the main thread"))).toBeGreaterThan(20)
     const modernTasks = await several(4, () => beginModern(url))
     await Promise.all(modernTasks.map((one) => checkModernTasks(url, one)))
     // Whoever proved nothing shares nothing with others who did not either.
@@ -368,6 +384,7 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     const secondModern = await several(4, () => beginModern(url))
     first.kill("SIGUSR2")
     await first.says("worker 1 ended; another takes its place")
+    await bothServe(first, url)
     await Promise.all(scenes.map((one) => checkSession(one, 2)))
     await Promise.all(scenes.map((one, i) => checkTasks(one, second[i] as Begun)))
     await Promise.all(secondModern.map((one) => checkModernTasks(url, one)))
@@ -378,7 +395,7 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     expect(await ended.end()).toBe(200)
     first.kill("SIGKILL")
     await first.ended
-    await started(file, 2)
+    await bothServe(await started(file, 2), url)
     await Promise.all(scenes.map((one) => checkSession(one, 2)))
     await Promise.all(scenes.map((one, i) => checkTasks(one, third[i] as Begun)))
     await Promise.all(thirdModern.map((one) => checkModernTasks(url, one)))
