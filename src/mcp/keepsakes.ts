@@ -112,6 +112,7 @@ export const make = (store: Effect.Effect<Store, StoreFailure>, bounds: Bounds =
           (row) => text(row, "sealed"),
         ),
       ),
+    clear: (owner) => using((open) => Effect.asVoid(open.run(sql`DELETE FROM mcp_keepsake WHERE owner = ${owner}`))),
     remove: (id) => using((open) => Effect.asVoid(open.run(sql`DELETE FROM mcp_keepsake WHERE id = ${id}`))),
   }
 }

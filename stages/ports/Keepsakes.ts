@@ -60,6 +60,8 @@ export interface Keepsakes {
   /** What was begun first comes first. */
   readonly list: (owner: string, nowMillis: number) => Effect.Effect<ReadonlyArray<string>, KeepsakesFailure>
   readonly remove: (id: string) => Effect.Effect<void, KeepsakesFailure>
+  /** All that is an owner's. */
+  readonly clear: (owner: string) => Effect.Effect<void, KeepsakesFailure>
 }
 
 interface Held {
@@ -137,5 +139,9 @@ export const inMemory = (bounds: Bounds = memoryBounds): Keepsakes => {
         }),
       ),
     remove: (id) => Effect.sync(() => drop(id)),
+    clear: (owner) =>
+      Effect.sync(() => {
+        for (const id of Array.from(byOwner.get(owner) ?? [])) drop(id)
+      }),
   }
 }

@@ -91,6 +91,10 @@ describe.each(Object.entries(kinds))("keepsakes in %s", (_, make) => {
     expect(await run(keepsakes.list(owner, 5))).toEqual(["first, again", "second"])
     await run(keepsakes.remove(a.id))
     expect(await run(keepsakes.list(owner, 5))).toEqual(["second"])
+    await run(keepsakes.clear("nobody"))
+    expect(await run(keepsakes.list(owner, 5))).toEqual(["second"])
+    await run(keepsakes.clear(owner))
+    expect(await run(keepsakes.list(owner, 5))).toEqual([])
   })
 
   it("are claimed by one of those who try, at first, after a change, and after their time", async () => {

@@ -124,6 +124,15 @@ export class Kept {
       )
     })
 
+  readonly clear = (place: Omit<Place, "name">): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const owner = this.ownerOf(place)
+      return Effect.andThen(
+        Effect.ignore(this.astray.clear(owner)),
+        this.trying(this.keepsakes.clear(owner), () => Effect.void),
+      )
+    })
+
   /** Said once, however long it lasts. */
   private trying<A>(effect: Effect.Effect<A, KeepsakesFailure>, otherwise: () => Effect.Effect<A>): Effect.Effect<A> {
     return Effect.matchEffect(

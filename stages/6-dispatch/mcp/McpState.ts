@@ -1,4 +1,5 @@
 /** What of MCP outlives a plan: targets with their sessions and caches, the sessions of clients, calls that wait for answers. */
+import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type { Exchange } from "../../Exchange.ts"
 import { inMemory } from "../../ports/Keepsakes.ts"
@@ -8,9 +9,11 @@ import { mcpTargets } from "../../../ir/backend/mcpTargets.ts"
 import type { Snapshot } from "../../../ir/Snapshot.ts"
 import type { DownSession } from "./down/DownSession.ts"
 import type { ParkedCall } from "./down/ParkedCall.ts"
+import { leaveTasks } from "./down/legacyTasks.ts"
 import { keepFacts, listenFor, release } from "./down/sessions.ts"
 import type { Neighbours } from "../lock/ServerLock.ts"
 import { Member } from "./federation/Member.ts"
+import { Ended } from "./Ended.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
 import type { McpRuntime } from "./McpRuntime.ts"
@@ -38,9 +41,6 @@ interface Known {
   readonly described: Described
   readonly member: Member
 }
-
-/** At least so many sessions that are over are remembered, so that nobody brings them back by their name; at most twice. */
-const endedMax = 50_000
 
 /** Everybody who proved nothing is one principal, which has room for many. */
 const sessionsMaxOf = (principal: string): number =>
@@ -71,9 +71,7 @@ export class McpState {
   private readonly watchers = new Map<string, Set<() => void>>()
   /** Ends streams that only wait. */
   private readonly ending = new Set<() => void>()
-  /** Those that ended last, and those before them: the oldest are forgotten together. */
-  private ended = new Set<string>()
-  private endedBefore: ReadonlySet<string> = new Set()
+  private readonly ended = new Ended()
   private described: ReadonlyMap<string, ReadonlyArray<Described>> = new Map()
   private sweeping: (() => void) | undefined = undefined
 
@@ -171,7 +169,7 @@ export class McpState {
   }
 
   /** Whether a session of that name was here and has ended. */
-  readonly hasEnded = (uid: string): boolean => this.ended.has(uid) || this.endedBefore.has(uid)
+  readonly hasEnded = (uid: string): boolean => this.ended.has(uid)
 
   /** The session is over: its calls are given up, and targets are told. */
   leave(session: DownSession): void {
@@ -182,13 +180,9 @@ export class McpState {
     const left = (this.byPrincipal.get(session.principal) ?? 1) - 1
     if (left > 0) this.byPrincipal.set(session.principal, left)
     else this.byPrincipal.delete(session.principal)
-    if (this.ended.size >= endedMax) {
-      this.endedBefore = this.ended
-      this.ended = new Set()
-    }
     this.ended.add(session.identity.uid)
     session.close()
-    this.runtime.run(release(endpoint, session))
+    this.runtime.run(Effect.andThen(leaveTasks(endpoint, session), release(endpoint, session)))
   }
 
   private sweepSoon(idleMillis: number): void {

@@ -68,6 +68,11 @@ export class TaskIndex {
     return this.kept.list<Begun>(placeOf(owner))
   }
 
+  /** Whom a session was all there was of is gone with it, and nobody else can ask. */
+  leave(owner: Owner): Effect.Effect<void> {
+    return owner.principal === "anonymous" ? this.kept.clear(placeOf(owner)) : Effect.void
+  }
+
   forget(owner: Owner, id: string): Effect.Effect<void> {
     return this.kept.remove({ ...placeOf(owner), name: id })
   }

@@ -127,6 +127,8 @@ export class DownSession {
   /** Requests that the client has given up. */
   readonly cancelled = new Set<Json>()
   usedMillis: number
+  /** Some of its calls became tasks. */
+  hasTasks = false
   isOver = false
   /** The exchange that came last: whose plan what happens in the background goes by. */
   exchange: Exchange

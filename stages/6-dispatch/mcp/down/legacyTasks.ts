@@ -41,6 +41,10 @@ const inOldWords = (task: Fields): Fields =>
     ? taskToLegacy(task.with("status", '"failed"'))
     : taskToLegacy(task)
 
+/** The session is over. */
+export const leaveTasks = (endpoint: McpEndpoint, session: DownSession): Effect.Effect<void> =>
+  session.hasTasks ? endpoint.state.tasks.leave(ownerOf(endpoint, session)) : Effect.void
+
 const ownerOf = (endpoint: McpEndpoint, { identity: { principal, uid } }: DownSession): Owner => ({
   key: endpoint.key,
   principal,
@@ -53,6 +57,7 @@ export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Out
   const { runtime, tasks } = endpoint.state
   const fields = Fields.parse(outcome.result) ?? Fields.empty
   const owner = ownerOf(endpoint, session)
+  session.hasTasks = true
   const begun = (task: Fields): Outcome => result(Fields.of({ task: task.toJson() }).toJson())
   if (fields.string("resultType") === "task") {
     const task = taskToLegacy(fields)

@@ -42,6 +42,7 @@ it("is remembered here while it cannot be kept where it belongs, which is said o
     find: () => failure,
     list: () => failure,
     remove: () => failure,
+    clear: () => failure,
   }
   const kept = keptIn(broken)
   Effect.runSync(kept.put(place, "one", 2_000))
