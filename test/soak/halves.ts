@@ -12,6 +12,8 @@ export const twoHalves = async (
   cycles: number,
   keptBytesMax: number,
   some: (count: number) => Promise<void>,
+  /** Connections that are kept for a while come and go; what is kept for each cycle would be thousands. */
+  descriptorsMore = 2,
 ): Promise<void> => {
   const half = Math.ceil(cycles / 2)
   await some(Math.min(half, 1_000))
@@ -23,7 +25,7 @@ export const twoHalves = async (
   const kept = (after.heldBytes - middle.heldBytes) / half
   console.log(JSON.stringify({ name, cycles, before, middle, after, keptBytesPerCycle: Math.round(kept * 10) / 10 }))
   expect(after.children).toBeLessThanOrEqual(before.children)
-  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2)
+  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + descriptorsMore)
   expect(after.heldBytes - middle.heldBytes).toBeLessThan(NOISE_BYTES + keptBytesMax * half)
   expect(after.residentBytes - middle.residentBytes).toBeLessThan(RESIDENT_BYTES_MAX)
 }
