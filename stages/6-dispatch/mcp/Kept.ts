@@ -7,8 +7,8 @@ import { inMemory, type KeepsakeKind, type Keepsakes, type KeepsakesFailure } fr
 import type { Sealer } from "../../ports/Sealer.ts"
 import type { Clock } from "../../ports/Timer.ts"
 
-/** How long somebody may wait for what is kept. */
-const KEPT_MILLIS_MAX = 2_000
+/** How long somebody may wait for what is kept: whoever asks first may wait for its tables. */
+const KEPT_MILLIS_MAX = 10_000
 
 export interface KeptParts {
   readonly clock: Clock

@@ -4,10 +4,18 @@
  */
 import { PGlite } from "@electric-sql/pglite"
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
+import * as Keepsakes from "../../../src/mcp/keepsakes.ts"
+import * as Storage from "../../../src/store/Storage.ts"
 import { makeDirectory, Standalone, until } from "../standalone.ts"
 import {
   answerOf,
@@ -15,11 +23,14 @@ import {
   begin,
   type Json,
   legacy,
+  type McpGateway,
+  mcpGateway,
   post,
   readReply,
   type Said,
   type Scripted,
   scripted,
+  targetsOf,
 } from "./harness.ts"
 import { freePort } from "../../freePort.ts"
 
@@ -412,10 +423,19 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
       await database.close()
     })
     const server = await strict()
-    const place = `postgres://postgres:postgres@${postgres.getServerConn()}/postgres`
-    const [a, b] = [await fileFor("a", server, place), await fileFor("b", server, place)]
-    await started(a.file, 1)
-    await started(b.file, 1)
+    const url = Redacted.make(`postgres://postgres:postgres@${postgres.getServerConn()}/postgres`)
+    const sealingKey = new Uint8Array(32).fill(5)
+    const gateway = async (): Promise<McpGateway> => {
+      const scope = Effect.runSync(Scope.make())
+      open.push(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+      const layer = Storage.layer({ _tag: "Postgres", url, connectionsMax: 1 })
+      const context = await Effect.runPromise(Layer.buildWithScope(layer, scope))
+      const keepsakes = Keepsakes.make(Context.get(context, Storage.Storage).of(Keepsakes.component))
+      const one = await mcpGateway(targetsOf({ one: server }), { options: { keepsakes, sealingKey } })
+      open.push(() => one.close())
+      return one
+    }
+    const [a, b] = [await gateway(), await gateway()]
     const here = await scene(a.url, server)
     const begun = await beginTasks(here.client)
     const begunModern = await beginModern(a.url)
@@ -423,11 +443,9 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     await checkSession(there, 1)
     await checkTasks(there, begun)
     await checkModernTasks(b.url, begunModern)
-    const more = await beginTasks(there.client)
-    await checkTasks(here, more)
+    await checkTasks(here, await beginTasks(there.client))
     expect(await here.client.end()).toBe(200)
-    const third = await fileFor("c", server, place)
-    await started(third.file, 1)
+    const third = await gateway()
     expect((await elsewhere(here.client, third.url).request("ping")).status).toBe(404)
   })
 })
