@@ -434,6 +434,37 @@ describe("request bodies", () => {
 describe("clients that leave", () => {
   const forever = () => httpUpstream(() => {})
 
+  const stalled = () =>
+    httpUpstream((_request, response) => {
+      response.setHeader("content-length", 100)
+      response.write("begun")
+    })
+
+  it("behind what they sent ahead end the upstream request before long", { timeout: 30_000 }, async () => {
+    const upgrade = "connection: upgrade\r\nupgrade: x\r\n"
+    const another = "GET /b HTTP/1.1\r\nhost: x\r\n\r\n"
+    const leave = async (serve: typeof forever, fields: string, behind: string): Promise<void> => {
+      const upstream = ends(await serve())
+      const gateway = ends(await startGateway(plain(upstream.port)))
+      const client = await connect(gateway.port)
+      client.write(`GET / HTTP/1.1\r\nhost: x\r\n${fields}\r\n${behind}`)
+      await until("the upstream request", () => upstream.requests.length === 1)
+      if (serve === stalled) await client.take("begun")
+      client.close()
+      await until("the upstream request to end", () => upstream.aborted.length === 1, 20_000)
+      await until("everything ended", () => gateway.gateway.open().connections === 0)
+      expect(gateway.told.exchanges).toHaveLength(1)
+      expect(upstream.requests).toHaveLength(1)
+    }
+    // For a tunnel that does not come, or was declined; ahead of a reply that does not come, or stands still.
+    await Promise.all([
+      leave(forever, upgrade, "early words"),
+      leave(stalled, upgrade, "early words"),
+      leave(forever, "", another),
+      leave(stalled, "", another),
+    ])
+  })
+
   it("by a reset end the upstream request at once", async () => {
     const upstream = ends(await forever())
     const gateway = ends(await startGateway(plain(upstream.port)))

@@ -136,6 +136,7 @@ export class ClientCall implements Incoming, Sink {
       })
     }
     return Effect.callback<Delivered>((resume) => {
+      this.connection.declined(this)
       if (this.closed) {
         discard(reply.body)
         return resume(Effect.succeed(gone))

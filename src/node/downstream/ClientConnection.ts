@@ -10,7 +10,7 @@ import { type RequestHead, unreadable, type Unreadable } from "../../../protocol
 import { flowFailure } from "../../../stages/Body.ts"
 import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
-import { leave, listen, type Owner, stopReading } from "../http1/listening.ts"
+import { leave, listen, type Owner, readAgain, stopReading } from "../http1/listening.ts"
 import { queuedOf } from "../queued.ts"
 import type { NodeSocket } from "../socket.ts"
 import { ClientCall } from "./ClientCall.ts"
@@ -23,6 +23,9 @@ export const LINGER_MILLIS = 1_000
 
 /** How long a client that is not read from, or has closed its own half, may be left without a byte. */
 export const HALF_CLOSED_SILENCE_MILLIS = 5_000
+
+/** How much a client may send ahead of the reply it waits for before its end is no longer looked for behind that. */
+const PEEKED_BYTES_MAX = 262_144
 
 /** When an interim reply is repeated to a client that has closed its own half. */
 const PROBE_MILLIS = 100
@@ -194,6 +197,14 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     this.start(call)
   }
 
+  /** The tunnel was declined by an ordinary reply: what was sent for it is thrown away, and with it the end is seen. */
+  declined(call: ClientCall): void {
+    if (this.tunnel !== call || this.closing) return
+    this.tunnel = undefined
+    this.socket.off("readable", lookForEnd)
+    readAgain(this.socket)
+  }
+
   /** The connection stops being HTTP. */
   handOver(): NodeSocket {
     const { socket } = this
@@ -331,7 +342,8 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     if (this.closing) return
     const { current } = this
     if (current === undefined) this.lookAfterPause(nowMillis)
-    else if (current !== this.tunnel) this.lookAfterCall(current, nowMillis)
+    else if (current === this.tunnel) this.lookAfterTunnel(current, nowMillis)
+    else this.lookAfterCall(current, nowMillis)
   }
 
   private lookAfterPause(nowMillis: number): void {
@@ -383,6 +395,25 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
       if (!current.answered) this.probe()
       else if (this.halfClosed) socket.destroy()
+      else this.peek()
+    }
+  }
+
+  /** The end of a client that sent ahead lies behind what it sent: a little more of that is looked at. */
+  private peek(): void {
+    const { ahead } = this
+    if (ahead !== undefined && ahead.byteLength < PEEKED_BYTES_MAX) this.socket.resume()
+  }
+
+  /** Where bytes wait for a tunnel nobody sees the end behind them; writing finds out whether the client is still there. */
+  private lookAfterTunnel(tunnel: ClientCall, nowMillis: number): void {
+    const { socket } = this
+    if (this.watched !== tunnel || socket.readableLength === 0) {
+      this.watched = tunnel
+      this.silentMillis = nowMillis
+    } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
+      this.silentMillis = nowMillis
+      this.probe()
     }
   }
 }

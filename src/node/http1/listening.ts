@@ -57,3 +57,9 @@ export const leave = (socket: Socket): void => {
   socket.off("drain", drain)
   socket.off("close", close)
 }
+
+/** After `stopReading`: what arrives is told again. */
+export const readAgain = (socket: Socket): void => {
+  socket.on("data", data)
+  socket.resume()
+}
