@@ -1,5 +1,6 @@
 import * as http from "node:http"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import type { TrafficPolicy } from "../../ir/Policy.ts"
 import {
   connect,
   type HttpUpstream,
@@ -10,6 +11,7 @@ import {
   type Started,
   startGateway,
   until,
+  snapshotOf,
 } from "./harness.ts"
 import { HALF_CLOSED_SILENCE_MILLIS } from "../../src/node/downstream/ClientConnection.ts"
 
@@ -429,6 +431,31 @@ describe("request bodies", () => {
     expect(sent).toBeLessThan(size / 2)
     client.close()
   })
+})
+
+it("a body that came whole before it was wanted leaves a connection that goes on, whatever its size", async () => {
+  const upstream = ends(await httpUpstream())
+  const delay: TrafficPolicy = { _tag: "Delay", duration: { _tag: "Fixed", millis: 100 } }
+  const gateway = ends(
+    await startGateway(
+      snapshotOf({ binds: [{ listeners: [{ routes: [{ to: upstream.port, policies: [delay] }] }] }] }),
+    ),
+  )
+  await Promise.all(
+    [1, 65_000, 65_536, 66_000, 70_000, 100_000, 131_072, 140_000, 200_000, 1_000_000].map(async (size) => {
+      for (const frame of [`content-length: ${size}`, "transfer-encoding: chunked"]) {
+        const body = "y".repeat(size)
+        const isChunked = frame.endsWith("chunked")
+        const client = await connect(gateway.port)
+        client.write(`POST / HTTP/1.1\r\nhost: x\r\n${frame}\r\n\r\n`)
+        client.write(isChunked ? `${size.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body)
+        expect([size, frame, (await client.answer()).status]).toEqual([size, frame, 200])
+        client.write(get("/next"))
+        expect([size, frame, (await client.answer()).status]).toEqual([size, frame, 200])
+        client.close()
+      }
+    }),
+  )
 })
 
 describe("clients that leave", () => {

@@ -145,6 +145,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       if (this.reader.stopped) break
     }
     this.reading = false
+    if (this.current === undefined && !this.closing) this.goOn()
   }
 
   private start(call: ClientCall): void {
@@ -239,6 +240,8 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       this.socket.resume()
       this.read(ahead)
     } else if (this.halfClosed) this.closeSoon(false)
+    // A body that came whole before anybody wanted it held the connection back.
+    else this.goOn()
   }
 
   /** Nothing that arrived can be answered but with this. */
