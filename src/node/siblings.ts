@@ -126,12 +126,12 @@ class PortFlow implements Flow, Source {
   }
 }
 
-const ask = (thread: number, handover: Omit<Handover, "port">): Effect.Effect<Reply | undefined> =>
+const ask = (thread: number, handover: Omit<Handover, "port">): Effect.Effect<Reply | "Gone" | undefined> =>
   Effect.callback((resume) => {
     const { port1, port2 } = new MessageChannel()
     let flow: PortFlow | undefined
     let isSettled = false
-    const settle = (reply: Reply | undefined): void => {
+    const settle = (reply: Reply | "Gone" | undefined): void => {
       if (isSettled) return
       isSettled = true
       resume(Effect.succeed(reply))
@@ -149,11 +149,11 @@ const ask = (thread: number, handover: Omit<Handover, "port">): Effect.Effect<Re
     })
     port1.on("close", () => {
       flow?.take({ _tag: "Fail", failure: flowFailure("gone", "the worker that answered is gone") })
-      settle(undefined)
+      settle("Gone")
     })
     postMessageToThread(thread, { ...handover, port: port2 }, [port2], handoverMillis).catch(() => {
       port1.close()
-      settle(undefined)
+      settle("Gone")
     })
     return Effect.sync(() => {
       if (isSettled) return
@@ -235,7 +235,7 @@ export const siblings = (process: string, run: (effect: Effect.Effect<unknown>) 
     pass: (worker, passed) => {
       const thread = threadOf(worker)
       return thread === undefined
-        ? Effect.succeed(undefined)
+        ? Effect.succeed("Gone")
         : ask(thread, { sluice: "passed", process, passed: { ...passed, identity: plain(passed.identity) } })
     },
     receive: (serve) => {

@@ -30,8 +30,8 @@ export interface Siblings {
   readonly gateway: string
   /** Whether that is the name of another worker that may be there. */
   readonly isOther: (worker: string) => boolean
-  /** Undefined: that worker is gone, or does not know what is meant. */
-  readonly pass: (worker: string, passed: Passed) => Effect.Effect<Reply | undefined>
+  /** Undefined: that worker does not know what is meant. */
+  readonly pass: (worker: string, passed: Passed) => Effect.Effect<Reply | "Gone" | undefined>
   /** Takes what others pass on; undefined: it is not known here. */
   readonly receive: (answer: (passed: Passed) => Effect.Effect<Reply | undefined>) => void
 }

@@ -13,8 +13,9 @@ interface Home {
 
 /** How long it is remembered; whoever comes later settles it anew. */
 const homeMillis = 30 * 24 * 3_600_000
-/** Whoever takes something up may not have got that far. */
+/** Whoever takes something up may not have got that far: it is asked again, so often. */
 const againMillis = 50
+const timesMax = 40
 const roundsMax = 4
 
 /** The answer of the worker that has taken it up; undefined: it is ours now. */
@@ -22,7 +23,7 @@ export const fromHome = (
   { isShared, kept, runtime: { clock, siblings } }: McpState,
   kind: KeepsakeKind,
   owner: string,
-  pass: (worker: string) => Effect.Effect<Reply | undefined>,
+  pass: (worker: string) => Effect.Effect<Reply | "Gone" | undefined>,
 ): Effect.Effect<Reply | undefined> => {
   if (siblings === undefined || !isShared) return Effect.succeed(undefined)
   const place = { kind, owner, name: `home ${siblings.gateway}` }
@@ -36,13 +37,17 @@ export const fromHome = (
       const { worker } = found.value
       if (worker === siblings.self) return Effect.succeed(undefined)
       if (!siblings.isOther(worker)) return claim
-      return Effect.flatMap(pass(worker), (reply) =>
-        reply !== undefined
-          ? Effect.succeed(reply)
-          : Effect.flatMap(Effect.delay(pass(worker), againMillis), (second) =>
-              second === undefined ? claim : Effect.succeed(second),
-            ),
-      )
+      return Effect.flatMap(patiently(pass(worker)), (reply) => (reply === undefined ? claim : Effect.succeed(reply)))
     })
   return settle(0)
 }
+
+/** Undefined: whoever it was is gone, or has forgotten it. */
+const patiently = (passing: Effect.Effect<Reply | "Gone" | undefined>, times = 0): Effect.Effect<Reply | undefined> =>
+  Effect.flatMap(passing, (reply) => {
+    if (reply !== undefined || times >= timesMax) return Effect.succeed(reply === "Gone" ? undefined : reply)
+    return Effect.delay(
+      Effect.suspend(() => patiently(passing, times + 1)),
+      againMillis,
+    )
+  })

@@ -22,7 +22,7 @@ import { rebindingProblem } from "./down/rebinding.ts"
 import { accepted, errorReply, textReply } from "./down/replies.ts"
 import { adopt } from "./hopInMeta.ts"
 import { fromHome } from "./homes.ts"
-import { passOn } from "./passOn.ts"
+import { passTo } from "./passOn.ts"
 import * as Sessions from "./down/sessions.ts"
 import { limits } from "./limits.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
@@ -75,10 +75,10 @@ const elsewhere = (
     })
   }
   return withText(request, (text, bytes) => {
-    const pass = (to: string): Effect.Effect<Reply | undefined> =>
-      passOn(endpoint, to, exchange, request, text, { _tag: "Session", name })
+    const pass = (to: string): Effect.Effect<Reply | "Gone" | undefined> =>
+      passTo(endpoint, to, exchange, request, text, { _tag: "Session", name })
     return Effect.flatMap(pass(absent.worker), (reply): Effect.Effect<Reply, Refusal> => {
-      if (reply !== undefined) return Effect.succeed(reply)
+      if (reply !== undefined && reply !== "Gone") return Effect.succeed(reply)
       return Effect.flatMap(facts, (found): Effect.Effect<Reply, Refusal> => {
         const isLost = isForeign || found.isOver
         const home =

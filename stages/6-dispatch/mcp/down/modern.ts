@@ -21,7 +21,7 @@ import { silent } from "../target/silent.ts"
 import { taskWorker } from "../federation/Names.ts"
 import { fromHome } from "../homes.ts"
 import { lasting } from "../lasting.ts"
-import { passOn } from "../passOn.ts"
+import { passOn, passTo } from "../passOn.ts"
 import { principalOf } from "./callers.ts"
 import { type Channel, HttpDelivery, plainChannel } from "./Delivery.ts"
 import { formsOf } from "./forms.ts"
@@ -261,10 +261,10 @@ const aboutTask = (request: ModernRequest, name: string): Effect.Effect<Reply> =
   if (owner === undefined || owner === state.runtime.worker || state.hasTask(name)) return here
   const { exchange } = caller
   const body = JsonRpc.encodeRequest(id, method, whole)
-  const pass = (worker: string): Effect.Effect<Reply | undefined> =>
-    passOn(endpoint, worker, exchange, exchange.request, body, { _tag: "Task", name })
+  const pass = (worker: string): Effect.Effect<Reply | "Gone" | undefined> =>
+    passTo(endpoint, worker, exchange, exchange.request, body, { _tag: "Task", name })
   const found = Effect.flatMap(pass(owner), (reply) =>
-    reply === undefined ? fromHome(state, "task", name, pass) : Effect.succeed(reply),
+    reply === undefined || reply === "Gone" ? fromHome(state, "task", name, pass) : Effect.succeed(reply),
   )
   return Effect.flatMap(found, (reply) => {
     if (reply !== undefined) return Effect.succeed(reply)
