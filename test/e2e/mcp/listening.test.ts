@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest"
 import { sleep, until } from "../harness.ts"
 import {
+  ask,
   begin,
   type Json,
   legacy,
@@ -100,10 +101,23 @@ describe("many who listen", () => {
 
   it("are acknowledged although a server without sessions never acknowledges anything", async () => {
     const { gateway, server } = await behind(
-      modern((turn) => (turn.message.method === "subscriptions/listen" ? undefined : turn.result({}))),
+      modern((turn) => (turn.message.method === "subscriptions/listen" ? undefined : turn.result({})), {
+        tools: { listChanged: true },
+        resources: { subscribe: true },
+      }),
     )
-    const stream = await listen(gateway.url, { toolsListChanged: true })
+    await ask(gateway.url, "server/discover")
+    const stream = await listen(gateway.url, {
+      toolsListChanged: true,
+      promptsListChanged: true,
+      resourceSubscriptions: ["a://1"],
+    })
     await acknowledged(stream)
+    // What it said that it would tell, it may yet.
+    expect((stream.events[0]?.data?.["params"] as Json)["notifications"]).toEqual({
+      toolsListChanged: true,
+      resourceSubscriptions: ["a://1"],
+    })
     expect(server.calls("subscriptions/listen")).toHaveLength(1)
     stream.close()
   })

@@ -90,7 +90,9 @@ export const listenAll = (
         disarm?.()
         const all = [...honoured.values()]
         const uris = shares.flatMap(({ member, uris: known }) =>
-          (honoured.get(member)?.updates ?? []).flatMap((uri) => known.get(uri) ?? []),
+          (honoured.get(member)?.updates ?? (promisesUpdates(member, caller) ? [...known.keys()] : [])).flatMap(
+            (uri) => known.get(uri) ?? [],
+          ),
         )
         const late = shares.filter(({ member }) => !honoured.has(member))
         // Of several targets the gateway itself sees the changes; who is late will be heard of.
@@ -170,6 +172,10 @@ export const listenAll = (
       )
     }),
   )
+
+/** The same for single resources. */
+const promisesUpdates = (member: Member, caller: Caller): boolean =>
+  Fields.parse(member.introduced(caller)?.capabilities)?.object("resources")?.get("subscribe") === "true"
 
 /** Whether a target that has not been heard yet said that it would tell. */
 const promises = (member: Member, caller: Caller, what: What): boolean =>
