@@ -184,6 +184,7 @@ export const obligations: ReadonlyArray<Obligation> = [
         "has a name that tells nothing and cannot be made up",
       ),
       ...e2e("probing", "whose stream of the first revision leads to another place is not followed there"),
+      ["test/stages/6-dispatch/mcp/target/sseChannel.test.ts", "%s is nowhere of ours"],
       ...e2e("cells", "does not hand the client's own credentials to a server"),
       ...e2e("interaction", "is not answered by a state that was used, was changed, or belongs to another request"),
       [

@@ -114,10 +114,10 @@ describe("many who listen", () => {
     })
     await acknowledged(stream)
     // What it said that it would tell, it may yet.
-    expect((stream.events[0]?.data?.["params"] as Json)["notifications"]).toEqual({
-      toolsListChanged: true,
-      resourceSubscriptions: ["a://1"],
+    expect(stream.events[0]?.data).toMatchObject({
+      params: { notifications: { toolsListChanged: true, resourceSubscriptions: ["a://1"] } },
     })
+    expect(JSON.stringify(stream.events[0]?.data)).not.toContain("promptsListChanged")
     expect(server.calls("subscriptions/listen")).toHaveLength(1)
     stream.close()
   })

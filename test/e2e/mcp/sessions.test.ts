@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http"
+import { request, type ServerResponse } from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
 import { sleep, until } from "../harness.ts"
 import {
@@ -248,6 +248,22 @@ describe("what may not come in", () => {
       }).then(({ status }) => status)
     expect(await from("http://evil.example")).toBe(403)
     expect(await from("http://localhost:1234")).toBe(400)
+    // A page of another place that a name was made to lead here sends no other origin, but that name.
+    const to = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const headers = { host, "content-type": "application/json" }
+        const asked = request({ host: "127.0.0.1", port: gateway.port, path: "/mcp", method: "POST", headers })
+        asked.on("response", (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        })
+        asked.on("error", reject)
+        asked.end(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" }))
+      })
+    for (const host of ["evil.example", "evil.example:80", "localhost.evil.example", "10.0.0.1"]) {
+      expect(await to(host), host).toBe(403)
+    }
+    for (const host of ["localhost", "LOCALHOST:1", "127.0.0.1:99", "[::1]:5"]) expect(await to(host), host).toBe(400)
   })
 
   it("is a tool that the caller may not use: it is not listed, and does not exist", async () => {
