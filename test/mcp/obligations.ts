@@ -203,6 +203,7 @@ export const obligations: ReadonlyArray<Obligation> = [
         "is answered by a server of the extension, at the end",
         "is told of no tasks where there are none, and answered all the same",
         "has tasks at a server %s",
+        "is told that a task has failed whose tool has, at a server for which it has ended",
         "is answered at once by a server without tasks",
         "has tasks at a server of 2025-11-25 where the tool has to be one, with the end inside",
         "has tasks at a server of its own kind, by names that are good for nobody else",

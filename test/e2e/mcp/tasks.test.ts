@@ -290,6 +290,14 @@ describe("a client of 2025-11-25", () => {
     expect(answerOf(await client.request("tasks/cancel", { taskId })).error).toMatchObject({ code: -32_602 })
   })
 
+  it("is told that a task has failed whose tool has, at a server for which it has ended", async () => {
+    const client = await begin(url("old"))
+    const { taskId } = taskIn(await withTask(client, "fails", {}))
+    const end = answerOf(await client.request("tasks/result", { taskId })).result
+    expect(end).toMatchObject({ isError: true, content: [{ text: "it failed" }] })
+    expect(answerOf(await client.request("tasks/get", { taskId })).result).toMatchObject({ taskId, status: "failed" })
+  })
+
   it("gives up a task of the extension", async () => {
     const client = await begin(url("extension"))
     const { taskId } = taskIn(await withTask(client, "slow_compute", { seconds: 60 }))
