@@ -414,6 +414,31 @@ describe.runIf(process.platform === "linux")("sessions and tasks", { timeout: 18
     expect((await ended.request("ping")).status).toBe(404)
   })
 
+  it("stay where they are while the configuration changes around them, and nothing of them is there twice", async () => {
+    const server = await strict()
+    const { file, url } = await fileFor("reload", server, `sqlite:${path.join(root, "reload.db")}`)
+    const one = await started(file, 2)
+    await until(() => one.error.includes("thread began"))
+    await bothServe(one, url)
+    const client = await begin(url, { headers: apart, capabilities: elicits })
+    const native = textOf(await client.request("tools/call", { name: "plain" })).replace("plain in ", "")
+    await client.request("resources/subscribe", { uri: "note://kept" })
+    const scene = { client, native, server, url }
+    const [tasks, modernTasks] = [await beginTasks(client), await beginModern(url)]
+    const begun = server.calls("initialize").length
+    const before = JSON.parse(fs.readFileSync(file, "utf8")) as Json
+    for (const round of [1, 2]) {
+      const routes = [{ policies: { directResponse: { status: 200, body: `round ${round}` } } }]
+      const binds = [{ port: await freePort(), listeners: [{ routes }] }]
+      fs.writeFileSync(file, JSON.stringify({ ...before, binds }))
+      await until(() => one.out.split("configuration reloaded").length > round)
+      await checkSession(scene, 3)
+    }
+    await checkTasks(scene, tasks)
+    await checkModernTasks(url, modernTasks)
+    expect(server.calls("initialize").length).toBe(begun)
+  })
+
   it("go on at another gateway with the same key and the same Postgres", async () => {
     const database = await PGlite.create()
     const postgres = new PGLiteSocketServer({ db: database, port: 0, host: "127.0.0.1", maxConnections: 16 })
