@@ -12,6 +12,7 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       project("unit", ["test/**/*.test.ts"], {
+        testTimeout: 30_000,
         exclude: ["test/e2e/**", "test/simulation/**", "test/conformance/**", "test/soak/**"],
       }),
       project("property", ["property-tests/**/*.prop.ts"], { testTimeout: 60_000 }),

@@ -274,13 +274,15 @@ export const factsOf = (state: McpState, { identity: { uid } }: Sealed): Effect.
 
 /** Written down before the client hears that it was done. */
 export const keepFacts = (state: McpState, session: DownSession, isOver = false): Effect.Effect<void> =>
-  state.isShared && session.channel === undefined && session.name !== ""
-    ? state.kept.put(
-        placeOf(session.identity.uid),
-        { level: session.level, subscribed: isOver ? [] : [...session.subscribed], isOver } satisfies Facts,
-        state.runtime.clock.wallMillis() + sessionMillisMax,
-      )
-    : Effect.void
+  Effect.suspend(() =>
+    state.isShared && session.channel === undefined && session.name !== ""
+      ? state.kept.put(
+          placeOf(session.identity.uid),
+          { level: session.level, subscribed: isOver ? [] : [...session.subscribed], isOver } satisfies Facts,
+          state.runtime.clock.wallMillis() + sessionMillisMax,
+        )
+      : Effect.void,
+  )
 
 /** Lets go of what targets hold for a session. */
 export const release = (endpoint: McpEndpoint, session: DownSession): Effect.Effect<void> =>
