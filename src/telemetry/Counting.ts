@@ -56,6 +56,9 @@ export interface BackendSeries {
   readonly name: string | undefined
   /** By method, status and reason in one number, so that finding one makes no text. */
   readonly byOutcome: Map<number | string, HttpSeries>
+  /** What was found last, and by what: of most places most exchanges end alike. */
+  latestKey: number | string
+  latest: HttpSeries | undefined
   processing: { readonly request: Histogram; readonly response: Histogram; readonly overhead: Histogram } | undefined
 }
 
@@ -97,14 +100,18 @@ export class Counting {
 
   exchange(exchange: Exchange, ending: Ending, place: PlaceFacts, status: number, reason: string): void {
     const { trail } = exchange
-    const backend = place.backends.get(trail.backend) ?? this.backendOf(place, trail.backend)
+    const latest = place.latest
+    const backend =
+      latest !== undefined && latest.name === trail.backend ? latest : this.backendAt(place, trail.backend)
     const method = methods.get(exchange.request.method) ?? otherMethod
     const protocol = protocolOf(exchange)
     const number = ((numberOf(reason) * 16 + method) * 8 + (protocolNumbers[protocol] ?? 0)) * 1024 + status
     const more = this.observed?.labels?.(exchange, ending) ?? noLabels
     const key = more.length === 0 ? number : `${number} ${JSON.stringify(more)}`
     const series =
-      backend.byOutcome.get(key) ?? this.seriesOf(place, backend, key, { protocol, method, status, reason, more })
+      backend.latest !== undefined && backend.latestKey === key
+        ? backend.latest
+        : this.seriesAt(place, backend, key, { protocol, method, status, reason, more })
     series.requests.value++
     series.duration.observe(toSeconds(ending.endedMillis - exchange.startedMillis))
     const bytes = ending.delivered?.bytes ?? 0
@@ -189,9 +196,20 @@ export class Counting {
     return series
   }
 
-  private backendOf(place: PlaceFacts, name: string | undefined): BackendSeries {
-    const series: BackendSeries = { name, byOutcome: new Map(), processing: undefined }
-    place.backends.set(name, series)
+  private backendAt(place: PlaceFacts, name: string | undefined): BackendSeries {
+    let series = place.backends.get(name)
+    if (series === undefined) {
+      series = { name, byOutcome: new Map(), latestKey: 0, latest: undefined, processing: undefined }
+      place.backends.set(name, series)
+    }
+    place.latest = series
+    return series
+  }
+
+  private seriesAt(place: PlaceFacts, backend: BackendSeries, key: number | string, outcome: Outcome): HttpSeries {
+    const series = backend.byOutcome.get(key) ?? this.seriesOf(place, backend, key, outcome)
+    backend.latestKey = key
+    backend.latest = series
     return series
   }
 

@@ -17,6 +17,8 @@ export interface PlaceFacts {
   readonly text: string
   readonly fields: number
   readonly backends: Map<string | undefined, BackendSeries>
+  /** Where the last exchange went: of most places all go to one. */
+  latest: BackendSeries | undefined
   /** By operation, provider and models. */
   readonly models: Map<string, ModelSeries>
 }
@@ -122,6 +124,7 @@ export class Places {
       text: this.writer.place(named, fields),
       fields,
       backends: new Map(),
+      latest: undefined,
       models: new Map(),
     }
   }
