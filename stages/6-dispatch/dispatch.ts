@@ -63,16 +63,17 @@ export const dispatch = (ports: DispatchPorts, policyPorts: PolicyPorts, where: 
     return refusing({ _tag: "FilterFailed", detail: "Ai cannot be applied to this route" })
   }
   const make = (backend: Resolved): Target => makeTarget(ports, policyPorts, backend, policies)
-  const targets = backends.map(({ backend, weight }) => ({ weight, value: make(backend) }))
-  const choose = chooser(targets, ports.clock.random)
+  const choose = chooser(
+    backends.map(({ backend, weight }) => ({ weight, value: make(backend) })),
+    ports.clock.random,
+  )
   if (choose === undefined) return refusing({ _tag: "NoValidBackends" })
-  const only = targets.length === 1 ? targets[0]?.value : undefined
   const attempt = attempts(policies.Retry, policyPorts)
   const copy = mirrors.length === 0 ? undefined : copier(ports, mirrors, make)
   return (exchange) => {
     const last = lastHop(exchange.request)
     if (last !== undefined) return last
-    const target = only ?? choose()
+    const target = choose()
     exchange.trail.backend = target.name
     exchange.trail.backendType = target.type
     exchange.inquiry?.note({ stage: "dispatch", decision: target.name })

@@ -19,8 +19,8 @@ const onBehalfOf = ({ client }: Passed, bound: Bound): Bound => {
 
 /** Where the way that led here is in a plan; undefined: there it leads elsewhere, or by other rules. */
 const listenerIn = (plan: Plan, { listener, original, plan: before, request, route }: Exchange) => {
-  if (before === plan || listener === undefined) return before === plan ? listener : undefined
-  const now = plan.listeners.get(listener.ir.key)
+  if (before === plan) return listener
+  const now = listener === undefined ? undefined : plan.listeners.get(listener.ir.key)
   return original === undefined && route !== undefined && now?.wayOf(request) === route ? now : undefined
 }
 
