@@ -29,6 +29,8 @@ export interface CompiledRoute {
   /** The routes that led here, outermost first, this one last. */
   readonly chain: ReadonlyArray<Route>
   readonly serve: Service<Routed>
+  /** At hand for whoever counts exchanges, who would have to look for it otherwise; it is nobody else's. */
+  place?: unknown
 }
 
 export interface CompiledTcpRoute {

@@ -13,7 +13,7 @@ import type { Metrics } from "./metrics.ts"
 import type { Observed } from "./observed.ts"
 import { ModelSeries } from "./ModelSeries.ts"
 import type { PlaceFacts } from "./places.ts"
-import type { Counter, Histogram } from "./Registry.ts"
+import type { Cells, Histogram } from "./Registry.ts"
 import { mcpCall, protocolOf } from "./spoken.ts"
 
 /** Methods that have a label of their own; any other would let clients make series at will. */
@@ -41,25 +41,29 @@ export type Labels = ReadonlyArray<string | undefined>
 
 const noLabels: Labels = []
 
-/** Series of one backend that are found again without asking the registry. */
+/** Series of one backend at a place that are found again without asking the registry. */
 const outcomesMax = 1_024
 
-/** What exchanges with the same labels are counted by. */
-interface HttpSeries {
-  readonly requests: Counter
-  readonly duration: Histogram
-  bytes: Counter | undefined
-  retries: Counter | undefined
-}
+/** What exchanges with the same labels are counted by: where the numbers of each are. */
+export class HttpSeries {
+  readonly backend: string | undefined
+  /** Method, status and reason in one number, so that finding one makes no text. */
+  readonly key: number | string
+  readonly requests: number
+  readonly duration: number
+  bytes: number | undefined = undefined
+  retries: number | undefined = undefined
+  /** Of the gateway's own part in it; absent until a backend was called. */
+  request: number | undefined = undefined
+  response = 0
+  overhead = 0
 
-export interface BackendSeries {
-  readonly name: string | undefined
-  /** By method, status and reason in one number, so that finding one makes no text. */
-  readonly byOutcome: Map<number | string, HttpSeries>
-  /** What was found last, and by what: of most places most exchanges end alike. */
-  latestKey: number | string
-  latest: HttpSeries | undefined
-  processing: { readonly request: Histogram; readonly response: Histogram; readonly overhead: Histogram } | undefined
+  constructor(backend: string | undefined, key: number | string, requests: number, duration: number) {
+    this.backend = backend
+    this.key = key
+    this.requests = requests
+    this.duration = duration
+  }
 }
 
 const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1)
@@ -69,10 +73,12 @@ export class Counting {
   /** Calls of upstreams, by purpose and subtype. */
   private readonly calls = new Map<string, Histogram>()
   private readonly primaryHttp: Histogram
+  private readonly cells: Cells
   observed: Observed | undefined
 
   constructor(metrics: Metrics) {
     this.metrics = metrics
+    this.cells = metrics.registry.cells
     this.primaryHttp = this.callsOf("Primary", "Http")
   }
 
@@ -100,28 +106,31 @@ export class Counting {
 
   exchange(exchange: Exchange, ending: Ending, place: PlaceFacts, status: number, reason: string): void {
     const { trail } = exchange
-    const latest = place.latest
-    const backend =
-      latest !== undefined && latest.name === trail.backend ? latest : this.backendAt(place, trail.backend)
     const method = methods.get(exchange.request.method) ?? otherMethod
     const protocol = protocolOf(exchange)
     const number = ((numberOf(reason) * 16 + method) * 8 + (protocolNumbers[protocol] ?? 0)) * 1024 + status
     const more = this.observed?.labels?.(exchange, ending) ?? noLabels
     const key = more.length === 0 ? number : `${number} ${JSON.stringify(more)}`
+    const { latest } = place
     const series =
-      backend.latest !== undefined && backend.latestKey === key
-        ? backend.latest
-        : this.seriesAt(place, backend, key, { protocol, method, status, reason, more })
-    series.requests.value++
-    series.duration.observe(toSeconds(ending.endedMillis - exchange.startedMillis))
+      latest !== undefined && latest.key === key && latest.backend === trail.backend
+        ? latest
+        : this.seriesAt(place, key, { backend: trail.backend, protocol, method, status, reason, more })
+    const { requestDuration } = this.metrics
+    this.add(series.requests, 1)
+    requestDuration.scale.observe(series.duration, toSeconds(ending.endedMillis - exchange.startedMillis))
     const bytes = ending.delivered?.bytes ?? 0
-    if (bytes > 0)
-      (series.bytes ??= this.bytesOf(place, backend, { protocol, method, status, reason, more })).value += bytes
+    if (bytes > 0) {
+      series.bytes ??= this.metrics.responseBytes.with(
+        ...httpLabels(place, { backend: trail.backend, protocol, method, status, reason, more }),
+      ).at
+      this.add(series.bytes, bytes)
+    }
     if (trail.attempts > 1) {
       series.retries ??= this.metrics.retries.with(
-        ...httpLabels(place, backend, { protocol, method, status, reason, more }),
-      )
-      series.retries.value += trail.attempts - 1
+        ...httpLabels(place, { backend: trail.backend, protocol, method, status, reason, more }),
+      ).at
+      this.add(series.retries, trail.attempts - 1)
     }
     if (exchange.notes?.mcp !== undefined) this.tool(exchange.notes.mcp, place, more)
     const judged = exchange.notes?.a2a?.guarded
@@ -129,19 +138,25 @@ export class Counting {
     // A model's last words may come after those of the exchange.
     exchange.notes?.llm?.watch((account) => this.model(account, place, more))
     if (trail.upstreamStartMillis === 0) return
-    const processing =
-      more.length === 0
-        ? (backend.processing ??= this.processingOf(place, backend, more))
-        : this.processingOf(place, backend, more)
-    processing.request.observe(toSeconds(trail.upstreamStartMillis - exchange.startedMillis))
+    const { overhead, requestProcessing, responseProcessing } = this.metrics
+    if (series.request === undefined) this.process(series, [trail.backend, ...place.labels, ...more])
+    requestProcessing.scale.observe(
+      series.request as number,
+      toSeconds(trail.upstreamStartMillis - exchange.startedMillis),
+    )
     const answeredMillis = trail.upstreamHeadMillis
     const calls = protocol === "http" ? this.primaryHttp : this.callsOf("Primary", subtypes[protocol] ?? "Http")
     calls.observe(toSeconds((answeredMillis === 0 ? ending.endedMillis : answeredMillis) - trail.upstreamStartMillis))
     if (answeredMillis !== 0 && trail.replyMillis !== 0) {
-      processing.response.observe(toSeconds(trail.replyMillis - answeredMillis))
+      responseProcessing.scale.observe(series.response, toSeconds(trail.replyMillis - answeredMillis))
       const before = trail.upstreamStartMillis - exchange.startedMillis - trail.waitedMillis
-      processing.overhead.observe(toSeconds(before + trail.replyMillis - answeredMillis))
+      overhead.scale.observe(series.overhead, toSeconds(before + trail.replyMillis - answeredMillis))
     }
+  }
+
+  private add(at: number, amount: number): void {
+    const { values } = this.cells
+    values[at] = (values[at] as number) + amount
   }
 
   private tool(notes: Parameters<typeof mcpCall>[0], place: PlaceFacts, more: Labels): void {
@@ -196,57 +211,32 @@ export class Counting {
     return series
   }
 
-  private backendAt(place: PlaceFacts, name: string | undefined): BackendSeries {
-    let series = place.backends.get(name)
+  private seriesAt(place: PlaceFacts, key: number | string, outcome: Outcome): HttpSeries {
+    let known = place.backends.get(outcome.backend)
+    if (known === undefined) place.backends.set(outcome.backend, (known = new Map()))
+    let series = known.get(key)
     if (series === undefined) {
-      series = { name, byOutcome: new Map(), latestKey: 0, latest: undefined, processing: undefined }
-      place.backends.set(name, series)
+      const { requestDuration, requests } = this.metrics
+      const labels = httpLabels(place, outcome)
+      series = new HttpSeries(outcome.backend, key, requests.with(...labels).at, requestDuration.with(...labels).at)
+      // What clients can make at will is bounded by the registry; it is remembered here only as far as it is few.
+      if (known.size < outcomesMax) known.set(key, series)
     }
     place.latest = series
     return series
   }
 
-  private seriesAt(place: PlaceFacts, backend: BackendSeries, key: number | string, outcome: Outcome): HttpSeries {
-    const series = backend.byOutcome.get(key) ?? this.seriesOf(place, backend, key, outcome)
-    backend.latestKey = key
-    backend.latest = series
-    return series
-  }
-
-  private seriesOf(place: PlaceFacts, backend: BackendSeries, key: number | string, outcome: Outcome): HttpSeries {
-    const { metrics } = this
-    const labels = httpLabels(place, backend, outcome)
-    const series: HttpSeries = {
-      requests: metrics.requests.with(...labels),
-      duration: metrics.requestDuration.with(...labels),
-      bytes: undefined,
-      retries: undefined,
-    }
-    // What clients can make at will is bounded by the registry; it is remembered here only as far as it is few.
-    if (backend.byOutcome.size < outcomesMax) backend.byOutcome.set(key, series)
-    return series
-  }
-
-  private bytesOf(place: PlaceFacts, backend: BackendSeries, outcome: Outcome): Counter {
-    return this.metrics.responseBytes.with(...httpLabels(place, backend, outcome))
-  }
-
-  private processingOf(
-    place: PlaceFacts,
-    { name }: BackendSeries,
-    more: Labels,
-  ): NonNullable<BackendSeries["processing"]> {
+  private process(series: HttpSeries, labels: Labels): void {
     const { overhead, requestProcessing, responseProcessing } = this.metrics
-    return {
-      request: requestProcessing.with(name, ...place.labels, ...more),
-      response: responseProcessing.with(name, ...place.labels, ...more),
-      overhead: overhead.with(name, ...place.labels, ...more),
-    }
+    series.request = requestProcessing.with(...labels).at
+    series.response = responseProcessing.with(...labels).at
+    series.overhead = overhead.with(...labels).at
   }
 }
 
-/** What tells one series of a backend from another. */
+/** What tells one series of a place from another. */
 interface Outcome {
+  readonly backend: string | undefined
   readonly protocol: string
   readonly method: number
   readonly status: number
@@ -258,12 +248,8 @@ const subtypes: Readonly<Record<string, Subtype>> = { llm: "Llm", mcp: "Mcp", a2
 
 const protocolNumbers: Readonly<Record<string, number>> = { http: 0, llm: 1, mcp: 2, a2a: 3 }
 
-const httpLabels = (
-  place: PlaceFacts,
-  { name }: BackendSeries,
-  { method, more, protocol, reason, status }: Outcome,
-): Labels => [
-  name,
+const httpLabels = (place: PlaceFacts, { backend, method, more, protocol, reason, status }: Outcome): Labels => [
+  backend,
   protocol,
   methodLabels[method],
   status === 0 ? undefined : String(status),

@@ -2,9 +2,9 @@ import type { Measured } from "../../protocols/otlp/metrics.ts"
 import { Exponential, merge as mergeExponential } from "./Exponential.ts"
 
 /**
- * Metrics of one thread. A series is an object with a number in it: whoever records holds the series itself, so an update
- * is one addition and nothing is looked up or allocated. What is exported is plain data, and data of several threads adds
- * up to that of the process.
+ * Metrics of one thread. A series is a place among the numbers of its registry: whoever records keeps that place, so an
+ * update is one addition and nothing is looked up or allocated. What is exported is plain data, and data of several threads
+ * adds up to that of the process.
  */
 
 export interface Definition {
@@ -19,11 +19,39 @@ export interface Definition {
   readonly across?: "sum" | "max" | "min"
 }
 
+/** The numbers of all series side by side: what is made together lies together, and is fetched from memory together. */
+export class Cells {
+  values = new Float64Array(256)
+  private used = 0
+
+  /** Where the first of so many new ones is. */
+  take(count: number): number {
+    const at = this.used
+    this.used += count
+    if (this.used > this.values.length) {
+      const wider = new Float64Array(Math.max(this.used, 2 * this.values.length))
+      wider.set(this.values)
+      this.values = wider
+    }
+    return at
+  }
+}
+
 export class Counter {
-  value = 0
+  readonly at: number
+  private readonly cells: Cells
+
+  constructor(cells: Cells) {
+    this.cells = cells
+    this.at = cells.take(1)
+  }
+
+  get value(): number {
+    return this.cells.values[this.at] as number
+  }
 
   add(amount: number): void {
-    this.value += amount
+    this.cells.values[this.at] = this.value + amount
   }
 }
 
@@ -35,28 +63,60 @@ export class Gauge {
   }
 }
 
-export class Histogram {
+/** What the histograms of one metric have in common. */
+export class Scale {
+  readonly cells: Cells
   readonly bounds: ReadonlyArray<number>
-  /** Of each bucket alone, the infinite one last. */
-  readonly counts: Array<number>
-  sum = 0
-  /** Beside the fixed buckets, where somebody wants to see it. */
-  readonly exponential: Exponential | undefined
+  /** Beside the fixed buckets, where somebody wants to see them. */
+  private readonly exponentials: Map<number, Exponential> | undefined
 
-  constructor(bounds: ReadonlyArray<number>, isExponential = false) {
+  constructor(cells: Cells, bounds: ReadonlyArray<number>, isExponential: boolean) {
+    this.cells = cells
     this.bounds = bounds
-    this.exponential = isExponential ? new Exponential() : undefined
-    this.counts = bounds.map(() => 0)
-    this.counts.push(0)
+    this.exponentials = isExponential ? new Map() : undefined
+  }
+
+  /** The sum, then each bucket alone, the infinite one last. */
+  take(): number {
+    const at = this.cells.take(this.bounds.length + 2)
+    this.exponentials?.set(at, new Exponential())
+    return at
+  }
+
+  observe(at: number, value: number): void {
+    const { bounds } = this
+    const { values } = this.cells
+    let i = 0
+    while (i < bounds.length && value > (bounds[i] as number)) i++
+    const bucket = at + 1 + i
+    values[bucket] = (values[bucket] as number) + 1
+    values[at] = (values[at] as number) + value
+    this.exponentials?.get(at)?.observe(value)
+  }
+
+  /** What is told of one. */
+  read(at: number): Omit<ExportedSeries, "labels"> {
+    const { values } = this.cells
+    const exponential = this.exponentials?.get(at)
+    return {
+      value: values[at] as number,
+      counts: Array.from(values.subarray(at + 1, at + 2 + this.bounds.length)),
+      ...(exponential === undefined ? {} : { exponential: exponential.export() }),
+    }
+  }
+}
+
+export class Histogram {
+  readonly at: number
+  readonly scale: Scale
+
+  constructor(scale: Scale) {
+    this.scale = scale
+    this.at = scale.take()
   }
 
   observe(value: number): void {
-    const { bounds } = this
-    let i = 0
-    while (i < bounds.length && value > (bounds[i] as number)) i++
-    ;(this.counts[i] as number)++
-    this.sum += value
-    this.exponential?.observe(value)
+    this.scale.observe(this.at, value)
   }
 }
 
@@ -117,14 +177,7 @@ export class Family<S extends Series> {
     return {
       definition: this.definition,
       series: Array.from(this.series.values(), ({ labels, series }) =>
-        series instanceof Histogram
-          ? {
-              labels,
-              value: series.sum,
-              counts: series.counts.slice(),
-              ...(series.exponential === undefined ? {} : { exponential: series.exponential.export() }),
-            }
-          : { labels, value: series.value },
+        series instanceof Histogram ? { labels, ...series.scale.read(series.at) } : { labels, value: series.value },
       ),
     }
   }
@@ -133,6 +186,21 @@ export class Family<S extends Series> {
     const series = this.make()
     this.series.set(keyOf(labels), { labels, series })
     return series
+  }
+}
+
+export class Histograms extends Family<Histogram> {
+  readonly scale: Scale
+
+  constructor(
+    scale: Scale,
+    definition: Definition,
+    removed: boolean,
+    seriesMax: number,
+    overflowed: (metric: string) => void,
+  ) {
+    super(definition, removed, seriesMax, () => new Histogram(scale), overflowed)
+    this.scale = scale
   }
 }
 
@@ -161,12 +229,14 @@ export interface RegistryOptions {
 }
 
 export class Registry {
-  private readonly families: Array<Family<Counter> | Family<Gauge> | Family<Histogram>> = []
+  private readonly families: Array<Family<Counter> | Family<Gauge> | Histograms> = []
   private readonly readers: Array<() => void> = []
   private readonly removedNames: ReadonlyMap<string, string>
   private readonly seriesMax: number
   private readonly prefix: string
   private readonly isExponential: boolean
+  /** Where whoever counts has its places. */
+  readonly cells = new Cells()
   /** Told of every label set that was refused a series of its own. */
   onOverflow: (metric: string) => void = () => {}
 
@@ -178,16 +248,25 @@ export class Registry {
   }
 
   counter(definition: Definition & { readonly kind: "counter" }): Family<Counter> {
-    return this.register(definition, () => new Counter())
+    return this.register(
+      definition,
+      this.familyOf(definition, () => new Counter(this.cells)),
+    )
   }
 
   gauge(definition: Definition & { readonly kind: "gauge" }): Family<Gauge> {
-    return this.register(definition, () => new Gauge())
+    return this.register(
+      definition,
+      this.familyOf(definition, () => new Gauge()),
+    )
   }
 
-  histogram(definition: Definition & { readonly kind: "histogram" }): Family<Histogram> {
-    const bounds = definition.buckets ?? []
-    return this.register(definition, () => new Histogram(bounds, this.isExponential))
+  histogram(definition: Definition & { readonly kind: "histogram" }): Histograms {
+    const scale = new Scale(this.cells, definition.buckets ?? [], this.isExponential)
+    return this.register(
+      definition,
+      new Histograms(scale, definition, this.isRemoved(definition), this.seriesMax, this.overflowed),
+    )
   }
 
   /** Called before every export, to set what is known only by looking. */
@@ -206,13 +285,21 @@ export class Registry {
     return this.families.filter(({ removed }) => !removed).map((family) => family.export())
   }
 
-  private register<S extends Counter | Gauge | Histogram>(definition: Definition, make: () => S): Family<S> {
-    if (this.families.some((family) => family.definition.name === definition.name)) {
-      throw new Error(`the metric ${definition.name} is defined twice`)
+  private readonly overflowed = (metric: string): void => this.onOverflow(metric)
+
+  private isRemoved({ name }: Definition): boolean {
+    return this.removedNames.has(shortest(name, this.prefix))
+  }
+
+  private familyOf<S extends Series>(definition: Definition, make: () => S): Family<S> {
+    return new Family(definition, this.isRemoved(definition), this.seriesMax, make, this.overflowed)
+  }
+
+  private register<F extends Family<Counter> | Family<Gauge> | Histograms>({ name }: Definition, family: F): F {
+    if (this.families.some(({ definition }) => definition.name === name)) {
+      throw new Error(`the metric ${name} is defined twice`)
     }
-    const removed = this.removedNames.has(shortest(definition.name, this.prefix))
-    const family = new Family(definition, removed, this.seriesMax, make, (metric) => this.onOverflow(metric))
-    this.families.push(family as unknown as Family<Counter>)
+    this.families.push(family)
     return family
   }
 }

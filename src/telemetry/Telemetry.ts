@@ -146,7 +146,8 @@ const watchGateway = (metrics: Metrics, gateway: Gateway["Service"]): void => {
     for (const [queue, size] of Object.entries(gateway.queues())) metrics.queueSize.with(queue).set(size)
     synchronized.set(gateway.config().synchronized ? 1 : 0)
     for (const [use, count] of Object.entries(gateway.expressionFailures())) {
-      metrics.expressionFailures.with(use).value = count
+      const counter = metrics.expressionFailures.with(use)
+      counter.add(count - counter.value)
     }
   })
 }

@@ -1,5 +1,5 @@
 /** The metrics of the gateway: their names, labels and buckets in one table, which the reference page is made from. */
-import { type Counter, type Definition, type Family, type Gauge, type Histogram, Registry } from "./Registry.ts"
+import { type Counter, type Definition, type Family, type Gauge, type Histograms, Registry } from "./Registry.ts"
 
 export const prefix = "agentgateway_"
 
@@ -217,21 +217,21 @@ export const definitions = {
 export interface Metrics {
   readonly registry: Registry
   readonly requests: Family<Counter>
-  readonly requestDuration: Family<Histogram>
-  readonly requestProcessing: Family<Histogram>
-  readonly responseProcessing: Family<Histogram>
-  readonly overhead: Family<Histogram>
+  readonly requestDuration: Histograms
+  readonly requestProcessing: Histograms
+  readonly responseProcessing: Histograms
+  readonly overhead: Histograms
   readonly responseBytes: Family<Counter>
   readonly retries: Family<Counter>
   readonly mcpRequests: Family<Counter>
-  readonly mcpTarget: Family<Histogram>
+  readonly mcpTarget: Histograms
   readonly toolLock: Family<Counter>
   readonly mcpConnections: Family<Counter>
-  readonly tokenUsage: Family<Histogram>
+  readonly tokenUsage: Histograms
   readonly tokenCost: Family<Counter>
-  readonly modelDuration: Family<Histogram>
-  readonly firstToken: Family<Histogram>
-  readonly perToken: Family<Histogram>
+  readonly modelDuration: Histograms
+  readonly firstToken: Histograms
+  readonly perToken: Histograms
   readonly costLookups: Family<Counter>
   readonly cachedReplies: Family<Counter>
   readonly guardrailChecks: Family<Counter>
@@ -239,9 +239,9 @@ export interface Metrics {
   readonly downstreamRejected: Family<Counter>
   readonly downstreamReceivedBytes: Family<Counter>
   readonly downstreamSentBytes: Family<Counter>
-  readonly tlsHandshake: Family<Histogram>
-  readonly upstreamConnect: Family<Histogram>
-  readonly upstreamCall: Family<Histogram>
+  readonly tlsHandshake: Histograms
+  readonly upstreamConnect: Histograms
+  readonly upstreamCall: Histograms
   readonly configSynchronized: Family<Gauge>
   readonly connectionsOpen: Family<Gauge>
   readonly exchangesOpen: Family<Gauge>

@@ -6,19 +6,22 @@ import type { RouteName } from "../../ir/Route.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import type { CompiledBind, CompiledListener, CompiledRoute, Live, Plan } from "../../stages/Plan.ts"
 import { everyField, fieldsWithout, type LineWriter, type Place } from "./accessLog.ts"
-import type { BackendSeries } from "./Counting.ts"
+import type { HttpSeries } from "./Counting.ts"
 import type { ModelSeries } from "./ModelSeries.ts"
 import { unknown } from "./Registry.ts"
 
 /** A route, or the lack of one, as everything that ended there has in common. */
 export interface PlaceFacts {
+  /** Whose route it is a place of: a route may be taken under other plans, too. */
+  readonly of: ListenerFacts | undefined
   readonly labels: readonly [bind: string, gateway: string, listener: string, route: string, rule: string]
   readonly named: Place
   readonly text: string
   readonly fields: number
-  readonly backends: Map<string | undefined, BackendSeries>
-  /** Where the last exchange went: of most places all go to one. */
-  latest: BackendSeries | undefined
+  /** By backend, then by how an exchange ended. */
+  readonly backends: Map<string | undefined, Map<number | string, HttpSeries>>
+  /** What the last exchange was counted by: of most places most exchanges end alike. */
+  latest: HttpSeries | undefined
   /** By operation, provider and models. */
   readonly models: Map<string, ModelSeries>
 }
@@ -58,8 +61,13 @@ export class Places {
     const listener = trail.listener ?? (bound.listener === undefined ? undefined : plan.listeners.get(bound.listener))
     if (listener === undefined) return facts.binds.get(bind) ?? this.bindPlace(plan, facts, bind)
     const known = facts.listeners.get(listener) ?? this.listenerFacts(plan, facts, bind, listener)
-    if (trail.route === undefined) return known.none
-    return known.routes.get(trail.route) ?? this.routePlace(known, listener, trail.route)
+    const { route } = trail
+    if (route === undefined) return known.none
+    const latest = route.place as PlaceFacts | undefined
+    if (latest !== undefined && latest.of === known) return latest
+    const place = known.routes.get(route) ?? this.routePlace(known, listener, route)
+    route.place = place
+    return place
   }
 
   private factsOf(plan: Plan): PlanFacts {
@@ -111,14 +119,16 @@ export class Places {
         route: routeOf(name),
       },
       known.none.fields,
+      known,
     )
     known.routes.set(route, place)
     return place
   }
 
-  private place(bind: string, named: Place, fields: number): PlaceFacts {
+  private place(bind: string, named: Place, fields: number, of?: ListenerFacts): PlaceFacts {
     const { gateway = unknown, listener = unknown, route = unknown, rule = unknown } = named
     return {
+      of,
       labels: [bind, gateway, listener, route, rule],
       named,
       text: this.writer.place(named, fields),

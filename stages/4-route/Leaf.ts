@@ -3,6 +3,7 @@ import { routePolicies } from "../../ir/effective.ts"
 import type { Route, WeightedBackend } from "../../ir/Route.ts"
 import { layer } from "../5-policy/layer.ts"
 import { routeSteps } from "../5-policy/steps.ts"
+import { alike } from "../6-dispatch/alike.ts"
 import { type Destinations, destinations, dispatch, sameDestinations } from "../6-dispatch/dispatch.ts"
 import type { CompiledRoute } from "../Plan.ts"
 import type { Setting } from "../Setting.ts"
@@ -44,7 +45,8 @@ export class Leaf {
     setting.compiled(ir)
     this.destinations = found
     this.policies = setting.policies
-    const service = dispatch(setting.dispatch, setting.policies, found)
-    return (this.compiled = { ir, chain, serve: layer(routeSteps(setting.policies, policies), service) })
+    const service = alike(setting.policies, found, () => dispatch(setting.dispatch, setting.policies, found))
+    const serve = layer(routeSteps(setting.policies, policies), service)
+    return (this.compiled = { ir, chain, serve, place: undefined })
   }
 }

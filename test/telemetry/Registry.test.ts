@@ -52,6 +52,24 @@ describe("metrics", () => {
     assert.notStrictEqual(family.with('x","y', ""), family.with("x", 'y",""'))
   })
 
+  it("keep their numbers apart, however many there come to be", () => {
+    const registry = new Registry()
+    const counters = registry.counter(hits)
+    const times = registry.histogram(took)
+    for (let i = 0; i < 1_000; i++) {
+      counters.with(`/${i}`).add(i)
+      const time = times.with(`/${i}`)
+      for (const seconds of [0.05, 0.5, 5]) time.observe(seconds + i)
+    }
+    const [counted, timed] = registry.export()
+    for (const [i, { value }] of (counted?.series ?? []).entries()) assert.equal(value, i)
+    for (const [i, { counts, value }] of (timed?.series ?? []).entries()) {
+      assert.deepEqual(counts, i === 0 ? [1, 1, 1] : [0, 0, 3])
+      assert.closeTo(value, 5.55 + 3 * i, 1e-6)
+    }
+    assert.equal(counted?.series.length, 1_000)
+  })
+
   it("have a bound: what comes after it shares one series, and is counted", () => {
     const metrics = Metrics.make({ version: "1", seriesMax: 3 })
     for (let i = 0; i < 10; i++) metrics.requests.with(`backend${i}`).add(1)
