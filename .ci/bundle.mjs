@@ -116,7 +116,13 @@ const snapshot = async (folder) => {
     plugins: [onDemand],
     logLevel: "silent",
   })
-  await build.write({ file: script, format: "cjs", minify: true, codeSplitting: false, plugins: [inAscii] })
+  const { output } = await build.write({
+    file: script,
+    format: "cjs",
+    minify: true,
+    codeSplitting: false,
+    plugins: [inAscii],
+  })
   await build.close()
   const blob = join(folder, `loadProcess-${process.version}-${process.arch}.blob`)
   const { status, stderr } = spawnSync(process.execPath, ["--snapshot-blob", blob, "--build-snapshot", script], {
@@ -125,17 +131,18 @@ const snapshot = async (folder) => {
   })
   if (status !== 0) throw new Error(`the reader of configuration cannot be written down: ${stderr}`)
   rmSync(script)
+  return output
 }
 
 /** What reads files of its own that lie beside it is taken along as it is. */
 const takenAlong = ["@cedar-policy/cedar-wasm/package.json", "@cedar-policy/cedar-wasm/nodejs"]
 
-/** Where its main file is. */
+/** Which files it was made of. */
 export const bundle = async (folder) => {
   rmSync(folder, { recursive: true, force: true })
   const entries = inputs()
   const build = await rolldown({ input: entries, platform: "node", plugins: [onDemand], logLevel: "silent" })
-  await build.write({
+  const { output } = await build.write({
     dir: join(folder, "code"),
     format: "cjs",
     minify: true,
@@ -155,9 +162,9 @@ export const bundle = async (folder) => {
   for (const name of Object.keys(entries)) {
     writeFileSync(join(folder, `${name}.js`), `"use strict"\nrequire("./load.js").load("${name}.js")\n`)
   }
-  await snapshot(folder)
+  const reader = await snapshot(folder)
   await rehearse(folder)
-  return join(folder, "main.js")
+  return new Set([...output, ...reader].flatMap(({ moduleIds }) => moduleIds ?? []))
 }
 
 if (process.argv[1] === import.meta.filename) await bundle(resolve(process.argv[2] ?? join(root, "dist/server")))

@@ -27,7 +27,7 @@ const idling = (name: string, path: string, start: (lab: Lab) => Promise<Subject
 /** As `npm start` runs it. */
 export const idle = idling("memory-idle", "memory, idle, from source", async (lab) => {
   const { file, port } = await lab.configuration({})
-  const program = [join(import.meta.dirname, "../../src/start.js"), "-f", file]
+  const program = [join(import.meta.dirname, "../../src/start.cjs"), "-f", file]
   // The first start after a change of the sources leaves their code behind in compiled form, as installing does.
   const first = lab.start("first", port, program)
   await lab.answering(first)

@@ -65,7 +65,7 @@ const started = async (
 }
 
 const source = (): ReadonlyArray<string> => {
-  const main = join(root, "src/start.js")
+  const main = join(root, "src/start.cjs")
   return [existsSync(main) ? main : join(root, "bench/gateway.ts")]
 }
 

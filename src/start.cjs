@@ -1,0 +1,36 @@
+/**
+ * What `npm start` runs: the build that was made of these files when they were installed, as long as none of them has
+ * changed since, and the files themselves otherwise. It is no TypeScript, because the cache of compiled code has to be in use
+ * before the first file of TypeScript is met: with everything in the cache, what takes the types out need not be loaded at all.
+ */
+const { readFileSync, statSync } = require("node:fs")
+const { enableCompileCache } = require("node:module")
+const { join } = require("node:path")
+
+const root = join(__dirname, "..")
+const cache = join(root, "node_modules/.cache/sluice")
+const build = join(cache, "build")
+
+const digestOf = (path) => require("node:crypto").hash("sha1", readFileSync(path))
+
+/** A copy of the files has times of its own, so what is not as old as it was is read. */
+const isUnchanged = ([file, { digest, modified, size }]) => {
+  const path = join(root, file)
+  const found = statSync(path)
+  return found.size === size && (found.mtimeMs === modified || digestOf(path) === digest)
+}
+
+const isCurrent = () => {
+  try {
+    const { files, node } = JSON.parse(readFileSync(join(build, "madeOf.json"), "utf8"))
+    return node === process.version && Object.entries(files).every(isUnchanged)
+  } catch {
+    return false
+  }
+}
+
+if (isCurrent()) require(join(build, "main.js"))
+else {
+  enableCompileCache({ directory: cache, portable: true })
+  import("./main.ts")
+}
