@@ -55,6 +55,7 @@ const build = async () => {
 
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   rmSync(join(root, "node_modules/.cache/sluice/build"), { recursive: true, force: true })
-  await rehearse().catch(() => {})
-  await build().catch(() => {})
+  const told = (error) => process.stderr.write(`warm: ${error instanceof Error ? error.message : error}\n`)
+  await rehearse().catch(told)
+  await build().catch(told)
 }

@@ -33,8 +33,10 @@ export const rows: ReadonlyArray<Row> = [
   routes.reload,
   start.startCold,
   start.startWarm,
+  start.startChanged,
   start.startBundled,
   memory.idle,
+  memory.idleChanged,
   memory.idleBundled,
   memory.streams,
 ]

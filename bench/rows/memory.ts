@@ -24,18 +24,27 @@ const idling = (name: string, path: string, start: (lab: Lab) => Promise<Subject
   },
 })
 
-/** As `npm start` runs it. */
-export const idle = idling("memory-idle", "memory, idle, from source", async (lab) => {
+const program = join(import.meta.dirname, "../../src/start.cjs")
+
+/** The first start leaves behind what the next one finds, as installing does. */
+const secondStart = async (lab: Lab, env: Readonly<Record<string, string>>): Promise<Subject> => {
   const { file, port } = await lab.configuration({})
-  const program = [join(import.meta.dirname, "../../src/start.cjs"), "-f", file]
-  // The first start after a change of the sources leaves their code behind in compiled form, as installing does.
-  const first = lab.start("first", port, program)
+  const words = [program, "-f", file]
+  const first = lab.start("first", port, words, { env })
   await lab.answering(first)
   await lab.stop(first)
-  const gateway = lab.start("gateway", port, program)
+  const gateway = lab.start("gateway", port, words, { env })
   await lab.answering(gateway)
   return gateway
-})
+}
+
+export const idle = idling("memory-idle", "memory, idle, from source as installed (`npm start`)", (lab) =>
+  secondStart(lab, {}),
+)
+
+export const idleChanged = idling("memory-changed", "… of sources that were changed", (lab) =>
+  secondStart(lab, { SLUICE_SOURCES: "1" }),
+)
 
 export const idleBundled = idling("memory-bundled", "memory, idle, bundled", async (lab) => {
   const { file, port } = await lab.configuration({})
