@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Begun } from "./begin.ts"
 import { countBuffersAsHeap } from "../node/garbage.ts"
+import { readyToListen } from "../node/listening.ts"
 import { serve } from "../serve.ts"
 
 /** One Ctrl-C may arrive twice: from the terminal, and from the `npm` that the terminal told as well. */
@@ -36,4 +37,6 @@ export const run = (begun: Begun): void => {
         onExit(Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause) ? 1 : Number(process.exitCode ?? 0)),
     },
   )
+  // By now the configuration is waited for.
+  readyToListen()
 }
