@@ -21,8 +21,11 @@ import { Http1Pool } from "./upstream/Http1Pool.ts"
 import { Http2Call } from "./upstream/Http2Call.ts"
 import { Http2Pool, PING_INTERVAL_MILLIS_MIN, PING_TIMEOUT_MILLIS, type PingSettings } from "./upstream/Http2Pool.ts"
 
-type Version = SendOptions["version"]
+type Version = "1.1" | "2"
 type Sent = Effect.Effect<Reply, UpstreamFailure | OtherVersion>
+
+/** How long an upstream that was found to speak HTTP/1.1 only is taken at its word. */
+const HTTP1_MILLIS = 60_000
 
 class NodeEndpoint implements Endpoint {
   readonly spec: EndpointSpec
@@ -32,6 +35,7 @@ class NodeEndpoint implements Endpoint {
   /** Both versions are offered, and the peer chooses. */
   private readonly negotiates: boolean
   private negotiated: Version | undefined
+  private http1UntilMillis = -Infinity
   private http1: Http1Pool | undefined
   private http2: Http2Pool | undefined
   private readonly upgrade: Purpose
@@ -53,17 +57,21 @@ class NodeEndpoint implements Endpoint {
 
   readonly send = (request: Request, options: SendOptions): Effect.Effect<Reply, UpstreamFailure> => {
     // An upgrade exists only in HTTP/1.1.
-    const version = request.upgrade === undefined ? (this.negotiated ?? options.version) : "1.1"
-    const sent = version === "2" ? this.send2(request, options) : this.send1(request, options)
-    if (!this.negotiates) return sent as Effect.Effect<Reply, UpstreamFailure>
-    return Effect.catch(sent, (failure) =>
-      failure instanceof OtherVersion
-        ? ((version === "2" ? this.send1(request, options) : this.send2(request, options)) as Effect.Effect<
-            Reply,
-            UpstreamFailure
-          >)
-        : Effect.fail(failure),
-    )
+    const version = request.upgrade === undefined ? (this.negotiated ?? this.wanted(options.version)) : "1.1"
+    const mayChange = this.negotiates || options.version === "either"
+    const sent = version === "2" ? this.send2(request, options, mayChange) : this.send1(request, options)
+    if (!mayChange) return sent as Effect.Effect<Reply, UpstreamFailure>
+    return Effect.catch(sent, (failure) => {
+      if (!(failure instanceof OtherVersion)) return Effect.fail(failure)
+      const again = version === "2" ? this.send1(request, options) : this.send2(request, options, false)
+      return again as Effect.Effect<Reply, UpstreamFailure>
+    })
+  }
+
+  /** Whoever only might speak HTTP/2 is asked once in a while. */
+  private wanted(version: SendOptions["version"]): Version {
+    if (version !== "either") return version
+    return performance.now() < this.http1UntilMillis ? "1.1" : "2"
   }
 
   readonly dial: Effect.Effect<NodeSocket, UpstreamFailure> = Effect.callback((resume) => {
@@ -89,9 +97,9 @@ class NodeEndpoint implements Endpoint {
     })
   }
 
-  private send2(request: Request, options: SendOptions): Sent {
+  private send2(request: Request, options: SendOptions, mayChange: boolean): Sent {
     return Effect.callback((resume) => {
-      const call = new Http2Call(this.pool2(), request, options, resume)
+      const call = new Http2Call(this.pool2(), request, options, mayChange, resume)
       call.start()
       return Effect.sync(() => call.abort())
     })
@@ -115,9 +123,10 @@ class NodeEndpoint implements Endpoint {
 
   private pool2(): Http2Pool {
     if (this.http2 !== undefined) return this.http2
-    const purpose: Purpose = { alpn: this.spec.tls?.alpn ?? ["h2"], halfOpen: false, throughTunnel: true }
+    const purpose: Purpose = { alpn: this.spec.tls?.alpn ?? ["h2", "http/1.1"], halfOpen: false, throughTunnel: true }
     this.http2 = new Http2Pool(this.connector, purpose, this.ping, () => {
-      this.negotiated = "1.1"
+      if (this.negotiates) this.negotiated = "1.1"
+      else this.http1UntilMillis = performance.now() + HTTP1_MILLIS
     })
     if (this.closed) this.http2.close()
     return this.http2

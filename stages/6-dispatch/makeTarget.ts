@@ -116,15 +116,16 @@ const versionOf = (
   }
 }
 
-/** Over TLS every client ends up with HTTP/2, so that says nothing about what the backend can. */
-const clientVersion = ({ exchange }: Try, request: Request): SendOptions["version"] =>
-  exchange.bound.secured.tls === undefined
-    ? request.version === "2"
-      ? "2"
-      : "1.1"
-    : isGrpc(request.headers.get("content-type"))
-      ? "2"
-      : "1.1"
+/**
+ * Over TLS every client ends up with HTTP/2, so that says nothing about what the backend can. In plaintext it is a hint, which
+ * gRPC alone depends on.
+ */
+const clientVersion = ({ exchange }: Try, request: Request): SendOptions["version"] => {
+  if (isGrpc(request.headers.get("content-type"))) {
+    return exchange.bound.secured.tls !== undefined || request.version === "2" ? "2" : "1.1"
+  }
+  return exchange.bound.secured.tls === undefined && request.version === "2" ? "either" : "1.1"
+}
 
 export const makeTarget = (
   ports: DispatchPorts,

@@ -38,7 +38,8 @@ export interface EndpointSpec {
 }
 
 export interface SendOptions {
-  readonly version: "1.1" | "2"
+  /** Either: HTTP/2 where the upstream speaks it, and HTTP/1.1 where it does not. */
+  readonly version: "1.1" | "2" | "either"
   /** How long the head of the reply may take; absent means as long as it likes. */
   readonly replyTimeoutMillis: number | undefined
   /** Takes interim replies (1xx) as they come. */

@@ -584,3 +584,28 @@ it("over TLS, chosen by ALPN, many requests on one connection", async () => {
   for (const [i, got] of all.entries()) expect(JSON.parse(got.body)).toMatchObject({ url: `/${i}` })
   expect(gateway.told.handshakes[0]).toMatchObject({ alpn: "h2", serverName: "a.test" })
 })
+
+describe("an upstream that speaks HTTP/1.1 only", () => {
+  it("serves clients that speak HTTP/2 in plaintext, but not their gRPC", async () => {
+    const upstream = http.createServer((incoming, response) => {
+      let bytes = 0
+      incoming.on("data", (chunk: Buffer) => (bytes += chunk.byteLength))
+      incoming.once("end", () => response.end(`${incoming.httpVersion} ${bytes}`))
+    })
+    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve))
+    closers.push(() => {
+      upstream.close()
+      upstream.closeAllConnections()
+    })
+    const gateway = await start((upstream.address() as net.AddressInfo).port)
+    const client = session(gateway.port)
+    const post = { ":method": "POST", ":path": "/" }
+    const sent = await Promise.all([1, 2, 3].map(() => ask(client, post, Buffer.alloc(100_000))))
+    expect(sent.map(({ headers, body }) => [headers[":status"], body])).toEqual(
+      [1, 2, 3].map(() => [200, "1.1 100000"]),
+    )
+    const call = await ask(client, { ...post, "content-type": "application/grpc" }, Buffer.alloc(5))
+    expect(call.headers["grpc-status"]).toBe("14")
+    expect(decodeURIComponent(String(call.headers["grpc-message"]))).toContain("does not speak HTTP/2")
+  })
+})

@@ -31,6 +31,8 @@ const names: Readonly<Record<number, string>> = {
   13: "HTTP_1_1_REQUIRED",
 }
 
+const noHttp2: UpstreamFailure = { _tag: "ConnectFailed", message: "the upstream does not speak HTTP/2" }
+
 const expire = (call: Http2Call): void => call.expire()
 
 /** The request body on its way out. */
@@ -99,6 +101,8 @@ export class Http2Call implements Flow, Source, Waiting {
   private readonly pool: Http2Pool
   private readonly request: Request
   private readonly options: SendOptions
+  /** Whether another version will do. */
+  private readonly mayChange: boolean
   private readonly resumeFiber: Resume
   private withdraw: (() => void) | undefined
   private stream: http2.ClientHttp2Stream | undefined
@@ -113,10 +117,11 @@ export class Http2Call implements Flow, Source, Waiting {
   private trailers: Headers | undefined
   private broken: FlowFailure | undefined
 
-  constructor(pool: Http2Pool, request: Request, options: SendOptions, resumeFiber: Resume) {
+  constructor(pool: Http2Pool, request: Request, options: SendOptions, mayChange: boolean, resumeFiber: Resume) {
     this.pool = pool
     this.request = request
     this.options = options
+    this.mayChange = mayChange
     this.resumeFiber = resumeFiber
   }
 
@@ -140,7 +145,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   failed(error: Error): void {
     this.withdraw = undefined
-    if (error instanceof OtherVersion) this.settle(error)
+    if (error instanceof OtherVersion) this.settle(this.mayChange ? error : noHttp2)
     else if (error instanceof Failed) this.settle(error.failure)
     else this.settle({ _tag: "ConnectFailed", message: "connection failed" })
   }

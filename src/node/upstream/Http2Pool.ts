@@ -13,6 +13,8 @@ import { Failed, OtherVersion } from "./failure.ts"
 const STREAM_WINDOW_BYTES = 262_144
 const SESSION_WINDOW_BYTES = 1_048_576
 const HEADERS_MAX = 1_000
+/** What came were no frames. */
+const NO_FRAMES = "ERR_HTTP2_ERROR"
 /** More streams than this on one session wait for each other. */
 export const STREAMS_MAX = 250
 /** Servers of gRPC end connections that are pinged more often than every five minutes. */
@@ -40,8 +42,8 @@ export class Http2Session {
   private readonly pool: Http2Pool
   private readonly ping: PingSettings
   streams = 0
-  /** Until the server says how many it takes, it gets one. */
-  streamsMax = 1
+  /** Until the server says how many it takes, it gets one, and none as long as it may not speak HTTP/2 at all. */
+  streamsMax: number
   ready = false
   /** Takes no further streams. */
   leaving = false
@@ -50,8 +52,9 @@ export class Http2Session {
   private pingTimer: NodeJS.Timeout | undefined
   private pongTimer: NodeJS.Timeout | undefined
 
-  constructor(pool: Http2Pool, socket: net.Socket, address: string | undefined, ping: PingSettings) {
+  constructor(pool: Http2Pool, socket: net.Socket, address: string | undefined, ping: PingSettings, isSure: boolean) {
     this.pool = pool
+    this.streamsMax = isSure ? 1 : 0
     this.address = address
     this.ping = ping
     const session = onDemand.http2().connect("http://upstream", {
@@ -70,20 +73,23 @@ export class Http2Session {
     session.on("remoteSettings", ({ maxConcurrentStreams }) => {
       clearTimeout(settingsTimer)
       this.ready = true
+      pool.isSure = true
       this.streamsMax = Math.min(maxConcurrentStreams ?? STREAMS_MAX, STREAMS_MAX)
       pool.serve()
     })
     session.on("goaway", () => this.leave())
-    session.on("error", ignore)
+    let broken: Error | undefined
+    session.on("error", (error) => (broken = error))
     session.once("close", () => {
       clearTimeout(settingsTimer)
       this.stopTimers()
+      if (!this.ready) pool.doubt(isSure, (broken as NodeJS.ErrnoException | undefined)?.code === NO_FRAMES)
       this.leave()
     })
   }
 
   get isFree(): boolean {
-    return !this.leaving && this.streams < this.streamsMax
+    return !this.leaving && this.streams < this.streamsMax && !this.session.destroyed
   }
 
   /** Counts a stream in. */
@@ -158,6 +164,8 @@ export class Http2Pool {
   private readonly waiting = new Set<Waiting>()
   private readonly cancels = new Set<() => void>()
   private closed = false
+  /** Somebody there has spoken HTTP/2 before. */
+  isSure = false
 
   constructor(connector: Connector, purpose: Purpose, ping: PingSettings, otherVersion: () => void) {
     this.connector = connector
@@ -232,7 +240,8 @@ export class Http2Pool {
 
   /** A connection somebody else made, whose peer turned out to speak HTTP/2. */
   adopt(socket: net.Socket, address: string | undefined): void {
-    const session = new Http2Session(this, socket, address, this.ping)
+    const isSure = this.isSure || (socket as { alpnProtocol?: unknown }).alpnProtocol === "h2"
+    const session = new Http2Session(this, socket, address, this.ping, isSure)
     this.sessions.add(session)
     this.serve()
     session.rest()
@@ -241,6 +250,13 @@ export class Http2Pool {
   close(): void {
     this.closed = true
     for (const session of this.sessions) session.leave()
+  }
+
+  /** A connection ended before its peer said anything in HTTP/2; it is known to speak something else if it said that. */
+  doubt(wasSure: boolean, isKnown: boolean): void {
+    this.isSure = false
+    if (isKnown) this.otherVersion()
+    if (!wasSure) this.refuse(new OtherVersion())
   }
 
   /** Tells everybody who waits that there is no connection. */

@@ -11,7 +11,7 @@ export class Failed extends Error {
   }
 }
 
-/** The peer chose the other HTTP version; the connection was handed to its pool, nothing was sent. */
+/** The peer speaks the other version of HTTP, or broke off before it spoke; nothing was sent. */
 export class OtherVersion extends Error {}
 
 const phrases: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -522,7 +523,93 @@ describe("the life of a session", () => {
     const failures = await Promise.all(
       [0, 1].map(() => refusal(endpoint, request("GET", "/"), { version: "2", replyTimeoutMillis: 5_000 })),
     )
-    expect(failures.map(({ _tag }) => _tag).toSorted()).toEqual(["ConnectTimeout", "Reset"])
+    expect(failures.map(({ _tag }) => _tag)).toEqual(["ConnectTimeout", "ConnectTimeout"])
     await until("the connection is closed", () => bench.connections === 0)
+  })
+})
+
+describe("an upstream that may not speak HTTP/2", () => {
+  const either = (endpoint: Endpoint, sent: ReturnType<typeof request>): Promise<Reply> =>
+    send(endpoint, sent, { version: "either" })
+
+  it("is spoken to in HTTP/1.1 when it does not, with the whole body, and is not asked each time", async () => {
+    let connections = 0
+    const { port, server } = await bench.http((incoming, response) => {
+      let body = ""
+      incoming.on("data", (chunk: Buffer) => (body += chunk.toString()))
+      incoming.once("end", () => response.end(`${incoming.httpVersion} ${incoming.method} ${body}`))
+    })
+    server.on("connection", () => connections++)
+    const endpoint = bench.to(port)
+    const fed = new Fed()
+    const first = either(endpoint, request("POST", "/", {}, fed))
+    await until("the body is wanted", () => fed.sink !== undefined)
+    fed.write("all of ")
+    fed.write("it")
+    fed.end()
+    expect(await text(await first)).toBe("1.1 POST all of it")
+    expect(connections).toBe(2)
+    expect(await text(await either(endpoint, request("GET", "/")))).toBe("1.1 GET ")
+    expect(connections).toBe(2)
+  })
+
+  it("is spoken to in HTTP/2 when it does, on one connection", async () => {
+    const { port } = await serve((stream) => {
+      stream.respond({ ":status": 200 })
+      stream.end("2")
+    })
+    const endpoint = bench.to(port)
+    expect(await Promise.all([1, 2, 3].map(async () => text(await either(endpoint, request("GET", "/")))))).toEqual([
+      "2",
+      "2",
+      "2",
+    ])
+    expect(bench.connections).toBe(1)
+  })
+
+  it("is refused by name where HTTP/2 was asked for", async () => {
+    const { port } = await bench.http((_, response) => void response.end("x"))
+    const endpoint = bench.to(port)
+    for (let i = 0; i < 2; i++) {
+      expect(await refusal(endpoint, request("GET", "/"), { version: "2" })).toEqual({
+        _tag: "ConnectFailed",
+        message: "the upstream does not speak HTTP/2",
+      })
+    }
+  })
+
+  it("is not known by a connection that ended before a word was said", async () => {
+    let turns = 0
+    const http2Server = http2.createServer((_, response) => void response.end("2"))
+    const { port } = await bench.listen(
+      net.createServer((socket) => {
+        socket.on("error", () => {})
+        if (turns++ < 2) socket.destroy()
+        else http2Server.emit("connection", socket)
+      }),
+    )
+    const endpoint = bench.to(port)
+    expect((await refusal(endpoint, request("POST", "/"), { version: "either" }))._tag).toBe("Reset")
+    expect(await text(await either(endpoint, request("GET", "/")))).toBe("2")
+  })
+
+  it("may have become another one", async () => {
+    const http1Server = http.createServer((_, response) => void response.end("1.1"))
+    const sessions = new Set<http2.ServerHttp2Session>()
+    const http2Server = http2.createServer((_, response) => void response.end("2"))
+    http2Server.on("session", (session) => void sessions.add(session))
+    let now: net.Server = http2Server
+    const { port } = await bench.listen(net.createServer((socket) => void now.emit("connection", socket)))
+    const endpoint = bench.to(port)
+    expect(await text(await either(endpoint, request("GET", "/")))).toBe("2")
+    now = http1Server
+    for (const session of sessions) session.close()
+    await until("the session is gone", () => bench.connections === 0)
+    const tried = async (): Promise<string> => {
+      const exit = await Effect.runPromiseExit(endpoint.send(request("GET", "/"), options({ version: "either" })))
+      return exit._tag === "Success" ? text(exit.value) : "failed"
+    }
+    await tried()
+    expect(await tried()).toBe("1.1")
   })
 })

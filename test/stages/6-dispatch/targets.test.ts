@@ -210,8 +210,9 @@ describe("the version of HTTP", () => {
     w.ask(told)
     return w.call.options.version
   }
-  it("follows the client in plaintext", () => {
-    assert.strictEqual(version({ version: "2" }), "2")
+  it("follows the client in plaintext as far as the upstream can, and for gRPC in any case", () => {
+    assert.strictEqual(version({ version: "2" }), "either")
+    assert.strictEqual(version({ version: "2", headers: { "content-type": "application/grpc" } }), "2")
     assert.strictEqual(version({ version: "1.0" }), "1.1")
   })
   it("is 1.1 for clients over TLS, except for gRPC", () => {
