@@ -35,6 +35,7 @@ const value = fc.oneof(
   fc.constantFrom(
     "chunked",
     "5",
+    "005",
     "upgrade",
     "x-a, x-b",
     "authorization, X-C, x-forwarded-for",
@@ -77,7 +78,8 @@ describe("hop by hop", () => {
         for (const [raw, v] of fields) {
           const n = raw.toLowerCase()
           if (hop.includes(n) || n === "host" || n === "expect" || n === "cookie" || removable(n)) continue
-          expected.push(n, v)
+          // A length is told in its plainest form.
+          expected.push(n, n === "content-length" ? String(Number(v)) : v)
         }
         const kept: Array<string> = []
         for (const [n, v] of relayed.headers) if (n !== "te" && n !== "cookie") kept.push(n, v)
