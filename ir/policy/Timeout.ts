@@ -1,4 +1,4 @@
-/** How long a client waits for the head of a reply. */
+/** How long a client waits for the head of a reply, and for more of it. */
 import * as Schema from "effect/Schema"
 import { Millis } from "../Millis.ts"
 
@@ -7,5 +7,7 @@ export const Timeout = Schema.TaggedStruct("Timeout", {
   requestMillis: Schema.optionalKey(Millis),
   /** For each attempt. */
   backendRequestMillis: Schema.optionalKey(Millis),
+  /** Between one piece of a reply's body and the next. */
+  idleMillis: Schema.optionalKey(Millis),
 })
 export type Timeout = typeof Timeout.Type

@@ -120,7 +120,10 @@ const headers = fc.dictionary(
 
 const routePolicies = fc.record(
   {
-    timeout: fc.record({ requestTimeout: duration, backendRequestTimeout: duration }, { requiredKeys: [] }),
+    timeout: fc.record(
+      { requestTimeout: duration, backendRequestTimeout: duration, idleTimeout: duration },
+      { requiredKeys: [] },
+    ),
     retry: fc.record({ attempts: fc.nat(5), codes: fc.array(fc.integer({ min: 400, max: 599 }), { maxLength: 3 }) }),
     cors: fc.record({
       allowOrigins: fc.constantFrom(["*"], ["https://a.example.com"]),

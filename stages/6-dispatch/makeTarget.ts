@@ -33,6 +33,7 @@ import { observed } from "./observe.ts"
 import { type DispatchPorts, hopOf } from "./ports.ts"
 import type { Resolved, Where } from "./resolve.ts"
 import type { Attempting, Target, Try } from "./Target.ts"
+import { untilSilent } from "./untilSilent.ts"
 
 /** Policies that only other kinds of backends can carry out: none may be passed over in silence. */
 const elsewhere: ReadonlyArray<BackendKind> = ["InferenceRouting", "Ai", "McpAuthorization", "McpGuardrails"]
@@ -375,6 +376,8 @@ const reach = (
   if (policies.SessionAffinity !== undefined && where._tag !== "Service" && where._tag !== "Nowhere") {
     return refusing({ _tag: "FilterFailed", detail: "SessionAffinity cannot be applied to this backend" })
   }
+  const bounded = (attempting: Attempting): Attempting =>
+    untilSilent(attempting, positive(route.Timeout?.idleMillis), ports.clock)
   switch (where._tag) {
     case "Nowhere":
       return refusing(where.refusal)
@@ -386,15 +389,17 @@ const reach = (
         ? refusing({ _tag: "InvalidBackendType" })
         : ports.protocols.mcp.reachMcp(ports.mcp, policyPorts, policies, where, hopOf(ports, "mcp", where.backend.key))
     case "Host":
-      return reachHost(ports, resolved, where, template, route)
+      return bounded(reachHost(ports, resolved, where, template, route))
     case "AgentCore":
-      return reachAgentCore(ports, resolved, where, template, route)
+      return bounded(reachAgentCore(ports, resolved, where, template, route))
     case "Service":
-      return reachService(ports, policyPorts, resolved, where, template, route)
+      return bounded(reachService(ports, policyPorts, resolved, where, template, route))
     case "Dynamic":
-      return where.target === undefined
-        ? reachDynamic(ports, resolved, template, route)
-        : reachComputed(ports, policyPorts, resolved, where.target, template, route)
+      return bounded(
+        where.target === undefined
+          ? reachDynamic(ports, resolved, template, route)
+          : reachComputed(ports, policyPorts, resolved, where.target, template, route),
+      )
   }
 }
 

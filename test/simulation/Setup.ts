@@ -27,7 +27,12 @@ const RouteSetup = Schema.Struct({
     Schema.isMaxLength(3),
   ),
   /** Each is in force when its draw is high enough, so that smaller draws mean simpler routes. */
-  timeout: Schema.Struct({ drawn, requestMillis: natural(600), backendRequestMillis: natural(300) }),
+  timeout: Schema.Struct({
+    drawn,
+    requestMillis: natural(600),
+    backendRequestMillis: natural(300),
+    idleMillis: natural(300),
+  }),
   retry: Schema.Struct({ drawn, attempts: natural(3), backoffMillis: natural(80) }),
   delay: Schema.Struct({ drawn, millis: natural(120) }),
   buffer: Schema.Struct({ drawn, requestBytes: natural(6000), responseBytes: natural(6000) }),
@@ -118,6 +123,7 @@ const policiesOf = (route: RouteSetup, tag: string): ReadonlyArray<TrafficPolicy
       _tag: "Timeout",
       ...(timeout.drawn % 3 === 0 ? {} : { requestMillis: timeout.requestMillis + 1 }),
       ...(timeout.drawn % 3 === 1 ? {} : { backendRequestMillis: timeout.backendRequestMillis + 1 }),
+      ...(timeout.drawn % 4 === 1 ? { idleMillis: timeout.idleMillis + 1 } : {}),
     })
   }
   if (retry.drawn > 50) {
@@ -254,7 +260,7 @@ const basic: Setup = {
       host: 2,
       path: 0,
       backends: [{ server: 0, weight: 1 }],
-      timeout: { drawn: 0, requestMillis: 0, backendRequestMillis: 0 },
+      timeout: { drawn: 0, requestMillis: 0, backendRequestMillis: 0, idleMillis: 0 },
       retry: { drawn: 0, attempts: 0, backoffMillis: 0 },
       delay: { drawn: 0, millis: 0 },
       buffer: { drawn: 0, requestBytes: 0, responseBytes: 0 },

@@ -29,6 +29,10 @@ export const observeSetups = (
   )
   marks.sometimes("the time of a request was up", refused("RequestTimeout"))
   marks.sometimes("an attempt took too long", refused("UpstreamTimeout"))
+  marks.sometimes(
+    "a reply that had begun paused for too long",
+    journal.some(({ ending }) => ending.delivered?.failure?.message.startsWith("the upstream sent nothing") === true),
+  )
   marks.sometimes("a request body did not fit its buffer", refused("RequestBodyTooLarge"))
   marks.sometimes("a reply body did not fit its buffer", refused("ReplyBodyTooLarge"))
   marks.sometimes(

@@ -471,6 +471,7 @@ export type DirectResponse = typeof DirectResponse.Type
 const Timeout = Schema.Struct({
   requestTimeout: opt(Millis, "From arrival to the head of the reply, retries included."),
   backendRequestTimeout: opt(Millis, "The same for each attempt."),
+  idleTimeout: opt(Millis, "How long a reply may pause once it has begun."),
 }).annotate({ identifier: "Timeout" })
 
 const Retry = Schema.Struct({

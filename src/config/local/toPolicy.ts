@@ -1326,7 +1326,11 @@ const traffic: Mapped<TrafficSource, TrafficPolicy> = {
   buffer,
   timeout: (policy) => ({
     _tag: "Timeout",
-    ...present({ requestMillis: policy.requestTimeout, backendRequestMillis: policy.backendRequestTimeout }),
+    ...present({
+      requestMillis: policy.requestTimeout,
+      backendRequestMillis: policy.backendRequestTimeout,
+      idleMillis: policy.idleTimeout,
+    }),
   }),
   retry,
   delay: (policy: Delay, path, to) => conditionally(policy, path, (one: PlainDelay, at) => delay(one, at, to)),

@@ -2,6 +2,7 @@
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import { type Flow, type FlowFailure, flowFailure, type Sink, type Source } from "../../Body.ts"
 import type { Clock } from "../../ports/Timer.ts"
+import { Silence } from "../Silence.ts"
 
 export interface EventWork {
   /** What goes to the client for these bytes. */
@@ -29,50 +30,34 @@ export class EventFlow implements Flow, Sink, Source {
   readonly length = undefined
   private readonly flow: Flow
   private readonly work: EventWork
-  private readonly clock: Clock
-  private readonly idleMillis: number
+  private readonly silence: Silence
   private sink: Sink | undefined
   private source: Source | undefined
   private isOver = false
-  private heardMillis = 0
-  private cancelTimer: (() => void) | undefined
-  /** The client does not take anything now: silence is not the provider's. */
-  private isPaused = false
 
   constructor(flow: Flow, work: EventWork, clock: Clock, idleMillis: number) {
     this.flow = flow
     this.work = work
-    this.clock = clock
-    this.idleMillis = idleMillis
+    this.silence = new Silence(clock, idleMillis, () => {
+      this.finish("failed", work.fail(tooQuiet(idleMillis)))
+      this.source?.cancel()
+    })
   }
 
   open(sink: Sink): Source {
     this.sink = sink
-    this.heardMillis = this.clock.nowMillis()
-    this.watch(this.idleMillis)
+    this.silence.begin()
     this.source = this.flow.open(this)
     if (this.isOver) this.source.cancel()
     return this
   }
 
-  /** One timer for a whole stream: it looks when the last chunk came and sleeps for what is left. */
-  private watch(millis: number): void {
-    if (this.isOver || millis === Infinity) return
-    this.cancelTimer = this.clock.after(millis, () => {
-      const left = this.idleMillis - (this.clock.nowMillis() - this.heardMillis)
-      if (this.isPaused || left > 0) return this.watch(this.isPaused ? this.idleMillis : left)
-      this.finish("failed", this.work.fail(tooQuiet(this.idleMillis)))
-      this.source?.cancel()
-    })
-  }
-
   write(chunk: Uint8Array): boolean {
     const { sink } = this
     if (this.isOver || sink === undefined) return true
-    this.heardMillis = this.clock.nowMillis()
     let takesMore = true
     for (const bytes of this.work.feed(chunk)) if (!sink.write(bytes)) takesMore = false
-    this.isPaused = !takesMore
+    this.silence.heard(takesMore)
     return takesMore
   }
 
@@ -93,15 +78,13 @@ export class EventFlow implements Flow, Sink, Source {
 
   private close(how: "ended" | "failed" | "left"): void {
     this.isOver = true
-    this.cancelTimer?.()
-    this.cancelTimer = undefined
+    this.silence.end()
     this.work.over(how)
   }
 
   resume(): void {
     if (this.isOver) return
-    this.isPaused = false
-    this.heardMillis = this.clock.nowMillis()
+    this.silence.heard(true)
     this.source?.resume()
   }
 

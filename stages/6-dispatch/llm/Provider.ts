@@ -241,7 +241,7 @@ export const compile = (
   const early = backendSteps(policyPorts, isLate ? others : policies)
   const late = isLate && auth !== undefined ? backendSteps(policyPorts, { BackendAuth: auth }) : []
   const timeoutMillis = isTimeout(policies.BackendHttp, route)
-  const idleMillis = provider.idleMillis ?? defaults.llmIdleMillis
+  const idleMillis = provider.idleMillis ?? positive(route.Timeout?.idleMillis) ?? defaults.llmIdleMillis
   const version = policies.BackendHttp?.version === "HTTP/2.0" ? "2" : "1.1"
   const isTls = policies.BackendTls !== undefined
   const destinations = new Map<Format | undefined, Destination | undefined>()

@@ -358,6 +358,90 @@ describe("an upstream that stalls", () => {
     await lettingGo(upstream)
   })
 
+  const quiet: TrafficPolicy = { _tag: "Timeout", idleMillis: 250 }
+
+  it.each([
+    ["after the head", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", ""],
+    ["in the middle of the body", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello", "hello"],
+    ["between two chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n", "hello"],
+  ])("%s is given up when it may not pause so long", async (_where, said, body) => {
+    const upstream = await scripted((connection) => connection.write(said))
+    const gateway = await front(upstream.port, [quiet])
+    const reader = await ask(gateway)
+    await reader.take("200 OK")
+    await isBroken(reader)
+    expect(reader.text).toContain(body)
+    expect(await outcomes(gateway, 1)).toEqual(["upstreamFailed"])
+    const [told] = gateway.told.exchanges
+    expect(told?.ending.delivered?.failure?.message).toBe("the upstream sent nothing for 250 ms")
+    await lettingGo(upstream)
+    expect(upstream.connections).toHaveLength(1)
+  })
+
+  it("resets that stream of HTTP/2 and no other, when it may not pause so long", async () => {
+    const upstream = await scripted(async (connection, head) => {
+      connection.write("HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n")
+      if (head.includes("/stops")) return
+      for (let i = 0; i < 60; i++) {
+        connection.write("x")
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    })
+    const gateway = ends(
+      await startGateway(
+        speakingHttp1(snapshotOf({ binds: [{ listeners: [{ routes: [{ to: upstream.port, policies: [quiet] }] }] }] })),
+      ),
+    )
+    const reader = new FrameClient(await client(gateway)).open()
+    const fields = (path: string) =>
+      [
+        [":method", "GET"],
+        [":scheme", "http"],
+        [":path", path],
+        [":authority", "x.test"],
+      ] as const
+    reader.raw.write(headers(1, fields("/stops")))
+    reader.raw.write(headers(3, fields("/goes-on")))
+    await until("the reset", () => reader.isReset(1))
+    await until("the whole of the other", () => reader.bodyOf(3).length === 60, 15_000)
+    reader.raw.close()
+    expect([...(await outcomes(gateway, 2))].sort()).toEqual(["answered", "upstreamFailed"])
+  })
+
+  it("no longer than it may, again and again, is heard to its end", async () => {
+    const upstream = await scripted(async (connection) => {
+      connection.write("HTTP/1.1 200 OK\r\ncontent-length: 40\r\n\r\n")
+      for (let i = 0; i < 40; i++) {
+        connection.write("x")
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    })
+    const gateway = await front(upstream.port, [quiet])
+    const reader = await ask(gateway)
+    expect((await reader.answer()).body).toBe("x".repeat(40))
+    reader.close()
+    expect(await outcomes(gateway, 1)).toEqual(["answered"])
+  })
+
+  it("because its reader takes nothing is waited for", async () => {
+    const size = 30_000_000
+    const upstream = await scripted((connection) =>
+      connection.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size}\r\n\r\n${"x".repeat(size)}`),
+    )
+    const gateway = await front(upstream.port, [quiet])
+    const reader = await ask(gateway)
+    await reader.take("200 OK")
+    reader.pause()
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    reader.stream.resume()
+    let length = 0
+    reader.stream.on("data", (chunk: Buffer) => (length += chunk.byteLength))
+    await until("all of it", () => length > size / 2, 30_000)
+    await until("the end", () => gateway.told.exchanges.length === 1, 30_000)
+    reader.close()
+    expect(await outcomes(gateway, 1)).toEqual(["answered"])
+  })
+
   it("as a frozen process: 504, and its successor is found", async () => {
     const child = ends(await startChild())
     const gateway = await front(child.port, [patience])
