@@ -113,7 +113,8 @@ export class Lists {
     const kind = kindOf[method] as Kind
     if (only !== undefined) {
       note(call, only)
-      return Effect.map(only.call(call), (outcome) => this.page(only, kind, field, method, caller, params, outcome))
+      const doubts = only.doubtsOf(method)
+      return Effect.map(only.call(call), (outcome) => this.page(only, kind, field, call, outcome, doubts))
     }
     // Names that clash can only be told from others where all of them are known.
     const isByPages = this.settings.pagination === "composite" && (kind === "resource" || this.names.hasPrefixes)
@@ -270,16 +271,15 @@ export class Lists {
     only: Member,
     kind: Kind,
     field: string,
-    method: string,
-    caller: Caller,
-    params: Fields | undefined,
+    { caller, method, params }: Call,
     outcome: Outcome,
+    doubts: number,
   ): Outcome {
     if (outcome._tag === "Error") return outcome
     const listing = only.listingOf(method, outcome, only.known(method, caller))
     const fields = Fields.parse(outcome.result)
     const isWhole = params?.has("cursor") !== true && fields?.has("nextCursor") !== true
-    if (isWhole) only.keep(method, caller, listing)
+    if (isWhole) only.keep(method, caller, listing, doubts)
     const judge = this.judge(caller)
     if (fields === undefined || (judge === undefined && !outcome.result.includes("x-mcp-header"))) return outcome
     const items = listing.items.filter(

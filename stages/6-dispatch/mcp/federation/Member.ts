@@ -18,6 +18,7 @@ import type { Call, Caller, Discovery, McpTarget, Outcome, TargetFailure } from 
 import { pageCall } from "../target/pageCall.ts"
 import { isCallable, joined, type Listed, type Listing, type Page } from "./Listing.ts"
 import { bounded } from "./bounded.ts"
+import { Flights } from "./Flights.ts"
 import { type Ended, problemOf, type Question, watched, within } from "./watched.ts"
 
 const listingsMax = 4_096
@@ -41,6 +42,10 @@ export class Member {
   readonly target: McpTarget
   private readonly runtime: McpRuntime
   private readonly listings = new Map<string, Listing>()
+  /** Lists that are being read, by the names they may be kept under. */
+  private readonly flights: Flights<Listing, TargetFailure, Caller>
+  /** How often what was listed has become doubtful, for each list. */
+  private readonly doubts = new Map<string, number>()
   private readonly discoveries = new Map<string, { readonly discovery: Discovery; readonly atMillis: number }>()
   private failures = 0
   private suspendedUntil = 0
@@ -53,6 +58,7 @@ export class Member {
     this.name = described.name
     this.described = described
     this.runtime = runtime
+    this.flights = new Flights(runtime)
     this.target = make((what) => this.changed(what))
   }
 
@@ -107,6 +113,7 @@ export class Member {
 
   /** What it said before is asked for anew. */
   forget(): void {
+    this.outdate(Object.keys(kinds))
     this.listings.clear()
     this.discoveries.clear()
   }
@@ -180,9 +187,21 @@ export class Member {
 
   /** What was listed may not be true any more, but is better than nothing if the target is gone just now. */
   private doubt(...methods: ReadonlyArray<string>): void {
+    this.outdate(methods)
     for (const [key, listing] of this.listings) {
       if (methods.includes(key.split(" ")[0] as string)) this.listings.set(key, { ...listing, ttlMillis: 0 })
     }
+  }
+
+  /** What is being read may have been written before that. */
+  private outdate(methods: ReadonlyArray<string>): void {
+    for (const method of methods) this.doubts.set(method, this.doubtsOf(method) + 1)
+    this.flights.detach((key) => methods.includes(key.split(" ")[0] as string))
+  }
+
+  /** Changes whenever what is being read of a list by then is not good any more once it is here. */
+  doubtsOf(method: string): number {
+    return this.doubts.get(method) ?? 0
   }
 
   private keyOf(caller: Caller): string {
@@ -249,33 +268,72 @@ export class Member {
     return { _tag: "Fresh", listing: known }
   }
 
-  /** Everything there is, page after page. */
+  /** Everything there is, page after page; read once for all who may be shown what is kept of it. */
   readonly list = (method: string, caller: Caller): Effect.Effect<Listed> =>
     Effect.suspend(() => {
       const { clock } = this.runtime
       const fresh = this.fresh(method, caller, clock.nowMillis())
       if (fresh !== undefined) return Effect.succeed(fresh)
       const known = this.known(method, caller)
+      const read = this.isKept(known, caller) ? this.readTogether(method, caller, known) : this.read(method, caller)
+      return Effect.match(read, {
+        onFailure: (failure): Listed =>
+          known !== undefined && clock.nowMillis() - known.atMillis < limits.staleMillis
+            ? { _tag: "Stale", listing: known, failure }
+            : { _tag: "Missing", failure },
+        onSuccess: (listing): Listed => ({ _tag: "Fresh", listing }),
+      })
+    })
+
+  /** Whether what the server lists is good for more than one, as far as anybody knows. */
+  private isKept(known: Listing | undefined, caller: Caller): boolean {
+    return known === undefined ? this.introduced(caller)?.era !== "legacy" : known.offeredMillis > 0
+  }
+
+  private read(method: string, caller: Caller): Effect.Effect<Listing, TargetFailure> {
+    return Effect.suspend(() => {
+      const doubts = this.doubtsOf(method)
       const asked = this.asking(
         { caller, method, run: (seen, traceparent) => this.drain(method, seen, traceparent) },
         "no reply in time",
         this.listMillis,
       )
-      return Effect.match(asked, {
-        onFailure: (failure): Listed =>
-          known !== undefined && clock.nowMillis() - known.atMillis < limits.staleMillis
-            ? { _tag: "Stale", listing: known, failure }
-            : { _tag: "Missing", failure },
-        onSuccess: (listing): Listed => {
-          this.keep(method, caller, listing)
-          return { _tag: "Fresh", listing }
-        },
-      })
+      return Effect.map(asked, (listing) => this.keep(method, caller, listing, doubts))
     })
+  }
 
-  keep(method: string, caller: Caller, listing: Listing): void {
+  private readTogether(
+    method: string,
+    caller: Caller,
+    known: Listing | undefined,
+  ): Effect.Effect<Listing, TargetFailure> {
+    const own = this.keyOf(caller)
+    const key = `${method} ${known?.isPublic === true ? "public" : own}`
+    const { inquiry } = caller.exchange
+    if (inquiry !== undefined && this.flights.has(key)) {
+      inquiry.note({ stage: "target", decision: `${this.name} is being asked for ${method} already` })
+    }
+    return Effect.flatMap(this.flights.join(key, caller, this.read(method, caller)), ({ asker, exit }) => {
+      if (asker === caller) return exit
+      const isSame = this.keyOf(asker) === own
+      const isShared = Exit.isSuccess(exit)
+        ? exit.value.offeredMillis > 0 && (exit.value.isPublic || isSame)
+        : (isSame && asker.session === caller.session) || !isAboutAsker(exit)
+      return isShared ? exit : this.read(method, caller)
+    })
+  }
+
+  /** `doubts`: how often the list had become doubtful when it was asked for. Returns how it may be shown. */
+  keep(method: string, caller: Caller, listing: Listing, doubts: number): Listing {
+    const isDoubtful = doubts !== this.doubtsOf(method)
+    // What was read since is better.
+    if (isDoubtful && (this.known(method, caller)?.ttlMillis ?? 0) > 0) return { ...listing, ttlMillis: 0 }
+    const kept = isDoubtful ? { ...listing, ttlMillis: 0 } : listing
     if (this.listings.size >= listingsMax) this.listings.clear()
-    this.listings.set(`${method} ${listing.isPublic ? "public" : this.keyOf(caller)}`, listing)
+    this.listings.set(`${method} ${listing.isPublic ? "public" : this.keyOf(caller)}`, kept)
+    // A server that has become discreet is not to be hidden behind what it told everybody before.
+    if (!listing.isPublic && listing.consent === undefined) this.listings.delete(`${method} public`)
+    return kept
   }
 
   private drain(
@@ -372,4 +430,20 @@ export class Member {
 const isUnwelcome = (exit: Exit.Failure<unknown, TargetFailure>): boolean => {
   const failure = Cause.findErrorOption(exit.cause)
   return failure._tag === "Some" && failure.value._tag === "Unauthorized"
+}
+
+/** Whether a failure may be due to who asked: the server answered, or those who vouch for the caller did. */
+const isAboutAsker = (exit: Exit.Failure<unknown, TargetFailure>): boolean => {
+  const failure = Cause.findErrorOption(exit.cause)
+  if (failure._tag === "None") return false
+  const { value } = failure
+  switch (value._tag) {
+    case "TimedOut":
+    case "Suspended":
+      return false
+    case "Unreachable":
+      return value.code !== undefined || value.status !== undefined
+    default:
+      return true
+  }
 }
