@@ -34,7 +34,10 @@ const gated = async (cacheScope: "public" | "private", ttlMs = 600_000): Promise
         const hint = { ttlMs, cacheScope }
         const server = new McpServer(
           { name: "gated", version: "1" },
-          { capabilities: { tools: { listChanged: true } }, cacheHints: { "tools/list": hint, "server/discover": hint } },
+          {
+            capabilities: { tools: { listChanged: true } },
+            cacheHints: { "tools/list": hint, "server/discover": hint },
+          },
         )
         for (const name of tools) server.registerTool(name, { description: name }, () => ({ content: [] }))
         return server

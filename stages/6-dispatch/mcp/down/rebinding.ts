@@ -24,13 +24,15 @@ export const rebindingProblem = (
   { hosts, isOn, origins }: McpEndpoint["rebinding"],
 ): string | undefined => {
   if (isOn === false) return undefined
-  const origin = request.headers.get("origin")
+  const [origin, another] = request.headers.all("origin")
   if (isOn === undefined && !isLoopback(exchange.bound.secured.accepted.local.host)) return undefined
   const asked = exchange.original ?? request
   const host = asked.host.toLowerCase()
   if (!isLocalName(host) && !hosts.has(host) && !hosts.has(asked.authority.toLowerCase())) {
     return "this host is not served here"
   }
+  // Two origins vouch for nobody.
+  if (another !== undefined) return "this origin may not call"
   if (origin === undefined || origins.has(origin.toLowerCase())) return undefined
   const url = URL.parse(origin)
   if (url !== null && (url.protocol === "http:" || url.protocol === "https:")) {

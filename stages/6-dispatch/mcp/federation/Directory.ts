@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { Fields } from "../../../../protocols/mcp/json.ts"
 import { NAME_CHARS_MAX, split, splitUri } from "../../../../protocols/mcp/naming.ts"
-import { capabilitiesOf } from "../capabilities.ts"
+import { contextOf } from "../context.ts"
 import type { Caller } from "../target/McpTarget.ts"
 import type { Kind } from "./Access.ts"
 import type { Lists } from "./Lists.ts"
@@ -31,7 +31,7 @@ export class Directory {
   }
 
   registry(kind: Kind, caller: Caller): Map<string, Owned> {
-    const key = `${kind} ${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
+    const key = `${kind} ${contextOf(caller)}`
     let registry = this.registries.get(key)
     if (registry === undefined) {
       if (this.registries.size >= registriesMax) this.registries.clear()

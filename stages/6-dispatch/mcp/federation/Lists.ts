@@ -7,7 +7,7 @@ import { arrayOf, asString, Fields, type Json } from "../../../../protocols/mcp/
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { prefixedUri } from "../../../../protocols/mcp/naming.ts"
 import { rewriteItem } from "../../../../protocols/mcp/rewrite.ts"
-import { capabilitiesOf } from "../capabilities.ts"
+import { contextOf } from "../context.ts"
 import { limits } from "../limits.ts"
 import { type Missing, missingConsent, missingKey } from "../missing.ts"
 import type { Call, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"
@@ -169,7 +169,7 @@ export class Lists {
       return { listings, each, items: arrayOf(each), bytes: undefined, conversions: new Map() }
     }
     if (!this.settings.access.isOpenTo(caller.exchange)) return make()
-    const key = `${method} ${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
+    const key = `${method} ${contextOf(caller)}`
     const known = this.merged.get(key)
     if (
       known?.listings.length === listings.length &&

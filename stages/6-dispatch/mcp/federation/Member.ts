@@ -10,7 +10,7 @@ import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
 import { asNumber, asString, Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
 import { codeOf, codes } from "../../../../protocols/mcp/jsonrpc.ts"
 import { methods } from "../../../../protocols/mcp/methods.ts"
-import { capabilitiesOf } from "../capabilities.ts"
+import { contextOf } from "../context.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Changed } from "../target/makeTarget.ts"
@@ -205,7 +205,7 @@ export class Member {
   }
 
   private keyOf(caller: Caller): string {
-    return `${caller.principal} ${capabilitiesOf(caller.capabilities).fingerprint}`
+    return contextOf(caller)
   }
 
   /** What the server said of itself last, to such a caller. */

@@ -8,7 +8,7 @@ import { arrayOf, asString, Fields, itemsOf, type Json } from "../../../../proto
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { asDefinition, type Judged, ServerLock, type ServerLockOptions, type Shown } from "../../lock/ServerLock.ts"
 import type { LocksFailure } from "../../../ports/Locks.ts"
-import { capabilitiesOf } from "../capabilities.ts"
+import { contextOf } from "../context.ts"
 import { mayMatch } from "../federation/Directory.ts"
 import { limits } from "../limits.ts"
 import type {
@@ -181,8 +181,8 @@ export class LockedTarget implements McpTarget {
     }
   }
 
-  private keyOf(kind: Kind, { capabilities, principal }: Caller): string {
-    return `${kind} ${principal} ${capabilitiesOf(capabilities).fingerprint}`
+  private keyOf(kind: Kind, caller: Caller): string {
+    return `${kind} ${contextOf(caller)}`
   }
 
   private clientOf({ principal, session }: Caller): string {

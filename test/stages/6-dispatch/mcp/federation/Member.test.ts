@@ -8,7 +8,7 @@ import type { Listed } from "../../../../../stages/6-dispatch/mcp/federation/Lis
 import { Member } from "../../../../../stages/6-dispatch/mcp/federation/Member.ts"
 import type { Changed } from "../../../../../stages/6-dispatch/mcp/target/makeTarget.ts"
 import type { Call, Caller, Outcome, TargetFailure } from "../../../../../stages/6-dispatch/mcp/target/McpTarget.ts"
-import { FakeClock } from "../../../exchange.ts"
+import { FakeClock, makeExchange } from "../../../exchange.ts"
 import { callerOf, runtimeOf } from "../target/calling.ts"
 
 const method = "tools/list"
@@ -42,7 +42,9 @@ const start = () => {
         Effect.suspend(() => {
           const one: Asked = { call, answer: Deferred.makeUnsafe(), isInterrupted: false }
           asked.push(one)
-          return Effect.onInterrupt(Deferred.await(one.answer), () => Effect.sync(() => void (one.isInterrupted = true)))
+          return Effect.onInterrupt(Deferred.await(one.answer), () =>
+            Effect.sync(() => void (one.isInterrupted = true)),
+          )
         }),
       notify: () => Effect.void,
       listen: () => Effect.never,
@@ -65,7 +67,7 @@ interface Said {
 const answer = (one: Asked | undefined, tool: string, { cacheScope = "private", ttlMs = 60_000 }: Said = {}): void => {
   if (one === undefined) throw new Error("nobody asked")
   const result = JSON.stringify({ tools: [{ name: tool, inputSchema: {} }], ttlMs, cacheScope })
-  Deferred.doneUnsafe(one.answer, Exit.succeed({ _tag: "Result", result, era: "modern" }))
+  Deferred.doneUnsafe(one.answer, Exit.succeed<Outcome>({ _tag: "Result", result, era: "modern" }))
 }
 
 const fail = (one: Asked | undefined, failure: TargetFailure): void => {
@@ -228,6 +230,25 @@ describe("a list that is not the same for everybody", () => {
     expect(asked).toHaveLength(3)
     for (const one of asked) answer(one, `for ${one.call.caller.principal}`)
     expect(await Promise.all(all.map(shown))).toEqual(["for ann", "for bob", "for somebody"])
+  })
+
+  it("is asked for anew where the same identity comes with another token of more or less power", async () => {
+    const { asked, list } = start()
+    const holding = (scope: string): Partial<Caller> => {
+      const exchange = makeExchange({})
+      exchange.identity = { jwt: { iss: "i", sub: "s", scope } }
+      return { principal: "ann", exchange }
+    }
+    const all = [list(holding("read write")), list(holding("read")), list(holding("write read"))]
+    expect(asked).toHaveLength(2)
+    answer(asked[0], "more")
+    answer(asked[1], "less")
+    expect(await Promise.all(all.map(shown))).toEqual(["more", "less", "more"])
+    expect(await Promise.all([shown(list(holding("read"))), shown(list(holding("read write")))])).toEqual([
+      "less",
+      "more",
+    ])
+    expect(asked).toHaveLength(2)
   })
 
   it("is nobody else's where it may not be kept", async () => {
