@@ -544,17 +544,19 @@ describe("authentication", () => {
   table([
     [
       "keys of every shape",
-      inRoute(`apiKey: {keys: [{key: a, expiresAt: 2100-01-01T00:00:00Z}, {keyHash: "${same}"}]}`),
+      inRoute(`apiKey: {keys: [{key: a, expiresAt: 2100-01-01T00:00:00Z}, {keyHash: "${same}"}], mode: strict}`),
       [],
     ],
     [
       "the same key twice, once by its hash",
-      inRoute(`apiKey: {keys: [{key: b}, {key: alpha}, {keyHash: "${same}"}]}`),
+      inRoute(`apiKey: {keys: [{key: b}, {key: alpha}, {keyHash: "${same}"}], mode: strict}`),
       ["4:45 routes[0].policies.apiKey.keys[2]: the same key as number 2"],
     ],
     [
       "an empty key, and a date that is none",
-      inRoute("apiKey: {keys: [{key: ' '}, {key: a, expiresAt: 2026-13-01}, {key: b, expiresAt: tomorrow}]}"),
+      inRoute(
+        "apiKey: {keys: [{key: ' '}, {key: a, expiresAt: 2026-13-01}, {key: b, expiresAt: tomorrow}], mode: strict}",
+      ),
       [
         "4:27 routes[0].policies.apiKey.keys[0].key: the secret is empty",
         "4:53 routes[0].policies.apiKey.keys[1].expiresAt: expected a date, or a date and time with its zone (RFC 3339)",
@@ -563,7 +565,9 @@ describe("authentication", () => {
     ],
     [
       "passwords that could not be checked",
-      inRoute(`basicAuth: {htpasswd: "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\\nbob:$$6$$x$$y", realm: "a\\nb"}`),
+      inRoute(
+        `basicAuth: {htpasswd: "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\\nbob:$$6$$x$$y", realm: "a\\nb", mode: strict}`,
+      ),
       [
         "4:27 routes[0].policies.basicAuth.htpasswd: line 2: a SHA-512 hash of Unix crypt",
         "4:90 routes[0].policies.basicAuth.realm: a realm is written in printable ASCII characters",
@@ -571,9 +575,27 @@ describe("authentication", () => {
     ],
     [
       "nobody",
-      inRoute("basicAuth: {htpasswd: '#'}"),
+      inRoute("basicAuth: {htpasswd: '#', mode: strict}"),
       ["4:27 routes[0].policies.basicAuth.htpasswd: there are no users"],
     ],
+    [
+      "keys that nobody has to bring",
+      inRoute("apiKey: {keys: [{key: a}]}"),
+      ["4:13 routes[0].policies.apiKey: `mode` is not set, so requests without credentials pass"],
+    ],
+    [
+      "passwords that nobody has to bring",
+      inRoute("basicAuth: {htpasswd: 'bob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='}"),
+      ["4:16 routes[0].policies.basicAuth: `mode` is not set, so requests without credentials pass"],
+    ],
+    [
+      "tokens that nobody has to bring",
+      inRoute("jwtAuth: {issuer: i, jwks: {url: 'https://i.test/keys'}}"),
+      ["4:14 routes[0].policies.jwtAuth: `mode` is not set, so requests without credentials pass"],
+    ],
+    ...["apiKey: {keys: [{key: a}]", "basicAuth: {htpasswd: 'bob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='"].flatMap((text) =>
+      ["strict", "optional"].map((mode) => [`${mode}: ${text}`, inRoute(`${text}, mode: ${mode}}`), []] as const),
+    ),
     [
       "limits that cannot be meant",
       inRoute(
@@ -616,10 +638,14 @@ describe("authentication", () => {
     ],
     [
       "a key that has expired",
-      inRoute("apiKey: {keys: [{key: a, expiresAt: 2020-01-01}]}"),
+      inRoute("apiKey: {keys: [{key: a, expiresAt: 2020-01-01}], mode: strict}"),
       ["4:41 routes[0].policies.apiKey.keys[0].expiresAt: the key has expired already"],
     ],
-    ["a location that is computed", inRoute("apiKey: {keys: [{key: a}], location: {expression: 'request.path'}}"), []],
+    [
+      "a location that is computed",
+      inRoute("apiKey: {keys: [{key: a}], location: {expression: 'request.path'}, mode: strict}"),
+      [],
+    ],
   ])
 })
 

@@ -17,6 +17,7 @@ const env = { OPENAI_API_KEY: "k", VERTEX_PROJECT: "p", HOME: "/home/a" }
 type Shape = readonly [name: string, text: string, said?: ReadonlyArray<string>]
 
 const noKeys = /there are no keys, so no token is good/
+const noMode = /`mode` is not set, so requests without credentials pass/
 /** A path of its own for every shape, below one listener of a bind. */
 const bind = (route: string): string => `binds:\n- port: 3000\n  listeners:\n  - routes:\n${route}`
 const stdio = "targets: [{name: everything, stdio: {cmd: npx, args: ['@modelcontextprotocol/server-everything']}}]"
@@ -41,7 +42,7 @@ const shapes: ReadonlyArray<Shape> = [
           - 'jwt.sub == "ann" && mcp.tool.name == "add"'
           - 'mcp.tool.name == "printEnv" && jwt.nested.key == "value"'
       backends: [{mcp: {${stdio}}}]`),
-    ["no keys"],
+    ["no mode", "no keys"],
   ],
   [
     "an authorization server that an MCP server stands behind, with its paths beside it",
@@ -285,6 +286,7 @@ backends: [{name: issuer, host: 'login.example.com:443', policies: {backendTLS: 
                   roleArn: arn:aws:iam::123456789012:role/r
                   sessionName: {expression: jwt.sub}
                   tags: [{key: user, expression: jwt.sub}, {key: environment, value: prod}]`),
+    ["no mode"],
   ],
   [
     "which models there are, and which path is what",
@@ -327,7 +329,7 @@ backends: [{name: issuer, host: 'login.example.com:443', policies: {backendTLS: 
   - {name: '*', provider: vertex, params: {model: m, apiKey: k, vertexRegion: global, vertexProject: p}}
   - {name: gpt-7, provider: azure, params: {azureResourceName: r, azureResourceType: openAI, azureApiVersion: v1}}
   - {name: gpt-3.5, provider: openAI, guardrails: pii}`,
-    ["no keys"],
+    ["no mode", "no keys"],
   ],
   [
     "models that stand for others",
@@ -458,7 +460,7 @@ ${bind(`
 describe("shapes of configurations", () => {
   it.each(shapes.map(([name, text, said = []]) => ({ name, text, said })))("$name", async ({ said, text }) => {
     const found = (await issuesOf(text, { files, env })).map((issue) => format(issue, "f"))
-    expect(found.map((line) => (noKeys.test(line) ? "no keys" : line))).toEqual(said)
+    expect(found.map((line) => (noKeys.test(line) ? "no keys" : noMode.test(line) ? "no mode" : line))).toEqual(said)
   })
 })
 
@@ -521,8 +523,10 @@ describe("older spellings", () => {
     },
     {
       name: "an expression inside a map",
-      older: routed("{apiKey: {keys: [{key: k}], location: {expression: {expression: 'request.headers[\"x-k\"]'}}}}"),
-      newer: routed("{apiKey: {keys: [{key: k}], location: {expression: 'request.headers[\"x-k\"]'}}}"),
+      older: routed(
+        "{apiKey: {keys: [{key: k}], location: {expression: {expression: 'request.headers[\"x-k\"]'}}, mode: strict}}",
+      ),
+      newer: routed("{apiKey: {keys: [{key: k}], location: {expression: 'request.headers[\"x-k\"]'}, mode: strict}}"),
     },
     {
       name: "a duration in its parts",

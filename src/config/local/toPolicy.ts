@@ -172,6 +172,22 @@ const keySet = (source: FileInlineOrRemote, path: Path, to: Mapping): Document |
   return found
 }
 
+/** Whoever sets up authentication seldom means that it can be left out, so that is to be said. */
+const authenticationMode = <Mode extends string>(
+  mode: Mode | undefined,
+  path: Path,
+  to: Mapping,
+): Mode | typeof defaults.authenticationMode => {
+  if (mode === undefined) {
+    to.warn(
+      path,
+      "`mode` is not set, so requests without credentials pass",
+      "Set `mode: strict`, or `mode: optional` if they are to pass.",
+    )
+  }
+  return mode ?? defaults.authenticationMode
+}
+
 const jwtAuth = (policy: JwtAuth, path: Path, to: Mapping): IrJwtAuth | undefined => {
   const several = "providers" in policy
   const providers = (several ? policy.providers : [policy]).flatMap((one, i): ReadonlyArray<JwtProvider> => {
@@ -191,7 +207,7 @@ const jwtAuth = (policy: JwtAuth, path: Path, to: Mapping): IrJwtAuth | undefine
     return to.fail([...path, "providers"], "at least one provider is needed")
   return {
     _tag: "JwtAuth",
-    mode: policy.mode ?? defaults.authenticationMode,
+    mode: authenticationMode(policy.mode, path, to),
     location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
     providers,
   }
@@ -278,7 +294,7 @@ const basicAuth = (policy: BasicAuth, path: Path, to: Mapping): IrBasicAuth | un
         _tag: "BasicAuth",
         htpasswd: Redacted.make(text),
         realm: policy.realm ?? defaults.basicRealm,
-        mode: policy.mode ?? defaults.authenticationMode,
+        mode: authenticationMode(policy.mode, path, to),
         location: at === undefined ? Defaults.basic : location(at, [...path, "authorizationLocation"], to),
       }
 }
@@ -358,7 +374,7 @@ const apiKey = (policy: ApiKey, path: Path, to: Mapping): IrApiKey => {
       ]
     }),
     ...present({ virtual: policy.virtual }),
-    mode: policy.mode ?? defaults.authenticationMode,
+    mode: authenticationMode(policy.mode, path, to),
     location: policy.location === undefined ? Defaults.bearer : location(policy.location, [...path, "location"], to),
   }
 }
