@@ -7,10 +7,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Defaults from "../../../../ir/defaults.ts"
 import type { McpTarget as Described } from "../../../../ir/backend/Mcp.ts"
+import { oauthOfTarget } from "../../../../ir/backend/mcpTargets.ts"
 import { asNumber, asString, Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
 import { codeOf, codes } from "../../../../protocols/mcp/jsonrpc.ts"
 import { methods } from "../../../../protocols/mcp/methods.ts"
 import { contextOf } from "../context.ts"
+import { isLocal } from "../oauth/users.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
 import type { Changed } from "../target/makeTarget.ts"
@@ -49,6 +51,8 @@ export class Member {
   private readonly discoveries = new Map<string, { readonly discovery: Discovery; readonly atMillis: number }>()
   private failures = 0
   private suspendedUntil = 0
+  /** Whether its server shows people what they were granted. */
+  private readonly isGranted: boolean
   /** Whoever keeps something that depends on what is listed. */
   private readonly watchers = new Set<Changed>()
   /** What was told a moment ago; true: and has changed once more since. */
@@ -59,6 +63,7 @@ export class Member {
     this.described = described
     this.runtime = runtime
     this.flights = new Flights(runtime)
+    this.isGranted = oauthOfTarget(described) !== undefined
     this.target = make((what) => this.changed(what))
   }
 
@@ -205,7 +210,9 @@ export class Member {
   }
 
   private keyOf(caller: Caller): string {
-    return contextOf(caller)
+    const context = contextOf(caller)
+    // What is granted to whoever sits at this machine is nothing for others who prove nothing.
+    return this.isGranted && caller.principal === "anonymous" && isLocal(caller.exchange) ? `${context} here` : context
   }
 
   /** What the server said of itself last, to such a caller. */

@@ -21,11 +21,11 @@ interface Asked {
   isInterrupted: boolean
 }
 
-const start = () => {
+const start = (target = described) => {
   const asked: Array<Asked> = []
   const clock = new FakeClock()
   let changed: Changed = () => {}
-  const member = new Member(described, runtimeOf(clock), (told) => {
+  const member = new Member(target, runtimeOf(clock), (told) => {
     changed = told
     return {
       name: "a",
@@ -249,6 +249,40 @@ describe("a list that is not the same for everybody", () => {
       "more",
     ])
     expect(asked).toHaveLength(2)
+  })
+
+  it("is asked for on behalf of every token that says nothing of a person", async () => {
+    const { asked, list } = start()
+    const holding = (jti: string): Partial<Caller> => {
+      const exchange = makeExchange({})
+      exchange.identity = { jwt: { iss: "i", jti } }
+      return { principal: "somebody of i", exchange }
+    }
+    const all = [list(holding("1")), list(holding("2")), list(holding("1"))]
+    expect(asked).toHaveLength(2)
+    answer(asked[0], "one")
+    answer(asked[1], "two")
+    expect(await Promise.all(all.map(shown))).toEqual(["one", "two", "one"])
+  })
+
+  it("is not shown to strangers where whoever sits at the machine was granted it", async () => {
+    const { asked, list } = start({ ...described, oauth: {} } as Described)
+    const from = (host: string): Partial<Caller> => {
+      const exchange = makeExchange({})
+      const { request } = exchange
+      const bound = { secured: { accepted: { local: { host: "127.0.0.1", port: 1 } } } }
+      const seen = Object.create(exchange, {
+        bound: { value: bound },
+        request: { value: Object.create(request, { host: { value: host } }) },
+      }) as typeof exchange
+      return { principal: "anonymous", exchange: seen }
+    }
+    const all = [list(from("localhost")), list(from("mcp.example")), list(from("127.0.0.1"))]
+    expect(asked).toHaveLength(2)
+    answer(asked[0], "granted")
+    answer(asked[1], "public part")
+    expect(await Promise.all(all.map(shown))).toEqual(["granted", "public part", "granted"])
+    expect(await shown(list(from("mcp.example")))).toBe("public part")
   })
 
   it("is nobody else's where it may not be kept", async () => {
