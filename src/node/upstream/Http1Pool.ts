@@ -91,7 +91,7 @@ export class Http1Pool {
       if (socket === undefined) return done(failed, undefined, undefined)
       if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== "h2") return done(undefined, socket, address)
       this.otherVersion(socket, address)
-      done(new OtherVersion(), undefined, undefined)
+      done(new OtherVersion(true), undefined, undefined)
     })
   }
 

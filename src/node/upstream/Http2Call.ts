@@ -31,8 +31,6 @@ const names: Readonly<Record<number, string>> = {
   13: "HTTP_1_1_REQUIRED",
 }
 
-const noHttp2: UpstreamFailure = { _tag: "ConnectFailed", message: "the upstream does not speak HTTP/2" }
-
 const expire = (call: Http2Call): void => call.expire()
 
 /** The request body on its way out. */
@@ -145,7 +143,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   failed(error: Error): void {
     this.withdraw = undefined
-    if (error instanceof OtherVersion) this.settle(this.mayChange ? error : noHttp2)
+    if (error instanceof OtherVersion) this.settle(this.mayChange ? error : error.failure)
     else if (error instanceof Failed) this.settle(error.failure)
     else this.settle({ _tag: "ConnectFailed", message: "connection failed" })
   }

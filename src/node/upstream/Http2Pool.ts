@@ -256,7 +256,7 @@ export class Http2Pool {
   doubt(wasSure: boolean, isKnown: boolean): void {
     this.isSure = false
     if (isKnown) this.otherVersion()
-    if (!wasSure) this.refuse(new OtherVersion())
+    if (!wasSure) this.refuse(new OtherVersion(isKnown))
   }
 
   /** Tells everybody who waits that there is no connection. */
@@ -301,7 +301,7 @@ export class Http2Pool {
         socket.destroy()
         this.otherVersion()
       }
-      this.refuse(failed ?? new OtherVersion())
+      this.refuse(failed ?? new OtherVersion(true))
     })
     if (!done) this.cancels.add(cancel)
   }

@@ -11,8 +11,17 @@ export class Failed extends Error {
   }
 }
 
-/** The peer speaks the other version of HTTP, or broke off before it spoke; nothing was sent. */
-export class OtherVersion extends Error {}
+/** The peer speaks the other version of HTTP, or broke off before it said which; nothing was sent. */
+export class OtherVersion extends Error {
+  /** What that means to a call that needs this version. */
+  readonly failure: UpstreamFailure
+
+  constructor(isKnown: boolean) {
+    super()
+    const message = isKnown ? "the upstream does not speak HTTP/2" : "the connection ended before it was one of HTTP/2"
+    this.failure = { _tag: "ConnectFailed", message }
+  }
+}
 
 const phrases: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",

@@ -579,7 +579,7 @@ describe("an upstream that may not speak HTTP/2", () => {
   })
 
   it("is not known by a connection that ended before a word was said", async () => {
-    let turns = 0
+    let turns = -1
     const http2Server = http2.createServer((_, response) => void response.end("2"))
     const { port } = await bench.listen(
       net.createServer((socket) => {
@@ -589,6 +589,10 @@ describe("an upstream that may not speak HTTP/2", () => {
       }),
     )
     const endpoint = bench.to(port)
+    expect(await refusal(endpoint, request("POST", "/"), { version: "2" })).toEqual({
+      _tag: "ConnectFailed",
+      message: "the connection ended before it was one of HTTP/2",
+    })
     expect((await refusal(endpoint, request("POST", "/"), { version: "either" }))._tag).toBe("Reset")
     expect(await text(await either(endpoint, request("GET", "/")))).toBe("2")
   })
