@@ -139,7 +139,8 @@ export const collect = (body: Body, bytesMax: number): Effect.Effect<Collected, 
         const prefix = join(chunks, length)
         held.write(prefix)
         resume(Effect.succeed({ _tag: "Partial", prefix: prefix.subarray(0, bytesMax), body: held }))
-        return false
+        // Whoever waited may have opened the rest already, and asked for more: holding back now would be for ever.
+        return held.isAwaited
       },
       end(trailers) {
         if (settled) return held.end(trailers)
@@ -165,6 +166,8 @@ export class HeldFlow implements Flow, Sink, Source {
   readonly _tag = "Flow"
   readonly length: number | undefined
   source: Source | undefined
+  /** Whether somebody took all that was here, and asked the source for more. */
+  isAwaited = false
   private sink: Sink | undefined
   private waiting: Array<Uint8Array> = []
   private ended = false
@@ -224,7 +227,10 @@ export class HeldFlow implements Flow, Sink, Source {
     } else if (this.ended) {
       this.ended = false
       sink.end(this.trailers)
-    } else this.source?.resume()
+    } else if (this.source !== undefined) {
+      this.isAwaited = true
+      this.source.resume()
+    }
   }
 }
 

@@ -4,6 +4,42 @@ import * as Body from "../../stages/Body.ts"
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 
+describe("a body that is longer than whoever collects it takes", () => {
+  /** The second piece is too much; it is offered while nobody else runs. */
+  const cut = (takesMore: boolean) => {
+    let upstream: Body.Sink | undefined
+    let resumed = 0
+    const flow: Body.Flow = {
+      _tag: "Flow",
+      length: undefined,
+      open: (sink) => {
+        upstream = sink
+        return { resume: () => void resumed++, cancel: () => {} }
+      },
+    }
+    const got: Array<Uint8Array> = []
+    Effect.runFork(
+      Effect.map(Body.collect(flow, 5), (collected) => {
+        if (collected._tag === "Partial" && collected.body._tag === "Flow") {
+          collected.body.open({ write: (chunk) => got.push(chunk) > 0 && takesMore, end: () => {}, fail: () => {} })
+        }
+      }),
+    )
+    expect(upstream?.write(encode("one "))).toBe(true)
+    const answer = upstream?.write(encode("two "))
+    expect(got).toEqual([encode("one two ")])
+    return { answer, resumed }
+  }
+
+  it("goes on where the rest is read at once: nobody would ask for more a second time", () => {
+    expect(cut(true)).toEqual({ answer: true, resumed: 1 })
+  })
+
+  it("is held back where the reader of the rest takes no more", () => {
+    expect(cut(false)).toEqual({ answer: false, resumed: 0 })
+  })
+})
+
 describe("a body in pieces", () => {
   const parts = [encode("one "), encode("two "), encode("three")]
 

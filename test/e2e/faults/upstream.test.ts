@@ -7,6 +7,7 @@ import {
   type RawClient,
   type RawUpstream,
   rawUpstream,
+  sleep,
   snapshotOf,
   type Started,
   startGateway,
@@ -496,6 +497,27 @@ describe("an upstream that answers early", () => {
     for (const one of [sender, other]) one.close()
     await outcomes(gateway, 2)
     expect(upstream.connections.map(({ text }) => text).join("")).not.toContain("/hidden")
+  })
+})
+
+describe("a reply that outgrows a buffer", () => {
+  it("goes on where the buffer lets it pass, however slowly it comes", async () => {
+    const parts = 4
+    const upstream = await scripted(async (connection) => {
+      connection.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+      for (let i = 0; i < parts; i++) {
+        await sleep(50)
+        connection.write("6\r\n123456\r\n")
+      }
+      connection.write("0\r\n\r\n")
+    })
+    const gateway = await front(upstream.port, [
+      { _tag: "Buffer", response: { maxBytes: 10, failureMode: "failOpen" } },
+    ])
+    const reader = await ask(gateway)
+    expect((await reader.answer()).body).toBe("123456".repeat(parts))
+    reader.close()
+    expect(await outcomes(gateway, 1)).toEqual(["answered"])
   })
 })
 
