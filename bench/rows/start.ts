@@ -77,7 +77,7 @@ export const startCold: Row = {
   name: "start-cold",
   path: "start to first 200, from source, nothing cached",
   floor: "node -e 0",
-  bars: [],
+  bars: bar("time to first 200", 300),
   run: (lab) =>
     started(lab, "time to first 200", source(), () => ({ ...fromSources, NODE_DISABLE_COMPILE_CACHE: "1" })),
 }
@@ -86,7 +86,7 @@ export const startChanged: Row = {
   name: "start-changed",
   path: "… of sources that were changed, run a second time",
   floor: "node -e 0",
-  bars: [],
+  bars: bar("time to first 200", 300),
   run: async (lab) => {
     // The cache is written when a process ends by itself.
     await firstReplyThenExit(lab, source(), fromSources)
