@@ -18,7 +18,7 @@ const rehearse = async () => {
   const off = { ADMIN_ADDR: "off", STATS_ADDR: "off", READINESS_ADDR: "off" }
   const gateway = spawn(process.execPath, [join(root, "src/start.cjs")], {
     stdio: "ignore",
-    env: { ...process.env, ...off, SLUICE_PORT: String(port), WORKER_THREADS: "1" },
+    env: { ...process.env, ...off, SLUICE_SOURCES: "1", SLUICE_PORT: String(port), WORKER_THREADS: "1" },
   })
   await endOnceItServes(gateway, port, GIVE_UP_MILLIS)
 }
@@ -54,7 +54,6 @@ const build = async () => {
 }
 
 if (Number(process.versions.node.split(".")[0]) >= 24) {
-  rmSync(join(root, "node_modules/.cache/sluice/build"), { recursive: true, force: true })
   const told = (error) => process.stderr.write(`warm: ${error instanceof Error ? error.message : error}\n`)
   await rehearse().catch(told)
   await build().catch(told)

@@ -1,15 +1,12 @@
 /** The way out, simulated: servers that answer, fail, stall and restart as the world says. */
 import * as Effect from "effect/Effect"
-import type { HostTarget } from "../../ir/Backend.ts"
+import { addressOf } from "../../stages/6-dispatch/Endpoints.ts"
 import type { Reply } from "../../stages/Exchange.ts"
 import type { Endpoint, EndpointSpec, Upstream, UpstreamFailure } from "../../stages/ports/Upstream.ts"
 import type { Recorder } from "./Recorder.ts"
 import { startMillis, type Scheduler } from "./Scheduler.ts"
 import { type CallPorts, type Met, recordOf, SimulatedCall } from "./SimulatedCall.ts"
 import type { Server } from "./World.ts"
-
-const labelOf = (target: HostTarget): string =>
-  target._tag === "Host" ? `${target.host}:${target.port}` : `unix:${target.path}`
 
 class Running {
   readonly server: Server
@@ -59,7 +56,7 @@ export class SimulatedUpstream {
   readonly service: Upstream["Service"] = { open: (spec) => this.open(spec) }
 
   private open(spec: EndpointSpec): Endpoint {
-    const label = labelOf(spec.target)
+    const label = addressOf(spec.target)
     const running = this.servers.get(label)
     const waiting: Array<SimulatedCall> = []
     let active = 0

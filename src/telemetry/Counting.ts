@@ -117,20 +117,20 @@ export class Counting {
         ? latest
         : this.seriesAt(place, key, { backend: trail.backend, protocol, method, status, reason, more })
     const { requestDuration } = this.metrics
-    this.add(series.requests, 1)
+    this.cells.add(series.requests, 1)
     requestDuration.scale.observe(series.duration, toSeconds(ending.endedMillis - exchange.startedMillis))
     const bytes = ending.delivered?.bytes ?? 0
     if (bytes > 0) {
       series.bytes ??= this.metrics.responseBytes.with(
         ...httpLabels(place, { backend: trail.backend, protocol, method, status, reason, more }),
       ).at
-      this.add(series.bytes, bytes)
+      this.cells.add(series.bytes, bytes)
     }
     if (trail.attempts > 1) {
       series.retries ??= this.metrics.retries.with(
         ...httpLabels(place, { backend: trail.backend, protocol, method, status, reason, more }),
       ).at
-      this.add(series.retries, trail.attempts - 1)
+      this.cells.add(series.retries, trail.attempts - 1)
     }
     if (exchange.notes?.mcp !== undefined) this.tool(exchange.notes.mcp, place, more)
     const judged = exchange.notes?.a2a?.guarded
@@ -152,11 +152,6 @@ export class Counting {
       const before = trail.upstreamStartMillis - exchange.startedMillis - trail.waitedMillis
       overhead.scale.observe(series.overhead, toSeconds(before + trail.replyMillis - answeredMillis))
     }
-  }
-
-  private add(at: number, amount: number): void {
-    const { values } = this.cells
-    values[at] = (values[at] as number) + amount
   }
 
   private tool(notes: Parameters<typeof mcpCall>[0], place: PlaceFacts, more: Labels): void {

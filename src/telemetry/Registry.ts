@@ -35,6 +35,10 @@ export class Cells {
     }
     return at
   }
+
+  add(at: number, amount: number): void {
+    this.values[at] = (this.values[at] as number) + amount
+  }
 }
 
 export class Counter {
@@ -51,7 +55,7 @@ export class Counter {
   }
 
   add(amount: number): void {
-    this.cells.values[this.at] = this.value + amount
+    this.cells.add(this.at, amount)
   }
 }
 
@@ -84,13 +88,11 @@ export class Scale {
   }
 
   observe(at: number, value: number): void {
-    const { bounds } = this
-    const { values } = this.cells
+    const { bounds, cells } = this
     let i = 0
     while (i < bounds.length && value > (bounds[i] as number)) i++
-    const bucket = at + 1 + i
-    values[bucket] = (values[bucket] as number) + 1
-    values[at] = (values[at] as number) + value
+    cells.add(at + 1 + i, 1)
+    cells.add(at, value)
     this.exponentials?.get(at)?.observe(value)
   }
 

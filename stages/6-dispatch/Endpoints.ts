@@ -145,7 +145,7 @@ export class Endpoints {
   }
 }
 
-const addressOf = (target: HostTarget): string =>
+export const addressOf = (target: HostTarget): string =>
   target._tag === "Host" ? `${target.host}:${target.port}` : `unix:${target.path}`
 
 /** Secrets take part by identity, so that they stay out of the key. */

@@ -2,10 +2,10 @@
  * Routes that lead to the same hosts in the same way are served by one service. Thousands of them then cost the memory of one,
  * and requests that take one after the other find it in the caches of the machine.
  */
-import type { HostTarget } from "../../ir/Backend.ts"
 import type { Routed, Service } from "../Exchange.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import { type Destinations, sameDestinations } from "./dispatch.ts"
+import { addressOf } from "./Endpoints.ts"
 
 interface Known {
   readonly where: Destinations
@@ -32,9 +32,6 @@ class Shelf {
 }
 
 const byPorts = new WeakMap<PolicyPorts, Shelf>()
-
-const addressOf = (target: HostTarget): string =>
-  target._tag === "Host" ? `${target.host}:${target.port}` : `unix:${target.path}`
 
 /** Undefined for what remembers anything of its own, which no two routes may share. */
 const keyOf = ({ backends, mirrors }: Destinations): string | undefined => {

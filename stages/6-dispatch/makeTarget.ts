@@ -6,6 +6,7 @@ import type { CelValue } from "../../ir/cel/CelValue.ts"
 import { toBase64, toText } from "../../ir/cel/toJson.ts"
 import type { BackendPolicies, TrafficPolicies } from "../../ir/effective.ts"
 import type { Expression } from "../../ir/Expression.ts"
+import { positive } from "../../ir/Millis.ts"
 import type { BackendKind } from "../../ir/Policy.ts"
 import type { AppProtocol } from "../../ir/Workload.ts"
 import type { ClientTls } from "../../ir/Tls.ts"
@@ -97,10 +98,6 @@ export const templateOf = (
 /** The endpoints of a service are addresses, but its certificate is for its name. */
 const tlsFor = (tls: ClientTls, where: Where): ClientTls =>
   where._tag === "Service" && tls.hostname === undefined ? { ...tls, hostname: where.service.hostname } : tls
-
-/** 0 stands for no limit, as in the Gateway API. */
-const positive = (millis: number | undefined): number | undefined =>
-  millis === undefined || millis <= 0 ? undefined : millis
 
 /** By policy, by what the service speaks, else by what the client speaks. */
 const versionOf = (

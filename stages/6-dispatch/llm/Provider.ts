@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { defaults } from "../../../ir/defaults.ts"
+import { positive } from "../../../ir/Millis.ts"
 import { type BackendPolicies, mergeAi, type TrafficPolicies } from "../../../ir/effective.ts"
 import type { HostTarget } from "../../../ir/HostTarget.ts"
 import { isMetadata } from "../../../protocols/llm/bedrockMetadata.ts"
@@ -75,9 +76,6 @@ export interface Provider {
   /** A reply that this provider gave before, shaped as its policies shape replies. */
   readonly again: (attempt: Try, reply: Reply) => Effect.Effect<Reply, Refusal>
 }
-
-const positive = (millis: number | undefined): number | undefined =>
-  millis === undefined || millis <= 0 ? undefined : millis
 
 const optionsOf = ({ provider }: Part, traits: VendorTraits, ai: BackendPolicies["Ai"]): CallOptions | undefined => {
   const { vendor } = provider

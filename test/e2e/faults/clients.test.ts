@@ -15,7 +15,7 @@ import {
   startGateway,
   until,
 } from "../harness.ts"
-import { frame, FrameClient, headers, number, RST_STREAM } from "../hostile/frames.ts"
+import { frame, FrameClient, getting, headers, number, RST_STREAM } from "../hostile/frames.ts"
 import { speakingHttp1 } from "../hostile/front.ts"
 import { outcomes } from "./freed.ts"
 import { stage } from "./stage.ts"
@@ -231,7 +231,7 @@ describe.each(leaving)("a client that %s", (_how, leave) => {
     const upstream = await forever()
     const gateway = await front(upstream.port)
     const leaver = new FrameClient(await client(gateway)).open()
-    for (let i = 0; i < 20; i++) leaver.raw.write(headers(2 * i + 1, fields("/never")))
+    for (let i = 0; i < 20; i++) leaver.raw.write(headers(2 * i + 1, getting("/never")))
     await until("the calls", () => upstream.requests.length === 20)
     leave(leaver.raw)
     await until("the upstream sees that it is over", () => upstream.aborted.length === 20)
@@ -239,19 +239,11 @@ describe.each(leaving)("a client that %s", (_how, leave) => {
   })
 })
 
-const fields = (path: string) =>
-  [
-    [":method", "GET"],
-    [":scheme", "http"],
-    [":path", path],
-    [":authority", "x.test"],
-  ] as const
-
 it("a client that cancels one stream of HTTP/2 ends that call and no other", async () => {
   const upstream = await forever()
   const gateway = await front(upstream.port)
   const leaver = new FrameClient(await client(gateway)).open()
-  for (const id of [1, 3, 5]) leaver.raw.write(headers(id, fields(`/${id}`)))
+  for (const id of [1, 3, 5]) leaver.raw.write(headers(id, getting(`/${id}`)))
   await until("the calls", () => upstream.requests.length === 3)
   leaver.raw.write(frame(RST_STREAM, 0, 3, number(8)))
   await until("the upstream sees that it is over", () => upstream.aborted.length === 1)

@@ -13,7 +13,7 @@ import {
   startGateway,
   until,
 } from "../harness.ts"
-import { FrameClient, headers } from "../hostile/frames.ts"
+import { FrameClient, getting, headers } from "../hostile/frames.ts"
 import { speakingHttp1 } from "../hostile/front.ts"
 import { Standalone } from "../standalone.ts"
 import { outcomes } from "./freed.ts"
@@ -130,14 +130,7 @@ describe("a drain", () => {
     const upstream = await held()
     const gateway = await front(upstream.port, 0, 20_000)
     const reader = new FrameClient(await client(gateway)).open()
-    const fields = (path: string) =>
-      [
-        [":method", "GET"],
-        [":scheme", "http"],
-        [":path", path],
-        [":authority", "x.test"],
-      ] as const
-    reader.raw.write(headers(1, fields("/slow")))
+    reader.raw.write(headers(1, getting("/slow")))
     await until("the call", () => upstream.responses.length === 1)
     const leave = drained(gateway)
     await until("GOAWAY", () => reader.frames.some(({ type }) => type === 7))
@@ -162,14 +155,7 @@ describe("a drain", () => {
     const streaming = (await client(gateway)).write(get("/stream"))
     const uploading = (await client(stuck)).write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhello")
     const framed = new FrameClient(await client(gateway)).open()
-    framed.raw.write(
-      headers(1, [
-        [":method", "GET"],
-        [":scheme", "http"],
-        [":path", "/never"],
-        [":authority", "x.test"],
-      ]),
-    )
+    framed.raw.write(headers(1, getting("/never")))
     await until("the calls", () => upstream.responses.length === 3 && silent.connections.length === 1)
     upstream.responses.find(({ req }) => req.url === "/stream")?.write("begun")
     await streaming.take("begun")

@@ -13,7 +13,7 @@ import {
   startGateway,
   until,
 } from "../harness.ts"
-import { FrameClient, headers } from "../hostile/frames.ts"
+import { FrameClient, getting, headers } from "../hostile/frames.ts"
 import { speakingHttp1 } from "../hostile/front.ts"
 import { startChild } from "./child.ts"
 import { outcomes } from "./freed.ts"
@@ -90,16 +90,9 @@ describe("an upstream process that is killed", () => {
     const [dies, lives] = [ends(await startChild()), ends(await startChild())]
     const routes = [{ to: dies.port }, { to: lives.port, hostnames: ["lives.test"] }]
     const gateway = ends(await startGateway(speakingHttp1(snapshotOf({ binds: [{ listeners: [{ routes }] }] }))))
-    const fields = (path: string, authority: string) =>
-      [
-        [":method", "GET"],
-        [":scheme", "http"],
-        [":path", path],
-        [":authority", authority],
-      ] as const
     const reader = new FrameClient(await client(gateway)).open()
-    reader.raw.write(headers(1, fields("/stream", "dies.test")))
-    reader.raw.write(headers(3, fields("/stream", "lives.test")))
+    reader.raw.write(headers(1, getting("/stream", "dies.test")))
+    reader.raw.write(headers(3, getting("/stream", "lives.test")))
     await until("both bodies", () => [1, 3].every((stream) => reader.bodyOf(stream).includes("drop")))
     await dies.kill()
     await until("the reset", () => reader.isReset(1))
@@ -394,15 +387,8 @@ describe("an upstream that stalls", () => {
       ),
     )
     const reader = new FrameClient(await client(gateway)).open()
-    const fields = (path: string) =>
-      [
-        [":method", "GET"],
-        [":scheme", "http"],
-        [":path", path],
-        [":authority", "x.test"],
-      ] as const
-    reader.raw.write(headers(1, fields("/stops")))
-    reader.raw.write(headers(3, fields("/goes-on")))
+    reader.raw.write(headers(1, getting("/stops")))
+    reader.raw.write(headers(3, getting("/goes-on")))
     await until("the reset", () => reader.isReset(1))
     await until("the whole of the other", () => reader.bodyOf(3).length === 60, 15_000)
     reader.raw.close()

@@ -67,6 +67,14 @@ export const indexed = ([name, value]: Field): Buffer =>
 export const headers = (stream: number, fields: ReadonlyArray<Field>, flags = END_STREAM | END_HEADERS): Buffer =>
   frame(HEADERS, flags, stream, literal(fields))
 
+/** The fields of a plain question. */
+export const getting = (path: string, authority = "x.test"): ReadonlyArray<Field> => [
+  [":method", "GET"],
+  [":scheme", "http"],
+  [":path", path],
+  [":authority", authority],
+]
+
 interface Frame {
   readonly type: number
   readonly flags: number

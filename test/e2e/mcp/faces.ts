@@ -1,14 +1,5 @@
 /** Clients of every generation behind one face, as bare as can be: what they are told is kept, what they are asked is answered. */
-import {
-  answerOf,
-  ask as askModern,
-  begin,
-  type Json,
-  readReply,
-  readStream,
-  type Said,
-  type Stream,
-} from "./harness.ts"
+import { answerOf, ask as askModern, begin, type Json, readReply, listen, type Said, type Stream } from "./harness.ts"
 
 export interface Note {
   readonly method: string
@@ -175,33 +166,13 @@ export const withoutSession = async (url: string): Promise<Face> => {
       }
     },
     hear: async (uris = []) => {
-      const stream = await readStream(url, {
-        method: "POST",
-        headers: {
-          accept: "application/json, text/event-stream",
-          "content-type": "application/json",
-          "mcp-protocol-version": "2026-07-28",
-          "mcp-method": "subscriptions/listen",
-        },
-        body: JSON.stringify({
-          jsonrpc: "2.0",
-          id: ++lastId,
-          method: "subscriptions/listen",
-          params: {
-            notifications: {
-              toolsListChanged: true,
-              promptsListChanged: true,
-              resourcesListChanged: true,
-              ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
-            },
-            _meta: {
-              "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-              "io.modelcontextprotocol/clientCapabilities": capabilities,
-            },
-          },
-        }),
-      })
-      return live(stream)
+      const notifications = {
+        toolsListChanged: true,
+        promptsListChanged: true,
+        resourcesListChanged: true,
+        ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
+      }
+      return live(await listen(url, notifications, ++lastId, capabilities))
     },
     close: () => {},
   }

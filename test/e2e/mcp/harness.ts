@@ -320,6 +320,30 @@ export const readStream = async (url: string, init: RequestInit): Promise<Stream
 }
 
 /** The events of a reply, as they come. */
+/** What a client without a session is told by the way. */
+export const listen = (url: string, notifications: Json, id: unknown, capabilities: Json = {}): Promise<Stream> =>
+  readStream(url, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": "subscriptions/listen",
+    },
+    body: JSON.stringify({
+      jsonrpc: "2.0",
+      id,
+      method: "subscriptions/listen",
+      params: {
+        notifications,
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+          "io.modelcontextprotocol/clientCapabilities": capabilities,
+        },
+      },
+    }),
+  })
+
 export const readReply = (
   reply: globalThis.Response,
   close: () => void,

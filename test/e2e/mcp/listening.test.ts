@@ -9,7 +9,7 @@ import {
   type McpGateway,
   mcpGateway,
   modern,
-  readStream,
+  listen,
   type Script,
   type Scripted,
   scripted,
@@ -36,28 +36,7 @@ const behind = async (
 
 let lastId = 0
 
-const listen = (url: string, notifications: Json): Promise<Stream> =>
-  readStream(url, {
-    method: "POST",
-    headers: {
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream",
-      "mcp-protocol-version": "2026-07-28",
-      "mcp-method": "subscriptions/listen",
-    },
-    body: JSON.stringify({
-      jsonrpc: "2.0",
-      id: `listen-${++lastId}`,
-      method: "subscriptions/listen",
-      params: {
-        notifications,
-        _meta: {
-          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-          "io.modelcontextprotocol/clientCapabilities": {},
-        },
-      },
-    }),
-  })
+const listenTo = (url: string, notifications: Json): Promise<Stream> => listen(url, notifications, `listen-${++lastId}`)
 
 const methodsIn = ({ events }: Stream): ReadonlyArray<unknown> => events.map(({ data }) => data?.["method"])
 const acknowledged = (stream: Stream): Promise<void> =>
@@ -66,8 +45,8 @@ const acknowledged = (stream: Stream): Promise<void> =>
 describe("many who listen", () => {
   it("share what is asked of the server, hear their own part each, and the last one ends it", async () => {
     const { gateway, server } = await behind()
-    const one = await listen(gateway.url, { resourceSubscriptions: ["a://1"] })
-    const two = await listen(gateway.url, { toolsListChanged: true, resourceSubscriptions: ["a://1", "a://2"] })
+    const one = await listenTo(gateway.url, { resourceSubscriptions: ["a://1"] })
+    const two = await listenTo(gateway.url, { toolsListChanged: true, resourceSubscriptions: ["a://1", "a://2"] })
     await Promise.all([acknowledged(one), acknowledged(two)])
     await until("the server is subscribed to", () => server.calls("resources/subscribe").length === 2)
     const updated = (uri: string): Json => ({
@@ -93,7 +72,7 @@ describe("many who listen", () => {
 
   it("are acknowledged although the server does not say in time whether it will tell", async () => {
     const { gateway, server } = await behind(plain, () => {})
-    const stream = await listen(gateway.url, { toolsListChanged: true })
+    const stream = await listenTo(gateway.url, { toolsListChanged: true })
     await acknowledged(stream)
     expect(server.requests.filter(({ method }) => method === "GET").length).toBeLessThanOrEqual(1)
     stream.close()
@@ -107,7 +86,7 @@ describe("many who listen", () => {
       }),
     )
     await ask(gateway.url, "server/discover")
-    const stream = await listen(gateway.url, {
+    const stream = await listenTo(gateway.url, {
       toolsListChanged: true,
       promptsListChanged: true,
       resourceSubscriptions: ["a://1"],
@@ -161,7 +140,7 @@ describe("a client with a session that subscribes", () => {
 describe("a gap", () => {
   it("is followed by news, because something may have happened in it", async () => {
     const { gateway, server } = await behind()
-    const stream = await listen(gateway.url, { toolsListChanged: true, resourceSubscriptions: ["a://1"] })
+    const stream = await listenTo(gateway.url, { toolsListChanged: true, resourceSubscriptions: ["a://1"] })
     await acknowledged(stream)
     await until("the server is listened to", () => server.streams.size === 1)
     for (const one of server.streams) one.destroy()
@@ -180,7 +159,7 @@ describe("a gap", () => {
 describe("a gateway that is about to end", () => {
   it("ends what only waits, so that clients go elsewhere", async () => {
     const { gateway } = await behind()
-    const modern = await listen(gateway.url, { toolsListChanged: true })
+    const modern = await listenTo(gateway.url, { toolsListChanged: true })
     await acknowledged(modern)
     const streamed = async (version: string): Promise<{ readonly text: Promise<string> }> => {
       const { id } = await begin(gateway.url, { version })

@@ -11,6 +11,7 @@ import {
   mcpGateway,
   modern,
   post,
+  listen,
   readStream,
   type Script,
   type Scripted,
@@ -191,25 +192,8 @@ describe("streams", () => {
 
   it("tell a client without a session what it asked for, acknowledged first and tagged", async () => {
     const { gateway, server } = await behind(legacy(answers))
-    const meta = {
-      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-      "io.modelcontextprotocol/clientCapabilities": {},
-    }
-    const listening = await readStream(gateway.url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "subscriptions/listen",
-      },
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: "listen-1",
-        method: "subscriptions/listen",
-        params: { notifications: { toolsListChanged: true, resourceSubscriptions: ["a://1"] }, _meta: meta },
-      }),
-    })
+    const asked = { toolsListChanged: true, resourceSubscriptions: ["a://1"] }
+    const listening = await listen(gateway.url, asked, "listen-1")
     await until("it is acknowledged", () => listening.events.length > 0)
     expect(listening.events[0]?.data).toEqual({
       jsonrpc: "2.0",

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 import { text } from "node:stream/consumers"
 import { afterEach, describe, expect, it } from "vitest"
 import { until } from "../harness.ts"
-import { answerOf, ask, mcpGateway, readStream, type Said } from "./harness.ts"
+import { answerOf, ask, listen, mcpGateway, type Said } from "./harness.ts"
 
 const open: Array<{ readonly close: () => Promise<void> }> = []
 afterEach(async () => {
@@ -185,27 +185,7 @@ describe("a change while a list is read", () => {
   it("sends whoever comes after it to the server once more, and what was read before is not kept", async () => {
     const [a, b] = [await gated("private"), await gated("private")]
     const gateway = await start({ a, b })
-    const told = await readStream(gateway.url, {
-      method: "POST",
-      headers: {
-        "content-type": "application/json",
-        accept: "application/json, text/event-stream",
-        "mcp-protocol-version": "2026-07-28",
-        "mcp-method": "subscriptions/listen",
-      },
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: "listen",
-        method: "subscriptions/listen",
-        params: {
-          notifications: { toolsListChanged: true },
-          _meta: {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-          },
-        },
-      }),
-    })
+    const told = await listen(gateway.url, { toolsListChanged: true }, "listen")
     open.push({ close: async () => told.close() })
     const heard = (method: string): boolean => told.events.some(({ data }) => data?.["method"] === method)
     await until("it listens", () => heard("notifications/subscriptions/acknowledged"))

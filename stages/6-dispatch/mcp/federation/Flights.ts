@@ -26,10 +26,6 @@ export class Flights<A, E, Asker> {
     this.run = run
   }
 
-  get size(): number {
-    return this.flights.size
-  }
-
   has(key: string): boolean {
     return this.flights.has(key)
   }
