@@ -3,7 +3,3 @@ import * as Schema from "effect/Schema"
 
 export const Millis = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 export type Millis = typeof Millis.Type
-
-/** 0 stands for no limit, as in the Gateway API. */
-export const positive = (millis: number | undefined): number | undefined =>
-  millis === undefined || millis <= 0 ? undefined : millis
