@@ -39,6 +39,8 @@ export interface SessionSettings {
   /** Proposed to the server; it may answer with another one. */
   readonly revision: Revision
   readonly idleMillis: number
+  /** Reads the result of `initialize`. */
+  readonly introduced: (result: Json | undefined) => Fields | undefined
   /** Told of every notification that belongs to no request. */
   readonly noticed: (method: string, params: Fields | undefined) => void
 }
@@ -124,7 +126,7 @@ export class LegacySession {
           Effect.flatMap(
             ({ error, result }): Effect.Effect<void, Broken | Extract<Outcome, { readonly _tag: "Error" }>> => {
               if (error !== undefined) return Effect.fail({ _tag: "Error", error, era: "legacy" })
-              const introduction = Fields.parse(result)
+              const introduction = this.settings.introduced(result)
               const revision = introduction?.string("protocolVersion")
               if (introduction === undefined || revision === undefined) {
                 return Effect.fail(broken("the server did not introduce itself", true))

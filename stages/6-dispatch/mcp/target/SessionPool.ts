@@ -99,9 +99,17 @@ export class SessionPool {
   private readonly pools = new Map<string, Array<Slot>>()
   private readonly waiting = new Map<string, Array<() => void>>()
   private sweeping: (() => void) | undefined = undefined
+  private introduction: { readonly text: Json; readonly fields: Fields | undefined } = { text: "", fields: undefined }
 
   constructor(settings: PoolSettings) {
     this.settings = settings
+  }
+
+  /** A server says the same of itself to nearly everyone, so its sessions share what was read of it. */
+  private readonly introduced = (text: Json | undefined): Fields | undefined => {
+    if (text === undefined) return undefined
+    if (text !== this.introduction.text) this.introduction = { text, fields: Fields.parse(text) }
+    return this.introduction.fields
   }
 
   private keyOf(caller: Caller): string {
@@ -130,7 +138,8 @@ export class SessionPool {
           clientInfo: (isPaired ? caller.clientInfo : undefined) ?? gatewayInfo(runtime.version),
           revision: this.settings.passVersion === true && isPaired ? caller.revision : latestLegacy,
           idleMillis,
-          noticed: (method) => this.noticed(method),
+          introduced: this.introduced,
+          noticed: this.noticed,
         },
         caller.exchange,
       ),
@@ -228,7 +237,7 @@ export class SessionPool {
     })
   }
 
-  private noticed(method: string): void {
+  private readonly noticed = (method: string): void => {
     switch (method) {
       case "notifications/tools/list_changed":
         return this.settings.changed("tools")
