@@ -106,6 +106,8 @@ export interface Reply {
   readonly origin: "upstream" | "gateway"
   /** What is behind a 101, or a 2xx to CONNECT. */
   readonly tunnel?: Tunnel
+  /** Whether trailers may follow a body although its length is declared, as only HTTP/2 can have it. */
+  readonly mayTrail?: boolean
   /** Present once an expression needed the body. */
   captured?: Captured
 }

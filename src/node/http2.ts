@@ -104,6 +104,8 @@ class Call implements Incoming, Sink {
   private informed = 0
   private declared = Infinity
   private bodiless = false
+  /** Whether the end of the body is not yet that of the stream. */
+  private trailing = false
   private waitsForDrain = false
   private ended = false
   private closed = false
@@ -220,9 +222,9 @@ class Call implements Incoming, Sink {
           this.declared = body.length
           headers.append("content-length", String(body.length))
         }
-        const waitForTrailers = this.declared === Infinity && !this.bodiless
-        if (waitForTrailers) stream.on("wantTrailers", () => this.sendTrailers())
-        stream.respond([":status", String(status), ...headers.flat], { waitForTrailers })
+        this.trailing = !this.bodiless && (this.declared === Infinity || reply.mayTrail === true)
+        if (this.trailing) stream.on("wantTrailers", () => this.sendTrailers())
+        stream.respond([":status", String(status), ...headers.flat], { waitForTrailers: this.trailing })
         const source = body.open(this)
         this.source = source
         if (this.closed) source.cancel()
@@ -321,7 +323,7 @@ class Call implements Incoming, Sink {
     }
     this.trailers = trailers
     stream.end()
-    if (this.declared !== Infinity || this.bodiless) this.settle()
+    if (!this.trailing) this.settle()
   }
 
   fail(failure: FlowFailure): void {

@@ -70,6 +70,23 @@ const start = async (
   limits: GatewayOptions["limits"] = {},
 ): Promise<Started> => ends(await startGateway(plain(to, frontend), { limits }))
 
+/** A server of HTTP/2 in plaintext; its port. */
+const serve2 = async (onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void) => {
+  const server = http2.createServer()
+  server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+    stream.on("error", () => {})
+    onStream(stream, headers)
+  })
+  const sessions = new Set<http2.ServerHttp2Session>()
+  server.on("session", (one) => sessions.add(one))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  closers.push(() => {
+    for (const one of sessions) one.destroy()
+    server.close()
+  })
+  return (server.address() as net.AddressInfo).port
+}
+
 /** One HTTP/2 frame. */
 const frame = (type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer => {
   const head = Buffer.alloc(9)
@@ -170,10 +187,8 @@ describe("plaintext by prior knowledge", () => {
 
   it("passes trailers both ways, as gRPC needs them", async () => {
     let seen: http2.IncomingHttpHeaders | undefined
-    const server = http2.createServer()
-    server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+    const port = await serve2((stream, headers) => {
       stream.on("trailers", (trailers) => (seen = trailers))
-      stream.on("error", () => {})
       if (headers["content-type"] !== "application/grpc")
         return void stream.close(http2.constants.NGHTTP2_REFUSED_STREAM)
       stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true })
@@ -181,14 +196,7 @@ describe("plaintext by prior knowledge", () => {
       stream.on("data", (chunk: Buffer) => stream.write(chunk))
       stream.on("end", () => stream.end())
     })
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const sessions = new Set<http2.ServerHttp2Session>()
-    server.on("session", (one) => sessions.add(one))
-    closers.push(() => {
-      for (const one of sessions) one.destroy()
-      server.close()
-    })
-    const gateway = await start((server.address() as net.AddressInfo).port)
+    const gateway = await start(port)
     const client = session(gateway.port)
     const stream = client.request(
       {
@@ -207,6 +215,26 @@ describe("plaintext by prior knowledge", () => {
     stream.end("pong")
     expect(await got).toMatchObject({ body: "pingpong", trailers: { "grpc-status": "0" }, code: 0 })
     expect(seen).toMatchObject({ "x-checksum": "7" })
+  })
+
+  it("passes trailers behind a body whose length is declared, if there are any", async () => {
+    const port = await serve2((stream, { ":path": path = "/" }) => {
+      const body = path.slice(2)
+      stream.respond({ ":status": 200, "content-length": String(body.length) }, { waitForTrailers: true })
+      stream.on("wantTrailers", () => stream.sendTrailers(path[1] === "t" ? { "grpc-status": "0" } : {}))
+      stream.end(body)
+    })
+    const client = session((await start(port)).port)
+    for (const [path, body, trailers] of [
+      ["/thello", "hello", { "grpc-status": "0" }],
+      ["/t", "", { "grpc-status": "0" }],
+      ["/-hello", "hello", undefined],
+    ] as const) {
+      const got = await ask(client, { ":path": path, te: "trailers" })
+      expect(got).toMatchObject({ headers: { "content-length": String(body.length) }, body, code: 0 })
+      if (trailers === undefined) expect(got.trailers).toBeUndefined()
+      else expect(got.trailers).toMatchObject(trailers)
+    }
   })
 
   it("tells a gRPC client of a refusal in its own way", async () => {

@@ -259,7 +259,9 @@ export class Http2Call implements Flow, Source, Waiting {
       stream.resume()
     }
     const body = bodyless ? empty : this
-    this.resumeFiber(Effect.succeed({ status, headers: head.headers, body, origin: "upstream" }))
+    this.resumeFiber(
+      Effect.succeed({ status, headers: head.headers, body, origin: "upstream", mayTrail: body === this }),
+    )
   }
 
   /** The stream is gone, in whichever way. */
