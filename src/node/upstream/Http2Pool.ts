@@ -29,6 +29,9 @@ export interface PingSettings {
   readonly timeoutMillis: number
 }
 
+/** Lists may come in several fields, and what else a client repeats is for the server to judge. Types know this of servers only. */
+const repeating = { strictSingleValueFields: false }
+
 const ignore = (): void => {}
 
 /** A call that waits for a session. */
@@ -61,6 +64,7 @@ export class Http2Session {
       createConnection: () => socket,
       maxHeaderListPairs: HEADERS_MAX,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
+      ...repeating,
     })
     this.session = session
     session.once("connect", () => session.setLocalWindowSize(SESSION_WINDOW_BYTES))

@@ -250,6 +250,35 @@ describe("a request over HTTP/2", () => {
     await Effect.runPromise(Fiber.interrupt(slow))
   })
 
+  it("carries fields that are repeated, in front of the body and behind it", async () => {
+    const repeated = [
+      "if-none-match",
+      '"a"',
+      "if-none-match",
+      '"b"',
+      "content-language",
+      "de",
+      "content-language",
+      "fr",
+    ]
+    let head: ReadonlyArray<string> = []
+    let trailers: ReadonlyArray<string> = []
+    const { port } = await serve((stream, _headers, raw) => {
+      head = raw
+      stream.on("trailers", (_trailers, _flags, raw) => (trailers = raw))
+      stream.resume().once("end", () => stream.respond({ ":status": 200 }, { endStream: true }))
+    })
+    const fed = new Fed()
+    const asked = request("POST", "/", {}, fed)
+    asked.headers.flat.push(...repeated)
+    const reply = send2(bench.to(port), asked)
+    await until("the body is read", () => fed.sink !== undefined)
+    fed.end(new Headers(["etag", '"a"', "etag", '"b"']))
+    expect((await reply).status).toBe(200)
+    expect(head.slice(8)).toEqual(repeated)
+    expect(trailers).toEqual(["etag", '"a"', "etag", '"b"'])
+  })
+
   it("refuses what cannot be sent over HTTP/2", async () => {
     const { port } = await serve((stream) => stream.respond({ ":status": 200 }, { endStream: true }))
     const endpoint = bench.to(port)
