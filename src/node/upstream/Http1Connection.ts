@@ -5,7 +5,7 @@
 import type { Socket } from "node:net"
 import type { Relayed } from "../../../protocols/http/hopByHop.ts"
 import type { Flow, FlowFailure } from "../../../stages/Body.ts"
-import { leave, listen, type Owner } from "../http1/listening.ts"
+import { leave, listen, readBeforeDestroying, type Reader, readPastFailure } from "../http1/listening.ts"
 import type { Purpose } from "./connect.ts"
 import { Failed } from "./failure.ts"
 import type { Http1Pool } from "./Http1Pool.ts"
@@ -41,7 +41,7 @@ const announced = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i
 
 const lookAtIdle = (connection: Http1Connection): void => connection.look()
 
-export class Http1Connection implements ReplyEvents, Owner {
+export class Http1Connection implements ReplyEvents, Reader {
   private readonly pool: Http1Pool
   private readonly idleMillis: number
   private readonly reader = new ReplyReader(this)
@@ -54,6 +54,10 @@ export class Http1Connection implements ReplyEvents, Owner {
   private timer: NodeJS.Timeout | undefined
   private closing = false
   private held = false
+  /** Whether the request has a body, so that the server may answer before it has read all of it. */
+  private uploads = false
+  /** Why nothing more can be sent, while what had arrived before is read. */
+  private unwritable: Error | undefined
   private persists = true
   /** What broke the socket; its closing tells only that. */
   private error: Error | undefined
@@ -96,6 +100,7 @@ export class Http1Connection implements ReplyEvents, Owner {
     this.socket = socket
     this.lookAfter(performance.now(), this.idleMillis)
     listen(socket, this)
+    readBeforeDestroying(socket)
     // Whoever asked a proxy for the tunnel stopped reading.
     socket.resume()
   }
@@ -109,6 +114,7 @@ export class Http1Connection implements ReplyEvents, Owner {
   private begin(call: Served): void {
     this.served++
     this.heard = false
+    this.uploads = false
     this.reader.expect(call.method)
     call.write(this)
   }
@@ -119,7 +125,9 @@ export class Http1Connection implements ReplyEvents, Owner {
   }
 
   writeBytes(head: string, bytes: Uint8Array): void {
-    if (this.socket !== undefined) writeWhole(this.socket, head, bytes)
+    if (this.socket === undefined) return
+    this.uploads = true
+    writeWhole(this.socket, head, bytes)
   }
 
   writeFlow(head: string, method: string, flow: Flow): void {
@@ -127,6 +135,7 @@ export class Http1Connection implements ReplyEvents, Owner {
     if (socket === undefined || call === undefined) return
     const body = new RequestBody(flow, socket, head, expectsBody(method), (failure) => call.uploadFailed(failure))
     this.upload = body
+    this.uploads = true
     body.open()
   }
 
@@ -155,6 +164,31 @@ export class Http1Connection implements ReplyEvents, Owner {
 
   onError(error: Error): void {
     this.error ??= error
+  }
+
+  /** A server that has seen enough of a body answers and closes: its answer may wait here when the write fails. */
+  onWriteFailed(error: Error): boolean {
+    const { socket } = this
+    if (this.unwritable !== undefined) return this.unwritable !== error
+    if (socket === undefined || this.call === undefined || !this.uploads || this.held) return false
+    this.unwritable = error
+    this.closing = true
+    this.upload?.cancel()
+    readPastFailure(socket)
+    this.readRest(socket, error)
+    return true
+  }
+
+  /** Nothing more comes after a turn that brought nothing. */
+  private readRest(socket: Socket, error: Error): void {
+    const before = socket.bytesRead
+    const look = (): void => {
+      if (socket.destroyed) return
+      if (socket.bytesRead === before) socket.destroy(error)
+      else this.readRest(socket, error)
+    }
+    // Between the two every socket is looked at.
+    setImmediate(() => setImmediate(look))
   }
 
   /** The server sends nothing more, which is the end of some bodies. */

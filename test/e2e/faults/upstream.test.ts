@@ -471,6 +471,46 @@ describe("an upstream that answers early", () => {
     await lettingGo(upstream)
   })
 
+  it.each([
+    ["with a length", post("x".repeat(1_000), 10_000_000), "y".repeat(10_000)],
+    [
+      "in chunks",
+      "POST /upload HTTP/1.1\r\nhost: x.test\r\ntransfer-encoding: chunked\r\n\r\n3e8\r\n" + "x".repeat(1_000) + "\r\n",
+      `2710\r\n${"y".repeat(10_000)}\r\n`,
+    ],
+  ])("and resets before more of the body %s is written: the client gets the answer", async (_how, begin, more) => {
+    let sender: RawClient | undefined
+    const upstream = await scripted((connection) => {
+      // More of the body is with the gateway before the answer, so that writing fails before anything was read.
+      sender?.write(more)
+      connection.write("HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno")
+      ;(connection.stream as net.Socket).resetAndDestroy()
+    })
+    const gateway = await front(upstream.port)
+    for (let i = 0; i < 10; i++) {
+      sender = await ask(gateway, begin)
+      expect(await sender.answer("POST")).toMatchObject({ status: 413, body: "no", headers: { connection: "close" } })
+      sender.close()
+    }
+    expect(await outcomes(gateway, 10)).toEqual(Array(10).fill("answered"))
+    await lettingGo(upstream)
+  })
+
+  it("and resets with only half of the answer said: 503", async () => {
+    let sender: RawClient | undefined
+    const upstream = await scripted((connection) => {
+      sender?.write("y".repeat(10_000))
+      connection.write("HTTP/1.1 413 Too Large\r\ncontent-le")
+      ;(connection.stream as net.Socket).resetAndDestroy()
+    })
+    const gateway = await front(upstream.port)
+    sender = await ask(gateway, post("x".repeat(1_000), 10_000_000))
+    expect((await sender.answer("POST")).status).toBe(503)
+    sender.close()
+    await outcomes(gateway, 1)
+    await lettingGo(upstream)
+  })
+
   it("the rest of the upload never becomes a request", async () => {
     const upstream = await scripted((connection) => connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"))
     const gateway = await front(upstream.port)
