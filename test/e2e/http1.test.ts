@@ -402,6 +402,55 @@ describe("request bodies", () => {
     await client.gone()
   })
 
+  it(
+    "that go on are no silence, however slowly the upstream takes them, nor are those that came whole",
+    {
+      timeout: 60_000,
+    },
+    async () => {
+      const longMillis = 1.5 * HALF_CLOSED_SILENCE_MILLIS
+      const slowly = async (): Promise<void> => {
+        const size = 32 * 1024 * 1024
+        const begun = performance.now()
+        const upstream = ends(
+          await httpUpstream(async (request, response) => {
+            for await (const chunk of request as AsyncIterable<Buffer>) {
+              if (performance.now() - begun < longMillis) await sleep(chunk.byteLength / 4_000)
+            }
+            response.end("all of it")
+          }),
+        )
+        const gateway = ends(await startGateway(plain(upstream.port)))
+        const client = await connect(gateway.port)
+        client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${size}\r\n\r\n`)
+        client.stream.write(Buffer.alloc(size))
+        // No interim reply came before it.
+        expect(await client.answer()).toMatchObject({ status: 200, body: "all of it" })
+        expect(performance.now() - begun).toBeGreaterThan(HALF_CLOSED_SILENCE_MILLIS)
+        client.close()
+      }
+      const thinking = async (): Promise<void> => {
+        const upstream = ends(
+          await httpUpstream((_request, response) => void setTimeout(() => response.end("thought of"), longMillis)),
+        )
+        const delay: TrafficPolicy = { _tag: "Delay", duration: { _tag: "Fixed", millis: 300 } }
+        const gateway = ends(
+          await startGateway(
+            snapshotOf({ binds: [{ listeners: [{ routes: [{ to: upstream.port, policies: [delay] }] }] }] }),
+          ),
+        )
+        const client = await connect(gateway.port)
+        const half = "y".repeat(50_000)
+        client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n${half}`)
+        await until("the exchange", () => gateway.gateway.open().exchanges === 1)
+        client.write(half)
+        expect(await client.answer()).toMatchObject({ status: 200, body: "thought of" })
+        client.close()
+      }
+      await Promise.all([slowly(), thinking()])
+    },
+  )
+
   it("flow at the pace of the upstream, and memory stays flat", async () => {
     const upstream = ends(
       await rawUpstream((connection) => {

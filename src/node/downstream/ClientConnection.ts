@@ -379,7 +379,8 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       this.lastReceived = 0
     }
     const { flow } = current
-    if (flow?.waiting !== true || flow.received !== this.lastReceived) {
+    const isGoingOn = flow !== undefined && flow.received !== this.lastReceived
+    if (isGoingOn || flow?.waiting !== true) {
       this.lastReceived = flow?.received ?? 0
       this.readMillis = nowMillis
     } else if (nowMillis - this.readMillis >= settings.bodyIdleTimeoutMillis) {
@@ -390,8 +391,9 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       this.lastQueued = queued
       this.writeMillis = nowMillis
     } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) socket.destroy()
-    // While nothing is read, as after the client's end, only writing finds out whether somebody is still there.
-    const isBlind = this.halfClosed || socket.isPaused()
+    // While nothing is read, as after the client's end, only writing finds out whether somebody is still there. A body that
+    // goes on at the pace of its reader needs no such question, and there are clients that take an interim reply for the last.
+    const isBlind = (this.halfClosed || socket.isPaused()) && !isGoingOn
     if (!isBlind || socket.bytesWritten !== this.lastWritten) {
       this.lastWritten = socket.bytesWritten
       this.silentMillis = nowMillis

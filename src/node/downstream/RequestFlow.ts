@@ -62,6 +62,8 @@ export class RequestFlow implements Flow, Source {
   finish(trailers: Array<string> | undefined): void {
     this.complete = true
     this.trailers = trailers
+    // Nothing more of it can be too much, and whoever reads on sees that the client leaves.
+    this.reading.goOn()
     if (this.waiting) this.tellEnd()
   }
 
