@@ -1,6 +1,6 @@
 /** The head of a request over HTTP/1, from its text to its parts (RFC 9112 §3 and §5). */
 import { noField, parseFieldLines } from "./fieldLines.ts"
-import { methods } from "./methods.ts"
+import { isMethod } from "./methods.ts"
 
 export interface RequestHead {
   readonly method: string
@@ -15,19 +15,14 @@ export interface Unreadable {
   readonly message: string
 }
 
-export const unreadable = (message: string, status = 400): Unreadable => ({
-  status,
-  message: status === 400 ? `invalid request: ${message}` : message,
-})
-
 const unwritable = /[^\x21-\x7e]/
 const otherVersion = /^HTTP\/\d\.\d$/
 
-const noMethod = unreadable("unknown method")
-const noTarget = unreadable("invalid request target")
-const noLine = unreadable("invalid request line")
-const notSupported = unreadable("HTTP version not supported", 505)
-const noFieldLine = unreadable(noField)
+const noMethod: Unreadable = { status: 400, message: "invalid method" }
+const noTarget: Unreadable = { status: 400, message: "invalid request target" }
+const noLine: Unreadable = { status: 400, message: "invalid request line" }
+const notSupported: Unreadable = { status: 505, message: "HTTP version not supported" }
+const noFieldLine: Unreadable = { status: 400, message: noField }
 
 interface RequestLine {
   readonly method: string
@@ -40,7 +35,7 @@ const parseRequestLine = (text: string, end: number): RequestLine | Unreadable =
   const space = text.indexOf(" ")
   if (space < 0 || space >= end) return noLine
   const method = text.slice(0, space)
-  if (!methods.has(method)) return noMethod
+  if (!isMethod(method)) return noMethod
   const second = text.indexOf(" ", space + 1)
   if (second < 0 || second >= end) return noLine
   const target = text.slice(space + 1, second)
@@ -66,7 +61,7 @@ export const parseRequestHead = (text: string): RequestHead | Unreadable => {
 }
 
 /** A method and what follows it, as far as it has come. */
-const beginning = /^[A-Z-]+(?: [\x21-\x7e]*(?: [HTP/.\d]*\r?)?)?$/
+const beginning = /^[A-Z_-]+(?: [\x21-\x7e]*(?: [HTP/.\d]*\r?)?)?$/
 
 /** What is already wrong about the beginning of a head. */
 export const wrongFromTheStart = (text: string): Unreadable | undefined => {

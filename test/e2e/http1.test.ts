@@ -93,10 +93,11 @@ describe("with an upstream that echoes", () => {
     const client = await connect(gateway.port)
     client.write("NOT HTTP AT ALL\r\n\r\n")
     const answer = await client.answer()
-    expect(answer).toMatchObject({ status: 400, headers: { connection: "close" } })
+    const body = "invalid request: invalid request line"
+    expect(answer).toMatchObject({ status: 400, headers: { connection: "close" }, body })
     expect(answer.headers["date"]).toBeDefined()
     await client.gone()
-    expect(gateway.told.malformed.at(-1)).toMatchObject({ status: 400 })
+    expect(gateway.told.malformed.at(-1)).toMatchObject({ status: 400, message: body })
   })
 
   it("answers what came before a malformed request first", async () => {
@@ -342,7 +343,7 @@ describe("request bodies", () => {
     client.write("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
     await until("the upstream request", () => upstream.requests.length === 1)
     client.write("zz\r\n")
-    expect((await client.answer()).status).toBe(400)
+    expect(await client.answer()).toMatchObject({ status: 400, body: "invalid request: invalid chunk size" })
     await client.gone()
     await until("the upstream request to end", () => upstream.aborted.length === 1)
   })

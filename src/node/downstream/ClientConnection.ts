@@ -6,7 +6,7 @@ import type * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import type { RelayedRequest } from "../../../protocols/http/hopByHop.ts"
 import { reasonOf } from "../../../protocols/http/reasons.ts"
-import { type RequestHead, unreadable, type Unreadable } from "../../../protocols/http/requestHead.ts"
+import type { RequestHead, Unreadable } from "../../../protocols/http/requestHead.ts"
 import { flowFailure } from "../../../stages/Body.ts"
 import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
@@ -34,6 +34,10 @@ const PROBE_MILLIS = 100
 const IDLE_MARGIN_MILLIS = 1_000
 
 const headTimeout: Unreadable = { status: 408, message: "request head timeout" }
+const endedInside: Unreadable = { status: 400, message: "the connection ended in the middle of it" }
+
+/** As exchanges word it that come as far as to be refused. */
+const textOf = ({ message, status }: Unreadable): string => (status === 400 ? `invalid request: ${message}` : message)
 
 /** What is said about the connection to clients that may go on using it. */
 const persistences = new Map<number, string>()
@@ -178,7 +182,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
   }
 
   malformed(status: number, message: string): void {
-    this.unreadable = status === 400 ? unreadable(message) : { status, message }
+    this.unreadable = { status, message }
   }
 
   holdBack(): void {
@@ -246,13 +250,15 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
 
   /** Nothing that arrived can be answered but with this. */
   private broken(reason: Unreadable): void {
-    this.events.malformed(reason.status, reason.message)
+    this.events.malformed(reason.status, textOf(reason))
     const { current } = this
     if (current === undefined) this.refuse(reason)
     else current.flow?.abandon(flowFailure("malformed", reason.message))
   }
 
-  private refuse({ message, status }: Unreadable): void {
+  private refuse(reason: Unreadable): void {
+    const { status } = reason
+    const message = textOf(reason)
     this.closing = true
     const head = `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${dateLine()}connection: close\r\n`
     const length = Buffer.byteLength(message)
@@ -322,8 +328,8 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     this.silentMillis = performance.now()
     if (!this.reader.between && !this.reader.stopped) {
       this.reader.stop()
-      this.unreadable = unreadable("the connection ended in the middle of it")
-      this.broken(this.unreadable)
+      this.unreadable = endedInside
+      this.broken(endedInside)
     } else if (current === undefined) return this.closeSoon(false)
     if (current !== undefined) this.probe()
   }

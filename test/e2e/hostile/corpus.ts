@@ -416,16 +416,22 @@ const methods: ReadonlyArray<Shape> = [
   ...(
     [
       ["in lower case", "get"],
-      ["that nobody knows", "EVIL"],
+      ["with capitals and others", "Get"],
+      ["that begins with a sign", "-GET"],
+      ["of the preface of HTTP/2", "PRI"],
       ["with a space", "G ET"],
       ["with NUL", "GET\0"],
       ["in parentheses", "(GET)"],
       ["with a colon", "GET:"],
       ["of 8-bit bytes", "G\xcbT"],
-      ["that begins like another", "GETX"],
       ["too long", "G".repeat(1_000)],
     ] as const
   ).map(([name, text]) => bad(`method ${name}`, request(`${text} / HTTP/1.1`, [host]))),
+  ...["LIST", "EVIL", "GETX", "VERSION-CONTROL", "X_Y"].map((method) =>
+    fine(`method ${method}, which is for the server to judge`, request(`${method} / HTTP/1.1`, [host]), {
+      sees: `${method} / HTTP/1.1`,
+    }),
+  ),
   bad("a tab behind the method", "GET\t/ HTTP/1.1\r\nhost: x.test\r\n\r\n"),
   bad("a space before the method", ` ${get("/")}`),
   bad("no method", request(" / HTTP/1.1", [host])),
