@@ -109,7 +109,8 @@ class Call implements Incoming, Sink {
   private waitsForDrain = false
   private ended = false
   private closed = false
-  private lastReceived = 0
+  /** Less than nothing, so that silence is counted from the first look on. */
+  private lastReceived = -1
   private readMillis = 0
   private lastQueued = 0
   private writeMillis = 0

@@ -385,6 +385,17 @@ describe("streams that end early", () => {
     expect(client.destroyed).toBe(false)
   })
 
+  it("a body whose end is all there is of it ends, even if nobody wanted it yet", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port)
+    const client = session(gateway.port)
+    for (let i = 0; i < 5; i++) {
+      const got = await ask(client, { ":method": "POST" }, "")
+      expect(got).toMatchObject({ headers: { ":status": 200 }, code: http2.constants.NGHTTP2_NO_ERROR })
+    }
+    expect(upstream.requests).toHaveLength(5)
+  })
+
   it("a body that stalls gets 408", async () => {
     const upstream = ends(await httpUpstream())
     const gateway = await start(upstream.port, [], { bodyIdleTimeoutMillis: 100 })
@@ -392,6 +403,17 @@ describe("streams that end early", () => {
     stream.write("some")
     expect((await finish(stream)).headers[":status"]).toBe(408)
     await until("the upstream request to end", () => upstream.aborted.length === 1)
+  })
+
+  it("a body that does not begin has as long as one that stalls, however long the process has been running", async () => {
+    const limitMillis = 400
+    const upstream = ends(await httpUpstream())
+    const gateway = await start(upstream.port, [], { bodyIdleTimeoutMillis: limitMillis })
+    await until("the process to have run for longer", () => performance.now() > limitMillis)
+    const begunMillis = performance.now()
+    const stream = session(gateway.port).request({ ":method": "POST", ":authority": "x.test" })
+    expect((await finish(stream)).headers[":status"]).toBe(408)
+    expect(performance.now() - begunMillis).toBeGreaterThanOrEqual(limitMillis)
   })
 
   it("a client that opens no window loses the stream, not the connection", async () => {

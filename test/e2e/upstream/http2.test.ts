@@ -163,6 +163,16 @@ describe("a request over HTTP/2", () => {
     expect([reply.body._tag, reply.headers.get("grpc-status")]).toEqual(["Empty", "12"])
   })
 
+  it("whose body is nothing but its end is whole for a reader that comes late", async () => {
+    const { port } = await serve((stream) => {
+      stream.respond({ ":status": 200 })
+      stream.end()
+    })
+    const reply = await send2(bench.to(port), request("GET", "/"))
+    await pause(50)
+    expect(await ending(reply)).toBe("whole")
+  })
+
   it("brings interim replies", async () => {
     const { port } = await serve((stream) => {
       stream.additionalHeaders({ ":status": 103, link: "</a>" })
