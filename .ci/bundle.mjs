@@ -107,13 +107,22 @@ const onDemand = {
       : null,
 }
 
+/** What was written down remembers where that was; what it is now continued from says where it lies. */
+const besideItself = {
+  name: "beside-itself",
+  transform: (code) =>
+    code.includes("createRequire(import.meta.url)")
+      ? code.replaceAll("createRequire(import.meta.url)", "createRequire(process.execArgv.at(-1))")
+      : null,
+}
+
 /** The reader of configuration as it is when its code has been loaded, for this very program to go on from. */
 const snapshot = async (folder) => {
   const script = join(folder, "loadProcess.cjs")
   const build = await rolldown({
     input: join(root, "src/config/loadProcess.ts"),
     platform: "node",
-    plugins: [onDemand],
+    plugins: [onDemand, besideItself],
     logLevel: "silent",
   })
   const { output } = await build.write({
@@ -150,6 +159,8 @@ export const bundle = async (folder) => {
     dir: join(folder, "code"),
     format: "cjs",
     minify: true,
+    // Code that is run from memory is warned of, on the console, when it imports anything; what it requires it may have.
+    dynamicImportInCjs: false,
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     plugins: [inAscii],

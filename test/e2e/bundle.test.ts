@@ -56,6 +56,8 @@ it("serves what needs an engine of its own or a protocol, without the sources", 
   } finally {
     expect(await gateway.stop()).toBe(0)
   }
+  // Not even what Node thinks of how its code was loaded.
+  expect(gateway.error).toBe("")
 })
 
 it("refuses what the sources refuse, in the same words", { timeout: 120_000 }, async () => {
