@@ -30,6 +30,17 @@ const isCurrent = () => {
   }
 }
 
+/** npm tells the shell in between that it is to end, and the shell tells nobody: the gateway would go on alone, with its ports. */
+const endWithTheShell = () => {
+  const { ppid } = process
+  const looking = setInterval(() => {
+    if (process.ppid === ppid) return
+    clearInterval(looking)
+    process.kill(process.pid, "SIGTERM")
+  }, 500).unref()
+}
+
+if (process.env.npm_lifecycle_event !== undefined && process.platform !== "win32") endWithTheShell()
 if (isCurrent()) require(join(build, "main.js"))
 else {
   enableCompileCache({ directory: cache, portable: true })

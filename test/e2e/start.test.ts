@@ -1,5 +1,5 @@
 /** What `npm start` chooses to run: a build of the sources while they are what it was made of, and else the sources. */
-import { execFile } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -61,6 +61,23 @@ describe("npm start", { timeout: 60_000 }, () => {
     expect(await started()).toBe("build -f x")
     fs.utimesSync(at("src/main.ts"), new Date(0), new Date(0))
     expect(await started()).toBe("build -f x")
+  })
+
+  it("ends with the shell that npm puts in between, which keeps the signal to itself", async () => {
+    fs.writeFileSync(
+      at(`${build}/main.js`),
+      'process.on("SIGTERM", () => process.exit(console.log("drained")))\nsetTimeout(() => process.exit(console.log("alone")), 15_000)\nconsole.log("serving")\n',
+    )
+    const shell = spawn("sh", ["-c", `"${process.execPath}" "${at("src/start.cjs")}"; true`], {
+      env: { ...process.env, npm_lifecycle_event: "start" },
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    let out = ""
+    for await (const text of shell.stdout.setEncoding("utf8")) {
+      out += text
+      if (out === "serving\n") shell.kill("SIGTERM")
+    }
+    expect(out).toBe("serving\ndrained\n")
   })
 
   it("runs the sources once one has changed, if only in its characters", async () => {
