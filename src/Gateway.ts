@@ -69,6 +69,9 @@ const arrivingGraceMillis = 1_000
 /** How often a drain looks whether everybody has left. */
 const drainPollMillis = 20
 
+/** How long what was cut off may take to say that it has ended. */
+const cutOffMillis = 1_000
+
 export interface GatewayOptions {
   readonly config: Source
   readonly ipv6?: boolean
@@ -305,7 +308,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   const arriving = new Set<Socket>()
   const retired = new Set<Plan>()
   let draining = false
+  let isCutOff = false
   let connectionCount = 0
+  const exchangeCount = (): number => [...retired, live.current].reduce((sum, plan) => sum + plan.use.count, 0)
 
   const pipeline = Pipeline.make({
     context: yield* Effect.context<never>(),
@@ -313,6 +318,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     clock,
     journal,
     protocols: spoken.protocols,
+    isCutOff: () => isCutOff,
     relaying: ({ secured }) => void arriving.delete(secured.accepted.socket),
     opened: (bound, connection) => {
       arriving.delete(bound.secured.accepted.socket)
@@ -384,7 +390,17 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
         if (clock.nowMillis() - beganAt >= arrivingGraceMillis) for (const socket of arriving) socket.destroy()
         yield* Effect.sleep(drainPollMillis)
       }
+      if (!isEmpty()) {
+        isCutOff = true
+        yield* Effect.logWarning("the deadline of the drain has passed: what is still open is cut off", {
+          connections: connectionCount,
+          exchanges: exchangeCount(),
+        })
+      }
       yield* FiberSet.clear(connections)
+      // An exchange learns that its connection is gone a moment later, and is still to be told of.
+      const endedBy = clock.nowMillis() + cutOffMillis
+      while (exchangeCount() > 0 && clock.nowMillis() < endedBy) yield* Effect.sleep(drainPollMillis)
       yield* publisher.close
       yield* spoken.close
       yield* options.beforeClose ?? Effect.void
@@ -464,7 +480,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     addresses: publisher.addresses,
     open: () => ({
       connections: connectionCount,
-      exchanges: [...retired, live.current].reduce((sum, plan) => sum + plan.use.count, 0),
+      exchanges: exchangeCount(),
       endpoints: endpoints.size,
     }),
     draining: () => draining,

@@ -13,6 +13,7 @@ import { keyDesk } from "./admin/keys.ts"
 import { version } from "./cli/version.ts"
 import { welcome } from "./cli/welcome.ts"
 import { format, formatAll } from "./config/ConfigIssue.ts"
+import { format as formatDuration } from "./config/duration.ts"
 import * as File from "./config/file.ts"
 import type { Job } from "./config/loading.ts"
 import type { Loaded } from "./config/local/load.ts"
@@ -143,7 +144,12 @@ const withWorkers = Effect.fnUntraced(function* (
         isServing = true
       } else if (isServing) runFork(Effect.logError(`Failed to reload config: ${result.problems.join("; ")}`))
     },
-    ...(pool === undefined ? {} : { peers: { prepare: pool.prepare }, onDrain: pool.drain }),
+    onDrain: () => {
+      if (isServing)
+        runFork(Effect.logInfo("draining", { deadline: formatDuration(settings.connectionTerminationDeadlineMillis) }))
+      pool?.drain()
+    },
+    ...(pool === undefined ? {} : { peers: { prepare: pool.prepare } }),
   })
   const storage = yield* Storage.Storage
   const admin = Admin.layer({

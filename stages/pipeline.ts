@@ -39,6 +39,8 @@ export interface PipelinePorts {
   readonly opened: (bound: Bound, connection: HttpConnection) => void
   /** Told when a raw connection is about to be copied. */
   readonly relaying?: (bound: Bound) => void
+  /** Whether connections end because a drain has waited long enough. */
+  readonly isCutOff?: () => boolean
 }
 
 export const make = (ports: PipelinePorts) => {
@@ -49,6 +51,7 @@ export const make = (ports: PipelinePorts) => {
       live,
       clock,
       told: (exchange, refusal) => ports.protocols?.llm?.inWordsOfModels(exchange, refusal),
+      isCutOff: ports.isCutOff,
       journal: {
         exchange: journal.exchange,
         inquire: journal.inquire,

@@ -28,6 +28,8 @@ export interface Around {
   readonly clock: Clock
   /** How refusals are told where a protocol above HTTP has words of its own; undefined for all others. */
   readonly told?: (exchange: Exchange, refusal: Refusal) => Reply | undefined
+  /** Whether connections end because a drain has waited long enough, and not because clients leave. */
+  readonly isCutOff?: (() => boolean) | undefined
   readonly journal: {
     readonly exchange: (exchange: Exchange, ending: Ending) => void
     readonly malformed: (bound: Bound, status: number, message: string) => void
@@ -59,6 +61,9 @@ export const make = (around: Around, serve: Serve) => {
     return around.told?.(exchange, refusal) ?? toReply(refusal, isGrpc(exchange.request.headers.get("content-type")))
   }
 
+  const left = (otherwise: "clientGone" | "interrupted"): Ending["outcome"] =>
+    around.isCutOff?.() === true ? "drained" : otherwise
+
   const end = (
     exchange: Exchange,
     reply: Reply | undefined,
@@ -72,10 +77,12 @@ export const make = (around: Around, serve: Serve) => {
       delivered,
       outcome:
         interrupted || delivered === undefined
-          ? "interrupted"
+          ? left("interrupted")
           : delivered.outcome === "complete"
             ? "answered"
-            : delivered.outcome,
+            : delivered.outcome === "clientGone"
+              ? left("clientGone")
+              : delivered.outcome,
       endedMillis: clock.nowMillis(),
     })
   }

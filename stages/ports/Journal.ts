@@ -12,7 +12,7 @@ import type { Delivered, TlsFacts } from "./Network.ts"
 export interface Ending {
   readonly reply: Reply | undefined
   readonly delivered: Delivered | undefined
-  /** `interrupted`: the client left before there was a reply. */
+  /** `interrupted`: the client left before there was a reply. `drained`: it was cut off at the deadline of a drain. */
   readonly outcome: "answered" | "clientGone" | "upstreamFailed" | "interrupted" | "drained"
   readonly endedMillis: number
 }

@@ -166,8 +166,8 @@ describe("a drain", () => {
       one.close()
     }
     await until("the upstream sees that it is over", () => upstream.aborted.length === 3)
-    await outcomes(gateway, 3)
-    await outcomes(stuck, 1)
+    expect(await outcomes(gateway, 3)).toEqual(["drained", "drained", "drained"])
+    expect(await outcomes(stuck, 1)).toEqual(["drained"])
   })
 
   it("does not wait for connections that have said nothing", async () => {
@@ -236,4 +236,7 @@ it("a process that is told to stop: idle connections go, an exchange is finished
   expect(await process.ended).toBe(0)
   for (const one of [idle, busy, hanging]) one.close()
   await until("the upstream sees that it is over", () => upstream.aborted.length === 1)
+  expect(process.out).toMatch(/info\tsluice\tdraining deadline=2s$/m)
+  expect(process.out).toMatch(/warn\tsluice\t.*cut off connections=1 exchanges=1$/m)
+  expect(process.out).toMatch(/http.path=\/never .*error=".*shut down.*" reason=Drained /)
 })
