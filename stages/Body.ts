@@ -8,6 +8,7 @@ import type { Headers } from "../protocols/http/headers.ts"
 /** Why a flow ended before its end. */
 export interface FlowFailure {
   readonly _tag: "FlowFailure"
+  /** `stalled`: whoever had to go on with it did not in time. */
   readonly reason: "gone" | "stalled" | "malformed" | "tooLarge" | "cancelled"
   readonly message: string
 }

@@ -6,7 +6,7 @@ import type * as Effect from "effect/Effect"
 import type { CelValue } from "../ir/cel/CelValue.ts"
 import type { Match } from "../ir/Match.ts"
 import type { Headers } from "../protocols/http/headers.ts"
-import type { Body } from "./Body.ts"
+import type { Body, FlowFailure } from "./Body.ts"
 import type { Bound } from "./Connection.ts"
 import type { CompiledListener, CompiledRoute, Plan } from "./Plan.ts"
 import type { Hop } from "./6-dispatch/Hop.ts"
@@ -164,6 +164,8 @@ export interface Trail {
   refusedBy: string | undefined
   /** Who refused it in the words of its protocol, so that it is no refusal of ours to whoever looks at the status. */
   declined: { readonly by: string; readonly why: string } | undefined
+  /** Why the upstream broke off a reply that the client was given an end of, in the words of its protocol. */
+  brokenOff: FlowFailure | undefined
   /** When the first upstream call began and when its head came back; 0 until then. */
   upstreamStartMillis: number
   upstreamHeadMillis: number
@@ -259,6 +261,7 @@ export class Exchange implements Subject {
       refusal: undefined,
       refusedBy: undefined,
       declined: undefined,
+      brokenOff: undefined,
       upstreamStartMillis: 0,
       upstreamHeadMillis: 0,
       replyMillis: 0,

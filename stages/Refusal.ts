@@ -181,6 +181,10 @@ const answers: { readonly [Tag in keyof Shapes]: Answer<Of<Tag>> } = {
   Defect: { status: 500, reason: "Internal", text: "internal error" },
 }
 
+/** What is told of an upstream that broke off a reply of which the client has nothing yet. */
+export const brokenOff = ({ message, reason }: Body.FlowFailure, what = ""): Refusal =>
+  reason === "stalled" ? { _tag: "UpstreamTimeout" } : { _tag: "UpstreamFailed", detail: `${what}${message}` }
+
 const fieldsOf = (refusal: Refusal): ReadonlyArray<string> => ("headers" in refusal ? refusal.headers : [])
 
 const answerOf = (refusal: Refusal): Answer<Refusal> => answers[refusal._tag] as Answer<Refusal>

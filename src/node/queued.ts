@@ -1,9 +1,15 @@
 import type { Duplex } from "node:stream"
 
+interface Handle {
+  readonly writeQueueSize?: number
+  /** Below the one that encrypts. */
+  readonly _parent?: Handle | null
+}
+
 /** What the kernel has not yet taken; the queue below the stream shrinks within one write, so it tells progress. */
 export const queuedOf = (stream: Duplex): number => {
-  const { _handle: handle } = stream as { readonly _handle?: { readonly writeQueueSize?: number } | null }
-  return stream.writableLength + (handle?.writeQueueSize ?? 0)
+  const { _handle: handle } = stream as { readonly _handle?: Handle | null }
+  return stream.writableLength + (handle?.writeQueueSize ?? 0) + (handle?._parent?.writeQueueSize ?? 0)
 }
 
 /** How often to look for something that may take so long: often enough to notice in time, at most a second apart. */

@@ -73,8 +73,9 @@ const whyOf = (remains: Remains, steps: ReadonlyArray<Step>): string => {
     return `The connection was ${what} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
   }
   if (declined !== undefined) return `${status} by ${declined.by}${where}: ${declined.why.replace(/\.+$/, "")}.`
-  if (problem !== undefined) return `${status}${where}: ${problem}.`
-  if (outcome !== "answered") return `${reason}${where}: ${error ?? outcome}.`
+  const isBroken = outcome === "answered" && error !== undefined
+  if (problem !== undefined && !isBroken) return `${status}${where}: ${problem}.`
+  if (outcome !== "answered" || isBroken) return `${reason}${where}: ${error ?? outcome}.`
   return isOwn
     ? `${status} by the gateway itself, as it was told to${where}.`
     : `${status} by the upstream ${endpoint ?? ""}${where}${attempts > 1 ? ` at attempt ${attempts}` : ""}.`

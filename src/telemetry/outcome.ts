@@ -1,4 +1,5 @@
 /** How an exchange ended, in the words of logs and metrics. */
+import type { FlowFailure } from "../../stages/Body.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import type { Ending } from "../../stages/ports/Journal.ts"
 import { message, reason } from "../../stages/Refusal.ts"
@@ -8,16 +9,14 @@ export const outcomeOf = (
   exchange: Exchange,
   ending: Ending,
 ): { readonly reason: string; readonly error: string | undefined } => {
-  const { refusal } = exchange.trail
+  const { brokenOff, refusal } = exchange.trail
   if (refusal !== undefined) return { reason: reason(refusal), error: message(refusal) }
   switch (ending.outcome) {
     case "answered":
+      if (brokenOff !== undefined) return broken(brokenOff)
       return ending.reply?.origin === "gateway" ? direct : fromUpstream
     case "upstreamFailed":
-      return {
-        reason: "UpstreamFailure",
-        error: ending.delivered?.failure?.message ?? "the upstream broke off its reply",
-      }
+      return broken(ending.delivered?.failure)
     case "drained":
       return drained
     case "clientGone":
@@ -29,6 +28,12 @@ export const outcomeOf = (
       return interrupted
   }
 }
+
+/** A reply of which the rest did not come. */
+const broken = (failure: FlowFailure | undefined): { readonly reason: string; readonly error: string } => ({
+  reason: failure?.reason === "stalled" ? "Timeout" : "UpstreamFailure",
+  error: failure?.message ?? "the upstream broke off its reply",
+})
 
 const fromUpstream = { reason: "Upstream", error: undefined }
 const direct = { reason: "DirectResponse", error: undefined }

@@ -8,7 +8,7 @@ import { isGrpc } from "../../protocols/http/grpc.ts"
 import * as Body from "../Body.ts"
 import type { Edit, Exchange, Reply, Request, Subject } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
-import { type Refusal, toReply } from "../Refusal.ts"
+import { brokenOff, type Refusal, toReply } from "../Refusal.ts"
 import { type Layer, slot } from "./order.ts"
 import { pass, promise, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
@@ -157,7 +157,7 @@ const holdReply = (limit: Limit, exchange: Exchange, isHead: boolean): Edit => {
         // Whoever reads a body takes it along, so that an interrupted exchange does not let go of it a second time.
         reply.body = Body.empty
         return Effect.match(Body.collect(body, limit.bytesMax), {
-          onFailure: ({ message }) => refuse(exchange, reply, { _tag: "UpstreamFailed", detail: message }),
+          onFailure: (failure) => refuse(exchange, reply, brokenOff(failure)),
           onSuccess: (collected) => {
             if (collected._tag === "Whole") reply.body = whole(collected)
             else if (limit.isOpen) reply.body = collected.body

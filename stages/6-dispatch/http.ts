@@ -9,6 +9,7 @@ import type { Refusal } from "../Refusal.ts"
 import type { Span } from "../Trace.ts"
 import { abandon, begin, traced } from "./spanOf.ts"
 import type { Try } from "./Target.ts"
+import { sendingOf, untilSilent } from "./untilSilent.ts"
 
 const requestTimeout: Refusal = { _tag: "RequestTimeout" }
 const upstreamTimeout: Refusal = { _tag: "UpstreamTimeout" }
@@ -18,6 +19,8 @@ export const toRefusal = (failure: UpstreamFailure, deadlinePassed: boolean): Re
   switch (failure._tag) {
     case "ReplyTimeout":
       return deadlinePassed ? requestTimeout : upstreamTimeout
+    case "RequestUnread":
+      return upstreamTimeout
     case "ResolutionFailed":
       return { _tag: "ResolutionFailed", detail: failure.message }
     case "RequestAborted":
@@ -38,13 +41,20 @@ export const toRefusal = (failure: UpstreamFailure, deadlinePassed: boolean): Re
   }
 }
 
-/** Sends a request; `replyTimeoutMillis` bounds the wait for the head of the reply. */
+/** How long an upstream is waited for; absent means as long as it likes. */
+export interface Patience {
+  /** For the head of its reply. */
+  readonly headMillis: number | undefined
+  /** While it takes nothing of a request, and while it sends nothing of a reply that has begun. */
+  readonly idleMillis: number | undefined
+}
+
 export const send = (
   attempt: Try,
   request: Request,
   endpoint: Endpoint,
   version: SendOptions["version"],
-  replyTimeoutMillis: number | undefined,
+  patience: Patience,
   clock: Clock,
 ): Effect.Effect<Reply, Refusal> => {
   const { seal } = attempt
@@ -54,11 +64,9 @@ export const send = (
     const sealing = Effect.onError(seal(request, endpoint), () =>
       Effect.sync(() => abandon(span, clock, "the request could not be signed")),
     )
-    return Effect.flatMap(sealing, (sealed) =>
-      dispatched(attempt, sealed, endpoint, version, replyTimeoutMillis, clock, span),
-    )
+    return Effect.flatMap(sealing, (sealed) => dispatched(attempt, sealed, endpoint, version, patience, clock, span))
   }
-  return dispatched(attempt, request, endpoint, version, replyTimeoutMillis, clock, span)
+  return dispatched(attempt, request, endpoint, version, patience, clock, span)
 }
 
 const dispatched = (
@@ -66,7 +74,7 @@ const dispatched = (
   request: Request,
   endpoint: Endpoint,
   version: SendOptions["version"],
-  replyTimeoutMillis: number | undefined,
+  { headMillis, idleMillis }: Patience,
   clock: Clock,
   span: Span | undefined,
 ): Effect.Effect<Reply, Refusal> => {
@@ -78,8 +86,8 @@ const dispatched = (
     abandon(span, clock, "the time of the request is up")
     return Effect.fail(requestTimeout)
   }
-  const deadlineFirst = leftMillis < Infinity && leftMillis <= (replyTimeoutMillis ?? Infinity)
-  const timeoutMillis = deadlineFirst ? leftMillis : replyTimeoutMillis
+  const deadlineFirst = leftMillis < Infinity && leftMillis <= (headMillis ?? Infinity)
+  const timeoutMillis = deadlineFirst ? leftMillis : headMillis
   trail.endpoint = endpoint
   if (request !== exchange.request) exchange.sent = request
   trail.attempts++
@@ -89,7 +97,7 @@ const dispatched = (
     decision: `${request.method} to ${endpoint.label}`,
     detail: { number: attempt.number, authority: request.authority, path: request.path },
   })
-  const call = { version, replyTimeoutMillis: timeoutMillis, inform: exchange.inform }
+  const call = { version, replyTimeoutMillis: timeoutMillis, idleMillis, inform: exchange.inform }
   const sent =
     span === undefined
       ? called(endpoint, request, call, clock)
@@ -102,8 +110,13 @@ const called = (
   request: Request,
   options: SendOptions,
   clock: Clock,
-): Effect.Effect<Reply, UpstreamFailure> =>
-  request.method === "CONNECT" ? tunnel(endpoint, options.replyTimeoutMillis, clock) : endpoint.send(request, options)
+): Effect.Effect<Reply, UpstreamFailure> => {
+  if (request.method === "CONNECT") return tunnel(endpoint, options.replyTimeoutMillis, clock)
+  const { idleMillis } = options
+  if (idleMillis === undefined) return endpoint.send(request, options)
+  const sending = sendingOf(request)
+  return Effect.map(endpoint.send(request, options), (reply) => untilSilent(reply, idleMillis, clock, sending))
+}
 
 /** What comes of a call; its functions keep hold of these few things only. */
 const judged = (

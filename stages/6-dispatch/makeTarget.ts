@@ -26,7 +26,7 @@ import * as AgentCore from "./aws/agentCore.ts"
 import { choose, chooseFor, memberNamed, type Member } from "./balance.ts"
 import type { Judgement } from "./health.ts"
 import type { EndpointHandle, EndpointTemplate } from "./Endpoints.ts"
-import { send } from "./http.ts"
+import { type Patience, send } from "./http.ts"
 import { isOwn } from "./loop.ts"
 import { copier } from "./mirror.ts"
 import { observed } from "./observe.ts"
@@ -34,7 +34,6 @@ import { type DispatchPorts, hopOf } from "./ports.ts"
 import { positive } from "./positive.ts"
 import type { Resolved, Where } from "./resolve.ts"
 import type { Attempting, Target, Try } from "./Target.ts"
-import { untilSilent } from "./untilSilent.ts"
 
 /** Policies that only other kinds of backends can carry out: none may be passed over in silence. */
 const elsewhere: ReadonlyArray<BackendKind> = ["InferenceRouting", "Ai", "McpAuthorization", "McpGuardrails"]
@@ -358,9 +357,11 @@ const mirroring = (
   }
 }
 
-/** How long the head of a reply may take, for each attempt. */
-const replyTimeout = (policies: BackendPolicies, route: TrafficPolicies): number | undefined =>
-  positive(policies.BackendHttp?.requestTimeoutMillis ?? route.Timeout?.backendRequestMillis)
+/** How long each attempt may take. */
+const patienceOf = (policies: BackendPolicies, route: TrafficPolicies): Patience => ({
+  headMillis: positive(policies.BackendHttp?.requestTimeoutMillis ?? route.Timeout?.backendRequestMillis),
+  idleMillis: positive(route.Timeout?.idleMillis),
+})
 
 const reach = (
   ports: DispatchPorts,
@@ -373,8 +374,6 @@ const reach = (
   if (policies.SessionAffinity !== undefined && where._tag !== "Service" && where._tag !== "Nowhere") {
     return refusing({ _tag: "FilterFailed", detail: "SessionAffinity cannot be applied to this backend" })
   }
-  const bounded = (attempting: Attempting): Attempting =>
-    untilSilent(attempting, positive(route.Timeout?.idleMillis), ports.clock)
   switch (where._tag) {
     case "Nowhere":
       return refusing(where.refusal)
@@ -386,17 +385,15 @@ const reach = (
         ? refusing({ _tag: "InvalidBackendType" })
         : ports.protocols.mcp.reachMcp(ports.mcp, policyPorts, policies, where, hopOf(ports, "mcp", where.backend.key))
     case "Host":
-      return bounded(reachHost(ports, resolved, where, template, route))
+      return reachHost(ports, resolved, where, template, route)
     case "AgentCore":
-      return bounded(reachAgentCore(ports, resolved, where, template, route))
+      return reachAgentCore(ports, resolved, where, template, route)
     case "Service":
-      return bounded(reachService(ports, policyPorts, resolved, where, template, route))
+      return reachService(ports, policyPorts, resolved, where, template, route)
     case "Dynamic":
-      return bounded(
-        where.target === undefined
-          ? reachDynamic(ports, resolved, template, route)
-          : reachComputed(ports, policyPorts, resolved, where.target, template, route),
-      )
+      return where.target === undefined
+        ? reachDynamic(ports, resolved, template, route)
+        : reachComputed(ports, policyPorts, resolved, where.target, template, route)
   }
 }
 
@@ -411,13 +408,13 @@ const reachHost = (
 ): Attempting => {
   const handle = endpoints.family(template).to(target)
   const version = versionOf(policies, undefined)
-  const timeoutMillis = replyTimeout(policies, route)
+  const patience = patienceOf(policies, route)
   const named = namedBy(route, policies)
   const isRenamed = named === "backend" || (named === "custom" && hasName(target))
   const authority = isRenamed ? authorityOf(target, template.tls === undefined ? "http" : "https") : undefined
   return (attempt) => {
     const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
-    return send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock)
+    return send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), patience, clock)
   }
 }
 
@@ -430,9 +427,9 @@ const reachAgentCore = (
 ): Attempting => {
   const handle = endpoints.family(template).to(runtime.target)
   const version = versionOf(policies, undefined) ?? "1.1"
-  const timeoutMillis = replyTimeout(policies, route)
+  const patience = patienceOf(policies, route)
   return (attempt) =>
-    send(attempt, AgentCore.addressed(attempt.request, runtime), handle.get(), version, timeoutMillis, clock)
+    send(attempt, AgentCore.addressed(attempt.request, runtime), handle.get(), version, patience, clock)
 }
 
 const noHealthyBackends: Effect.Effect<Reply, Refusal> = Effect.fail({ _tag: "NoHealthyBackends" })
@@ -485,7 +482,7 @@ const reachService = (
   const family = endpoints.family(template)
   const handles = new Map<Member, EndpointHandle>()
   const version = versionOf(policies, service.appProtocols[port])
-  const timeoutMillis = replyTimeout(policies, route)
+  const patience = patienceOf(policies, route)
   const scheme = template.tls === undefined ? "http" : "https"
   const authority =
     namedBy(route, policies) === "backend"
@@ -506,7 +503,7 @@ const reachService = (
     let handle = handles.get(member)
     if (handle === undefined) handles.set(member, (handle = family.to(member.target)))
     const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
-    const sent = send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), timeoutMillis, clock)
+    const sent = send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), patience, clock)
     return observe(attempt, member, health === undefined ? sent : health.prepared(attempt, sent))
   }
 }
@@ -525,7 +522,7 @@ const reachDynamic = (
 ): Attempting => {
   const family = endpoints.family(template)
   const version = versionOf(policies, undefined)
-  const timeoutMillis = replyTimeout(policies, route)
+  const patience = patienceOf(policies, route)
   return (attempt) => {
     const { exchange, request } = attempt
     const written = portOf(request.authority)
@@ -534,7 +531,7 @@ const reachDynamic = (
     const host = unbracket(request.host)
     if (isOwn(exchange.bound, host, port)) return loop
     const endpoint = family.toNamed(host, port).get()
-    return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), timeoutMillis, clock)
+    return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), patience, clock)
   }
 }
 
@@ -554,7 +551,7 @@ const reachComputed = (
 ): Attempting => {
   const family = endpoints.family(template)
   const version = versionOf(policies, undefined)
-  const timeoutMillis = replyTimeout(policies, route)
+  const patience = patienceOf(policies, route)
   const expressions = expressionsOf(policyPorts)
   const computed = expressions.compile(target, "backend", "target")
   return (attempt) => {
@@ -564,6 +561,6 @@ const reachComputed = (
     const host = unbracket(said.host)
     if (isOwn(exchange.bound, host, said.port)) return loop
     const endpoint = family.toNamed(host, said.port).get()
-    return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), timeoutMillis, clock)
+    return send(attempt, request, endpoint, version ?? clientVersion(attempt, request), patience, clock)
   }
 }

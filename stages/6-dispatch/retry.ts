@@ -35,6 +35,7 @@ export const mayRepeat = (failure: UpstreamFailure, method: string): boolean => 
     case "Reset":
       return !failure.sent || isIdempotent(method)
     case "ReplyTimeout":
+    case "RequestUnread":
     case "MalformedReply":
       return isIdempotent(method)
     case "UpgradeRefused":

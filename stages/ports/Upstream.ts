@@ -17,6 +17,8 @@ export type UpstreamFailure =
   /** The connection broke; `sent` says whether the upstream may have seen the request. */
   | { readonly _tag: "Reset"; readonly message: string; readonly sent: boolean }
   | { readonly _tag: "ReplyTimeout"; readonly message: string }
+  /** Nothing of the request was taken for as long as that may last, though there was more of it to take. */
+  | { readonly _tag: "RequestUnread"; readonly message: string }
   | { readonly _tag: "MalformedReply"; readonly message: string }
   /** The upstream switched to another protocol than it was asked to. */
   | { readonly _tag: "UpgradeRefused"; readonly message: string }
@@ -42,6 +44,8 @@ export interface SendOptions {
   readonly version: "1.1" | "2" | "either"
   /** How long the head of the reply may take; absent means as long as it likes. */
   readonly replyTimeoutMillis: number | undefined
+  /** How long it may take nothing of a request that is there for it, before the head of its reply; absent: as long as it likes. */
+  readonly idleMillis?: number | undefined
   /** Takes interim replies (1xx) as they come. */
   readonly inform: ((status: number, flat: Array<string>) => void) | undefined
 }

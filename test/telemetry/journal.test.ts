@@ -131,6 +131,25 @@ describe("an exchange", () => {
       line: / http\.status=200 protocol=http error="connection reset" reason=UpstreamFailure duration=5ms\n$/,
     },
     {
+      name: "left silent by the upstream in the middle",
+      trail: { trail: upstream },
+      ending: answered({
+        outcome: "upstreamFailed",
+        delivered: { outcome: "upstreamFailed", bytes: 5, failure: flowFailure("stalled", "nothing for 5 ms") },
+      }),
+      status: "200",
+      reason: "Timeout",
+      line: / http\.status=200 protocol=http error="nothing for 5 ms" reason=Timeout duration=5ms\n$/,
+    },
+    {
+      name: "left silent by the upstream, of which the client was told in words of a protocol",
+      trail: { trail: { ...upstream, brokenOff: flowFailure("stalled", "nothing for 5 ms") } },
+      ending: answered(),
+      status: "200",
+      reason: "Timeout",
+      line: / http\.status=200 protocol=http error="nothing for 5 ms" reason=Timeout duration=5ms\n$/,
+    },
+    {
       name: "left by the client in the middle",
       trail: { trail: upstream },
       ending: answered({

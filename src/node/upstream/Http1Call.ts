@@ -25,6 +25,7 @@ import type { Http1Connection, Served } from "./Http1Connection.ts"
 import type { Http1Pool } from "./Http1Pool.ts"
 import { Unwritable } from "../http1/fieldLines.ts"
 import { requestHead } from "./requestHead.ts"
+import { Unread, unreadFor } from "./Unread.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 
@@ -55,6 +56,7 @@ export class Http1Call implements Flow, Source, Served {
   private readonly upgradePurpose: Parameters<Http1Pool["fresh"]>[0]
   private connection: Http1Connection | undefined
   private timer: NodeJS.Timeout | undefined
+  private unread: Unread | undefined
   private state = WAITING
   /** Whether any of the request may have left. */
   private sent = false
@@ -134,6 +136,23 @@ export class Http1Call implements Flow, Source, Served {
     if (body._tag === "Empty") connection.writeEmpty(head, method)
     else if (body._tag === "Bytes") connection.writeBytes(head, body.bytes)
     else connection.writeFlow(head, method, body)
+    const { idleMillis } = this.options
+    if (idleMillis !== undefined && body._tag !== "Empty" && this.state === WAITING) this.watch(connection, idleMillis)
+  }
+
+  /** What is written in one piece and taken at once needs no watching. */
+  private watch(connection: Http1Connection, idleMillis: number): void {
+    this.unread?.end()
+    if (this.request.body._tag === "Bytes" && connection.taken === undefined) return
+    this.unread = new Unread(
+      idleMillis,
+      () => connection.taken,
+      () => {
+        if (this.state !== WAITING) return
+        this.drop()
+        this.fail(unreadFor(idleMillis))
+      },
+    )
   }
 
   expire(): void {
@@ -147,8 +166,13 @@ export class Http1Call implements Flow, Source, Served {
   abort(): void {
     if (this.state >= DELIVERED) return
     this.state = OVER
-    clearTimeout(this.timer)
+    this.stopTimers()
     this.drop()
+  }
+
+  private stopTimers(): void {
+    clearTimeout(this.timer)
+    this.unread?.end()
   }
 
   private drop(): void {
@@ -279,7 +303,7 @@ export class Http1Call implements Flow, Source, Served {
   /** Hands the reply, or the reason why there is none, to the fiber that waits. */
   told(): void {
     if (this.state !== SETTLED) return
-    clearTimeout(this.timer)
+    this.stopTimers()
     const { failure, headers } = this
     if (failure !== undefined || headers === undefined) {
       this.state = OVER

@@ -6,6 +6,7 @@ import type { Socket } from "node:net"
 import type { Relayed } from "../../../protocols/http/hopByHop.ts"
 import type { Flow, FlowFailure } from "../../../stages/Body.ts"
 import { leave, listen, readBeforeDestroying, type Reader, readPastFailure } from "../http1/listening.ts"
+import { queuedOf } from "../queued.ts"
 import type { Purpose } from "./connect.ts"
 import { Failed } from "./failure.ts"
 import type { Http1Pool } from "./Http1Pool.ts"
@@ -137,6 +138,14 @@ export class Http1Connection implements ReplyEvents, Reader {
     this.upload = body
     this.uploads = true
     body.open()
+  }
+
+  /** Grows as the server takes what is written; undefined while there is nothing for it to take. */
+  get taken(): number | undefined {
+    const { socket } = this
+    if (socket === undefined) return undefined
+    const queued = queuedOf(socket)
+    return queued === 0 ? undefined : socket.bytesWritten - queued
   }
 
   pause(): void {

@@ -3,11 +3,21 @@ import * as Effect from "effect/Effect"
 import type * as http2 from "node:http2"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { relayReply, relayTrailers } from "../../../protocols/http/hopByHop.ts"
-import { empty, flowFailure, type Flow, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
+import {
+  type Bytes,
+  empty,
+  flowFailure,
+  type Flow,
+  flowing,
+  type FlowFailure,
+  type Sink,
+  type Source,
+} from "../../../stages/Body.ts"
 import type { Reply, Request } from "../../../stages/Exchange.ts"
 import type { SendOptions, UpstreamFailure } from "../../../stages/ports/Upstream.ts"
 import { describe, Failed, OtherVersion } from "./failure.ts"
 import type { Http2Pool, Http2Session, Waiting } from "./Http2Pool.ts"
+import { Unread, unreadFor } from "./Unread.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 
@@ -33,13 +43,18 @@ const names: Readonly<Record<number, string>> = {
 
 const expire = (call: Http2Call): void => call.expire()
 
+/** So much of a body may be with Node whose upstream is watched: what it has taken of one write, nobody can see. */
+const WATCHED_BYTES = 16_384
+/** … and so much may wait behind it before its sender is held back. */
+const WAITING_BYTES_MAX = 65_536
+
 /** The request body on its way out. */
 class Upload implements Sink {
-  private readonly call: Http2Call
-  private readonly stream: http2.ClientHttp2Stream
-  private source: Source | undefined
+  protected readonly call: Http2Call
+  protected readonly stream: http2.ClientHttp2Stream
+  protected source: Source | undefined
   private trailers: Headers | undefined
-  private over = false
+  protected over = false
 
   constructor(call: Http2Call, stream: http2.ClientHttp2Stream) {
     this.call = call
@@ -47,15 +62,21 @@ class Upload implements Sink {
   }
 
   begin(flow: Flow): void {
-    this.stream.on("drain", () => {
-      if (!this.over) this.source?.resume()
-    })
+    this.stream.on("drain", () => this.drained())
     this.stream.on("wantTrailers", () => {
       // Until the end was seen this is the stream being torn down, and trailers would make it look whole.
-      if (this.over && !this.stream.closed) this.stream.sendTrailers(toFields(this.trailers))
+      if (this.isWritten && !this.stream.closed) this.stream.sendTrailers(toFields(this.trailers))
     })
     this.source = flow.open(this)
     if (this.over) this.source.cancel()
+  }
+
+  protected get isWritten(): boolean {
+    return this.over
+  }
+
+  protected drained(): void {
+    if (!this.over) this.source?.resume()
   }
 
   write(chunk: Uint8Array): boolean {
@@ -67,6 +88,10 @@ class Upload implements Sink {
     if (this.over) return
     this.over = true
     this.trailers = trailers
+    this.finish()
+  }
+
+  protected finish(): void {
     this.stream.end()
   }
 
@@ -80,6 +105,67 @@ class Upload implements Sink {
     if (this.over) return
     this.over = true
     this.source?.cancel()
+  }
+}
+
+/** One of which it is known how much the upstream has taken. */
+class WatchedUpload extends Upload {
+  private readonly waiting: Array<Uint8Array> = []
+  private waitingBytes = 0
+  private writtenBytes = 0
+  private takenBytes = 0
+  private isHeld = false
+  private isWhole = false
+
+  protected override get isWritten(): boolean {
+    return this.isWhole && this.waiting.length === 0
+  }
+
+  protected override drained(): void {}
+
+  /** Grows as the upstream takes what there is; undefined while there is nothing. */
+  get taken(): number | undefined {
+    return this.waitingBytes === 0 && this.writtenBytes === this.takenBytes ? undefined : this.takenBytes
+  }
+
+  override write(chunk: Uint8Array): boolean {
+    if (this.over || this.stream.destroyed) return true
+    for (let at = 0; at < chunk.byteLength; at += WATCHED_BYTES)
+      this.waiting.push(chunk.subarray(at, at + WATCHED_BYTES))
+    this.waitingBytes += chunk.byteLength
+    this.goOn()
+    this.isHeld = this.waitingBytes >= WAITING_BYTES_MAX
+    return !this.isHeld
+  }
+
+  private goOn(): void {
+    const { stream, waiting } = this
+    let next = waiting[0]
+    while (next !== undefined) {
+      if (stream.destroyed || stream.closed || (this.over && !this.isWhole)) return
+      const { byteLength } = next
+      const under = this.writtenBytes - this.takenBytes
+      if (under > 0 && under + byteLength > WATCHED_BYTES) return
+      waiting.shift()
+      this.waitingBytes -= byteLength
+      this.writtenBytes += byteLength
+      stream.write(next, () => this.took(byteLength))
+      next = waiting[0]
+    }
+    if (this.isWhole && !stream.destroyed) stream.end()
+  }
+
+  private took(bytes: number): void {
+    this.takenBytes += bytes
+    this.goOn()
+    if (this.over || !this.isHeld || this.waitingBytes >= WAITING_BYTES_MAX) return
+    this.isHeld = false
+    this.source?.resume()
+  }
+
+  protected override finish(): void {
+    this.isWhole = true
+    this.goOn()
   }
 }
 
@@ -106,6 +192,7 @@ export class Http2Call implements Flow, Source, Waiting {
   private stream: http2.ClientHttp2Stream | undefined
   private upload: Upload | undefined
   private timer: NodeJS.Timeout | undefined
+  private unread: Unread | undefined
   private waiting = true
   private over = false
   private repeated = false
@@ -156,9 +243,14 @@ export class Http2Call implements Flow, Source, Waiting {
     this.resumeFiber(Effect.fail(failure))
   }
 
+  private stopTimers(): void {
+    clearTimeout(this.timer)
+    this.unread?.end()
+  }
+
   private drop(): void {
     this.over = true
-    clearTimeout(this.timer)
+    this.stopTimers()
     this.withdraw?.()
     this.withdraw = undefined
     this.upload?.stop()
@@ -205,17 +297,32 @@ export class Http2Call implements Flow, Source, Waiting {
     }
     this.stream = stream
     this.listen(session, stream)
-    if (body._tag === "Bytes") stream.end(body.bytes)
-    else if (body._tag === "Flow") {
-      const upload = new Upload(this, stream)
-      this.upload = upload
-      // Before the stream has a number the session may still turn out to be going away, and the body must be whole.
-      if (stream.pending) {
-        stream.once("ready", () => {
-          if (!this.over) upload.begin(body)
-        })
-      } else upload.begin(body)
+    if (body._tag === "Empty") return
+    const { idleMillis } = this.options
+    if (body._tag === "Bytes" && (idleMillis === undefined || body.bytes.byteLength <= WATCHED_BYTES)) {
+      if (idleMillis !== undefined) this.watch(idleMillis, () => (stream.writableLength === 0 ? undefined : 0))
+      stream.end(body.bytes)
+      return
     }
+    const upload = idleMillis === undefined ? new Upload(this, stream) : new WatchedUpload(this, stream)
+    this.upload = upload
+    // Before the stream has a number the session may still turn out to be going away, and the body must be whole.
+    if (stream.pending) {
+      stream.once("ready", () => {
+        if (!this.over) this.begin(upload, body)
+      })
+    } else this.begin(upload, body)
+  }
+
+  private begin(upload: Upload, body: Flow | Bytes): void {
+    const { idleMillis } = this.options
+    if (idleMillis !== undefined && upload instanceof WatchedUpload) this.watch(idleMillis, () => upload.taken)
+    upload.begin(flowing(body))
+  }
+
+  private watch(idleMillis: number, taken: () => number | undefined): void {
+    this.unread?.end()
+    this.unread = new Unread(idleMillis, taken, () => this.settle(unreadFor(idleMillis)))
   }
 
   private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
@@ -251,7 +358,7 @@ export class Http2Call implements Flow, Source, Waiting {
     const head = relayReply(raw, "2.0")
     if (head.malformed !== undefined) return this.settle({ _tag: "MalformedReply", message: head.malformed })
     this.waiting = false
-    clearTimeout(this.timer)
+    this.stopTimers()
     this.length = head.contentLength
     const bodyless = (flags & END_STREAM) !== 0 || this.request.method === "HEAD"
     if (bodyless) {

@@ -27,7 +27,7 @@ import { whole as bodyOf } from "../../5-policy/buffer.ts"
 import * as Body from "../../Body.ts"
 import type { Exchange, Reply, Request } from "../../Exchange.ts"
 import type { Clock } from "../../ports/Timer.ts"
-import type { Refusal } from "../../Refusal.ts"
+import { brokenOff, type Refusal } from "../../Refusal.ts"
 import { type Attempting, Try } from "../Target.ts"
 import { chooseLine, type Line } from "./Agent.ts"
 import type { Conversation } from "./Conversation.ts"
@@ -222,7 +222,7 @@ const hear = (ear: Ear, operation: Operation, reply: Reply): Effect.Effect<Heard
   const { body, headers, status } = reply
   reply.body = Body.empty
   return Effect.matchEffect(Body.collect(body, MESSAGE_BYTES_MAX), {
-    onFailure: ({ message }): Effect.Effect<Heard, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail: message }),
+    onFailure: (failure): Effect.Effect<Heard, Refusal> => Effect.fail(brokenOff(failure)),
     onSuccess: (collected) => {
       if (collected._tag === "Partial") {
         Body.discard(collected.body)
@@ -425,6 +425,7 @@ export const bridge = ({
             voice,
             clock,
             told: told(conversation),
+            broke: (failure: Body.FlowFailure): void => void (attempt.exchange.trail.brokenOff = failure),
             resumption: run === undefined ? undefined : resumptionOf(attempt, line, ear, run),
           }
           const interpreted =
@@ -435,7 +436,7 @@ export const bridge = ({
             switch (begun._tag) {
               // A refusal and no reply: what the agent may have begun must not be asked for again.
               case "Broken":
-                return Effect.fail({ _tag: "UpstreamFailed", detail: begun.message })
+                return Effect.fail(brokenOff(begun.failure, "the agent broke off: "))
               case "Refused":
                 return Effect.map(settled(failed(begun.fault)), (answer) =>
                   replyOf(voice, voice.whole(call.operation, answer), headers),

@@ -4,7 +4,7 @@ import type { Headers } from "../../../protocols/http/headers.ts"
 import { whole } from "../../5-policy/buffer.ts"
 import * as Body from "../../Body.ts"
 import type { Reply } from "../../Exchange.ts"
-import type { Refusal } from "../../Refusal.ts"
+import { brokenOff, type Refusal } from "../../Refusal.ts"
 import type { Conversation } from "./Conversation.ts"
 import type { Run } from "./stream.ts"
 import { ANSWER_BYTES_MAX } from "./watch.ts"
@@ -96,8 +96,7 @@ export const hold = (reply: Reply, conversation: Conversation, run: Run | undefi
   if (/\bjson\b/i.test(headers.get("content-type") ?? "")) {
     reply.body = Body.empty
     return Effect.matchEffect(Body.collect(body, ANSWER_BYTES_MAX), {
-      onFailure: ({ message }): Effect.Effect<Reply, Refusal> =>
-        Effect.fail({ _tag: "UpstreamFailed", detail: message }),
+      onFailure: (failure): Effect.Effect<Reply, Refusal> => Effect.fail(brokenOff(failure)),
       onSuccess: (collected) => {
         reply.body = collected._tag === "Partial" ? collected.body : whole(collected)
         return Effect.as(doing(conversation.takeDue()), reply)

@@ -15,7 +15,7 @@ import { Deframer, describe, frame } from "../../../protocols/grpc/framing.ts"
 import { whole as bodyOf } from "../../5-policy/buffer.ts"
 import * as Body from "../../Body.ts"
 import type { Reply, Request } from "../../Exchange.ts"
-import type { Refusal } from "../../Refusal.ts"
+import { brokenOff, type Refusal } from "../../Refusal.ts"
 import type { Attempting, Try } from "../Target.ts"
 import type { Conversation } from "./Conversation.ts"
 import { hold } from "./hold.ts"
@@ -68,7 +68,7 @@ const rewritten = (
   const { body } = reply
   reply.body = Body.empty
   return Effect.matchEffect(Body.collect(body, bytesMax), {
-    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail: message }),
+    onFailure: (failure): Effect.Effect<Reply, Refusal> => Effect.fail(brokenOff(failure)),
     onSuccess: (collected) => {
       if (collected._tag === "Partial") {
         Body.discard(collected.body)
@@ -239,7 +239,7 @@ const rewrittenGrpc = (
   reply.body = Body.empty
   const failed = (detail: string): Effect.Effect<never, Refusal> => Effect.fail({ _tag: "UpstreamFailed", detail })
   return Effect.matchEffect(Body.collect(body, bytesMax), {
-    onFailure: ({ message }): Effect.Effect<Reply, Refusal> => failed(message),
+    onFailure: (failure): Effect.Effect<Reply, Refusal> => Effect.fail(brokenOff(failure)),
     onSuccess: (collected) => {
       if (collected._tag === "Partial") {
         Body.discard(collected.body)

@@ -29,7 +29,7 @@ const ARTIFACTS_MAX = 1_024
 export type Begun =
   | { readonly _tag: "Refused"; readonly fault: Fault }
   /** The agent is gone; what it has done by then nobody knows. */
-  | { readonly _tag: "Broken"; readonly message: string }
+  | { readonly _tag: "Broken"; readonly failure: Body.FlowFailure }
   | { readonly _tag: "Stream"; readonly body: Body.Body }
 
 /** Something that goes on by itself until it is over or told to stop. */
@@ -53,6 +53,8 @@ export interface Streaming {
   readonly clock: Clock
   /** Told of every event. */
   readonly told: (answer: Answer) => void
+  /** Told why, where the agent broke off and is not asked again. */
+  readonly broke: (failure: Body.FlowFailure) => void
 }
 
 class Interpreter implements Body.Sink {
@@ -71,6 +73,8 @@ class Interpreter implements Body.Sink {
   /** What comes next says where the task stands by now. */
   private isSnapshot = false
   private cancelResume: (() => void) | undefined
+  /** Why it broke the last time. */
+  private failure: Body.FlowFailure | undefined
 
   constructor(given: Streaming, begun: (begun: Begun) => void) {
     this.given = given
@@ -100,15 +104,20 @@ class Interpreter implements Body.Sink {
     if (this.cancelResume === undefined) this.finish(undefined)
   }
 
-  fail({ message }: Body.FlowFailure): void {
-    if (this.isOver || this.takeUp(message)) return
-    const words = `the agent broke off: ${message}`
+  fail(failure: Body.FlowFailure): void {
+    this.failure = failure
+    if (this.isOver || this.takeUp(failure.message)) return
     if (!this.hasBegun) {
       this.hasBegun = true
       this.stop()
-      return this.begun({ _tag: "Broken", message: words })
+      return this.begun({ _tag: "Broken", failure })
     }
-    this.take(failed(fault("Unavailable", words)))
+    this.breakOff(failure.message)
+  }
+
+  private breakOff(message: string): void {
+    if (this.failure !== undefined) this.given.broke(this.failure)
+    this.take(failed(fault("Unavailable", `the agent broke off: ${message}`)))
     this.finish(undefined)
   }
 
@@ -157,9 +166,7 @@ class Interpreter implements Body.Sink {
 
   private notTakenUp(message: string): void {
     this.cancelResume = undefined
-    if (this.isOver || this.takeUp(message)) return
-    this.take(failed(fault("Unavailable", `the agent broke off: ${message}`)))
-    this.finish(undefined)
+    if (!this.isOver && !this.takeUp(message)) this.breakOff(message)
   }
 
   /** The task ended while nobody listened. */

@@ -1,8 +1,6 @@
 /** A stream of events that is read, and perhaps rewritten, on its way; it ends well-formed however the upstream ends. */
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
 import { type Flow, type FlowFailure, flowFailure, type Sink, type Source } from "../../Body.ts"
-import type { Clock } from "../../ports/Timer.ts"
-import { Silence } from "../Silence.ts"
 
 export interface EventWork {
   /** What goes to the client for these bytes. */
@@ -13,16 +11,10 @@ export interface EventWork {
   readonly over: (how: "ended" | "failed" | "left") => void
 }
 
-const brokenOff = (failure: FlowFailure): LlmError => ({
-  kind: "unavailable",
-  status: 502,
-  message: `the provider broke off its reply: ${failure.message}`,
-})
-
-const tooQuiet = (millis: number): LlmError => ({
-  kind: "timeout",
-  status: 504,
-  message: `the provider sent nothing for ${Math.round(millis / 1000)} seconds`,
+/** What a client is told of a provider that broke off. */
+export const brokenOff = ({ message, reason }: FlowFailure): LlmError => ({
+  ...(reason === "stalled" ? { kind: "timeout", status: 504 } : { kind: "unavailable", status: 502 }),
+  message: `the provider broke off its reply: ${message}`,
 })
 
 export class EventFlow implements Flow, Sink, Source {
@@ -30,23 +22,20 @@ export class EventFlow implements Flow, Sink, Source {
   readonly length = undefined
   private readonly flow: Flow
   private readonly work: EventWork
-  private readonly silence: Silence
+  private readonly broke: (failure: FlowFailure) => void
   private sink: Sink | undefined
   private source: Source | undefined
   private isOver = false
 
-  constructor(flow: Flow, work: EventWork, clock: Clock, idleMillis: number) {
+  /** `broke` is told why, since the client only reads of it in the words of its protocol. */
+  constructor(flow: Flow, work: EventWork, broke: (failure: FlowFailure) => void) {
     this.flow = flow
     this.work = work
-    this.silence = new Silence(clock, idleMillis, () => {
-      this.finish("failed", work.fail(tooQuiet(idleMillis)))
-      this.source?.cancel()
-    })
+    this.broke = broke
   }
 
   open(sink: Sink): Source {
     this.sink = sink
-    this.silence.begin()
     this.source = this.flow.open(this)
     if (this.isOver) this.source.cancel()
     return this
@@ -57,7 +46,6 @@ export class EventFlow implements Flow, Sink, Source {
     if (this.isOver || sink === undefined) return true
     let takesMore = true
     for (const bytes of this.work.feed(chunk)) if (!sink.write(bytes)) takesMore = false
-    this.silence.heard(takesMore)
     return takesMore
   }
 
@@ -66,7 +54,9 @@ export class EventFlow implements Flow, Sink, Source {
   }
 
   fail(failure: FlowFailure): void {
-    if (!this.isOver) this.finish("failed", this.work.fail(brokenOff(failure)))
+    if (this.isOver) return
+    this.broke(failure)
+    this.finish("failed", this.work.fail(brokenOff(failure)))
   }
 
   private finish(how: "ended" | "failed", last: ReadonlyArray<Uint8Array>): void {
@@ -78,13 +68,11 @@ export class EventFlow implements Flow, Sink, Source {
 
   private close(how: "ended" | "failed" | "left"): void {
     this.isOver = true
-    this.silence.end()
     this.work.over(how)
   }
 
   resume(): void {
     if (this.isOver) return
-    this.silence.heard(true)
     this.source?.resume()
   }
 

@@ -19,7 +19,7 @@ import { guessing } from "../../ports/Tokens.ts"
 import type { Refusal } from "../../Refusal.ts"
 import { authorityOf } from "../authority.ts"
 import type { EndpointHandle } from "../Endpoints.ts"
-import { send } from "../http.ts"
+import { type Patience, send } from "../http.ts"
 import type { DispatchPorts } from "../ports.ts"
 import { positive } from "../positive.ts"
 import { Try } from "../Target.ts"
@@ -174,8 +174,15 @@ const routed = (part: Part, traits: VendorTraits) => {
   }
 }
 
-const isTimeout = (kind: BackendPolicies["BackendHttp"], route: TrafficPolicies): number | undefined =>
-  positive(kind?.requestTimeoutMillis ?? route.Timeout?.backendRequestMillis)
+const patienceOf = (
+  { idleMillis }: Part["provider"],
+  { BackendHttp }: BackendPolicies,
+  { Timeout }: TrafficPolicies,
+): Patience => ({
+  headMillis: positive(BackendHttp?.requestTimeoutMillis ?? Timeout?.backendRequestMillis),
+  idleMillis:
+    idleMillis === undefined ? (positive(Timeout?.idleMillis) ?? defaults.llmIdleMillis) : positive(idleMillis),
+})
 
 const settledReply = (reply: Reply, account: Account): Answer => ({
   _tag: "Called",
@@ -238,8 +245,7 @@ export const compile = (
   const isLate = auth?.auth?._tag === "Aws"
   const early = backendSteps(policyPorts, isLate ? others : policies)
   const late = isLate && auth !== undefined ? backendSteps(policyPorts, { BackendAuth: auth }) : []
-  const timeoutMillis = isTimeout(policies.BackendHttp, route)
-  const idleMillis = provider.idleMillis ?? positive(route.Timeout?.idleMillis) ?? defaults.llmIdleMillis
+  const patience = patienceOf(provider, policies, route)
   const version = policies.BackendHttp?.version === "HTTP/2.0" ? "2" : "1.1"
   const isTls = policies.BackendTls !== undefined
   const destinations = new Map<Format | undefined, Destination | undefined>()
@@ -265,7 +271,7 @@ export const compile = (
       request.authority = authority
       request.host = host
     }
-    return send(attempt, request, handle.get(), version, timeoutMillis, clock)
+    return send(attempt, request, handle.get(), version, patience, clock)
   }
   const inner = (sendable: Sendable, asked: Asked) => {
     const finished = (attempt: Try): Effect.Effect<Reply, Refusal> => {
@@ -350,7 +356,8 @@ export const compile = (
             deliver: () => {
               const settle = (received: Received | undefined): void => settling.over(account, sendable, received)
               const answered = (usage: Usage): void => settling.answered(account, usage)
-              const delivered = deliver(reply, sendable, { clock, account, idleMillis, coding, settle, answered })
+              const broke = (failure: Body.FlowFailure): void => void (attempt.exchange.trail.brokenOff = failure)
+              const delivered = deliver(reply, sendable, { clock, account, coding, settle, answered, broke })
               return guarded(attempt, sendable, account, delivered)
             },
           },

@@ -17,7 +17,7 @@ import { type Coding, encodingOf } from "../../ports/Coding.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { Refusal } from "../../Refusal.ts"
 import type { Account } from "./Account.ts"
-import { EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
+import { brokenOff, EventFlow, type EventWork, ReadFlow } from "./EventFlow.ts"
 import type { Sendable } from "./prepare.ts"
 import { readingOf, usageIn } from "./reading.ts"
 import { watched } from "./realtime.ts"
@@ -32,12 +32,13 @@ const ERROR_BYTES_MAX = 1024 * 1024
 export interface Delivery {
   readonly clock: Clock
   readonly account: Account
-  readonly idleMillis: number
   readonly coding: Coding | undefined
   /** Everything is known that will be; counts what nobody said. */
   readonly settle: (received: Received | undefined) => void
   /** One of the answers of a call that goes on has told what it used. */
   readonly answered: (usage: Usage) => void
+  /** The provider broke off a reply that the client is given an end of. */
+  readonly broke: (failure: Body.FlowFailure) => void
 }
 
 /** What a client was given of a stream that it, or the provider, left early. */
@@ -246,12 +247,16 @@ const translated = (reply: Reply, sendable: Sendable, delivery: Delivery): Effec
   const { body } = reply
   reply.body = Body.empty
   const { account } = delivery
-  const refuse = (message: string): Reply => {
+  const answer = (error: LlmError): Reply => {
     delivery.settle(undefined)
-    return errorReply(client, badGateway(message), keptOf(reply))
+    return errorReply(client, error, keptOf(reply))
   }
+  const refuse = (message: string): Reply => answer(badGateway(message))
   return Effect.match(Body.collect(body, REPLY_BYTES_MAX), {
-    onFailure: ({ message }) => refuse(`the provider broke off its reply: ${message}`),
+    onFailure: (failure) => {
+      delivery.broke(failure)
+      return answer(brokenOff(failure))
+    },
     onSuccess: (collected) => {
       if (collected._tag === "Partial") {
         Body.discard(collected.body)
@@ -307,7 +312,7 @@ const uncoded = (reply: Reply, coding: Coding | undefined): boolean => {
 
 /** The reply as the client gets it; the account is settled when its last byte has passed, or nobody wants more. */
 export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): Effect.Effect<Reply, Refusal> => {
-  const { account, clock, idleMillis, settle } = delivery
+  const { account, clock, settle } = delivery
   const { headers } = reply
   if (reply.tunnel !== undefined) {
     const tunnel = watched(reply.tunnel, account, clock, delivery.answered, () => settle(undefined))
@@ -329,7 +334,7 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
     if (isEventStream(headers) && sendable.wantsList) {
       rewrittenHead(reply, contentTypes.jsonArray)
       const work = translating(asItIs(sendable.client), "sse", "jsonArray", client, delivery)
-      reply.body = new EventFlow(Body.flowing(body), work, clock, idleMillis)
+      reply.body = new EventFlow(Body.flowing(body), work, delivery.broke)
       return Effect.succeed(reply)
     }
     if (isEventStream(headers) || isAmazonStream(headers)) {
@@ -338,8 +343,7 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
       reply.body = new EventFlow(
         Body.flowing(body),
         passing(sendable, delivery, isAmazonStream(headers) ? "awsEventStream" : "sse"),
-        clock,
-        idleMillis,
+        delivery.broke,
       )
       return Effect.succeed(reply)
     }
@@ -366,7 +370,7 @@ export const deliver = (reply: Reply, sendable: Sendable, delivery: Delivery): E
     const towards = sendable.wantsList ? "jsonArray" : framingOf(sendable.client)
     rewrittenHead(reply, contentTypes[towards])
     const work = translating(prepared.stream(), framing, towards, client, delivery)
-    reply.body = new EventFlow(Body.flowing(body), work, clock, idleMillis)
+    reply.body = new EventFlow(Body.flowing(body), work, delivery.broke)
     return Effect.succeed(reply)
   }
   return translated(reply, sendable, delivery)

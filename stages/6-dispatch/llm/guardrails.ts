@@ -24,6 +24,7 @@ import type { PolicyPorts } from "../../5-policy/steps.ts"
 import type { Try } from "../Target.ts"
 import type { Account } from "./Account.ts"
 import { REPLY_BYTES_MAX } from "./deliver.ts"
+import { brokenOff } from "./EventFlow.ts"
 import type { Checked, Guard, Side } from "./guard/Guard.ts"
 import { areLocal, guardFlow } from "./guard/guardFlow.ts"
 import { ask, type Refused, type Words } from "./guard/judge.ts"
@@ -265,7 +266,10 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
     reply.body = Body.empty
     const refuse = (message: string): Effect.Effect<Reply> => Effect.succeed(errorReply(format, unreadable(message)))
     return Effect.matchEffect(Body.collect(body, REPLY_BYTES_MAX), {
-      onFailure: ({ message }) => refuse(`the provider broke off its reply: ${message}`),
+      onFailure: (failure) => {
+        attempt.exchange.trail.brokenOff = failure
+        return Effect.succeed(errorReply(format, brokenOff(failure)))
+      },
       onSuccess: (collected) => {
         if (collected._tag === "Partial") {
           Body.discard(collected.body)

@@ -1,4 +1,5 @@
 /** Upstream servers that die, stall, reset, leave in the middle or talk nonsense. */
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import { describe, expect, it } from "vitest"
 import type { TrafficPolicy } from "../../../ir/Policy.ts"
@@ -14,7 +15,8 @@ import {
   until,
 } from "../harness.ts"
 import { FrameClient, getting, headers } from "../hostile/frames.ts"
-import { speakingHttp1 } from "../hostile/front.ts"
+import { speakingHttp1, speakingHttp2 } from "../hostile/front.ts"
+import { outcomeOf } from "../../../src/telemetry/outcome.ts"
 import { startChild } from "./child.ts"
 import { outcomes } from "./freed.ts"
 import { stage } from "./stage.ts"
@@ -367,7 +369,11 @@ describe("an upstream that stalls", () => {
     expect(reader.text).toContain(body)
     expect(await outcomes(gateway, 1)).toEqual(["upstreamFailed"])
     const [told] = gateway.told.exchanges
-    expect(told?.ending.delivered?.failure?.message).toBe("the upstream sent nothing for 250 ms")
+    if (told === undefined) throw new Error("nothing was told")
+    expect(outcomeOf(told.exchange, told.ending)).toEqual({
+      reason: "Timeout",
+      error: "the upstream sent nothing for 250 ms",
+    })
     await lettingGo(upstream)
     expect(upstream.connections).toHaveLength(1)
   })
@@ -441,6 +447,101 @@ describe("an upstream that stalls", () => {
     expect((await reader.write(get()).answer()).status).toBe(200)
     reader.close()
     await outcomes(gateway, 3)
+  })
+})
+
+describe("an upload that the upstream does not read", () => {
+  const size = 60_000_000
+  const idle: TrafficPolicy = { _tag: "Timeout", idleMillis: 250 }
+  const told504 = (gateway: Started): void => {
+    const [told] = gateway.told.exchanges
+    if (told === undefined) throw new Error("nothing was told")
+    expect(outcomeOf(told.exchange, told.ending)).toEqual({ reason: "Timeout", error: "upstream call timeout" })
+  }
+
+  it("gets 504 when nothing of it may lie unread for so long, and everything is let go of", async () => {
+    const upstream = await scripted((connection) => connection.pause())
+    const gateway = await front(upstream.port, [idle])
+    const sender = await ask(gateway, post("x".repeat(size)))
+    expect(await sender.answer("POST")).toMatchObject({
+      status: 504,
+      body: "upstream call timeout",
+      headers: { connection: "close" },
+    })
+    await sender.gone()
+    expect(await outcomes(gateway, 1)).toEqual(["answered"])
+    told504(gateway)
+    for (const connection of upstream.connections) connection.stream.resume()
+    await lettingGo(upstream)
+    expect(upstream.connections).toHaveLength(1)
+  })
+
+  it("because its client pauses is waited for", async () => {
+    const upstream = await scripted(async (connection) => {
+      await connection.take("the end")
+      connection.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nread")
+    })
+    const gateway = await front(upstream.port, [idle])
+    const sender = await ask(gateway, post("x".repeat(100_000), 100_007))
+    await sleep(1_000)
+    expect(await sender.write("the end").answer("POST")).toMatchObject({ status: 200, body: "read" })
+    sender.close()
+    expect(await outcomes(gateway, 1)).toEqual(["answered"])
+  })
+
+  it("because its client pauses is waited for by a reply that has begun, and not when it has ended", async () => {
+    const upstream = await scripted(async (connection) => {
+      connection.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+      await connection.take("the end")
+    })
+    const gateway = await front(upstream.port, [idle])
+    const sender = await ask(gateway, post("x".repeat(1_000), 1_007))
+    await sender.take("hello")
+    await sleep(1_000)
+    expect(gateway.told.exchanges).toHaveLength(0)
+    sender.write("the end")
+    await sender.gone()
+    sender.close()
+    expect(await outcomes(gateway, 1)).toEqual(["upstreamFailed"])
+  })
+
+  it("over HTTP/2 gets 504, and others on that connection go on", async () => {
+    const served: Array<http2.ServerHttp2Stream> = []
+    const sessions = new Set<http2.ServerHttp2Session>()
+    const server = http2.createServer()
+    server.on("session", (session) => {
+      sessions.add(session)
+      session.once("close", () => sessions.delete(session))
+    })
+    server.on("stream", (stream: http2.ServerHttp2Stream, head) => {
+      stream.on("error", () => {})
+      if (head[":path"] === "/upload") return void served.push(stream)
+      stream.respond({ ":status": 200 })
+      stream.end("other")
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    ends({
+      close: () => {
+        for (const session of sessions) session.destroy()
+        server.close()
+      },
+    })
+    const { port } = server.address() as net.AddressInfo
+    const gateway = ends(
+      await startGateway(
+        speakingHttp2(snapshotOf({ binds: [{ listeners: [{ routes: [{ to: port, policies: [idle] }] }] }] })),
+      ),
+    )
+    const sender = await ask(gateway, post("x".repeat(2_000_000)))
+    const other = await ask(gateway, get("/other"))
+    expect(await other.answer()).toMatchObject({ status: 200, body: "other" })
+    expect(await sender.answer("POST")).toMatchObject({ status: 504, body: "upstream call timeout" })
+    await sender.gone()
+    expect(await other.write(get("/other")).answer()).toMatchObject({ status: 200, body: "other" })
+    other.close()
+    await outcomes(gateway, 3)
+    await until("the stream is reset", () => served.every(({ closed, destroyed }) => closed || destroyed))
+    expect([served.length, sessions.size]).toEqual([1, 1])
   })
 })
 

@@ -28,12 +28,19 @@ const answer: TrafficPolicy = { _tag: "DirectResponse", status: 200, body: { _ta
 /** HTTP/2 would hide from the recorder what other servers would make of the bytes. */
 const http1: BackendPolicy = { _tag: "BackendHttp", version: "HTTP/1.1" }
 
-export const speakingHttp1 = (snapshot: Snapshot): Snapshot => ({
-  ...snapshot,
-  backends: new Map(
-    [...snapshot.backends].map(([key, backend]) => [key as BackendKey, { ...backend, policies: [http1] }]),
-  ),
-})
+const http2: BackendPolicy = { _tag: "BackendHttp", version: "HTTP/2.0" }
+
+const speaking =
+  (version: BackendPolicy) =>
+  (snapshot: Snapshot): Snapshot => ({
+    ...snapshot,
+    backends: new Map(
+      [...snapshot.backends].map(([key, backend]) => [key as BackendKey, { ...backend, policies: [version] }]),
+    ),
+  })
+
+export const speakingHttp1 = speaking(http1)
+export const speakingHttp2 = speaking(http2)
 
 export interface Front {
   readonly gateway: Started

@@ -65,10 +65,15 @@ beforeAll(async () => {
         : turn.result({ resultType: "complete", content: [] }),
     ),
   )
-  const provider = await startProvider((_, response) => sendJson(response, 200, completion))
+  const provider = await startProvider(({ json }, response) => {
+    if (json.stream !== true) return sendJson(response, 200, completion)
+    response.writeHead(200, { "content-type": "text/event-stream" })
+    response.write(`data: ${JSON.stringify({ ...completion, object: "chat.completion.chunk", choices: [] })}\n\n`)
+  })
   const agent = await startAgent({ at: "http://agent.internal:9999" })
   const upstream = http.createServer((request, response) => {
-    if (request.url !== "/slow") response.end("hello")
+    if (request.url?.endsWith("silent") === true) response.write("hel")
+    else if (request.url !== "/slow") response.end("hello")
   })
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve))
   closing.push(tools.close, provider.close, agent.close, () => {
@@ -96,6 +101,8 @@ ${route("check", "{extAuthz: {host: '127.0.0.1:1', protocol: {http: {}}}}")}
 ${route("process", "{extProc: {host: '127.0.0.1:1'}}")}
 ${route("shared", `{remoteRateLimit: {host: '127.0.0.1:1', domain: d, descriptors: [{entries: [{key: a, value: '"b"'}]}]}}`)}
 ${route("slow", "{timeout: {requestTimeout: 100ms}}")}
+${route("silent", "{timeout: {idleTimeout: 100ms}}")}
+${route("held-silent", "{timeout: {idleTimeout: 100ms}, buffer: {response: {maxBytes: 100}}}")}
 ${route("dead", "{}", '{host: "127.0.0.1:1"}')}
 ${route("nowhere", "{}", '{host: "nobody.invalid:80"}')}
 ${route("nothing", "{directResponse: {status: 418, body: tea}}")}
@@ -118,7 +125,7 @@ llm:
   models:
   - name: gpt
     provider: openAI
-    params: {model: gpt-real, apiKey: k, baseUrl: "http://127.0.0.1:${provider.port}/v1"}
+    params: {model: gpt-real, apiKey: k, idleTimeout: 100ms, baseUrl: "http://127.0.0.1:${provider.port}/v1"}
     guardrails: {request: [{regex: {action: reject, rules: [{pattern: forbidden}]}}]}
 `
   gateway = await new Standalone({ args: ["-c", text] }).serving()
@@ -129,9 +136,9 @@ afterAll(async () => {
   for (const close of closing.toReversed()) await close()
 })
 
-describe("a refusal", () => {
-  const send = (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}/${path}`, init)
+const send = (path: string, init: RequestInit = {}) => fetch(`http://127.0.0.1:${port}/${path}`, init)
 
+describe("a refusal", () => {
   it.each<readonly [path: string, init: RequestInit, why: RegExp]>([
     ["unknown", {}, /^404 by no route took it \(listener main\): route not found\.$/],
     [
@@ -183,6 +190,50 @@ describe("a refusal", () => {
         .on("error", reject)
     })
     expect((await story(id ?? null)).why).toMatch(/^404 by no listener took it: listener not found\.$/)
+  })
+})
+
+describe("a reply that pauses for longer than it may", () => {
+  const waitFor = (expression: string): Promise<unknown> =>
+    fetch(`${admin}/api/explain`, { method: "POST", body: JSON.stringify({ count: 1, expression }) })
+  const linesOf = (id: string | undefined, path: string): ReadonlyArray<string> =>
+    (gateway?.out ?? "").split("\n").filter((line) => line.includes(`http.path=${path} `) && id !== undefined)
+
+  it("breaks off, and is told apart as a timeout: in its story, and once in its line", async () => {
+    await waitFor('request.path == "/silent"')
+    const reply = await send("silent")
+    const id = reply.headers.get("x-sluice-id")
+    await expect(reply.text()).rejects.toThrow()
+    expect((await story(id)).why).toMatch(
+      /^Timeout \(.*route default\/silent.*\): the upstream sent nothing for 100 ms\.$/,
+    )
+    await until(async () => linesOf(id ?? undefined, "/silent").length > 0)
+    const [line, ...more] = linesOf(id ?? undefined, "/silent")
+    expect(more).toEqual([])
+    expect(line).toMatch(/ http\.status=200 .* error="the upstream sent nothing for 100 ms" reason=Timeout /)
+    expect(line?.match(/sent nothing/g)).toHaveLength(1)
+  })
+
+  it("is refused as late, where the client has nothing of it yet", async () => {
+    const reply = await send("held-silent")
+    expect([reply.status, await reply.text()]).toEqual([504, "upstream call timeout"])
+    expect((await story(reply.headers.get("x-sluice-id"))).why).toMatch(/^504 by .*: upstream call timeout\.$/)
+  })
+
+  it("says the same of a model, whose client reads of it in the words of its protocol", async () => {
+    await waitFor('request.path.endsWith("/chat/completions")')
+    const reply = await fetch(`http://127.0.0.1:${models}/v1/chat/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "gpt", stream: true, messages: [{ role: "user", content: "hi" }] }),
+    })
+    expect(await reply.text()).toContain("the provider broke off its reply: the upstream sent nothing for 100 ms")
+    const id = reply.headers.get("x-sluice-id")
+    expect((await story(id)).why).toMatch(/^Timeout \(.*\): the upstream sent nothing for 100 ms\.$/)
+    await until(async () => linesOf(id ?? undefined, "/v1/chat/completions").length > 0)
+    expect(linesOf(id ?? undefined, "/v1/chat/completions")).toEqual([
+      expect.stringMatching(/ http\.status=200 .* error="the upstream sent nothing for 100 ms" reason=Timeout /),
+    ])
   })
 })
 

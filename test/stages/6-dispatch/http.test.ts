@@ -7,6 +7,8 @@ import { send } from "../../../stages/6-dispatch/http.ts"
 import { Trace } from "../../../stages/Trace.ts"
 import { FakeClock, makeExchange, makeReply } from "../exchange.ts"
 
+const noLimit = { headMillis: undefined, idleMillis: undefined }
+
 describe("a request that is signed and traced", () => {
   const made = () => {
     const clock = new FakeClock()
@@ -32,7 +34,7 @@ describe("a request that is signed and traced", () => {
       sealed.headers.set("signature", `of ${request.headers.get("traceparent")}`)
       return Effect.succeed(sealed)
     }
-    Effect.runSync(send(attempt, attempt.request, endpoint, "1.1", undefined, clock))
+    Effect.runSync(send(attempt, attempt.request, endpoint, "1.1", noLimit, clock))
     assert.strictEqual(parse(sent[0]?.slice("of ".length) ?? "")?.traceId, "4bf92f3577b34da6a3ce929d0e0e4736")
   })
 
@@ -42,7 +44,7 @@ describe("a request that is signed and traced", () => {
     const late = made()
     late.exchange.deadlineMillis = late.clock.nowMillis()
     for (const { attempt, clock, endpoint, exchange, sent } of [unsigned, late]) {
-      const result = Effect.runSync(Effect.result(send(attempt, attempt.request, endpoint, "1.1", undefined, clock)))
+      const result = Effect.runSync(Effect.result(send(attempt, attempt.request, endpoint, "1.1", noLimit, clock)))
       assert.strictEqual(result._tag, "Failure")
       assert.deepStrictEqual(sent, [])
       const spans = exchange.trace?.spans ?? []
