@@ -3,6 +3,7 @@ import type { Backend } from "./Backend.ts"
 import type { BackendRef } from "./BackendRef.ts"
 import { placement } from "./placement.ts"
 import type { BackendKind, BackendPolicy, TrafficPolicy } from "./Policy.ts"
+import type { Route } from "./Route.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
 /** What a request may be sent to. */
@@ -20,6 +21,9 @@ export const destinationOf = (snapshot: Snapshot, ref: BackendRef): Destination 
       return undefined
   }
 }
+
+export const destinationsOf = (snapshot: Snapshot, { backends }: Route): ReadonlyArray<Destination | undefined> =>
+  backends.map(({ backend }) => destinationOf(snapshot, backend))
 
 export const kindOf = (backend: Backend | undefined): Destination | undefined =>
   backend === undefined || backend._tag === "Invalid" ? undefined : backend._tag

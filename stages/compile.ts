@@ -10,6 +10,7 @@ import { type Changes, diff, size, updateAttachments } from "../ir/diff.ts"
 import { type FrontendPolicies, frontendPolicies, gatewayPolicies, requestFrontendPolicies } from "../ir/effective.ts"
 import type { BindKey, ListenerKey, RouteGroupKey, RouteKey } from "../ir/Key.ts"
 import type { Listener } from "../ir/Listener.ts"
+import { portOf } from "../ir/portOf.ts"
 import type { Route } from "../ir/Route.ts"
 import { defaults } from "../ir/defaults.ts"
 import { empty } from "../ir/emptySnapshot.ts"
@@ -93,8 +94,6 @@ interface RouteEdits {
 
 /** No two settings share a number, so none is taken for another. */
 let settingCount = 0
-
-const portOf = (bind: Bind): number | undefined => (bind.address._tag === "Unix" ? undefined : bind.address.port)
 
 /** What `compile` has to bring into a plan that follows another. */
 export const changesTo = (snapshot: Snapshot, previous: Plan | undefined): Changes =>

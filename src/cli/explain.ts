@@ -4,10 +4,11 @@ import type { Backend } from "../../ir/Backend.ts"
 import type { Bind } from "../../ir/Bind.ts"
 import { backendPolicies, type ConditionalOf, gatewayPolicies, routePolicies } from "../../ir/effective.ts"
 import type { RouteGroupKey } from "../../ir/Key.ts"
-import type { Listener } from "../../ir/Listener.ts"
+import { isTls } from "../../ir/listenerProtocol.ts"
 import type { Match } from "../../ir/Match.ts"
 import { placement } from "../../ir/placement.ts"
 import type { ConditionalKind } from "../../ir/Policy.ts"
+import { portOf } from "../../ir/portOf.ts"
 import type { Route, WeightedBackend } from "../../ir/Route.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
 import { Headers } from "../../protocols/http/headers.ts"
@@ -82,8 +83,6 @@ export interface Verdict {
   readonly outcome: string
   readonly others: ReadonlyArray<string>
 }
-
-const portOf = (bind: Bind): number | undefined => (bind.address._tag === "Unix" ? undefined : bind.address.port)
 
 const describeBind = (bind: Bind): string =>
   bind.address._tag === "Ip"
@@ -173,8 +172,6 @@ const inOrder = (layer: PolicyLine["layer"], policies: object): ReadonlyArray<Po
       policy: placement[kind].spelling,
       conditional: isConditional(Reflect.get(policies, kind)),
     }))
-
-const isTls = (listener: Listener): boolean => listener.protocol === "HTTPS" || listener.protocol === "TLS"
 
 /** Policies that answer themselves. */
 const answers = new Set<string>([placement.DirectResponse.spelling, placement.RequestRedirect.spelling])
