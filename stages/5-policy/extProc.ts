@@ -16,7 +16,8 @@ import { lazily } from "../lazily.ts"
 import { Replay } from "../6-dispatch/Replay.ts"
 import type { Refusal } from "../Refusal.ts"
 import { refuse } from "./buffer.ts"
-import type { Context, Conversation, Subject as Shown } from "./external/Conversation.ts"
+import type { Context, Conversation } from "./external/processing/Conversation.ts"
+import type { Subject as Shown } from "./external/processing/Subject.ts"
 import { replyOf } from "./external/Decision.ts"
 import { pseudoHeaders } from "./external/pseudo.ts"
 import { changeReply, changeRequest } from "./external/mutation.ts"
@@ -31,8 +32,8 @@ import { type Layer, slot } from "./order.ts"
 import { pass, promise, type Step, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
 
-const conversationModule = lazily(() => import("./external/Conversation.ts"))
-type ConversationModule = typeof import("./external/Conversation.ts")
+const conversationModule = lazily(() => import("./external/processing/Conversation.ts"))
+type ConversationModule = typeof import("./external/processing/Conversation.ts")
 
 /** What is under this name goes into the head of the call, not into its messages. */
 export const INITIAL_METADATA = "agentgateway.dev.grpc_initial_metadata"

@@ -46,6 +46,12 @@ const changeField = (headers: Headers, { action, name, value }: FieldChange): vo
   }
 }
 
+/** Nothing in trailers belongs to the connection. */
+export const changeTrailers = (trailers: Headers, { remove, set }: Mutation): void => {
+  for (const name of remove) trailers.remove(name)
+  for (const change of set) if (!change.name.startsWith(":")) changeField(trailers, change)
+}
+
 export const changeRequest = (request: Request, { remove, set }: Mutation): void => {
   for (const name of remove) if (name !== "host" && !isOurs(name)) request.headers.remove(name)
   for (const change of set) {
