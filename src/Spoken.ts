@@ -17,7 +17,7 @@ import type { ProbedRoutes, Step } from "../stages/6-dispatch/llm/ProbedRoutes.t
 import type { Watched } from "../stages/6-dispatch/llm/Watched.ts"
 import type { Register } from "../stages/6-dispatch/mcp/oauth/register.ts"
 import type { DispatchPorts, Protocols } from "../stages/6-dispatch/ports.ts"
-import type { LockParts } from "../stages/6-dispatch/lock/ServerLock.ts"
+import type { LockParts } from "../stages/6-dispatch/lock/LockParts.ts"
 import type { Plan } from "../stages/Plan.ts"
 import { inMemory as inMemoryGrants } from "../stages/ports/Grants.ts"
 import type { Journal } from "../stages/ports/Journal.ts"

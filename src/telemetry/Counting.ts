@@ -2,7 +2,7 @@
  * What exchanges are counted by. The series of each place are found once; from then on an exchange costs a few look-ups
  * and some additions.
  */
-import type { Alarm } from "../../stages/6-dispatch/lock/ServerLock.ts"
+import type { Alarm } from "../../stages/6-dispatch/lock/LockParts.ts"
 import type { Account } from "../../stages/6-dispatch/llm/Account.ts"
 import { operationOf } from "../../stages/6-dispatch/llm/genAi.ts"
 import type { Checked } from "../../stages/6-dispatch/llm/guard/Guard.ts"

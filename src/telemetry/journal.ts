@@ -5,7 +5,7 @@
 import type { BindKey, ListenerKey, TcpRouteKey } from "../../ir/Key.ts"
 import { findHost } from "../../stages/4-route/host.ts"
 import type { Field } from "../../stages/5-policy/recording.ts"
-import type { Alarm } from "../../stages/6-dispatch/lock/ServerLock.ts"
+import type { Alarm } from "../../stages/6-dispatch/lock/LockParts.ts"
 import type { Accepted, Address } from "../../stages/Connection.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
 import type { Inquiry } from "../../stages/Inquiry.ts"

@@ -5,7 +5,7 @@ import type { Accepted, Address } from "../Connection.ts"
 import type { Exchange, Reply } from "../Exchange.ts"
 import type { Inquiry } from "../Inquiry.ts"
 import type { Purpose, SpanMaker, Subtype } from "../Trace.ts"
-import type { Alarm } from "../6-dispatch/lock/ServerLock.ts"
+import type { Alarm } from "../6-dispatch/lock/LockParts.ts"
 import type { Delivered, TlsFacts } from "./Network.ts"
 
 /** How an exchange ended; exactly one of these is told for each. */

@@ -98,9 +98,7 @@ describe.each(Object.entries(kinds))("a lock in %s", (_, start) => {
       now += 2_000
       const judged = await Effect.runPromise(
         Effect.flatMap(lock.current, (ready) =>
-          Effect.map(lock.meets(ready, "tool") ? lock.meet(ready, "tool", tools) : Effect.succeed(ready), (known) =>
-            lock.judge(known, "tool", tools, true),
-          ),
+          Effect.map(lock.met(ready, "tool", tools), (known) => lock.judge(known, "tool", tools, true)),
         ),
       )
       await Promise.all(pending.splice(0))

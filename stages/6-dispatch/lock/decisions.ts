@@ -56,24 +56,19 @@ export const isAbout = (one: { readonly kind: Kind; readonly name: string }, abo
 export const samePlace = (a: ServerPlace, b: ServerPlace): boolean =>
   a.server === b.server && bookName(a.book) === bookName(b.book) && a.book._tag === b.book._tag
 
-const deed = (
-  { actor, clock }: Deciding,
+export const deed = (
+  actor: string,
+  atMillis: number,
   about: About,
-  action: Deed["action"],
-  before: string,
-  after: string,
-  detail: string,
+  what: Pick<Deed, "action" | "before" | "after" | "detail">,
 ): Deed => ({
-  atMillis: clock.wallMillis(),
+  atMillis,
   actor,
-  action,
   book: bookName(about.book),
   server: about.server,
   kind: about.kind,
   name: about.name,
-  before,
-  after,
-  detail,
+  ...what,
 })
 
 const findingOf = (
@@ -126,7 +121,14 @@ export const approve: (by: Deciding, about: About, hash: string | undefined) => 
     if (before !== undefined && isApproved(before)) yield* locks.keepFormer(about, before)
     yield* locks.settle(about, { kind: about.kind, name: about.name })
     const action = isGone ? "forgot" : "approved"
-    yield* locks.audit(deed(by, about, action, before?.hash ?? "", finding.hash, finding.reasons.join("; ")))
+    yield* locks.audit(
+      deed(actor, clock.wallMillis(), about, {
+        action,
+        before: before?.hash ?? "",
+        after: finding.hash,
+        detail: finding.reasons.join("; "),
+      }),
+    )
     return { page }
   })
 
@@ -142,7 +144,14 @@ export const passOnce: (
   if (finding.hash === "") return "it is gone; there is nothing to let pass"
   const untilMillis = by.clock.wallMillis() + millis
   yield* by.locks.pass(about, { kind: about.kind, name: about.name, hash: finding.hash, untilMillis })
-  yield* by.locks.audit(deed(by, about, "passed", "", finding.hash, `until ${new Date(untilMillis).toISOString()}`))
+  yield* by.locks.audit(
+    deed(by.actor, by.clock.wallMillis(), about, {
+      action: "passed",
+      before: "",
+      after: finding.hash,
+      detail: `until ${new Date(untilMillis).toISOString()}`,
+    }),
+  )
   return { page: yield* by.locks.read(about) }
 })
 
@@ -157,7 +166,14 @@ export const rollBack: (by: Deciding, about: About) => Effect.Effect<Decided, Lo
       return { pins: [...pins.filter((one) => !isAbout(one, about)), former], met }
     })
     yield* by.locks.dropFormer(about, former)
-    yield* by.locks.audit(deed(by, about, "rolled back", before?.hash ?? "", former.hash, ""))
+    yield* by.locks.audit(
+      deed(by.actor, by.clock.wallMillis(), about, {
+        action: "rolled back",
+        before: before?.hash ?? "",
+        after: former.hash,
+        detail: "",
+      }),
+    )
     return { page }
   },
 )

@@ -9,7 +9,7 @@ import type { Siblings } from "../../ports/Siblings.ts"
 import type { Clock } from "../../ports/Timer.ts"
 import type { DocumentPorts } from "../../5-policy/RemoteDocument.ts"
 import type { Expressions } from "../../5-policy/expression/Expressions.ts"
-import type { LockParts } from "../lock/ServerLock.ts"
+import type { LockParts } from "../lock/LockParts.ts"
 import type { Connections } from "./oauth/Connections.ts"
 
 export interface McpRuntime {

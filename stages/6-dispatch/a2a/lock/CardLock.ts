@@ -6,10 +6,11 @@ import * as Effect from "effect/Effect"
 import type { ToolLock } from "../../../../ir/backend/ToolLock.ts"
 import { cardFrom, definitionsOf, plainCard } from "../../../../protocols/a2a/card/definitions.ts"
 import type { Fields } from "../../../../protocols/a2a/Fields.ts"
-import type { Kind } from "../../../../protocols/lock/hash.ts"
 import type { LocksFailure } from "../../../ports/Locks.ts"
 import type { Refusal } from "../../../Refusal.ts"
-import { type LockParts, type Ready, ServerLock } from "../../lock/ServerLock.ts"
+import type { Ready } from "../../lock/Approvals.ts"
+import type { LockParts } from "../../lock/LockParts.ts"
+import { ServerLock } from "../../lock/ServerLock.ts"
 
 /** To clients it is as if nobody was there. */
 const notThere: Effect.Effect<never, Refusal> = Effect.fail({ _tag: "RouteNotFound" })
@@ -79,7 +80,7 @@ export class CardLock {
         const plain = plainCard(card)
         const said = definitionsOf(plain, signatures)
         return Effect.map(
-          Effect.flatMap(this.met(ready, "card", [said.card]), (met) => this.met(met, "skill", said.skills)),
+          Effect.flatMap(this.lock.met(ready, "card", [said.card]), (met) => this.lock.met(met, "skill", said.skills)),
           (known): Decided => {
             const made = { ready: known, card: this.shown(known, plain, said) }
             this.decided.set(card, made)
@@ -89,10 +90,6 @@ export class CardLock {
       }),
       unreadable,
     )
-  }
-
-  private met(ready: Ready, kind: Kind, texts: ReadonlyArray<string>): Effect.Effect<Ready, LocksFailure> {
-    return this.lock.meets(ready, kind) ? this.lock.meet(ready, kind, texts) : Effect.succeed(ready)
   }
 
   private shown(ready: Ready, plain: Fields, said: ReturnType<typeof definitionsOf>): Fields | undefined {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Kind } from "../../../../protocols/lock/hash.ts"
 import { arrayOf, asString, Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
+import type { Ready } from "../../lock/Approvals.ts"
 import { asDefinition, type Judged, ServerLock, type ServerLockOptions, type Shown } from "../../lock/ServerLock.ts"
 import type { LocksFailure } from "../../../ports/Locks.ts"
 import { contextOf } from "../context.ts"
@@ -23,6 +24,7 @@ import type {
 } from "../target/McpTarget.ts"
 import type { Changed } from "../target/makeTarget.ts"
 import { pageCall } from "../target/pageCall.ts"
+import { kept, LastShown } from "./LastShown.ts"
 
 type What = Parameters<Changed>[0]
 
@@ -51,7 +53,6 @@ interface View {
 }
 
 const viewsMax = 4_096
-const clientsMax = 20_000
 /** A target that nobody has used for so long is not looked at either. */
 const idleMillis = 5 * 60_000
 
@@ -67,9 +68,6 @@ const refused = (message: string, data?: unknown): Outcome => ({
   era: "modern",
 })
 
-/** In place of the hash of what a client was shown: it was kept from it. */
-const kept = ""
-
 export interface LockedParts extends Omit<ServerLockOptions, "onChanged"> {
   readonly changed: Changed
 }
@@ -80,8 +78,7 @@ export class LockedTarget implements McpTarget {
   private readonly inner: McpTarget
   private readonly parts: LockedParts
   private readonly views = new Map<string, View>()
-  /** What each client was shown last, by kind and name. */
-  private readonly clients = new Map<string, Map<string, string>>()
+  private readonly lastShown = new LastShown()
   private lastCaller: Caller | undefined = undefined
   private usedMillis = -Infinity
   private disarm: (() => void) | undefined = undefined
@@ -102,19 +99,12 @@ export class LockedTarget implements McpTarget {
     this.expire(what)
     const { lastCaller } = this
     if (lastCaller === undefined || this.isClosed) return this.parts.changed(what)
-    this.parts.parts.run(
-      Effect.ensuring(
-        Effect.ignore(this.recheck(lastCaller, what)),
-        Effect.sync(() => this.parts.changed(what)),
-      ),
-    )
+    this.recheckThen(lastCaller, what, () => this.parts.changed(what))
   }
 
   /** Somebody has approved something, or taken it back. */
   private decided(): void {
-    for (const client of this.clients.values()) {
-      for (const [name, hash] of client) if (hash === kept) client.delete(name)
-    }
+    this.lastShown.forgetKept()
     for (const { what } of lists) this.expire(what)
     for (const what of new Set(lists.map((one) => one.what))) this.parts.changed(what)
   }
@@ -136,7 +126,7 @@ export class LockedTarget implements McpTarget {
 
   private arm(): void {
     if (this.disarm !== undefined || this.isClosed) return
-    const { clock, run } = this.parts.parts
+    const { clock } = this.parts.parts
     this.disarm = clock.after(this.lock.recheckMillis, () => {
       this.disarm = undefined
       const caller = this.lastCaller
@@ -145,13 +135,13 @@ export class LockedTarget implements McpTarget {
         this.lastCaller = undefined
         return
       }
-      run(
-        Effect.ensuring(
-          Effect.ignore(this.recheck(caller)),
-          Effect.sync(() => this.arm()),
-        ),
-      )
+      this.recheckThen(caller, undefined, () => this.arm())
     })
+  }
+
+  /** Nobody waits for it. */
+  private recheckThen(caller: Caller, only: What | undefined, then: () => void): void {
+    this.parts.parts.run(Effect.ensuring(Effect.ignore(this.recheck(caller, only)), Effect.sync(then)))
   }
 
   /** Asks for everything that was shown to somebody, and tells whoever listens where that is not true any more. */
@@ -172,21 +162,18 @@ export class LockedTarget implements McpTarget {
 
   // Judging -----------------------------------------------------------------------------------------------------------
 
-  private unreadable({ message }: LocksFailure): TargetFailure {
-    return {
+  /** Without the lock nothing of the target can be shown. */
+  private relied(ready: Effect.Effect<Ready, LocksFailure>): Effect.Effect<Ready, TargetFailure> {
+    return Effect.mapError(ready, ({ message }) => ({
       _tag: "Unreachable",
       target: this.name,
       message: `its tool lock cannot be relied upon: ${message}`,
       began: false,
-    }
+    }))
   }
 
   private keyOf(kind: Kind, caller: Caller): string {
     return `${kind} ${contextOf(caller)}`
-  }
-
-  private clientOf({ principal, session }: Caller): string {
-    return `${session ?? ""} ${principal}`
   }
 
   /** Every page of a list, as the server says it; undefined: it has no such list. */
@@ -219,22 +206,16 @@ export class LockedTarget implements McpTarget {
     isAll: boolean,
   ): Effect.Effect<Judged, TargetFailure> {
     const { lock } = this
-    return Effect.flatMap(
-      Effect.mapError(lock.current, (failure) => this.unreadable(failure)),
-      (ready): Effect.Effect<Judged, TargetFailure> => {
-        if (!lock.meets(ready, kind)) return Effect.sync(() => lock.judge(ready, kind, texts, isAll))
-        // On first contact everything there is counts, whatever page somebody asked for.
-        const all = isAll
-          ? Effect.succeed<ReadonlyArray<Json> | undefined>(texts)
-          : this.everything(method, field, caller)
-        return Effect.flatMap(all, (every) =>
-          Effect.map(
-            Effect.mapError(lock.meet(ready, kind, every ?? texts), (failure) => this.unreadable(failure)),
-            (met) => lock.judge(met, kind, texts, isAll),
-          ),
-        )
-      },
-    )
+    return Effect.flatMap(this.relied(lock.current), (ready): Effect.Effect<Judged, TargetFailure> => {
+      if (!lock.meets(ready, kind)) return Effect.sync(() => lock.judge(ready, kind, texts, isAll))
+      // On first contact everything there is counts, whatever page somebody asked for.
+      const all = isAll
+        ? Effect.succeed<ReadonlyArray<Json> | undefined>(texts)
+        : this.everything(method, field, caller)
+      return Effect.flatMap(all, (every) =>
+        Effect.map(this.relied(lock.meet(ready, kind, every ?? texts)), (met) => lock.judge(met, kind, texts, isAll)),
+      )
+    })
   }
 
   private look(listed: Listed, caller: Caller): Effect.Effect<View, TargetFailure> {
@@ -264,7 +245,7 @@ export class LockedTarget implements McpTarget {
   private view(listed: Listed, caller: Caller): Effect.Effect<View, TargetFailure> {
     return Effect.flatMap(
       // A decision since then makes the view an old one.
-      Effect.mapError(this.lock.current, (failure) => this.unreadable(failure)),
+      this.relied(this.lock.current),
       () => {
         const known = this.views.get(this.keyOf(listed.kind, caller))
         return known !== undefined && this.parts.parts.clock.nowMillis() - known.atMillis < this.lock.recheckMillis
@@ -287,25 +268,12 @@ export class LockedTarget implements McpTarget {
       const isAll = isFirst && (next === undefined || next === "null")
       return Effect.map(this.judged(listed, caller, texts, isAll), (judged): Outcome => {
         if (isAll) this.keep(listed, caller, judged)
-        this.showed(listed, caller, judged, isFirst)
+        this.lastShown.note(caller, listed.kind, judged, isFirst)
         if (judged.isWhole) return outcome
         const result = fields.with(listed.field, arrayOf(judged.shown.map(({ text }) => text))).toJson()
         return { ...outcome, result, conversions: undefined }
       })
     })
-  }
-
-  private showed({ kind }: Listed, caller: Caller, { hidden, shown }: Judged, isFirst: boolean): void {
-    const key = this.clientOf(caller)
-    let client = this.clients.get(key)
-    if (client === undefined) {
-      if (this.clients.size >= clientsMax)
-        for (const oldest of [...this.clients.keys()].slice(0, clientsMax / 10)) this.clients.delete(oldest)
-      this.clients.set(key, (client = new Map()))
-    }
-    if (isFirst) for (const one of client.keys()) if (one.startsWith(`${kind} `)) client.delete(one)
-    for (const name of hidden) client.set(`${kind} ${name}`, kept)
-    for (const { item } of shown) client.set(`${kind} ${item.name}`, item.hash)
   }
 
   // Use ---------------------------------------------------------------------------------------------------------------
@@ -320,7 +288,7 @@ export class LockedTarget implements McpTarget {
           ? this.inner.call(call)
           : Effect.succeed(unknown[kind](name))
       }
-      const before = this.clients.get(this.clientOf(call.caller))?.get(`${kind} ${name}`)
+      const before = this.lastShown.hash(call.caller, kind, name)
       // A server may say one thing in one session and another in the next: what counts is what this client was told.
       if (this.lock.mode !== "observe" && before === kept) return Effect.succeed(unknown[kind](name))
       if (this.lock.mode !== "observe" && before !== undefined && !this.lock.isAsShown(before, shown.item)) {
@@ -384,25 +352,17 @@ export class LockedTarget implements McpTarget {
       const { lock } = this
       const { instructions } = discovery
       const texts = instructions === undefined || instructions === "" ? [] : [asDefinition(instructions)]
-      return Effect.flatMap(
-        Effect.mapError(lock.current, (failure) => this.unreadable(failure)),
-        (ready) =>
-          Effect.map(
-            lock.meets(ready, "instructions")
-              ? Effect.mapError(lock.meet(ready, "instructions", texts), (failure) => this.unreadable(failure))
-              : Effect.succeed(ready),
-            (known): Discovery => {
-              const [shown] = lock.judge(known, "instructions", texts, true).shown
-              return {
-                ...discovery,
-                // What nobody can approve is not told where only what was approved is.
-                rest: lock.mode === "observe" ? discovery.rest : undefined,
-                capabilities: announcing(discovery.capabilities),
-                instructions: shown === undefined ? undefined : asString(shown.text),
-              }
-            },
-          ),
-      )
+      const approved = Effect.flatMap(lock.current, (ready) => lock.met(ready, "instructions", texts))
+      return Effect.map(this.relied(approved), (ready): Discovery => {
+        const [shown] = lock.judge(ready, "instructions", texts, true).shown
+        return {
+          ...discovery,
+          // What nobody can approve is not told where only what was approved is.
+          rest: lock.mode === "observe" ? discovery.rest : undefined,
+          capabilities: announcing(discovery.capabilities),
+          instructions: shown === undefined ? undefined : asString(shown.text),
+        }
+      })
     })
 
   readonly notify = (caller: Caller, method: string, params: Fields | undefined): Effect.Effect<void, TargetFailure> =>
@@ -415,12 +375,7 @@ export class LockedTarget implements McpTarget {
         ...events,
         changed: (what) => {
           this.expire(what)
-          this.parts.parts.run(
-            Effect.ensuring(
-              Effect.ignore(this.recheck(caller, what)),
-              Effect.sync(() => events.changed(what)),
-            ),
-          )
+          this.recheckThen(caller, what, () => events.changed(what))
         },
       })
     })
@@ -430,7 +385,7 @@ export class LockedTarget implements McpTarget {
 
   readonly release = (caller: Caller): Effect.Effect<void> =>
     Effect.suspend(() => {
-      this.clients.delete(this.clientOf(caller))
+      this.lastShown.forget(caller)
       return this.inner.release(caller)
     })
 
@@ -439,7 +394,7 @@ export class LockedTarget implements McpTarget {
     this.disarm?.()
     this.lastCaller = undefined
     this.views.clear()
-    this.clients.clear()
+    this.lastShown.clear()
     this.inner.close()
   }
 }
