@@ -9,7 +9,7 @@ import * as SeededRandom from "../../src/sim/Random.ts"
 import { Scheduler } from "../../src/sim/Scheduler.ts"
 import { Timekeeper } from "../../src/sim/timer.ts"
 import { type Flow, flowFailure, type Sink } from "../../stages/Body.ts"
-import { Flights } from "../../stages/6-dispatch/llm/cache/Flights.ts"
+import { SharedQuestions } from "../../stages/6-dispatch/llm/cache/SharedQuestions.ts"
 import { SharedFlow } from "../../stages/6-dispatch/llm/cache/SharedFlow.ts"
 
 const ASKERS = 12
@@ -36,7 +36,7 @@ const run = async (seed: number): Promise<Ran> => {
     Context.add(Clock.Clock, timekeeper.effectClock),
   )
   const problems: Array<string> = []
-  const flights = new Flights<SharedFlow>(clock)
+  const questions = new SharedQuestions<SharedFlow>(clock)
   let calls = 0
   let open = 0
   /** Of each question, those that are asked for all. */
@@ -123,10 +123,10 @@ const run = async (seed: number): Promise<Ran> => {
         (flow) => {
           const shared = new SharedFlow(flow, 1_000, clock.nowMillis, (remembered) => {
             if (remembered !== undefined) kept.set(key, new TextDecoder().decode(remembered.bytes))
-            if (who !== undefined) flights.landed(key, who)
+            if (who !== undefined) questions.over(key, who)
           })
           const first = shared.join() as Flow
-          if (who !== undefined) flights.answered(key, who, shared)
+          if (who !== undefined) questions.answered(key, who, shared)
           return first
         },
       )
@@ -136,13 +136,13 @@ const run = async (seed: number): Promise<Ran> => {
     Effect.suspend(() => {
       if (kept.has(key)) return Effect.succeed("whole")
       const who = {}
-      const flown = Effect.flatMap(flights.enter(key, who, Infinity), (boarding) => {
-        if (boarding._tag !== "Given") return asking(key, boarding._tag === "Lead" ? who : undefined)
-        const joined = boarding.answer.join()
+      const reply = Effect.flatMap(questions.enter(key, who, Infinity), (part) => {
+        if (part._tag !== "Given") return asking(key, part._tag === "Lead" ? who : undefined)
+        const joined = part.answer.join()
         return joined === undefined ? asking(key, undefined) : Effect.succeed(joined)
       })
-      const answered = Effect.onExit(flown, (exit) =>
-        Effect.sync(() => flights.left(key, who, exit._tag === "Failure" && !String(exit.cause).includes("refused"))),
+      const answered = Effect.onExit(reply, (exit) =>
+        Effect.sync(() => questions.left(key, who, exit._tag === "Failure" && !String(exit.cause).includes("refused"))),
       )
       return Effect.matchEffect(answered, {
         onFailure: () => Effect.succeed("refused"),
@@ -168,7 +168,7 @@ const run = async (seed: number): Promise<Ran> => {
   for (const fiber of fibers) Effect.runFork(Fiber.interrupt(fiber))
   // Nobody listens any more, so nothing may be under way.
   if (open !== 0) problems.push(`${open} answers still come`)
-  if (flights.size !== 0) problems.push(`${flights.size} questions are still being asked`)
+  if (questions.size !== 0) problems.push(`${questions.size} questions are still being asked`)
   for (const [key, text] of kept) if (text !== whole) problems.push(`${key} is kept as ${JSON.stringify(text)}`)
   const counted = (how: string): number => became.filter((one) => one === how).length
   return { problems, calls, answered: counted("whole"), left: counted("left"), fingerprint: scheduler.fingerprint }

@@ -22,10 +22,10 @@ import type { Candidates } from "../failover.ts"
 import { clientFormats } from "../kinds.ts"
 import { free } from "../prices.ts"
 import { embed } from "./embed.ts"
-import { Flights } from "./Flights.ts"
 import { partitionText, principalOf, questionOf, settingOf } from "./keyOf.ts"
 import { ReplayFlow } from "./ReplayFlow.ts"
 import { SharedFlow } from "./SharedFlow.ts"
+import { SharedQuestions } from "./SharedQuestions.ts"
 import type { Similar } from "./Similar.ts"
 import { isWholeReply, isWholeStream } from "./whole.ts"
 
@@ -130,7 +130,7 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
     return told(attempt, all, account, reply, body, how)
   }
 
-  const flights = new Flights<Shared>(clock)
+  const questions = new SharedQuestions<Shared>(clock)
 
   /** Remembers an answer while it passes, and lets others have it. */
   const keeping = (reply: Reply, asked: Asked, account: Account, { around, key, vector, who }: Place): Reply => {
@@ -157,14 +157,14 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
     if (body._tag === "Bytes") {
       const kept = body.bytes.byteLength <= entryBytesMax ? take(body.bytes, []) : undefined
       if (who !== undefined) {
-        if (kept !== undefined) flights.answered(key, who, kept)
-        flights.landed(key, who)
+        if (kept !== undefined) questions.answered(key, who, kept)
+        questions.over(key, who)
       }
       return reply
     }
     const flow = new SharedFlow(body, entryBytesMax, clock.nowMillis, (remembered) => {
       if (remembered !== undefined) take(remembered.bytes, remembered.pieces)
-      if (who !== undefined) flights.landed(key, who)
+      if (who !== undefined) questions.over(key, who)
     })
     const first = flow.join()
     if (first === undefined) return reply
@@ -176,7 +176,7 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
       responseModel: account.responseModel,
       storedMillis: clock.wallMillis(),
     }
-    if (who !== undefined) flights.answered(key, who, { described, flow })
+    if (who !== undefined) questions.answered(key, who, { described, flow })
     return reply
   }
 
@@ -194,16 +194,16 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
     asks: (who: object | undefined) => Effect.Effect<Reply, Refusal>,
   ): Effect.Effect<Reply, Refusal> => {
     const who = {}
-    const boarded = Effect.flatMap(flights.enter(key, who, attempt.exchange.deadlineMillis), (boarding) => {
-      if (boarding._tag === "Lead") return asks(who)
-      if (boarding._tag === "Alone") return asks(undefined)
-      const { answer } = boarding
+    const reply = Effect.flatMap(questions.enter(key, who, attempt.exchange.deadlineMillis), (part) => {
+      if (part._tag === "Lead") return asks(who)
+      if (part._tag === "Alone") return asks(undefined)
+      const { answer } = part
       if ("bytes" in answer) return again(attempt, all, account, answer, "hit")
       const joined = answer.flow.join()
       return joined === undefined ? asks(undefined) : told(attempt, all, account, answer.described, joined, "hit")
     })
-    return Effect.onExit(boarded, (exit) => {
-      flights.left(key, who, exit._tag === "Failure" && Cause.hasInterrupts(exit.cause))
+    return Effect.onExit(reply, (exit) => {
+      questions.left(key, who, exit._tag === "Failure" && Cause.hasInterrupts(exit.cause))
       return Effect.void
     })
   }

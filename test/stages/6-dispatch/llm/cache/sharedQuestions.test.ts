@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { expect, it } from "vitest"
-import { type Boarding, Flights } from "../../../../../stages/6-dispatch/llm/cache/Flights.ts"
+import { type Part, SharedQuestions } from "../../../../../stages/6-dispatch/llm/cache/SharedQuestions.ts"
 
 const timers = () => {
   const all: Array<() => void> = []
@@ -22,13 +22,13 @@ const timers = () => {
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** Says what became of each who entered. */
-const boarding = (flights: Flights<string>, deadlineMillis = Infinity) => {
+const entered = (questions: SharedQuestions<string>, deadlineMillis = Infinity) => {
   const who = {}
   let became: string | undefined
   const fiber = Effect.runFork(
-    Effect.matchEffect(flights.enter("k", who, deadlineMillis), {
+    Effect.matchEffect(questions.enter("k", who, deadlineMillis), {
       onFailure: ({ _tag }) => Effect.sync(() => void (became = _tag)),
-      onSuccess: (found: Boarding<string>) =>
+      onSuccess: (found: Part<string>) =>
         Effect.sync(() => void (became = found._tag === "Given" ? found.answer : found._tag)),
     }),
   )
@@ -41,64 +41,64 @@ const boarding = (flights: Flights<string>, deadlineMillis = Infinity) => {
   }
 }
 
-it("the first asks, the others are given what it finds, and who comes later until it has landed", async () => {
-  const flights = new Flights<string>(timers().clock)
-  const first = boarding(flights)
-  const second = boarding(flights)
-  const third = boarding(flights)
+it("the first asks, the others are given what it finds, and who comes later until it is over", async () => {
+  const questions = new SharedQuestions<string>(timers().clock)
+  const first = entered(questions)
+  const second = entered(questions)
+  const third = entered(questions)
   await settle()
   expect([first.became, second.became, third.became]).toEqual(["Lead", undefined, undefined])
   // Only whoever asks can answer.
-  expect(flights.answered("k", second.who, "no")).toBe(false)
-  expect(flights.answered("k", first.who, "yes")).toBe(true)
-  const fourth = boarding(flights)
+  expect(questions.answered("k", second.who, "no")).toBe(false)
+  expect(questions.answered("k", first.who, "yes")).toBe(true)
+  const fourth = entered(questions)
   await settle()
   expect([second.became, third.became, fourth.became]).toEqual(["yes", "yes", "yes"])
-  flights.left("k", first.who, false)
-  flights.landed("k", first.who)
-  expect(flights.size).toBe(0)
-  expect(boarding(flights).became).toBe("Lead")
+  questions.left("k", first.who, false)
+  questions.over("k", first.who)
+  expect(questions.size).toBe(0)
+  expect(entered(questions).became).toBe("Lead")
 })
 
 it("whoever asks and leaves hands it on to one that still waits", async () => {
-  const flights = new Flights<string>(timers().clock)
-  const first = boarding(flights)
-  const second = boarding(flights)
-  const third = boarding(flights)
+  const questions = new SharedQuestions<string>(timers().clock)
+  const first = entered(questions)
+  const second = entered(questions)
+  const third = entered(questions)
   await settle()
   await Effect.runPromise(Fiber.interrupt(second.fiber))
-  flights.left("k", second.who, true)
-  flights.left("k", first.who, true)
+  questions.left("k", second.who, true)
+  questions.left("k", first.who, true)
   await settle()
   expect([second.became, third.became]).toEqual([undefined, "Lead"])
-  flights.left("k", third.who, true)
-  expect(flights.size).toBe(0)
+  questions.left("k", third.who, true)
+  expect(questions.size).toBe(0)
 })
 
 it("an answer that is not for others sets them free", async () => {
-  const flights = new Flights<string>(timers().clock)
-  const first = boarding(flights)
-  const second = boarding(flights)
+  const questions = new SharedQuestions<string>(timers().clock)
+  const first = entered(questions)
+  const second = entered(questions)
   await settle()
-  flights.left("k", first.who, false)
+  questions.left("k", first.who, false)
   await settle()
   expect(second.became).toBe("Alone")
-  expect(flights.size).toBe(0)
+  expect(questions.size).toBe(0)
 })
 
 it("nobody waits longer than it may", async () => {
   const { all, clock } = timers()
-  const flights = new Flights<string>(clock)
-  const first = boarding(flights)
-  const second = boarding(flights, 5)
-  const third = boarding(flights, 5)
+  const questions = new SharedQuestions<string>(clock)
+  const first = entered(questions)
+  const second = entered(questions, 5)
+  const third = entered(questions, 5)
   await settle()
   expect(all.length).toBe(2)
   all[0]?.()
   await settle()
   expect(second.became).toBe("RequestTimeout")
   expect(Exit.isSuccess(await Effect.runPromise(Fiber.await(second.fiber)))).toBe(true)
-  flights.answered("k", first.who, "yes")
+  questions.answered("k", first.who, "yes")
   await settle()
   expect(third.became).toBe("yes")
   // The timers of those who were answered are gone.
