@@ -9,7 +9,9 @@ interface Handle {
 /** What the kernel has not yet taken; the queue below the stream shrinks within one write, so it tells progress. */
 export const queuedOf = (stream: Duplex): number => {
   const { _handle: handle } = stream as { readonly _handle?: Handle | null }
-  return stream.writableLength + (handle?.writeQueueSize ?? 0) + (handle?._parent?.writeQueueSize ?? 0)
+  if (handle === undefined || handle === null) return stream.writableLength
+  const { _parent: below, writeQueueSize = 0 } = handle
+  return stream.writableLength + writeQueueSize + (below?.writeQueueSize ?? 0)
 }
 
 /** How often to look for something that may take so long: often enough to notice in time, at most a second apart. */
