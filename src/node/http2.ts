@@ -11,7 +11,7 @@ import { type RelayedRequest, relayRequest } from "../../protocols/http/hopByHop
 import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../stages/Exchange.ts"
 import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
-import { ReadableFlow } from "./flow.ts"
+import { StreamFlow } from "./StreamFlow.ts"
 import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "./interim.ts"
 import * as onDemand from "./onDemand.ts"
 import { watchFor } from "./downstream/watch.ts"
@@ -91,7 +91,7 @@ class Call implements Incoming, Sink {
   readonly scheme: string | undefined
   readonly protocol: string | undefined
   readonly body: Body
-  readonly flow: ReadableFlow | undefined
+  readonly flow: StreamFlow | undefined
   private readonly stream: http2.ServerHttp2Stream
   private readonly connection: Connection
   private finish: ((delivered: Effect.Effect<Delivered>) => void) | undefined
@@ -153,16 +153,8 @@ class Call implements Incoming, Sink {
     this.flow =
       stream.endAfterHeaders || method === "CONNECT"
         ? undefined
-        : new ReadableFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
+        : new StreamFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
     this.body = this.flow ?? empty
-    // Without a listener it would end the process; what is to be done is done when the stream closes.
-    stream.on("error", () => {})
-    const { flow } = this
-    if (flow !== undefined) {
-      stream.once("trailers", (_headers: unknown, _flags: unknown, raw: ReadonlyArray<string> = []) => {
-        flow.trailers = raw
-      })
-    }
     stream.on("close", () => this.onClose())
   }
 
@@ -413,7 +405,7 @@ class Connection implements HttpConnection {
   }
 
   private arrived(stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>): void {
-    // Without a listener an error ends the process; a stream can have broken before anybody was told of it.
+    // Without a listener an error ends the process; what is to be done is done when the stream closes.
     stream.on("error", () => {})
     if (stream.destroyed) return
     const call = new Call(this, stream, raw)

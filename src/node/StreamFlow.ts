@@ -1,38 +1,36 @@
-/** Request bodies as flows. */
-import type { Readable } from "node:stream"
+import type { ServerHttp2Stream } from "node:http2"
 import { relayTrailers } from "../../protocols/http/hopByHop.ts"
 import { onceEnded } from "./ended.ts"
 import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
 
-/** A stream of a connection as a flow. It never destroys the stream: that is for whoever owns the connection. */
-export class ReadableFlow implements Flow, Source {
+/** What a client sends on a stream of HTTP/2, as a flow. It never destroys the stream: that is for whoever owns the connection. */
+export class StreamFlow implements Flow, Source {
   readonly _tag = "Flow"
   readonly length: number | undefined
-  private readonly readable: Readable
+  private readonly stream: ServerHttp2Stream
   private readonly onOpen: (() => void) | undefined
   private sink: Sink | undefined
   /** Bytes so far. */
   received = 0
   /** Names and values, when they have come. */
-  trailers: ReadonlyArray<string> = []
+  private trailers: ReadonlyArray<string> = []
   private held = false
   private over = false
   private failure: FlowFailure | undefined
 
-  constructor(readable: Readable, length: number | undefined, onOpen?: () => void) {
-    this.readable = readable
+  constructor(stream: ServerHttp2Stream, length: number | undefined, onOpen?: () => void) {
+    this.stream = stream
     this.length = length
     this.onOpen = onOpen
+    // They may come before anybody reads.
+    stream.once("trailers", (_headers: unknown, _flags: unknown, raw: ReadonlyArray<string> = []) => {
+      this.trailers = raw
+    })
   }
 
   /** Whether somebody reads it and waits for the sender. */
   get waiting(): boolean {
     return this.sink !== undefined && !this.over && !this.held
-  }
-
-  /** Whether it ended before its end, and the rest is worth nothing. */
-  get failed(): boolean {
-    return this.failure !== undefined
   }
 
   open(sink: Sink): Source {
@@ -44,34 +42,34 @@ export class ReadableFlow implements Flow, Source {
       return this
     }
     this.onOpen?.()
-    const { readable } = this
-    readable.on("data", (chunk: Uint8Array) => {
+    const { stream } = this
+    stream.on("data", (chunk: Uint8Array) => {
       this.received += chunk.byteLength
       if (this.over || sink.write(chunk) || this.over) return
       this.held = true
-      readable.pause()
+      stream.pause()
     })
-    onceEnded(readable, () => {
+    onceEnded(stream, () => {
       if (this.over) return
       this.over = true
       sink.end(this.trailers.length > 0 ? relayTrailers(this.trailers) : undefined)
     })
-    readable.once("error", (error: Error) => this.broken(error.message))
-    readable.once("close", () => this.broken("the sender went away"))
-    if (readable.destroyed) queueMicrotask(() => this.broken("the sender went away"))
+    stream.once("error", (error: Error) => this.broken(error.message))
+    stream.once("close", () => this.broken("the sender went away"))
+    if (stream.destroyed) queueMicrotask(() => this.broken("the sender went away"))
     return this
   }
 
   resume(): void {
     if (this.over || !this.held) return
     this.held = false
-    this.readable.resume()
+    this.stream.resume()
   }
 
   /** Reads no further; whoever owns the connection decides what becomes of the rest. */
   cancel(): void {
     this.over = true
-    this.readable.pause()
+    this.stream.pause()
   }
 
   /** Ends it from the side of the sender, before its end. */
