@@ -76,7 +76,9 @@ export const bridge = (ports: BridgePorts): Attempting => {
     }
     const passed = isSent(call) ? guard.request(attempt, conversation, call) : Effect.succeed(call)
     return Effect.flatMap(passed, (one) =>
-      isStopped(one) ? Effect.succeed(stop(turn, one)) : translate({ ...turn, call: one }),
+      isStopped(one)
+        ? Effect.succeed(stop(turn, one))
+        : Effect.map(translate({ ...turn, call: one }), (reply) => tellReply(reply, conversation)),
     )
   }
 
@@ -146,9 +148,7 @@ export const bridge = (ports: BridgePorts): Attempting => {
         Effect.flatMap(judged(turn, { ...own, answer: settled }), (answer) =>
           isStopped(answer)
             ? Effect.succeed(stop(turn, answer))
-            : Effect.map(withCard(ports, turn, { ...own, answer }), (shown) =>
-                tellReply(answered(turn, shown), turn.conversation),
-              ),
+            : Effect.map(withCard(ports, turn, { ...own, answer }), (shown) => answered(turn, shown)),
         ),
       )
     })

@@ -268,6 +268,14 @@ response:
     const passed = await ask("POST", opened.root, call, { "a2a-version": "1.0" })
     expect(passed.headers.get("x-sluice-guardrails-failed-open")).toBe("webhook")
     expect(passed.body).toMatchObject({ result: { task: { status: { state: "TASK_STATE_COMPLETED" } } } })
+    const streamed = await ask(
+      "POST",
+      opened.root,
+      { ...call, method: "SendStreamingMessage" },
+      { "a2a-version": "1.0" },
+    )
+    expect(streamed.headers.get("content-type")).toMatch(/^text\/event-stream/)
+    expect(streamed.headers.get("x-sluice-guardrails-failed-open")).toBe("webhook")
   })
 })
 

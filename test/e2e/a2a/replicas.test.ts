@@ -114,6 +114,22 @@ describe("three replicas of an agent", () => {
     expect(body).toMatchObject({ id: 1, error: { code: -32001 } })
   })
 
+  it("are listed with a word about guards of their tasks that could not be asked", async () => {
+    const webhook = "{webhook: {target: {host: '127.0.0.1:9'}, failureMode: failOpen}}"
+    const guarding = await gatewayFor(serviceOf(replicas, `{bridge: {}, guardrails: {response: [${webhook}]}}`))
+    try {
+      const at = `http://127.0.0.1:${guarding.port}`
+      const params = { message: { messageId: "guarded", role: "ROLE_USER", parts: [{ text: "hello" }] } }
+      const versioned = { "a2a-version": "1.0" }
+      await ask("POST", at, { jsonrpc: "2.0", id: 1, method: "SendMessage", params }, versioned)
+      const listed = await ask("POST", at, { jsonrpc: "2.0", id: 2, method: "ListTasks", params: {} }, versioned)
+      expect(listed.body).toMatchObject({ result: { tasks: expect.arrayContaining([expect.anything()]) } })
+      expect(listed.headers.get("x-sluice-guardrails-failed-open")).toBe("webhook")
+    } finally {
+      await guarding.close()
+    }
+  })
+
   it("are not asked in circles", async () => {
     const via = Array.from({ length: 16 }, () => "1.1 sluice").join(", ")
     const call = { jsonrpc: "2.0", id: 1, method: "tasks/get", params: { id: "nobody" } }
