@@ -62,11 +62,11 @@ const encoder = new TextEncoder()
 
 export const text = (content: string): Body => bytes(encoder.encode(content))
 
-/** A body that came in one piece flows as any other. */
-export const flowing = (body: Flow | Bytes): Flow => {
+/** A body that came in one piece, or was over before it could be looked at, flows as any other. */
+export const flowing = (body: Body): Flow => {
   if (body._tag === "Flow") return body
-  const held = new HeldFlow(body.bytes.byteLength)
-  held.write(body.bytes)
+  const held = new HeldFlow(lengthOf(body))
+  if (body._tag === "Bytes") held.write(body.bytes)
   held.end(undefined)
   return held
 }

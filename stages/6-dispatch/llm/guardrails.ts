@@ -248,7 +248,7 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
   ): Effect.Effect<Reply> => {
     const { body, headers } = reply
     if (body._tag === "Empty") return Effect.succeed(reply)
-    const guarded = guardFlow(asFlow(body), framing, new HeldStream(format, limits), {
+    const guarded = guardFlow(Body.flowing(body), framing, new HeldStream(format, limits), {
       guards: responses,
       asked: asking(attempt, "response", account, headers),
       refusal: (refused) => streamError(format, errorOf(refused)),
@@ -372,11 +372,3 @@ const make = (policy: PromptGuard, ports: PolicyPorts): Guarding => {
 }
 
 const decoder = new TextDecoder()
-
-const asFlow = (body: Body.Flow | Body.Bytes): Body.Flow => {
-  if (body._tag === "Flow") return body
-  const held = new Body.HeldFlow(body.bytes.byteLength)
-  held.write(body.bytes)
-  held.end(undefined)
-  return held
-}

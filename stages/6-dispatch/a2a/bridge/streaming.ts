@@ -38,7 +38,9 @@ export const streamed = (
     resumption: run === undefined ? undefined : resumptionOf(turn, ear, run),
   }
   const interpreted =
-    guard?.guardsReplies === true ? guarded(guard, turn, flowOf(body), given, headers) : interpret(flowOf(body), given)
+    guard?.guardsReplies === true
+      ? guarded(guard, turn, Body.flowing(body), given, headers)
+      : interpret(Body.flowing(body), given)
   return Effect.flatMap(interpreted, (begun): Effect.Effect<Reply, Refusal> => {
     switch (begun._tag) {
       // A refusal and no reply: what the agent may have begun must not be asked for again.
@@ -70,7 +72,7 @@ const guarded = (
   Effect.flatMap(interpret(flow, { ...given, voice: inside, told: () => {} }), (begun) =>
     begun._tag !== "Stream"
       ? Effect.succeed(begun)
-      : Effect.flatMap(guard.stream(attempt, conversation, flowOf(begun.body), headers), (judged) =>
+      : Effect.flatMap(guard.stream(attempt, conversation, Body.flowing(begun.body), headers), (judged) =>
           interpret(judged, { ...given, events: insideEvents(given.operation, headers), resumption: undefined }),
         ),
   )
@@ -98,7 +100,7 @@ const resumptionOf = ({ attempt, line }: Turn, ear: Ear, run: Run): Resumption =
               return Effect.map(hear(ear, "SubscribeToTask", reply), ({ answer }) => ({ answer }))
             }
             reply.body = Body.empty
-            return Effect.succeed({ flow: flowOf(body), events: ear.events("SubscribeToTask", headers) })
+            return Effect.succeed({ flow: Body.flowing(body), events: ear.events("SubscribeToTask", headers) })
           },
         ),
         () => Effect.succeed(unavailable),
@@ -116,13 +118,4 @@ const resumptionOf = ({ attempt, line }: Turn, ear: Ear, run: Run): Resumption =
 
 interface Unsubscribed {
   readonly answer: Answer
-}
-
-/** A stream that was over before it could be looked at is in memory already. */
-const flowOf = (body: Body.Body): Body.Flow => {
-  if (body._tag === "Flow") return body
-  const held = new Body.HeldFlow(undefined)
-  if (body._tag === "Bytes") held.write(body.bytes)
-  held.end(undefined)
-  return held
 }
