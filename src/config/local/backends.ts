@@ -1,12 +1,11 @@
 /** Named backends, and the kinds of backend that routes share with them. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { exactlyOne, Millis, opt, req, Target, Cel } from "./grammar.ts"
+import { ServiceRef } from "./BackendRef.ts"
+import { anyCase, Cel, exactlyOne, Millis, opt, req, Target } from "./grammar.ts"
 import { McpBackend } from "./mcp.ts"
 import { BackendPolicies } from "./policies.ts"
 import { CustomProvider } from "./llmProvider.ts"
-import { anyCase } from "./grammar.ts"
-import { ServiceRef } from "./callee.ts"
 
 const model = { model: opt(Schema.NonEmptyString) }
 const moderationSide = opt(Schema.Struct({ mode: opt(anyCase(["score", "block"])) }))

@@ -2,10 +2,11 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { HostTarget } from "../../../ir/Backend.ts"
-import { Expression } from "../../../ir/Expression.ts"
+import { Expression, type NamedExpression } from "../../../ir/Expression.ts"
 import type { Parsed } from "../Complaint.ts"
 import * as Duration from "../duration.ts"
 import { chooseFrom } from "../suggest.ts"
@@ -81,6 +82,8 @@ export const anyCase = <const Words extends ReadonlyArray<string>>(
 /** How a receiver of OTLP is spoken to; `http` as protobuf. */
 export const otlpProtocol = anyCase(["grpc", "http", "http/json"], { "http/protobuf": "http" })
 
+export const failureMode = anyCase(["failClosed", "failOpen"])
+
 /** A duration, in milliseconds once decoded; a bare `0` may go without a unit. */
 export const Millis: Schema.Codec<number, string | number> = Schema.Union([
   Schema.String.check(published(() => ({ pattern: Duration.pattern }))),
@@ -105,8 +108,13 @@ export const Target: Schema.Codec<HostTarget, string> = parsed(HostTarget, Targe
 export const Cel = Expression
 
 export const CelMap = Schema.Record(Schema.String, Cel)
+
+export const expressions = (map: Readonly<Record<string, Expression>> = {}): ReadonlyArray<NamedExpression> =>
+  Object.entries(map).map(([name, expression]) => ({ name, expression }))
+
 export const Texts = Schema.Array(Schema.String)
 export const TextMap = Schema.Record(Schema.String, Schema.String)
+export const JsonMap = Schema.Record(Schema.String, Schema.Json)
 
 const natural = (max: number, expected: string) =>
   Schema.Finite.check(
@@ -118,6 +126,17 @@ const natural = (max: number, expected: string) =>
   )
 
 export const Count = natural(0xffff_ffff, "a whole number, 0 or more")
+
+export const utf8 = new TextDecoder("utf-8", { fatal: false })
+
+/** A text, or the list of its bytes. */
+export const TextOrBytes = Schema.Union([Schema.String, Schema.Array(Count)]).pipe(
+  Schema.decodeTo(Schema.String, {
+    decode: SchemaGetter.transform((text) => (typeof text === "string" ? text : utf8.decode(Uint8Array.from(text)))),
+    encode: SchemaGetter.transform((text): string | ReadonlyArray<number> => text),
+  }),
+)
+
 export const Port = Schema.Finite.check(
   Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 1 && n <= 65_535, {
     message: "expected a port number from 1 to 65535",
@@ -144,27 +163,6 @@ export const Fraction = Schema.Finite.check(
 )
 
 export const FileName = Schema.NonEmptyString
-/** The text itself, or the file that holds it. */
-export const FileOrInline = Schema.Union([Schema.String, Schema.Struct({ file: FileName })])
-export type FileOrInline = typeof FileOrInline.Type
-
-const Url = Schema.String.check(
-  Schema.makeFilter(
-    (text: string) => {
-      const url = URL.parse(text)
-      return url !== null && (url.protocol === "http:" || url.protocol === "https:")
-    },
-    { message: "expected an http:// or https:// URL" },
-  ),
-)
-
-/** The text itself, the file that holds it, or where to fetch it. */
-export const FileInlineOrRemote = Schema.Union([
-  Schema.String,
-  Schema.Struct({ file: FileName }),
-  Schema.Struct({ url: Url }),
-])
-export type FileInlineOrRemote = typeof FileInlineOrRemote.Type
 
 /** Adds “exactly one of these keys” to a struct. */
 export const exactlyOne = <S extends Schema.Top>(
@@ -180,6 +178,14 @@ export const exactlyOne = <S extends Schema.Top>(
         : set.length === 0
           ? message
           : `${message}; found ${set.map((key) => `\`${key}\``).join(" and ")}`
+    }),
+  )
+
+export const atMostOne = <S extends Schema.Top>(schema: S, keys: ReadonlyArray<string>): S["Rebuild"] =>
+  schema.check(
+    Schema.makeFilter<S["Type"]>((value: unknown) => {
+      const set = typeof value === "object" && value !== null ? keys.filter((key) => Object.hasOwn(value, key)) : []
+      return set.length > 1 ? `only one of ${set.map((key) => `\`${key}\``).join(", ")} may be set` : undefined
     }),
   )
 

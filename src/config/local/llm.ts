@@ -1,7 +1,7 @@
 /** The `llm` shorthand: models in front of providers, without writing routes. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { BackendAuth, BackendTunnel, HeaderEdits } from "./callee.ts"
+import { FileOrInline } from "./FileOrInline.ts"
 import { GatewayRefs } from "./GatewayRefs.ts"
 import {
   anyCase,
@@ -9,7 +9,7 @@ import {
   CelMap,
   Count,
   exactlyOne,
-  FileOrInline,
+  JsonMap,
   Millis,
   oneSpelling,
   opt,
@@ -21,18 +21,18 @@ import {
 import * as Result from "effect/Result"
 import { CustomProvider } from "./llmProvider.ts"
 import { HeaderMatch, Matches } from "./match.ts"
-import {
-  Budgets,
-  ResponseCache,
-  gatewayPolicies,
-  Health,
-  JsonMap,
-  PromptCaching,
-  PromptGuard,
-  RoutePolicies,
-  Authorization,
-} from "./policies.ts"
-import { BackendTls, ServerTls } from "./tls.ts"
+import { gatewayPolicies, RoutePolicies } from "./policies.ts"
+import { PromptCaching } from "./policy/Ai.ts"
+import { Authorization } from "./policy/Authorization.ts"
+import { BackendAuth } from "./policy/BackendAuth.ts"
+import { BackendTls } from "./policy/BackendTls.ts"
+import { BackendTunnel } from "./policy/BackendTunnel.ts"
+import { Budgets } from "./policy/Budget.ts"
+import { HeaderEdits } from "./policy/HeaderEdits.ts"
+import { Health } from "./policy/Health.ts"
+import { PromptGuard } from "./policy/PromptGuard.ts"
+import { ResponseCache } from "./policy/ResponseCache.ts"
+import { ServerTls } from "./tls.ts"
 
 const known = ["openAI", "gemini", "vertex", "anthropic", "bedrock", "azure", "copilot", "echo"] as const
 export const presets = [

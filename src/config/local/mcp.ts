@@ -2,15 +2,13 @@
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
 import { mcpTargetName } from "../../../ir/backend/mcpTargetName.ts"
-import { CalleePolicies } from "./callee.ts"
+import { FileInlineOrRemote, FileOrInline } from "./FileOrInline.ts"
 import {
   anyCase,
   Cel,
   Count,
   exactlyOne,
-  FileInlineOrRemote,
   FileName,
-  FileOrInline,
   Millis,
   oneSpelling,
   opt,
@@ -22,6 +20,7 @@ import {
 import { GatewayRefs } from "./GatewayRefs.ts"
 import { McpConnections, McpOauth } from "./mcpOauth.ts"
 import { RoutePolicies } from "./policies.ts"
+import { CalleePolicies } from "./policy/Callee.ts"
 
 const targetName = Schema.String.check(
   Schema.isPattern(mcpTargetName, { message: "expected lower-case letters, digits, `-` and `.`" }),

@@ -2,7 +2,8 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../../../ir/Named.ts"
 import { SigningAlgorithm } from "../../../ir/policy/CloudAuth.ts"
-import { anyCase, FileOrInline, opt, Texts } from "./grammar.ts"
+import { FileOrInline } from "./FileOrInline.ts"
+import { anyCase, opt, Texts } from "./grammar.ts"
 
 const mcpOauthShape = Schema.Struct({
   grant: opt(

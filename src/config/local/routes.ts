@@ -1,7 +1,7 @@
 /** Routes, route groups and where they lead, as the file writes them. */
 import type { Named } from "../../../ir/Named.ts"
 import * as Schema from "effect/Schema"
-import { ServiceRef } from "./callee.ts"
+import { ServiceRef } from "./BackendRef.ts"
 import { GatewayRefs } from "./GatewayRefs.ts"
 import { Cel, Count, exactlyOne, opt, req, Target } from "./grammar.ts"
 import { Matches } from "./match.ts"

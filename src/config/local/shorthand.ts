@@ -3,10 +3,10 @@ import type { BackendKey, BindKey, ListenerKey, RouteKey } from "../../../ir/Key
 import { any } from "../../../ir/Match.ts"
 import * as Draft from "./Draft.ts"
 import type { Mcp } from "./mcp.ts"
+import { backendPoliciesOfRoute, trafficPolicies } from "./policies.ts"
 import type { LocalConfig } from "./Schema.ts"
 import { llmSection } from "./toLlm.ts"
 import { mcpBackend } from "./toMcp.ts"
-import { backendPoliciesOfRoute, trafficPolicies } from "./toPolicy.ts"
 import { attachedTo, implicit, own } from "./toRoutes.ts"
 
 /** Where what a section stands for is served: on listeners that exist, or on a port of its own. */

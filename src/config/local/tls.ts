@@ -1,10 +1,15 @@
 /** TLS as the file writes it, towards clients and towards backends. */
 import type { Named } from "../../../ir/Named.ts"
+import type { ClientTls } from "../../../ir/Tls.ts"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Parsed, refuse } from "../Complaint.ts"
+import type { Path } from "../ConfigIssue.ts"
 import { chooseFrom } from "../suggest.ts"
-import { anyCase, FileName, oneSpelling, opt, parsed, Texts, wordsFragment } from "./grammar.ts"
+import { anyCase, FileName, oneSpelling, opt, parsed, wordsFragment } from "./grammar.ts"
+import type { Mapping } from "./Mapping.ts"
+import * as Pem from "./pem.ts"
 
 /** OpenSSL's name for each cipher suite, by every name it has in files. */
 const suites: Record<string, string> = {}
@@ -40,7 +45,7 @@ const CipherSuite = parsed(
 
 const groups = { X25519: "X25519", "P-256": "P-256", "P-384": "P-384", X25519_MLKEM768: "X25519MLKEM768" }
 
-const KeyExchangeGroup = parsed(
+export const KeyExchangeGroup = parsed(
   Schema.String,
   (text): Parsed<string> => {
     const found = Object.entries(groups).find(
@@ -105,26 +110,33 @@ export interface ServerTlsSchema extends Named<typeof serverTlsShape> {}
 export const ServerTls: ServerTlsSchema = serverTlsShape
 export type ServerTls = typeof ServerTls.Type
 
-const backendTlsShape = Schema.Struct({
-  cert: opt(FileName, "File with the gateway's own certificate chain, in PEM."),
-  key: opt(FileName, "File with its private key, in PEM."),
-  root: opt(FileName, "File with the authorities to trust; the system's unless set."),
-  hostname: opt(Schema.NonEmptyString, "Server name to ask for and to expect."),
-  insecure: opt(Schema.Boolean, "Accept any certificate."),
-  insecureHost: opt(Schema.Boolean, "Accept a trusted certificate for any name."),
-  alpn: opt(Texts),
-  subjectAltNames: opt(Texts, "Names or `spiffe://` URIs of which the certificate must carry one."),
-  keyExchangeGroups: opt(Schema.Array(KeyExchangeGroup)),
-  spiffe: opt(Schema.Struct({}), "Take the identity and the authorities from the SPIFFE Workload API."),
-}).annotate({ identifier: "BackendTls", description: "TLS towards a backend." })
-export interface BackendTlsSchema extends Named<typeof backendTlsShape> {}
-export const BackendTls: BackendTlsSchema = backendTlsShape
-export type BackendTls = typeof BackendTls.Type
-
 /** The same fields where they override what listeners say. */
 export const overrides = {
   minVersion: opt(Version),
   maxVersion: opt(Version),
   cipherSuites: opt(Schema.Array(CipherSuite)),
   keyExchangeGroups: opt(Schema.Array(KeyExchangeGroup)),
+}
+
+/** A certificate with the key that belongs to it. */
+export const identity = (
+  names: { readonly cert: string; readonly key: string },
+  path: Path,
+  to: Mapping,
+): ClientTls["identity"] | undefined => {
+  const certText = to.file(names.cert, [...path, "cert"])
+  const keyText = to.file(names.key, [...path, "key"])
+  if (certText === undefined || keyText === undefined) return undefined
+  const certificatePem = to.accept(Pem.certificates(certText, names.cert), [...path, "cert"])
+  const keyPem = to.accept(Pem.privateKey(keyText, names.key), [...path, "key"])
+  if (certificatePem === undefined || keyPem === undefined) return undefined
+  if (!Pem.belongTogether(certificatePem, keyPem)) {
+    return to.fail([...path, "key"], `the key in ${names.key} is not that of the certificate in ${names.cert}`)
+  }
+  return { certificatePem, keyPem: Redacted.make(keyPem) }
+}
+
+export const roots = (name: string, path: Path, to: Mapping): string | undefined => {
+  const text = to.file(name, path)
+  return text === undefined ? undefined : to.accept(Pem.certificates(text, name), path)
 }

@@ -5,16 +5,17 @@ import { placement, spelled } from "../../../ir/placement.ts"
 import type { Target } from "../../../ir/Target.ts"
 import type { Path } from "../ConfigIssue.ts"
 import * as Draft from "./Draft.ts"
-import type { BackendPolicies, FrontendPolicies } from "./policies.ts"
-import { present } from "./present.ts"
-import type { TargetedPolicy } from "./Schema.ts"
 import {
+  type BackendPolicies,
   backendPolicies,
   backendPoliciesOfRoute,
+  type FrontendPolicies,
   frontendPolicies,
   isBackendPolicy,
   trafficPolicies,
-} from "./toPolicy.ts"
+} from "./policies.ts"
+import { present } from "./present.ts"
+import type { TargetedPolicy } from "./Schema.ts"
 
 export const frontend = (draft: Draft.Draft, policies: FrontendPolicies): void => {
   const target: Target = { _tag: "Gateway", ...Draft.gateway }

@@ -9,11 +9,9 @@ import * as Draft from "./Draft.ts"
 import type { Bind, Gateway, GatewayListener, Listener } from "./gateways.ts"
 import * as Hostname from "./hostname.ts"
 import type { Mapping } from "./Mapping.ts"
-import { type GatewayPolicies, gatewayPolicies } from "./policies.ts"
+import { type GatewayPolicies, gatewayPolicies, trafficPolicies } from "./policies.ts"
 import { present } from "./present.ts"
-import type { ServerTls } from "./tls.ts"
-import { identity, roots } from "./toCallee.ts"
-import { trafficPolicies } from "./toPolicy.ts"
+import { identity, roots, type ServerTls } from "./tls.ts"
 import { route, tcpRoute } from "./toRoutes.ts"
 
 type Protocol = IrListener["protocol"]

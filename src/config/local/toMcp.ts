@@ -4,7 +4,6 @@ import * as Redacted from "effect/Redacted"
 import { type Choice, toolsOf } from "../../../protocols/openapi/document.ts"
 import { parseDocument } from "../../node/openapiDocument.ts"
 import type { Document } from "../../../ir/policy/Document.ts"
-import type { FileInlineOrRemote } from "./grammar.ts"
 import * as Defaults from "../../../ir/defaults.ts"
 import type {
   ArgumentShape,
@@ -25,7 +24,7 @@ import type { BackendPolicy } from "../../../ir/Policy.ts"
 import type { Secret } from "../../../ir/Secret.ts"
 import type { Path } from "../ConfigIssue.ts"
 import * as TargetText from "../target.ts"
-import type { CalleePolicies } from "./callee.ts"
+import { document, type FileInlineOrRemote, secret } from "./FileOrInline.ts"
 import type { Mapping } from "./Mapping.ts"
 import type {
   McpBackend,
@@ -39,9 +38,10 @@ import type {
   ToolLock,
   ToolShaping,
 } from "./mcp.ts"
+import { plainTls } from "./policy/BackendTls.ts"
+import { callee, type CalleePolicies, calleePolicies } from "./policy/Callee.ts"
 import { present } from "./present.ts"
 import { mcpConnections, mcpOauth } from "./toMcpOauth.ts"
-import { callee, calleePolicies, document, plainTls, secret } from "./toCallee.ts"
 
 const patterns = (texts: ReadonlyArray<string> = [], path: Path, to: Mapping): ReadonlyArray<string> =>
   texts.filter((text, i) => {

@@ -9,10 +9,11 @@ import { defaults } from "../../../ir/defaults.ts"
 import { locate } from "../../../protocols/http/locate.ts"
 import { canonical } from "../../../protocols/oauth/resource.ts"
 import type { Path } from "../ConfigIssue.ts"
+import { secret } from "./FileOrInline.ts"
 import type { Mapping } from "./Mapping.ts"
 import type { McpConnections, McpOauth } from "./mcpOauth.ts"
+import { checkSigningKey } from "./policy/signingKey.ts"
 import { present } from "./present.ts"
-import { checkSigningKey, secret } from "./toCallee.ts"
 
 const isLoopback = (host: string): boolean => /^(?:localhost|127\.[\d.]+|::1)$/.test(host)
 

@@ -8,8 +8,8 @@ import type { Path } from "../ConfigIssue.ts"
 import type { AiBackend } from "./backends.ts"
 import type { CustomProvider } from "./llmProvider.ts"
 import type { Mapping } from "./Mapping.ts"
+import { backendPolicies } from "./policies.ts"
 import { present } from "./present.ts"
-import { backendPolicies } from "./toPolicy.ts"
 
 type Named = Exclude<AiBackend, { readonly groups: unknown }>
 

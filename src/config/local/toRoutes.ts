@@ -13,6 +13,9 @@ import * as Draft from "./Draft.ts"
 import type { GatewayRefs } from "./GatewayRefs.ts"
 import * as Hostname from "./hostname.ts"
 import type { Mapping } from "./Mapping.ts"
+import { backendPolicies, backendPoliciesOfRoute, trafficPolicies } from "./policies.ts"
+import { backendTls } from "./policy/BackendTls.ts"
+import { backendTunnel } from "./policy/BackendTunnel.ts"
 import { present } from "./present.ts"
 import {
   type AttachedRoute,
@@ -24,11 +27,9 @@ import {
   type TcpBackend,
   type TcpRoute,
 } from "./routes.ts"
-import { backendTls, backendTunnel } from "./toCallee.ts"
 import { aiBackend } from "./toProviders.ts"
 import { match } from "./toMatch.ts"
 import { mcpBackend } from "./toMcp.ts"
-import { backendPolicies, backendPoliciesOfRoute, trafficPolicies } from "./toPolicy.ts"
 
 const hostnames = (texts: ReadonlyArray<string> | undefined, path: Path, to: Mapping): ReadonlyArray<string> => {
   const names = (texts ?? []).flatMap((text, i) => to.accept(Hostname.parse(text), [...path, i]) ?? [])

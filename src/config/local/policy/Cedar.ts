@@ -1,14 +1,36 @@
 /** Policies in Cedar: read, checked against their schema, each complaint at its place in their own text. */
-import * as Redacted from "effect/Redacted"
-import type { Json } from "effect/Schema"
 import type { DetailedError } from "@cedar-policy/cedar-wasm/nodejs"
-import type { Cedar as IrCedar, CedarEntity } from "../../../ir/policy/Cedar.ts"
-import { engine } from "../../node/cedar.ts"
-import type { Path } from "../ConfigIssue.ts"
-import type { Mapping } from "./Mapping.ts"
-import type { Cedar } from "./policies.ts"
-import { present } from "./present.ts"
-import { expressions, secret } from "./toCallee.ts"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { Json } from "effect/Schema"
+import type { Named } from "../../../../ir/Named.ts"
+import type { Cedar as IrCedar, CedarEntity } from "../../../../ir/policy/Cedar.ts"
+import { engine } from "../../../node/cedar.ts"
+import type { Path } from "../../ConfigIssue.ts"
+import { FileOrInline, secret } from "../FileOrInline.ts"
+import { Cel, CelMap, expressions, opt } from "../grammar.ts"
+import type { Mapping } from "../Mapping.ts"
+import { present } from "../present.ts"
+
+const cedarEntity = Schema.Struct({
+  type: Schema.NonEmptyString,
+  id: Cel,
+  attributes: opt(CelMap),
+  parents: opt(Cel, 'A list of texts such as `Group::"admins"`.'),
+})
+
+const cedarShape = Schema.Struct({
+  policies: FileOrInline,
+  entities: opt(FileOrInline, "A list of entities, in JSON."),
+  schema: opt(FileOrInline, "What the policies are checked against on load."),
+  principal: opt(cedarEntity, "Who asks; made of what is known of the caller unless set."),
+  action: opt(Cel, "The name of the action; the method unless set."),
+  resource: opt(cedarEntity, "What is asked for; the path unless set."),
+  context: opt(CelMap),
+}).annotate({ identifier: "Cedar", description: "Policies in Cedar, judging beside the rules." })
+export interface CedarSchema extends Named<typeof cedarShape> {}
+export const Cedar: CedarSchema = cedarShape
+export type Cedar = typeof Cedar.Type
 
 /** Line and column, both from 1, of a place counted in bytes. */
 const positionIn = (text: string, offset: number): string => {

@@ -1,0 +1,48 @@
+/** `requestHeaderModifier` and `responseHeaderModifier`: headers that are added, set and removed. */
+import * as Schema from "effect/Schema"
+import type { Named } from "../../../../ir/Named.ts"
+import type { HeaderEdits as IrHeaderEdits, HeaderValue } from "../../../../ir/policy/HeaderEdits.ts"
+import type { RequestHeaderModifier } from "../../../../ir/policy/RequestHeaderModifier.ts"
+import type { ResponseHeaderModifier } from "../../../../ir/policy/ResponseHeaderModifier.ts"
+import type { Path } from "../../ConfigIssue.ts"
+import { opt, TextMap, Texts } from "../grammar.ts"
+import type { Mapping } from "../Mapping.ts"
+import { headerName, headerNames } from "./headers.ts"
+
+const headerEditsShape = Schema.Struct({
+  add: opt(TextMap, "Headers to add beside those of the same name."),
+  set: opt(TextMap, "Headers to put in place of those of the same name."),
+  remove: opt(Texts, "Headers to take out."),
+}).annotate({ identifier: "HeaderModifier" })
+export interface HeaderEditsSchema extends Named<typeof headerEditsShape> {}
+export const HeaderEdits: HeaderEditsSchema = headerEditsShape
+export type HeaderEdits = typeof HeaderEdits.Type
+
+// A line break or a null byte in a value would let configuration write headers of its own.
+const forbidden = /[\0\r\n]/
+
+const headerValues = (
+  map: Readonly<Record<string, string>> = {},
+  path: Path,
+  to: Mapping,
+): ReadonlyArray<HeaderValue> =>
+  Object.entries(map).map(([name, value]) => {
+    if (forbidden.test(value)) to.fail([...path, name], "a header value cannot contain line breaks or null bytes")
+    return { name: headerName(name, [...path, name], to), value }
+  })
+
+export const headerEdits = (edits: HeaderEdits, path: Path, to: Mapping): IrHeaderEdits => ({
+  add: headerValues(edits.add, [...path, "add"], to),
+  set: headerValues(edits.set, [...path, "set"], to),
+  remove: headerNames(edits.remove, [...path, "remove"], to),
+})
+
+export const requestHeaderModifier = (edits: HeaderEdits, path: Path, to: Mapping): RequestHeaderModifier => ({
+  _tag: "RequestHeaderModifier",
+  ...headerEdits(edits, path, to),
+})
+
+export const responseHeaderModifier = (edits: HeaderEdits, path: Path, to: Mapping): ResponseHeaderModifier => ({
+  _tag: "ResponseHeaderModifier",
+  ...headerEdits(edits, path, to),
+})
