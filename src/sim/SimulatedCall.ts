@@ -48,6 +48,8 @@ export class SimulatedCall implements Flow, Source {
   // the request's body on its way to the server
   private upload: Source | undefined
   private uploadOver = false
+  private uploadHeld = false
+  private cancelUnread: (() => void) | undefined
   // the reply's body on its way back
   private sink: Sink | undefined
   private held = false
@@ -147,11 +149,14 @@ export class SimulatedCall implements Flow, Source {
       write: (chunk) => {
         if (this.uploadOver) return true
         take(chunk)
+        if (isDeaf) this.holdUpload()
+        this.listen()
         return !isDeaf
       },
       end: () => {
         if (this.uploadOver) return
         this.uploadOver = true
+        this.listen()
         if (declared !== undefined && verifier.bytes !== declared) {
           this.ports.recorder.breach(`call ${record.id} sent ${verifier.bytes} of the ${declared} bytes it declared`)
         }
@@ -174,6 +179,18 @@ export class SimulatedCall implements Flow, Source {
     else this.upload = source
   }
 
+  /** More of the request is there than the server takes. */
+  private holdUpload(): void {
+    const { idleMillis } = this.options
+    if (this.uploadHeld) return
+    this.uploadHeld = true
+    this.record.unreadSince = this.ports.recorder.now()
+    if (idleMillis === undefined || this.headGiven) return
+    this.cancelUnread = this.ports.scheduler.after(idleMillis, () =>
+      this.fail({ _tag: "RequestUnread", message: `nothing of the request was taken for ${idleMillis} ms` }),
+    )
+  }
+
   private endUpload(): void {
     if (this.uploadOver) return
     this.uploadOver = true
@@ -186,6 +203,7 @@ export class SimulatedCall implements Flow, Source {
     const { options, record, request } = this
     if (answer.fault?._tag === "Malformed") return this.fail({ _tag: "MalformedReply", message: "not HTTP" })
     this.cancelReplyTimeout?.()
+    this.cancelUnread?.()
     this.headGiven = true
     record.head = this.ports.recorder.now()
     record.status = answer.status
@@ -237,13 +255,26 @@ export class SimulatedCall implements Flow, Source {
   open(sink: Sink): Source {
     if (this.sink !== undefined) this.ports.recorder.breach(`the reply of call ${this.record.id} was opened twice`)
     this.sink = sink
+    this.listen()
     this.pump()
     return this
   }
 
   resume(): void {
     this.held = false
+    this.listen()
     this.pump()
+  }
+
+  /** From now on it is the server's turn to speak, or it is somebody else's. */
+  private listen(): void {
+    const { record } = this
+    if (this.sink === undefined) return
+    const now = this.ports.recorder.now()
+    if (record.quietSince !== undefined) {
+      record.quietMillis = Math.max(record.quietMillis, now.atMillis - record.quietSince.atMillis)
+    }
+    record.quietSince = this.held || (!this.uploadOver && !this.uploadHeld) ? undefined : now
   }
 
   cancel(): void {
@@ -259,6 +290,7 @@ export class SimulatedCall implements Flow, Source {
       this.queuedBytes -= chunk.byteLength
       if (!sink.write(chunk)) this.held = true
       if (this.isOver()) return
+      this.listen()
     }
     if (this.held) return
     if (this.broken !== undefined) {
@@ -304,10 +336,12 @@ export class SimulatedCall implements Flow, Source {
 
   private finish(end: CallEnd): void {
     if (this.over) return
+    this.listen()
     this.over = true
     this.record.end = end
     this.record.ended = this.ports.recorder.now()
     this.cancelReplyTimeout?.()
+    this.cancelUnread?.()
     for (const cancel of this.cancels) cancel()
     this.endUpload()
     this.ports.ended(this)
@@ -336,6 +370,9 @@ export const recordOf = (
     requestComplete: lengthOf(request.body) === 0,
     head: undefined,
     status: undefined,
+    unreadSince: undefined,
+    quietSince: undefined,
+    quietMillis: 0,
     sentBytes: 0,
     replyBytes: 0,
     end: undefined,

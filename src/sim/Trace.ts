@@ -87,6 +87,12 @@ export interface CallRecord {
   requestComplete: boolean
   head: When | undefined
   status: number | undefined
+  /** Since when the server takes nothing more of the request, though there is more of it. */
+  unreadSince: When | undefined
+  /** Since when nothing of its reply came, while it was waited for and by nobody else's fault; until it ended, if it did. */
+  quietSince: When | undefined
+  /** The longest of such times. */
+  quietMillis: number
   sentBytes: number
   replyBytes: number
   end: CallEnd | undefined

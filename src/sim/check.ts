@@ -5,6 +5,7 @@
 import * as Attachments from "../../ir/attachments.ts"
 import { type TrafficPolicies, routePolicies } from "../../ir/effective.ts"
 import type { Exchange } from "../../stages/Exchange.ts"
+import { outcomeOf } from "../telemetry/outcome.ts"
 import { isAfter, type CallRecord, type Line, type RequestRecord, type Trace } from "./Trace.ts"
 
 export interface Violation {
@@ -353,6 +354,47 @@ export const deadlinesHold: Checker = {
   },
 }
 
+export const silenceIsBounded: Checker = {
+  law: "a server that takes or sends nothing is waited for as long as it may, and then given up for that reason",
+  check: (trace) => {
+    const indexed = index(trace)
+    return trace.journal.flatMap((line) => {
+      const { exchange, request } = line
+      const idle = policiesOf(exchange)?.Timeout?.idleMillis
+      const { error, reason } = outcomeOf(exchange, line.ending)
+      const attempts = attemptsOf(indexed, line)
+      const longestOf = (calls: ReadonlyArray<CallRecord>) =>
+        Math.max(0, ...calls.map(({ quietMillis }) => quietMillis))
+      const longest = longestOf(attempts)
+      // A copy may have gone to the very server that answered.
+      const longestAnywhere = longestOf(indexed.callsOf(request ?? ""))
+      const isCalledSilent = error?.startsWith("the upstream sent nothing") === true
+      if (idle === undefined || idle <= 0) {
+        return isCalledSilent ? [`request ${request} was given up for a silence that nobody bounds`] : []
+      }
+      const wrong: Array<string> = []
+      for (const { ended, head, id, unreadSince } of attempts) {
+        const unread = (head ?? ended)?.atMillis ?? Infinity
+        if (unreadSince !== undefined && unread > unreadSince.atMillis + idle + toleranceMillis) {
+          wrong.push(`request ${request}: call ${id} took nothing from ${unreadSince.atMillis} to ${unread}`)
+        }
+      }
+      if (longest > idle + toleranceMillis) {
+        wrong.push(`request ${request}: its reply was silent for ${longest} ms, ${idle} are allowed`)
+      }
+      if (isCalledSilent && (reason !== "Timeout" || longestAnywhere < idle)) {
+        wrong.push(`request ${request} ended as ${reason} after a silence of ${longestAnywhere} ms: ${error}`)
+      }
+      const last = attempts.at(-1)
+      const isGivenUp = last?.end === "aborted" && last.quietSince !== undefined && last.quietMillis >= idle
+      if (isGivenUp && reason !== "Timeout" && reason !== "ClientGone" && reason !== "Drained") {
+        wrong.push(`request ${request} was given up after a silence of ${longest} ms, but ended as ${reason}`)
+      }
+      return wrong
+    })
+  },
+}
+
 /** Every law. */
 export const all: ReadonlyArray<Checker> = [
   finishes,
@@ -371,6 +413,7 @@ export const all: ReadonlyArray<Checker> = [
   onePlan,
   refusalsChangeNothing,
   deadlinesHold,
+  silenceIsBounded,
 ]
 
 export const check = (trace: Trace, checkers: ReadonlyArray<Checker> = all): ReadonlyArray<Violation> =>

@@ -31,7 +31,7 @@ const RouteSetup = Schema.Struct({
     drawn,
     requestMillis: natural(600),
     backendRequestMillis: natural(300),
-    idleMillis: natural(300),
+    idleMillis: natural(100),
   }),
   retry: Schema.Struct({ drawn, attempts: natural(3), backoffMillis: natural(80) }),
   delay: Schema.Struct({ drawn, millis: natural(120) }),
@@ -123,7 +123,7 @@ const policiesOf = (route: RouteSetup, tag: string): ReadonlyArray<TrafficPolicy
       _tag: "Timeout",
       ...(timeout.drawn % 3 === 0 ? {} : { requestMillis: timeout.requestMillis + 1 }),
       ...(timeout.drawn % 3 === 1 ? {} : { backendRequestMillis: timeout.backendRequestMillis + 1 }),
-      ...(timeout.drawn % 4 === 1 ? { idleMillis: timeout.idleMillis + 1 } : {}),
+      ...(timeout.drawn % 2 === 1 ? { idleMillis: timeout.idleMillis + 1 } : {}),
     })
   }
   if (retry.drawn > 50) {

@@ -18,6 +18,8 @@ const cases: ReadonlyArray<readonly [string, sabotage.Sabotage, laws.Checker]> =
   ["passes half a reply off as a whole one", sabotage.hidesBreaks, laws.repliesArriveUnchanged],
   ["mixes two configurations", sabotage.mixesPlans, laws.onePlan],
   ["forgets its deadlines", sabotage.forgetsDeadlines, laws.deadlinesHold],
+  ["waits for silent servers for ever", sabotage.forgetsSilence, laws.silenceIsBounded],
+  ["does not call silence by its name", sabotage.mistakesSilence, laws.silenceIsBounded],
   ["does not close its connections", sabotage.keepsSockets, laws.nothingIsLeft],
   ["leaves timers behind", sabotage.keepsTimers, laws.nothingIsLeft],
   ["loses its ports over a refused configuration", sabotage.closesOnRefusal, laws.refusalsChangeNothing],

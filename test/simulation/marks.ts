@@ -33,6 +33,18 @@ export const observeSetups = (
     "a reply that had begun paused for too long",
     journal.some(({ ending }) => ending.delivered?.failure?.message.startsWith("the upstream sent nothing") === true),
   )
+  marks.sometimes(
+    "a reply that could not begin for its pause was refused as late",
+    journal.some(
+      ({ exchange, request }) =>
+        exchange.trail.refusal?._tag === "UpstreamTimeout" &&
+        calls.some((call) => call.request === request && call.end === "aborted" && call.quietSince !== undefined),
+    ),
+  )
+  marks.sometimes(
+    "a request that its server did not read was given up",
+    calls.some(({ end }) => end === "failed RequestUnread"),
+  )
   marks.sometimes("a request body did not fit its buffer", refused("RequestBodyTooLarge"))
   marks.sometimes("a reply body did not fit its buffer", refused("ReplyBodyTooLarge"))
   marks.sometimes(

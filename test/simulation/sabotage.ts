@@ -188,6 +188,34 @@ export const mixesPlans: Sabotage = (ports, gateway) =>
 export const forgetsDeadlines: Sabotage = (ports) =>
   calls(ports, (send) => (request, options) => send(request, { ...options, replyTimeoutMillis: undefined }))
 
+/** Nobody looks whether servers take or send anything. */
+export const forgetsSilence: Sabotage = (ports) => ({
+  ...calls(ports, (send) => (request, options) => send(request, { ...options, idleMillis: undefined })),
+  clock: {
+    ...ports.clock,
+    // Whoever waits for a silence to end waits for its time, and then once more for what was said meanwhile.
+    after: (millis, callback) => (millis === 0 ? () => {} : ports.clock.after(millis, callback)),
+  },
+})
+
+/** A silent server is blamed for something else. */
+export const mistakesSilence: Sabotage = (ports) => ({
+  ...ports,
+  journal: {
+    ...ports.journal,
+    exchange: (exchange, ending) => {
+      const { delivered } = ending
+      const failure = delivered?.failure
+      ports.journal.exchange(
+        exchange,
+        delivered === undefined || failure?.reason !== "stalled"
+          ? ending
+          : { ...ending, delivered: { ...delivered, failure: { ...failure, reason: "gone" } } },
+      )
+    },
+  },
+})
+
 export const keepsSockets: Sabotage = (ports) => sockets(ports, (socket) => overriding(socket, { destroy: () => {} }))
 
 export const keepsTimers: Sabotage = (ports) => ({
