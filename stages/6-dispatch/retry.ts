@@ -8,6 +8,7 @@ import { Facts, type Surroundings } from "../5-policy/expression/Facts.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import { defaults } from "../../ir/defaults.ts"
 import type { Retry } from "../../ir/policy/Retry.ts"
+import { isIdempotent } from "../../protocols/http/methods.ts"
 import { type Body, discard } from "../Body.ts"
 import type { Reply, Routed } from "../Exchange.ts"
 import type { Clock } from "../ports/Timer.ts"
@@ -17,11 +18,6 @@ import { Replay } from "./Replay.ts"
 import { type Target, Try } from "./Target.ts"
 
 export const attemptHeader = "x-retry-attempt"
-
-/** Repeating these does no more than doing them once (RFC 9110 §9.2.2). */
-const idempotent = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
-
-export const isIdempotent = (method: string): boolean => idempotent.has(method)
 
 /** Whether a failed call may be made again: the upstream has not seen it, or seeing it twice does no harm. */
 export const mayRepeat = (failure: UpstreamFailure, method: string): boolean => {

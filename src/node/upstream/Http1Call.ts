@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Socket as NetSocket } from "node:net"
 import { Headers, spellingOf } from "../../../protocols/http/headers.ts"
 import { type Relayed, relayTrailers } from "../../../protocols/http/hopByHop.ts"
+import { isIdempotent } from "../../../protocols/http/methods.ts"
 import {
   type Body,
   empty,
@@ -30,15 +31,6 @@ import { Unread, unreadFor } from "./Unread.ts"
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 
 const expire = (call: Http1Call): void => call.expire()
-
-/** Methods whose repetition changes nothing (RFC 9110 §9.2.2). */
-const isIdempotent = (method: string): boolean =>
-  method === "GET" ||
-  method === "HEAD" ||
-  method === "PUT" ||
-  method === "DELETE" ||
-  method === "OPTIONS" ||
-  method === "TRACE"
 
 const WAITING = 0
 const SETTLED = 1

@@ -123,19 +123,22 @@ describe("a request over HTTP/1.1", () => {
     }
   })
 
-  it("repeats a safe request once when a used connection breaks before a byte of the reply", async () => {
-    const seen: Array<number> = []
-    const server = raw((socket, _, connection) => {
-      seen.push(connection)
-      if (connection === 0 && seen.length === 2) return void socket.resetAndDestroy()
-      socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx")
-    })
-    const { port } = await bench.listen(server)
-    const endpoint = bench.to(port)
-    await text(await send(endpoint, request("GET", "/")))
-    expect(await text(await send(endpoint, request("GET", "/")))).toBe("x")
-    expect(seen).toEqual([0, 0, 1])
-  })
+  it.each(["GET", "PUT", "QUERY", "PROPFIND"])(
+    "repeats a safe %s once when a used connection breaks before a byte of the reply",
+    async (method) => {
+      const seen: Array<number> = []
+      const server = raw((socket, _, connection) => {
+        seen.push(connection)
+        if (connection === 0 && seen.length === 2) return void socket.resetAndDestroy()
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx")
+      })
+      const { port } = await bench.listen(server)
+      const endpoint = bench.to(port)
+      await text(await send(endpoint, request("GET", "/")))
+      expect(await text(await send(endpoint, request(method, "/")))).toBe("x")
+      expect(seen).toEqual([0, 0, 1])
+    },
+  )
 
   it("does not repeat an unsafe request, and says that it may have arrived", async () => {
     let count = 0
