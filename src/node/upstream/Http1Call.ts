@@ -17,6 +17,7 @@ import {
   type Sink,
   type Source,
 } from "../../../stages/Body.ts"
+import { refuseUpgrade } from "../../../protocols/http/upgrade.ts"
 import type { Reply, Request } from "../../../stages/Exchange.ts"
 import type { SendOptions, UpstreamFailure } from "../../../stages/ports/Upstream.ts"
 import { NodeSocket } from "../socket.ts"
@@ -232,7 +233,7 @@ export class Http1Call implements Flow, Source, Served {
       const refused =
         request.upgrade === undefined
           ? ({ _tag: "MalformedReply", message: "protocol switched unasked" } as const)
-          : head.upgrade?.toLowerCase() !== request.upgrade.toLowerCase()
+          : refuseUpgrade(request.upgrade, head.upgrade) !== undefined
             ? ({ _tag: "UpgradeRefused", message: "the upstream switched to another protocol" } as const)
             : undefined
       if (refused !== undefined) {

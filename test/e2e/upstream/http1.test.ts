@@ -700,9 +700,9 @@ describe("a protocol switch", () => {
         socket.on("end", () => socket.end("bye"))
       })
 
-  const upgrade = (): ReturnType<typeof request> => {
+  const upgrade = (offered = "websocket"): ReturnType<typeof request> => {
     const sent = request("GET", "/", { "sec-websocket-key": "a" })
-    sent.upgrade = "websocket"
+    sent.upgrade = offered
     return sent
   }
 
@@ -725,6 +725,14 @@ describe("a protocol switch", () => {
   it("is refused when it is to another protocol", async () => {
     const { port } = await bench.listen(switching("other"))
     expect((await refusal(bench.to(port), upgrade()))._tag).toBe("UpgradeRefused")
+    await until("the connection is closed", () => bench.connections === 0)
+  })
+
+  it("is to one of those that were offered", async () => {
+    const { port } = await bench.listen(switching("websocket"))
+    const reply = await send(bench.to(port), upgrade("other/2, WebSocket"))
+    expect([reply.status, reply.headers.get("upgrade")]).toEqual([101, "websocket"])
+    ;(reply.tunnel as NodeSocket).release().destroy()
     await until("the connection is closed", () => bench.connections === 0)
   })
 
