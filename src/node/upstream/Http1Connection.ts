@@ -240,12 +240,12 @@ export class Http1Connection implements ReplyEvents, Reader {
   }
 
   end(trailers: Array<string> | undefined, over: boolean): void {
-    const { call } = this
-    const upload = this.upload
+    const { call, socket, upload } = this
     this.call = undefined
     this.upload = undefined
-    const unsent = upload !== undefined && !upload.over
-    if (unsent) upload.cancel()
+    // What no longer has a reader would stand in front of the next request.
+    const unsent = (upload !== undefined && !upload.over) || (socket !== undefined && socket.writableLength > 0)
+    upload?.cancel()
     if (over || unsent || this.closing || !this.persists || this.expired) this.destroy()
     else {
       this.resume()

@@ -321,6 +321,23 @@ describe("the body of a request", () => {
     await until("the source was told", () => body.cancelled)
     expect(await text(await send(endpoint, request("GET", "/")))).toBe("ok")
   })
+
+  it("that was answered before it left, though it was in memory, stands in no other one's way", async () => {
+    const connections: Array<number> = []
+    const { port } = await bench.listen(
+      raw((socket, _, connection) => {
+        connections.push(connection)
+        // It stops reading, as a server does that has seen enough.
+        if (connection === 0) socket.pause()
+        socket.write("HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno")
+      }),
+    )
+    const endpoint = bench.to(port)
+    const size = 32 * 1024 * 1024
+    expect(await text(await send(endpoint, request("POST", "/", {}, bytes(new Uint8Array(size)))))).toBe("no")
+    expect(await text(await send(endpoint, request("POST", "/", {}, bytes(new Uint8Array(2)))))).toBe("no")
+    expect(connections).toEqual([0, 1])
+  })
 })
 
 describe("a reply over HTTP/1.1", () => {
