@@ -173,6 +173,8 @@ export class Http1Connection implements ReplyEvents, Reader {
 
   onError(error: Error): void {
     this.error ??= error
+    // A socket is closed some time after it broke: no request may take it until then.
+    if (this.idle) this.destroy()
   }
 
   /** A server that has seen enough of a body answers and closes: its answer may wait here when the write fails. */

@@ -545,6 +545,19 @@ describe("an upload that the upstream does not read", () => {
   })
 })
 
+it("an upstream that resets a connection at rest loses no request that arrives with that, whatever its method", async () => {
+  const upstream = await scripted((connection) => connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"))
+  const gateway = await front(upstream.port)
+  const reader = await client(gateway)
+  for (let i = 0; i < 20; i++) {
+    expect((await reader.write(get()).answer()).status).toBe(200)
+    ;(upstream.connections.at(-1)?.stream as net.Socket).resetAndDestroy()
+    expect((await reader.write(post("hello")).answer("POST")).status).toBe(200)
+  }
+  reader.close()
+  await outcomes(gateway, 40)
+})
+
 describe("an upstream that answers early", () => {
   it("and does not read the rest: the client gets the answer", async () => {
     const upstream = await scripted((connection) =>
