@@ -2,6 +2,7 @@
 import type * as http from "node:http"
 import OpenAI from "openai"
 import { afterEach, describe, expect, it } from "vitest"
+import { outcomeOf } from "../../../src/telemetry/outcome.ts"
 import { until } from "../harness.ts"
 import { type Place, startPlace } from "./place.ts"
 import { type Call, type Scripted, sendJson, startProvider } from "./provider.ts"
@@ -230,4 +231,32 @@ llm:
       expect(account?.usage?.outputTokens).toBeGreaterThan(0)
     },
   )
+
+  const patient = (text: string): string =>
+    text.replace("- backends:", "- policies: {timeout: {idleTimeout: 100ms}}\n  backends:")
+
+  it("before its first byte is asked for elsewhere", async () => {
+    const mute = await provider((_call, response) => response.flushHeaders())
+    const spare = await good()
+    const gateway = await place(patient(groups([[at("main", mute)], [at("spare", spare)]])))
+    expect((await ask(gateway)).provider).toBe("spare")
+  })
+
+  it("is an error in the client's words, too, where it was to be read whole: 504", async () => {
+    const half = await provider((_call, response) => {
+      response.writeHead(200, { "content-type": "application/json" })
+      response.write('{"half":')
+    })
+    const gateway = await place(
+      patient(groups([[at("main", half)]])).replace("provider: {openAI: {}}", "provider: {anthropic: {}}"),
+    )
+    const failure = await ask(gateway).then(
+      () => undefined,
+      (error: unknown) => error as { readonly status: number; readonly message: string },
+    )
+    expect(failure?.status).toBe(504)
+    expect(failure?.message).toContain("the upstream sent nothing for 100 ms")
+    const [told] = gateway.gateway.told.exchanges
+    expect(told === undefined ? undefined : outcomeOf(told.exchange, told.ending).reason).toBe("Timeout")
+  })
 })

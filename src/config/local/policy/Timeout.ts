@@ -7,7 +7,7 @@ import { present } from "../present.ts"
 export const Timeout = Schema.Struct({
   requestTimeout: opt(Millis, "From arrival to the head of the reply, retries included."),
   backendRequestTimeout: opt(Millis, "The same for each attempt."),
-  idleTimeout: opt(Millis, "How long a reply may pause once it has begun."),
+  idleTimeout: opt(Millis, "How long a backend may take nothing of a request, and pause in a reply that has begun."),
 }).annotate({ identifier: "Timeout" })
 export type Timeout = typeof Timeout.Type
 
