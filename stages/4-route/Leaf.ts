@@ -4,7 +4,7 @@ import type { Route, WeightedBackend } from "../../ir/Route.ts"
 import { layer } from "../5-policy/layer.ts"
 import { routeSteps } from "../5-policy/steps.ts"
 import { alike } from "../6-dispatch/alike.ts"
-import { type Destinations, destinations, dispatch, sameDestinations } from "../6-dispatch/dispatch.ts"
+import { type Destinations, destinations, dispatch, entrance, sameDestinations } from "../6-dispatch/dispatch.ts"
 import type { CompiledRoute } from "../Plan.ts"
 import type { Setting } from "../Setting.ts"
 
@@ -46,7 +46,8 @@ export class Leaf {
     this.destinations = found
     this.policies = setting.policies
     const service = alike(setting.policies, found, () => dispatch(setting.dispatch, setting.policies, found))
-    const serve = layer(routeSteps(setting.policies, policies), service)
+    const steps = routeSteps(setting.policies, policies, entrance(setting.dispatch, found))
+    const serve = layer(steps, service)
     return (this.compiled = { ir, chain, serve, place: undefined })
   }
 }

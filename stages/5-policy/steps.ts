@@ -170,12 +170,21 @@ const compileAll = (
   return lengths === undefined ? broken(kind, "it is not built") : bodyLimit.compile(lengths, layer)
 }
 
-const stepsOf = (ports: PolicyPorts, policies: Policies, layer: Layer): ReadonlyArray<Step<Subject>> => {
+/** The first of the policies that ask who somebody is. */
+const firstToAskWho = "Oidc"
+
+const stepsOf = (
+  ports: PolicyPorts,
+  policies: Policies,
+  layer: Layer,
+  entrance?: Step<Subject>,
+): ReadonlyArray<Step<Subject>> => {
   const steps: Array<Step<Subject>> = []
   const known = new Set<string>()
   let isBodyRead = false
   for (const { by, kind } of requestOrder[layer]) {
     known.add(kind)
+    if (kind === firstToAskWho && entrance !== undefined) steps.push(entrance)
     const found = policies[kind]
     if (by !== "step" || found === undefined) continue
     const step =
@@ -202,8 +211,12 @@ const stepsOf = (ports: PolicyPorts, policies: Policies, layer: Layer): Readonly
 export const gatewaySteps = (ports: PolicyPorts, policies: TrafficPolicies): ReadonlyArray<Step<Exchange>> =>
   stepsOf(ports, policies, "gateway")
 
-export const routeSteps = (ports: PolicyPorts, policies: TrafficPolicies): ReadonlyArray<Step<Routed>> =>
-  stepsOf(ports, policies, "route")
+/** `entrance` refuses what would be refused whoever asks it. */
+export const routeSteps = (
+  ports: PolicyPorts,
+  policies: TrafficPolicies,
+  entrance?: Step<Subject>,
+): ReadonlyArray<Step<Routed>> => stepsOf(ports, policies, "route", entrance)
 
 export const backendSteps = (ports: PolicyPorts, policies: BackendPolicies): ReadonlyArray<Step<Attempt>> =>
   stepsOf(ports, policies, "backend")

@@ -2,8 +2,9 @@
 import * as Effect from "effect/Effect"
 import { type PlacedRoute, same as samePolicies, type TrafficPolicies } from "../../ir/effective.ts"
 import type { WeightedBackend } from "../../ir/Route.ts"
-import type { Service, Routed } from "../Exchange.ts"
+import type { Routed, Service, Subject } from "../Exchange.ts"
 import { hideSessions } from "../5-policy/oidc.ts"
+import type { Step } from "../5-policy/Step.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import type { Refusal } from "../Refusal.ts"
 import type { Setting } from "../Setting.ts"
@@ -50,6 +51,17 @@ export const sameDestinations = (a: Destinations, b: Destinations): boolean =>
     return weight === other.weight && same(backend, other.backend)
   }) &&
   sameMirrors(a.mirrors, b.mirrors)
+
+/** Refuses, before anybody is asked who they are, what every backend behind it would refuse whoever asks. */
+export const entrance = ({ protocols }: DispatchPorts, { backends }: Destinations): Step<Subject> | undefined => {
+  const endpoints: Array<Extract<Resolved["where"], { readonly _tag: "Mcp" }>["backend"]> = []
+  for (const { backend } of backends) {
+    const { policies, where } = backend
+    if (where._tag !== "Mcp" || policies.A2a?.publish !== undefined) return undefined
+    endpoints.push(where.backend)
+  }
+  return endpoints.length === 0 ? undefined : protocols?.mcp?.entrance(endpoints)
+}
 
 const refusing = (refusal: Refusal): Service<Routed> => {
   const failed = Effect.fail(refusal)

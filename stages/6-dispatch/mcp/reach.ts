@@ -16,6 +16,7 @@ import { within } from "./federation/bundles.ts"
 import { compile as compileGuard } from "./guardrails/Guard.ts"
 import { Federation } from "./federation/Federation.ts"
 import { limits } from "./limits.ts"
+import { rebindingOf } from "./down/rebinding.ts"
 import type { McpEndpoint } from "./McpEndpoint.ts"
 import type { McpState } from "./McpState.ts"
 import type { Connectable } from "./oauth/finish.ts"
@@ -94,11 +95,7 @@ export const reachMcp = (
     }),
     state,
     isStateful: backend.stateful,
-    rebinding: {
-      isOn: backend.rebindingProtection,
-      hosts: new Set(backend.allowedHosts.map((one) => one.toLowerCase())),
-      origins: new Set(backend.allowedOrigins.map((one) => one.toLowerCase())),
-    },
+    rebinding: rebindingOf(backend),
     pages: pagesOf(state, targets),
     parkedMillis: asking.length === 0 ? defaults.mcpAskTimeoutMillis : Math.max(...asking),
     askMillis: asking.length === 0 ? limits.askMillis : Math.max(...asking),

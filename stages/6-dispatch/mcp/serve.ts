@@ -18,7 +18,7 @@ import { EventStream, streamReply } from "./down/EventStream.ts"
 import { formsOf } from "./down/forms.ts"
 import { serveBatch, serveOnStream, servePost } from "./down/legacy.ts"
 import { serveModern, supported } from "./down/modern.ts"
-import { rebindingProblem } from "./down/rebinding.ts"
+import { rebindingProblem, refusedFor } from "./down/rebinding.ts"
 import { accepted, errorReply, textReply } from "./down/replies.ts"
 import { adopt } from "./hopInMeta.ts"
 import { fromHome } from "./homes.ts"
@@ -35,10 +35,7 @@ const isModernVersion = (text: string | undefined): boolean => text !== undefine
 export const serve = (endpoint: McpEndpoint, attempt: Try): Effect.Effect<Reply, Refusal> => {
   const { exchange, request } = attempt
   const problem = rebindingProblem(attempt, endpoint.rebinding)
-  if (problem !== undefined) {
-    Body.discard(request.body)
-    return Effect.succeed(errorReply(403, undefined, codes.invalidRequest, problem))
-  }
+  if (problem !== undefined) return Effect.succeed(refusedFor(request, problem))
   exchange.notes = { ...exchange.notes, mcp: {} }
   const page = endpoint.pages?.serve(exchange, request)
   if (page !== undefined) return page

@@ -250,6 +250,42 @@ describe("what may not come in", () => {
     for (const host of ["localhost", "LOCALHOST:1", "127.0.0.1:99", "[::1]:5"]) expect(await to(host), host).toBe(400)
   })
 
+  it("is refused so before anybody is asked who they are", async () => {
+    const { gateway } = await behind(legacy(answers), {
+      policies: "{apiKey: {mode: strict, keys: [{key: ann}]}}",
+    })
+    const from = async (origin: string, headers: Record<string, string> = {}): Promise<unknown> => {
+      const reply = await fetch(gateway.url, {
+        method: "POST",
+        headers: { "content-type": "application/json", origin, ...headers },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping" }),
+      })
+      return [
+        reply.status,
+        reply.headers.get("content-type"),
+        (await reply.text()).includes("this origin may not call"),
+      ]
+    }
+    const refused = [403, "application/json", true]
+    expect(await from("http://evil.example")).toEqual(refused)
+    expect(await from("http://x@localhost")).toEqual(refused)
+    expect(await from("http://x@localhost", { authorization: "Bearer ann" })).toEqual(refused)
+    expect(await from("http://localhost:1234")).toEqual([401, "text/plain", false])
+  })
+
+  it("is what only one of the backends of a route would refuse not before it is that one's turn", async () => {
+    const server = await scripted(legacy(answers))
+    open.push(server)
+    const targets = `targets: [{name: one, mcp: {host: "${server.url}"}}]`
+    const gateway = await mcpGateway(`{${targets}, allowedOrigins: ["https://app.example"]}}, {mcp: {${targets}}`, {
+      policies: "{apiKey: {mode: strict, keys: [{key: ann}]}}",
+    })
+    open.push(gateway)
+    const from = (origin: string): Promise<number> =>
+      fetch(gateway.url, { method: "POST", headers: { origin } }).then(({ status }) => status)
+    expect([await from("https://app.example"), await from("http://evil.example")]).toEqual([401, 403])
+  })
+
   it("is a tool that the caller may not use: it is not listed, and does not exist", async () => {
     const tools = ["read", "write"].map((name) => ({ name, inputSchema: { type: "object" } }))
     const { gateway, server } = await behind(

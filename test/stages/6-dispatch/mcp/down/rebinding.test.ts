@@ -39,10 +39,28 @@ describe("a request where pages may have been led astray", () => {
     "https://app.example",
   ])("may come from %s", (from) => expect(problem("localhost", from)).toBeUndefined())
 
-  it.each(["null", "https://evil.example", "ftp://localhost", "http://localhost http://evil.example", "", "localhost"])(
-    "may not come from %s",
-    (from) => expect(problem("localhost", from)).toBe(origin),
-  )
+  it.each([
+    "null",
+    "https://evil.example",
+    "ftp://localhost",
+    "http://localhost http://evil.example",
+    "",
+    "localhost",
+    "http://x@localhost",
+    "http://evil.example@localhost",
+    "http://x:y@mcp.example",
+    "http://@localhost",
+    "http://localhost/",
+    "http://localhost/evil.example",
+    "http://localhost?evil.example",
+    "http://localhost#evil.example",
+    "http:localhost",
+    "http:/localhost",
+    "http:\\\\localhost",
+    "http://localhost\\evil.example",
+    "http://local\thost",
+    " http://localhost",
+  ])("may not come from %j", (from) => expect(problem("localhost", from)).toBe(origin))
 
   it("may not come from two origins, whichever is first", () => {
     expect(problem("localhost", "http://localhost", "https://evil.example")).toBe(origin)
