@@ -209,7 +209,7 @@ describe("with an upstream that echoes", () => {
     busy.write(get("/slow"))
     await until("the slow request to arrive", () => slow.requests.length === 2)
     const closed = own.close()
-    await idle.gone(100)
+    await idle.gone()
     const answer = await busy.answer()
     expect(answer).toMatchObject({ status: 200, body: "done", headers: { connection: "close" } })
     await busy.gone()

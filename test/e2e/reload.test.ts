@@ -269,6 +269,9 @@ class Kept {
         tls.connect({ port, host: "127.0.0.1", rejectUnauthorized: false, servername: "a.example" })) as never
     }
   }
+  get isOpen(): boolean {
+    return Object.values(this.agent.freeSockets).some((sockets) => (sockets?.length ?? 0) > 0)
+  }
   /** What is said, and whether over a connection that was there before. */
   async ask(): Promise<{ readonly body: string; readonly reused: boolean }> {
     return new Promise((resolve, reject) => {
@@ -392,6 +395,7 @@ routes:
 
     install("a", "wildcard")
     await until(async () => (await peerOf(a)) !== before)
+    await until(() => !kept[0].isOpen)
     expect(await kept[0].ask()).toEqual({ body: "2", reused: false })
     expect(await kept[1].ask()).toEqual({ body: "2", reused: true })
     expect(await kept[2].ask()).toEqual({ body: "2", reused: true })

@@ -30,6 +30,9 @@ const PEEKED_BYTES_MAX = 262_144
 /** When an interim reply is repeated to a client that has closed its own half. */
 const PROBE_MILLIS = 100
 
+/** How long a connection between two requests is kept once it is to go: the client may have sent the next one already. */
+const IDLE_MILLIS = 100
+
 /** How much longer than it was told a client may leave its connection idle: its next request may be on its way. */
 const IDLE_MARGIN_MILLIS = 1_000
 
@@ -235,7 +238,9 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     this.current = undefined
     call.sentAll()
     if (this.closing) return
-    if (!call.persists || call === this.tunnel || this.draining) return this.closeSoon(call.unfinished)
+    if (!call.persists || call === this.tunnel) return this.closeSoon(call.unfinished)
+    // It was told that it may go on, and may have done so.
+    if (this.draining) this.closeWhenIdle()
     if (call.unfinished) this.skipRest()
     // Otherwise whoever reads goes on.
     if (this.reading) return
@@ -343,7 +348,19 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     if (this.draining) return
     this.draining = true
     // A connection that carried nothing yet was opened for a request that is on its way.
-    if (this.current === undefined && this.served > 0 && this.reader.between) this.closeSoon(false)
+    if (this.isIdle && this.served > 0) this.closeWhenIdle()
+  }
+
+  private get isIdle(): boolean {
+    return this.current === undefined && this.reader.between
+  }
+
+  /** The next request may be on its way; what has come by then is read first, and answered as the last. */
+  private closeWhenIdle(): void {
+    const close = (): void => {
+      if (this.isIdle && !this.socket.destroyed) this.closeSoon(false)
+    }
+    setTimeout(() => setImmediate(close), IDLE_MILLIS).unref()
   }
 
   /** Looks for clients that neither send what is waited for nor read what is ready. */

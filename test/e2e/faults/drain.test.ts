@@ -4,11 +4,13 @@ import * as http from "node:http"
 import * as net from "node:net"
 import { describe, expect, it } from "vitest"
 import {
+  changing,
   connect,
   httpUpstream,
   plain,
   rawUpstream,
   type RawClient,
+  snapshotOf,
   type Started,
   startGateway,
   until,
@@ -102,7 +104,7 @@ describe("a drain", () => {
     await outcomes(gateway, 1)
   })
 
-  it("lets a reply that has begun come to its end, and the next request is not taken", async () => {
+  it("lets a reply that has begun come to its end, and answers what was sent behind it as the last", async () => {
     const upstream = await held()
     const gateway = await front(upstream.port, 0, 20_000)
     const reader = await client(gateway)
@@ -119,11 +121,11 @@ describe("a drain", () => {
     reader.write(get("/now"))
     upstream.responses[0]?.end("ended")
     await reader.take("5\r\nended\r\n0\r\n\r\n")
+    expect(await reader.answer()).toMatchObject({ status: 200, body: "now", headers: { connection: "close" } })
     await reader.gone()
-    expect(reader.text).toBe("")
     reader.close()
     await leave.promise
-    expect(await outcomes(gateway, 2)).toEqual(["answered", "answered"])
+    expect(await outcomes(gateway, 3)).toEqual(["answered", "answered", "answered"])
   })
 
   it("says GOAWAY over HTTP/2, finishes the streams that were open, and closes", async () => {
@@ -181,6 +183,22 @@ describe("a drain", () => {
       one.close()
     }
     await outcomes(gateway, 0)
+  })
+
+  it("of a port that went answers what was on its way between two requests, and only then closes", async () => {
+    const upstream = await held()
+    const { change, source } = changing(speakingHttp1(plain(upstream.port)))
+    let sendNext = (): void => {}
+    const gateway = ends(await startGateway(source, { onConfig: () => sendNext() }))
+    const idle = await client(gateway)
+    expect((await idle.write(get("/now")).answer()).status).toBe(200)
+    // By then it was just asked to go.
+    sendNext = () => void idle.write(get("/now"))
+    change(speakingHttp1(snapshotOf({ binds: [{ key: "other", listeners: [{ routes: [{ to: upstream.port }] }] }] })))
+    expect(await idle.answer()).toMatchObject({ status: 404, headers: { connection: "close" } })
+    await idle.gone()
+    idle.close()
+    await outcomes(gateway, 2)
   })
 
   it("is one drain, however often it is asked for", async () => {
