@@ -12,8 +12,9 @@ export const onceEnded = (stream: Readable, callback: () => void): void => {
   const look = (): void => {
     if (!isAborted(stream)) callback()
   }
-  // One of HTTP/2 that carries no byte ends when its end arrives, whether anybody listens by then or not.
-  if (stream.readableEnded) return void setImmediate(look)
   // An HTTP/2 stream that is reset ends first, and says only then that it was.
-  stream.once("end", isHttp2Stream(stream) ? () => setImmediate(look) : look)
+  const ended = isHttp2Stream(stream) ? () => setImmediate(look) : look
+  // One that carried nothing ends although nobody reads it, maybe before anybody asks.
+  if (stream.readableEnded) ended()
+  else stream.once("end", ended)
 }

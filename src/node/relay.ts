@@ -39,8 +39,7 @@ export const relay = (client: End, other: End, overhearing?: Overhearing): Effec
         if (passed.byteLength > 0 && !sink.writableEnded && !sink.write(passed)) source.pause()
       })
       sink.on("drain", () => source.resume())
-      if (source.readableEnded) sink.end()
-      else onceEnded(source, () => sink.end())
+      onceEnded(source, () => sink.end())
       source.once("error", (cause: Error) => {
         if (isFinished) return
         error ??= cause.message

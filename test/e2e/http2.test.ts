@@ -237,6 +237,20 @@ describe("plaintext by prior knowledge", () => {
     }
   })
 
+  it("sends a body that ends in an empty frame, before there is anybody to send it to", async () => {
+    const upstream = ends(
+      await httpUpstream((request, response) => void request.resume().once("end", () => response.end("whole"))),
+    )
+    const gateway = await start(upstream.port)
+    const raw = await connect(gateway.port)
+    closers.push(() => raw.close())
+    const posted = literal([[":method", "POST"], ...request.slice(1)])
+    raw.write(Buffer.concat([preface, frame(HEADERS, END_HEADERS, 1, posted), frame(DATA, END_STREAM, 1)]))
+    await until("the reply", () =>
+      framesOf(raw.bytes).some(({ payload, type }) => type === DATA && payload.toString() === "whole"),
+    )
+  })
+
   it("tells a gRPC client of a refusal in its own way", async () => {
     const gateway = await start(1)
     const got = await ask(session(gateway.port), { ":method": "POST", "content-type": "application/grpc" }, "x")

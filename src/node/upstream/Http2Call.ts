@@ -412,18 +412,16 @@ export class Http2Call implements Flow, Source, Waiting {
       queueMicrotask(() => this.finish(sink))
       return this
     }
+    stream.on("data", (chunk: Uint8Array) => {
+      if (!this.over && !sink.write(chunk)) stream.pause()
+    })
     const ended = (): void => {
       if (!this.complete) this.broken = flowFailure("gone", resetMessage(stream.rstCode))
       this.finish(sink)
     }
-    // One without a byte ends when its end arrives, whether anybody listens by then or not.
+    // A body that carried nothing ends although nobody reads it, maybe before anybody asks.
     if (stream.readableEnded) queueMicrotask(ended)
-    else {
-      stream.on("data", (chunk: Uint8Array) => {
-        if (!this.over && !sink.write(chunk)) stream.pause()
-      })
-      stream.once("end", ended)
-    }
+    else stream.once("end", ended)
     return this
   }
 
