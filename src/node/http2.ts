@@ -21,6 +21,7 @@ import { join } from "./tunnel.ts"
 
 /** RFC 9113 §7. */
 const NO_ERROR = 0x0
+const ENHANCE_YOUR_CALM = 0xb
 
 /**
  * Breaks a stream off with INTERNAL_ERROR. `close` with a code would first end it properly, and a client could take
@@ -33,13 +34,25 @@ const broken = new Error("broken off")
 const destroyBroken = (stream: http2.Http2Stream): void => void stream.destroy(broken)
 broken.stack = "broken off"
 
+/** A reset without an error leaves a stream in being until all that came of it was read, which may never be. */
+function dropAborted(this: http2.Http2Stream): void {
+  setImmediate(destroy, this)
+}
+const destroy = (stream: http2.Http2Stream): void => void stream.destroy()
+
 /** Where no window is configured: enough for a long way, little enough for many connections. */
 const streamWindowBytes = 256 * 1024
 const connectionWindowBytes = 1024 * 1024
 
-/** A client may open and reset so many streams at once, and then so many each second. */
+/**
+ * A client may open streams and reset them before they are answered: so many at once, then so many each second, and one
+ * for each that it let be answered, since a proxy in front of us speaks for many. Behind the end of its reply a reset is
+ * the way to say that the rest of a request will not come (RFC 9113 §8.1), and costs nothing.
+ */
 export const RESETS_BURST = 500
 export const RESETS_PER_SECOND = 50
+/** The library counts each reset alike, so it is left no say. */
+const RESETS_UNLIMITED = 2 ** 31 - 1
 
 /** How many frames that make no sense, and streams beyond what was allowed, end the connection. */
 export const INVALID_FRAMES_MAX = 100
@@ -69,8 +82,8 @@ const optionsOf = ({ headBytesMax, headersMax, http2: own }: HttpSettings): http
   maxSessionInvalidFrames: INVALID_FRAMES_MAX,
   maxSessionRejectedStreams: REJECTED_STREAMS_MAX,
   maxOutstandingPings: 10,
-  streamResetBurst: RESETS_BURST,
-  streamResetRate: RESETS_PER_SECOND,
+  streamResetBurst: RESETS_UNLIMITED,
+  streamResetRate: RESETS_UNLIMITED,
   // An upstream that repeats a field is not ours to judge here.
   strictSingleValueFields: false,
 })
@@ -155,6 +168,7 @@ class Call implements Incoming, Sink {
         ? undefined
         : new StreamFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
     this.body = this.flow ?? empty
+    if (this.flow !== undefined) stream.once("aborted", dropAborted)
     stream.on("close", () => this.onClose())
   }
 
@@ -276,14 +290,18 @@ class Call implements Incoming, Sink {
     this.settle()
   }
 
-  /** When the reply is complete the client is told not to send the rest of its body. */
+  /** When the reply is complete the client is told not to send the rest of its body, and nobody is to take it for whole. */
   private settle(): void {
     this.ended = true
     const { flow, stream } = this
     if (flow === undefined) return
     const stop = (): void => {
       setImmediate(() => {
-        if (!stream.readableEnded && !stream.closed) stream.close(NO_ERROR)
+        if (stream.readableEnded) return
+        flow.abandon(flowFailure("cancelled", "the reply is complete"))
+        if (!stream.closed) stream.close(NO_ERROR)
+        // What came of it and is held back would keep the stream, and with it the exchange, in being.
+        stream.resume()
       })
     }
     if (stream.writableFinished) stop()
@@ -326,8 +344,10 @@ class Call implements Incoming, Sink {
 
   private onClose(): void {
     this.closed = true
-    this.connection.closedCall(this)
     const { failure, finish, sent: bytes, stream } = this
+    this.connection.closedCall(this)
+    if (this.ended && failure === undefined) this.connection.answered()
+    else if (stream.errored !== broken) this.connection.wasReset()
     const complete = this.ended && failure === undefined && stream.rstCode === NO_ERROR
     if (!complete) this.source?.cancel()
     if (finish !== undefined) {
@@ -369,6 +389,9 @@ class Connection implements HttpConnection {
   private readonly calls = new Set<Call>()
   private draining = false
   private doneMillis = 0
+  /** How many streams may be reset unanswered by now, and when that was reckoned. */
+  private resetsLeft = RESETS_BURST
+  private resetMillis = 0
 
   constructor(owner: NodeSocket, settings: HttpSettings, events: HttpEvents) {
     this.owner = owner
@@ -407,7 +430,7 @@ class Connection implements HttpConnection {
   private arrived(stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>): void {
     // Without a listener an error ends the process; what is to be done is done when the stream closes.
     stream.on("error", () => {})
-    if (stream.destroyed) return
+    if (stream.destroyed) return this.wasReset()
     const call = new Call(this, stream, raw)
     if (call.flat.length > this.settings.headersMax * 2) {
       this.events.malformed(431, "too many request header fields")
@@ -424,6 +447,23 @@ class Connection implements HttpConnection {
 
   closedCall(call: Call): void {
     this.calls.delete(call)
+  }
+
+  answered(): void {
+    if (this.resetsLeft < RESETS_BURST) this.resetsLeft++
+  }
+
+  /** The client took a request back. Whoever does nothing else is told to go; what is under way is served. */
+  wasReset(): void {
+    const { session } = this
+    if (session.closed || session.destroyed) return
+    const nowMillis = performance.now()
+    const earned = ((nowMillis - this.resetMillis) / 1_000) * RESETS_PER_SECOND
+    this.resetsLeft = Math.min(RESETS_BURST, this.resetsLeft + earned) - 1
+    this.resetMillis = nowMillis
+    if (this.resetsLeft >= 0) return
+    session.goaway(ENHANCE_YOUR_CALM)
+    session.close()
   }
 
   /** A client that reads nothing at all loses the connection, one that starves a single stream loses that. */

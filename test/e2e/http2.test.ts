@@ -71,8 +71,11 @@ const start = async (
 ): Promise<Started> => ends(await startGateway(plain(to, frontend), { limits }))
 
 /** A server of HTTP/2 in plaintext; its port. */
-const serve2 = async (onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void) => {
-  const server = http2.createServer()
+const serve2 = async (
+  onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
+  settings: http2.Settings = {},
+): Promise<number> => {
+  const server = http2.createServer({ settings })
   server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     stream.on("error", () => {})
     onStream(stream, headers)
@@ -410,6 +413,53 @@ describe("streams that end early", () => {
     expect(upstream.requests).toHaveLength(5)
   })
 
+  /** Three requests whose bodies pile up in front of a server that takes none of them. */
+  const heldBack = async () => {
+    const asked: Array<http2.ServerHttp2Stream> = []
+    const codes: Array<number> = []
+    const port = await serve2(
+      (stream) => {
+        asked.push(stream)
+        stream.on("close", () => codes.push(stream.rstCode))
+      },
+      { initialWindowSize: 0 },
+    )
+    const gateway = await start(port)
+    const client = await connect(gateway.port)
+    closers.push(() => client.close())
+    client.write(preface)
+    const posted = literal([[":method", "POST"], ...request.slice(1)])
+    const piece = Buffer.alloc(16_000)
+    const ids = [1, 3, 5]
+    for (const id of ids) client.write(frame(HEADERS, END_HEADERS, id, posted))
+    await until("the requests", () => asked.length === ids.length)
+    for (let i = 0; i < 10; i++) {
+      for (const id of ids) client.write(frame(DATA, 0, id, piece))
+      await sleep(5)
+    }
+    return { gateway, client, asked, codes, ids }
+  }
+
+  it("nothing is left of a request that was answered while its body was held back", async () => {
+    const { asked, client, codes, gateway, ids } = await heldBack()
+    for (const stream of asked) stream.respond({ ":status": 413 }, { endStream: true })
+    await until("every exchange ended", () => gateway.gateway.open().exchanges === 0)
+    expect(gateway.told.exchanges.map(({ ending }) => ending.outcome)).toEqual(ids.map(() => "answered"))
+    await until("the client is told", () => {
+      const told = framesOf(client.bytes).filter(({ payload, type }) => type === RST_STREAM && payload[3] === 0)
+      return told.length === ids.length
+    })
+    await until("no request is left", () => codes.length === ids.length)
+  })
+
+  it("nothing is left of a request that was taken back while its body was held back, whatever the code", async () => {
+    const { client, codes, gateway, ids } = await heldBack()
+    for (const id of ids) client.write(frame(RST_STREAM, 0, id, Buffer.from([0, 0, 0, id === 3 ? 8 : 0])))
+    await until("every exchange ended", () => gateway.gateway.open().exchanges === 0)
+    await until("no request is left", () => codes.length === ids.length)
+    expect(codes).toEqual(ids.map(() => http2.constants.NGHTTP2_CANCEL))
+  })
+
   it("a body that stalls gets 408", async () => {
     const upstream = ends(await httpUpstream())
     const gateway = await start(upstream.port, [], { bodyIdleTimeoutMillis: 100 })
@@ -520,6 +570,40 @@ describe("abuse", () => {
     await client.gone(3_000)
     await until("everything to end", () => gateway.gateway.open().exchanges === 0)
     expect(id).toBeLessThan(2 * 4_000)
+  })
+
+  it("streams reset by a client that lets others be answered, or once they are, are no reason to end anything", async () => {
+    const upstream = ends(await httpUpstream((asked, reply) => asked.url === "/quick" && reply.end("ok")))
+    const gateway = await start(upstream.port)
+    const client = await connect(gateway.port)
+    closers.push(() => client.close())
+    client.write(preface)
+    const to = (path: string, method: string) =>
+      literal([[":method", method], request[1] as [string, string], [":path", path], request[3] as [string, string]])
+    const quick = to("/quick", "POST")
+    const slow = to("/slow", "GET")
+    const [NO_ERROR, CANCEL] = [Buffer.alloc(4), Buffer.from([0, 0, 0, 8])]
+    let id = 1
+    let answered = 0
+    for (let round = 0; round < 10; round++) {
+      const first = id
+      for (let i = 0; i < 80; i++, id += 2) client.write(frame(HEADERS, END_HEADERS, id, quick))
+      answered += 80
+      await until("the replies", () => {
+        const over = framesOf(client.bytes).filter(({ flags, type }) => type === DATA && (flags & END_STREAM) !== 0)
+        return client.ended || over.length === answered
+      })
+      for (let late = first; late < id; late += 2) client.write(frame(RST_STREAM, 0, late, NO_ERROR))
+      for (let i = 0; i < 70; i++, id += 2) {
+        client.write(frame(HEADERS, END_STREAM | END_HEADERS, id, slow))
+        client.write(frame(RST_STREAM, 0, id, CANCEL))
+      }
+    }
+    client.write(frame(HEADERS, END_STREAM | END_HEADERS, id, to("/quick", "GET")))
+    await until("the last reply", () =>
+      framesOf(client.bytes).some(({ stream, type }) => stream === id && type === DATA),
+    )
+    expect(framesOf(client.bytes).filter(({ type }) => type === GOAWAY)).toEqual([])
   })
 
   it("more streams than allowed are refused, the others served", async () => {
