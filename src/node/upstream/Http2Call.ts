@@ -170,7 +170,8 @@ class WatchedUpload extends Upload {
 }
 
 const closeCancelled = (stream: http2.ClientHttp2Stream): void => {
-  if (!stream.closed) stream.close(CANCEL)
+  if (stream.closed) stream.resume()
+  else stream.close(CANCEL)
 }
 
 const toFields = (headers: Headers | undefined): http2.OutgoingHttpHeaders => {
@@ -263,7 +264,9 @@ export class Http2Call implements Flow, Source, Waiting {
    */
   private cancelStream(): void {
     const { stream, upload } = this
-    if (stream === undefined || stream.closed) return
+    if (stream === undefined) return
+    // What had come of it and is held back would keep the stream in being, and its place in the session taken.
+    if (stream.closed) return void stream.resume()
     if (upload === undefined) stream.close(CANCEL)
     else setImmediate(closeCancelled, stream)
   }

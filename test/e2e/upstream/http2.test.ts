@@ -483,6 +483,21 @@ describe("an interrupted call over HTTP/2", () => {
     expect(bench.connections).toBe(0)
   })
 
+  it("leaves nothing behind of a body that had arrived and was not read", async () => {
+    const { port } = await serve((stream) => {
+      stream.respond({ ":status": 200 })
+      for (let i = 0; i < 3; i++) stream.write(Buffer.alloc(50_000))
+      stream.end()
+    })
+    const endpoint = bench.to(port, { poolIdleMillis: 20 })
+    const reply = await send2(endpoint, request("GET", "/"))
+    if (reply.body._tag !== "Flow") throw new Error("no body")
+    const source = reply.body.open({ write: () => false, end: () => {}, fail: () => {} })
+    await pause(50)
+    source.cancel()
+    await until("the session is idle", () => bench.connections === 0)
+  })
+
   it("cancels a body that nobody wants", async () => {
     const { port, peers } = await answering((peer, stream) => {
       peer.write(HEADERS, END_HEADERS, stream, STATUS_200)
