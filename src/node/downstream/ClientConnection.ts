@@ -421,10 +421,20 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       this.lastWritten = socket.bytesWritten
       this.silentMillis = nowMillis
     } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
-      if (!current.answered) this.probe()
-      else if (this.halfClosed) socket.destroy()
+      if (!current.answered) {
+        if (current.unfinished) this.feel()
+        else this.probe()
+      } else if (this.halfClosed) socket.destroy()
       else this.peek()
     }
+  }
+
+  /**
+   * A client in the middle of its body is there, however long the upstream takes none of it, and many take the first interim
+   * reply that is not 100 for the last word. Writing nothing finds a reset without a word.
+   */
+  private feel(): void {
+    if (this.socket.writableLength === 0) this.socket.write("", "latin1")
   }
 
   /** The end of a client that sent ahead lies behind what it sent: a little more of that is looked at. */

@@ -10,11 +10,13 @@ import {
   type RawClient,
   type RawUpstream,
   rawUpstream,
+  sleep,
   snapshotOf,
   type Started,
   startGateway,
   until,
 } from "../harness.ts"
+import { HALF_CLOSED_SILENCE_MILLIS } from "../../../src/node/downstream/ClientConnection.ts"
 import { frame, FrameClient, getting, headers, number, RST_STREAM } from "../hostile/frames.ts"
 import { speakingHttp1 } from "../hostile/front.ts"
 import { outcomes } from "./freed.ts"
@@ -48,7 +50,7 @@ const leaving: ReadonlyArray<[string, (client: RawClient) => void]> = [
   ["resets", (client) => client.reset()],
 ]
 
-describe.each(leaving)("a client that %s", (_how, leave) => {
+describe.each(leaving)("a client that %s", (how, leave) => {
   it("before its first byte", async () => {
     const gateway = await front(1)
     const leaver = await client(gateway)
@@ -202,12 +204,13 @@ describe.each(leaving)("a client that %s", (_how, leave) => {
       return queued === before && gateway.gateway.open().exchanges === 1
     })
     leave(leaver)
-    await until("the exchange ended", () => gateway.told.exchanges.length === 1, 15_000)
-    await outcomes(gateway, 1)
+    // An end lies behind what is not read yet.
+    if (how === "resets") await until("the exchange ended", () => gateway.told.exchanges.length === 1, 15_000)
     await until("the upstream sees that it is over", () => {
       for (const { stream } of upstream.connections) stream.resume()
       return upstream.connections.every(({ closed, ended }) => closed || ended)
     })
+    await outcomes(gateway, 1)
   })
 
   it("out of a tunnel", async () => {
@@ -250,6 +253,23 @@ it("a client that cancels one stream of HTTP/2 ends that call and no other", asy
   expect(upstream.aborted[0]?.url).toBe("/3")
   leaver.raw.close()
   await outcomes(gateway, 3)
+})
+
+it("a client whose upload is not taken hears nothing before its reply", { timeout: 30_000 }, async () => {
+  const upstream = ends(await rawUpstream((connection) => connection.pause()))
+  const gateway = await front(upstream.port)
+  const sender = await client(gateway)
+  const size = 32 * 1024 * 1024
+  sender.write(`POST / HTTP/1.1\r\nhost: x.test\r\ncontent-length: ${size}\r\n\r\n`)
+  sender.stream.write(Buffer.alloc(size))
+  await until("the call", () => upstream.connections.length === 1)
+  await sleep(HALF_CLOSED_SILENCE_MILLIS + 2_500)
+  for (const connection of upstream.connections) {
+    connection.stream.resume()
+    connection.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone")
+  }
+  expect(await sender.answer("POST")).toMatchObject({ status: 200, body: "done" })
+  await outcomes(gateway, 1)
 })
 
 describe("slow clients", () => {
