@@ -551,7 +551,9 @@ it("an upstream that resets a connection at rest loses no request that arrives w
   const reader = await client(gateway)
   for (let i = 0; i < 20; i++) {
     expect((await reader.write(get()).answer()).status).toBe(200)
-    ;(upstream.connections.at(-1)?.stream as net.Socket).resetAndDestroy()
+    const socket = upstream.connections.at(-1)?.stream
+    if (socket instanceof net.Socket) socket.resetAndDestroy()
+    expect(socket?.destroyed).toBe(true)
     expect((await reader.write(post("hello")).answer("POST")).status).toBe(200)
   }
   reader.close()
