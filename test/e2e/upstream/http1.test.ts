@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as http from "node:http"
 import * as net from "node:net"
+import { Worker } from "node:worker_threads"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { bytes, type Flow } from "../../../stages/Body.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
@@ -29,6 +30,34 @@ const raw = (answer: (socket: net.Socket, seen: string, connection: number) => v
       answer(socket, request, connection)
     })
   })
+}
+
+/** A server of its own thread that answers a head with 413 and resets the connection at once. */
+const refusing = async (): Promise<{ port: number; waitUnread: () => void; close: () => Promise<unknown> }> => {
+  const done = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(
+    `const { workerData, parentPort } = require("node:worker_threads")
+    const server = require("node:net").createServer((socket) => {
+      socket.once("data", () => {
+        socket.write("HTTP/1.1 413 Too Large\\r\\nconnection: close\\r\\ncontent-length: 2\\r\\n\\r\\nno", () => {
+          socket.once("close", () => {
+            Atomics.store(workerData, 0, 1)
+            Atomics.notify(workerData, 0)
+          })
+          socket.resetAndDestroy()
+        })
+      })
+    })
+    server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port))`,
+    { eval: true, workerData: done },
+  )
+  const port = await new Promise<number>((resolve) => worker.once("message", resolve))
+  return {
+    port,
+    /** Until it has done so; nothing that arrives is read meanwhile. */
+    waitUnread: () => void Atomics.wait(done, 0, 0, 5_000),
+    close: () => worker.terminate(),
+  }
 }
 
 describe("a request over HTTP/1.1", () => {
@@ -338,6 +367,26 @@ describe("the body of a request", () => {
     expect(await text(await send(endpoint, request("POST", "/", {}, bytes(new Uint8Array(2)))))).toBe("no")
     expect(connections).toEqual([0, 1])
   })
+
+  it.each([
+    ["in pieces", "abc"],
+    ["larger than what is copied", "x".repeat(100_000)],
+  ])(
+    "may be answered by a server that then resets the connection, before more of it is written, %s",
+    async (_, piece) => {
+      const server = await refusing()
+      const body = new Fed()
+      const sent = send(bench.to(server.port), request("POST", "/", {}, body))
+      await until("the body is wanted", () => body.sink !== undefined)
+      server.waitUnread()
+      body.write(piece)
+      body.write(piece)
+      const reply = await sent
+      expect([reply.status, await text(reply)]).toEqual([413, "no"])
+      expect(body.cancelled).toBe(true)
+      await server.close()
+    },
+  )
 })
 
 describe("a reply over HTTP/1.1", () => {
