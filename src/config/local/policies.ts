@@ -161,6 +161,7 @@ export interface FrontendPoliciesSchema extends Named<typeof frontendPoliciesSha
 export const FrontendPolicies: FrontendPoliciesSchema = frontendPoliciesShape
 export type FrontendPolicies = typeof FrontendPolicies.Type
 
+/** For every key, what makes the snapshot's policy of it. */
 type Mapped<Source, Policy> = {
   readonly [K in keyof Source]-?: (
     policy: NonNullable<Source[K]>,

@@ -139,7 +139,7 @@ export const fixedKey = (
 
 type Computable = string | { readonly expression: Expression }
 
-export const text = (value: Computable) =>
+const text = (value: Computable) =>
   typeof value === "string"
     ? ({ _tag: "Fixed", value } as const)
     : ({ _tag: "Computed", expression: value.expression } as const)
