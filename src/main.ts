@@ -1,12 +1,11 @@
 /** The command line: `sluice --help` says it all. */
-import { enableCompileCache } from "node:module"
 import { parse, type Asked, help } from "./cli/flags.ts"
 import { inputOf } from "./cli/input.ts"
 import { versionText } from "./cli/version.ts"
-import { settings } from "./node/compileCache.ts"
+import { keepIn, settings } from "./node/compileCache.ts"
 
 const { NODE_COMPILE_CACHE: compiled } = settings(process.env)
-if (compiled !== undefined) enableCompileCache({ directory: compiled, portable: true })
+if (compiled !== undefined) keepIn(compiled)
 
 interface Printed {
   readonly out: string

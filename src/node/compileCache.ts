@@ -3,6 +3,7 @@
  * beside the code that only its owner may write to.
  */
 import { existsSync } from "node:fs"
+import { enableCompileCache } from "node:module"
 import { fileURLToPath } from "node:url"
 
 const shipped = fileURLToPath(new URL("./cache", import.meta.url))
@@ -17,3 +18,13 @@ export const settings = (env: Environment): Readonly<Record<string, string>> =>
   env["NODE_DISABLE_COMPILE_CACHE"] === undefined && env["NODE_COMPILE_CACHE"] === undefined
     ? { NODE_COMPILE_CACHE: own(), NODE_COMPILE_CACHE_PORTABLE: "1" }
     : {}
+
+/** Keeps what this process compiles. Node 22 takes no more than the folder, and its cache is good for that place only. */
+export const keepIn = (directory: string, enable: (where: never) => unknown = enableCompileCache): void => {
+  const enabled = enable as (where: string | { readonly directory: string; readonly portable: boolean }) => unknown
+  try {
+    enabled({ directory, portable: true })
+  } catch {
+    enabled(directory)
+  }
+}
