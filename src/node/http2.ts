@@ -168,7 +168,7 @@ class Call implements Incoming, Sink {
         ? undefined
         : new StreamFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
     this.body = this.flow ?? empty
-    if (this.flow !== undefined) stream.once("aborted", dropAborted)
+    if (!stream.endAfterHeaders) stream.once("aborted", dropAborted)
     stream.on("close", () => this.onClose())
   }
 
@@ -276,6 +276,9 @@ class Call implements Incoming, Sink {
       breakOff(stream)
       return Effect.succeed(gone)
     }
+    // How it ends is seen by whoever carries the bytes, to their last; interrupting that would reset the other side.
+    this.ended = true
+    this.listener = undefined
     return join(this.connection.owner.above(stream), tunnel)
   }
 

@@ -13,6 +13,7 @@ import {
   RawClient,
   rawUpstream,
   serverTls,
+  sleep,
   snapshotOf,
   startGateway,
   until,
@@ -232,6 +233,82 @@ describe("upgrades", () => {
     stream.end()
     await until("the stream to end", () => stream.closed)
     await until("the journal", () => gateway.told.exchanges.length === 1)
+  })
+
+  it("over HTTP/2 end as properly as they were ended, whichever side is first", async () => {
+    const upstream = ends(
+      await rawUpstream(async (connection) => {
+        await connection.take("\r\n\r\n")
+        connection.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello")
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+    closers.push(() => session.destroy())
+    await new Promise((resolve) => session.once("remoteSettings", resolve))
+    for (const first of ["client", "upstream"] as const) {
+      const mark = gateway.told.exchanges.length
+      const stream = session.request({
+        ":method": "CONNECT",
+        ":protocol": "websocket",
+        ":scheme": "http",
+        ":path": "/",
+        ":authority": "x.test",
+      })
+      let text = ""
+      stream.on("data", (chunk: Buffer) => (text += chunk.toString()))
+      stream.on("error", () => {})
+      await until("the greeting", () => text === "hello")
+      const connection = upstream.connections.at(-1)
+      if (connection === undefined) throw new Error("no connection")
+      if (first === "client") {
+        stream.end("bye")
+        await until("the end to arrive", () => connection.ended)
+        connection.halfClose()
+      } else {
+        connection.halfClose()
+        await until("the end", () => stream.readableEnded)
+        stream.end("bye")
+      }
+      await until("the journal", () => gateway.told.exchanges.length === mark + 1)
+      await until("the connection to close", () => connection.closed)
+      expect([connection.text, connection.error]).toEqual(["bye", undefined])
+      expect(gateway.told.exchanges[mark]?.ending).toMatchObject({ outcome: "answered", delivered: { bytes: 5 } })
+    }
+  })
+
+  it("over HTTP/2 that are reset are reset behind, also while nothing is taken, whatever the code", async () => {
+    const upstream = ends(
+      await rawUpstream(async (connection) => {
+        await connection.take("\r\n\r\n")
+        connection.pause()
+        connection.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port)))
+    for (const code of [http2.constants.NGHTTP2_NO_ERROR, http2.constants.NGHTTP2_CANCEL]) {
+      const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+      closers.push(() => session.destroy())
+      await new Promise((resolve) => session.once("remoteSettings", resolve))
+      const stream = session.request({
+        ":method": "CONNECT",
+        ":protocol": "websocket",
+        ":scheme": "http",
+        ":path": "/",
+        ":authority": "x.test",
+      })
+      stream.on("error", () => {})
+      await new Promise((resolve) => stream.once("response", resolve))
+      // More than every buffer on the way takes.
+      for (let i = 0; i < 512; i++) stream.write(Buffer.alloc(65_536))
+      for (let left = Infinity; left !== stream.writableLength;) {
+        left = stream.writableLength
+        await sleep(100)
+      }
+      stream.close(code)
+      await until("the exchange ended", () => gateway.gateway.open().exchanges === 0)
+      session.destroy()
+    }
   })
 })
 
