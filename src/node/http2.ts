@@ -231,7 +231,7 @@ class Call implements Incoming, Sink {
         }
         this.trailing = !this.bodiless && (this.declared === Infinity || reply.mayTrail === true)
         if (this.trailing) stream.on("wantTrailers", () => this.sendTrailers())
-        stream.respond([":status", String(status), ...headers.flat], { waitForTrailers: this.trailing })
+        respond(stream, [":status", String(status), ...headers.flat], { waitForTrailers: this.trailing })
         const source = body.open(this)
         this.source = source
         if (this.closed) source.cancel()
@@ -239,7 +239,7 @@ class Call implements Incoming, Sink {
       }
       case "Bytes":
         if (!this.bodiless) headers.set("content-length", String(body.bytes.byteLength))
-        stream.respond([":status", String(status), ...headers.flat], { endStream: this.bodiless })
+        respond(stream, [":status", String(status), ...headers.flat], { endStream: this.bodiless })
         if (!this.bodiless) {
           this.sent = body.bytes.byteLength
           stream.end(body.bytes)
@@ -247,7 +247,7 @@ class Call implements Incoming, Sink {
         return this.settle()
       case "Empty":
         if (!this.bodiless && !headers.has("grpc-status")) headers.set("content-length", "0")
-        stream.respond([":status", String(status), ...headers.flat], { endStream: true })
+        respond(stream, [":status", String(status), ...headers.flat], { endStream: true })
         return this.settle()
     }
   }
@@ -270,7 +270,7 @@ class Call implements Incoming, Sink {
       const status = reply.status === 101 ? 200 : reply.status
       const flat: Array<string> = [":status", String(status)]
       for (const [name, value] of reply.headers) if (!switching.has(name)) flat.push(name, value)
-      stream.respond(flat)
+      respond(stream, flat, {})
     } catch {
       tunnel.destroy?.()
       breakOff(stream)
@@ -381,6 +381,25 @@ const fieldsOf = (flat: ReadonlyArray<string>): Record<string, Array<string>> =>
   const fields: Record<string, Array<string>> = Object.create(null)
   for (let i = 0; i < flat.length; i += 2) (fields[flat[i] as string] ??= []).push(flat[i + 1] as string)
   return fields
+}
+
+let takesPairs = true
+
+/** Node takes fields as they are in turn only from 24 on; before that they go by name, which keeps those of one name in order. */
+export const respond = (
+  stream: Pick<http2.ServerHttp2Stream, "respond">,
+  flat: ReadonlyArray<string>,
+  options: http2.ServerStreamResponseOptions,
+): void => {
+  if (takesPairs) {
+    try {
+      return stream.respond(flat, options)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ERR_INVALID_ARG_TYPE") throw error
+      takesPairs = false
+    }
+  }
+  stream.respond(fieldsOf(flat), options)
 }
 
 class Connection implements HttpConnection {
