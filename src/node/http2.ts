@@ -16,6 +16,7 @@ import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "./interim.ts"
 import * as onDemand from "./onDemand.ts"
 import { watchFor } from "./downstream/watch.ts"
 import { queuedOf } from "./queued.ts"
+import { SESSION_MEGABYTES_MAX } from "./sessionMemory.ts"
 import type { NodeSocket } from "./socket.ts"
 import { join } from "./tunnel.ts"
 
@@ -79,6 +80,7 @@ const optionsOf = ({ headBytesMax, headersMax, http2: own }: HttpSettings): http
   },
   // Room above what we serve, so that a client that goes a little too far is told why.
   maxHeaderListPairs: 2 * headersMax + pseudoHeadersMax,
+  maxSessionMemory: SESSION_MEGABYTES_MAX,
   maxSessionInvalidFrames: INVALID_FRAMES_MAX,
   maxSessionRejectedStreams: REJECTED_STREAMS_MAX,
   maxOutstandingPings: 10,

@@ -4,6 +4,7 @@ import * as net from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
 import type { FrontendPolicy } from "../../ir/Policy.ts"
 import type { GatewayOptions } from "../../src/Gateway.ts"
+import { speakingHttp1 } from "./hostile/front.ts"
 import {
   connect,
   connectTls,
@@ -105,6 +106,7 @@ const RST_STREAM = 3
 const SETTINGS = 4
 const PING = 6
 const GOAWAY = 7
+const WINDOW_UPDATE = 8
 const END_STREAM = 1
 const END_HEADERS = 4
 
@@ -604,6 +606,36 @@ describe("abuse", () => {
       framesOf(client.bytes).some(({ stream, type }) => stream === id && type === DATA),
     )
     expect(framesOf(client.bytes).filter(({ type }) => type === GOAWAY)).toEqual([])
+  })
+
+  it("replies that many clients give up on one connection take nothing from those behind them", async () => {
+    const large = Buffer.alloc(200_000)
+    const upstream = ends(
+      await httpUpstream((asked, reply) => void reply.end(asked.url === "/large" ? large : "small")),
+    )
+    // Over HTTP/1 it comes in larger pieces, which cannot be sent as a whole.
+    const gateway = ends(await startGateway(speakingHttp1(plain(upstream.port))))
+    const client = await connect(gateway.port)
+    closers.push(() => client.close())
+    const windowOfOne = Buffer.from([0, 4, 0, 0, 0, 1])
+    client.write(Buffer.concat([preface, frame(SETTINGS, 0, 0, windowOfOne)]))
+    const to = (path: string) =>
+      literal([request[0], request[1], [":path", path], request[3]] as ReadonlyArray<readonly [string, string]>)
+    let id = 1
+    for (let round = 0; round < 6; round++) {
+      const first = id
+      for (let i = 0; i < 50; i++, id += 2) client.write(frame(HEADERS, END_STREAM | END_HEADERS, id, to("/large")))
+      await until("the beginnings", () => {
+        const begun = framesOf(client.bytes).filter(({ stream, type }) => type === DATA && stream >= first)
+        return begun.length === 50
+      })
+      for (let late = first; late < id; late += 2) client.write(frame(RST_STREAM, 0, late, Buffer.from([0, 0, 0, 8])))
+    }
+    client.write(frame(HEADERS, END_STREAM | END_HEADERS, id, to("/small")))
+    client.write(frame(WINDOW_UPDATE, 0, id, Buffer.from([0, 0, 0, 9])))
+    await until("the reply", () =>
+      framesOf(client.bytes).some(({ payload, stream }) => stream === id && payload.toString() === "small"),
+    )
   })
 
   it("more streams than allowed are refused, the others served", async () => {

@@ -483,6 +483,26 @@ describe("an interrupted call over HTTP/2", () => {
     expect(bench.connections).toBe(0)
   })
 
+  it("takes nothing from those that use its session later, whatever was waiting to be sent", async () => {
+    const { port } = await serve(
+      (stream, headers) => {
+        if (headers[":method"] === "GET") stream.respond({ ":status": 200 }, { endStream: true })
+      },
+      { initialWindowSize: 0 },
+    )
+    const endpoint = bench.to(port)
+    await send2(endpoint, request("GET", "/"))
+    for (let i = 0; i < 200; i++) {
+      const fed = new Fed()
+      const fiber = Effect.runFork(endpoint.send(request("POST", "/", {}, fed), options({ version: "2" })))
+      await until("the upload", () => fed.sink !== undefined)
+      fed.write(new Uint8Array(60_000))
+      await Effect.runPromise(Fiber.interrupt(fiber))
+    }
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    expect(bench.connections).toBe(1)
+  })
+
   it("leaves nothing behind of a body that had arrived and was not read", async () => {
     const { port } = await serve((stream) => {
       stream.respond({ ":status": 200 })
