@@ -222,7 +222,8 @@ class Call implements Incoming, Sink {
     const { stream } = this
     const { body, headers, status } = reply
     this.bodiless = this.method === "HEAD" || status === 204 || status === 205 || status === 304
-    if (status === 204) headers.remove("content-length")
+    // What Node sends without a body may not announce one.
+    if (status === 204 || status === 205) headers.remove("content-length")
     switch (body._tag) {
       case "Flow": {
         const declared = headers.get("content-length")

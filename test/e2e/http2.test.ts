@@ -190,6 +190,19 @@ describe("plaintext by prior knowledge", () => {
     expect(await ask(client, { ":path": "/304" })).toMatchObject({ headers: { ":status": 304, etag: '"x"' } })
   })
 
+  it("announces no body for 205, also where the server sends one", async () => {
+    const upstream = ends(
+      await rawUpstream(async (connection) => {
+        await connection.take("\r\n\r\n")
+        connection.write("HTTP/1.1 205 Reset Content\r\nx-own: 1\r\ncontent-length: 5\r\n\r\nhello")
+      }),
+    )
+    const gateway = ends(await startGateway(speakingHttp1(plain(upstream.port))))
+    const got = await ask(session(gateway.port), {})
+    expect(got).toMatchObject({ headers: { ":status": 205, "x-own": "1" }, body: "", code: 0 })
+    expect(got.headers["content-length"]).toBeUndefined()
+  })
+
   it("passes trailers both ways, as gRPC needs them", async () => {
     let seen: http2.IncomingHttpHeaders | undefined
     const port = await serve2((stream, headers) => {
