@@ -1,5 +1,7 @@
 /** Replies over HTTP/2 that no server should send, frame by frame, and what a client of the gateway gets for each. */
 import {
+  ACK,
+  CONTINUATION,
   DATA,
   END_HEADERS,
   END_STREAM,
@@ -9,8 +11,14 @@ import {
   HEADERS,
   literal,
   number,
+  PADDED,
+  PING,
+  PRIORITY,
   PUSH_PROMISE,
   RST_STREAM,
+  SETTINGS,
+  setting,
+  WINDOW_UPDATE,
 } from "./frames.ts"
 
 export interface Http2Reply {
@@ -41,7 +49,82 @@ const shape = (
 const withFields = (name: string, expect: Http2Reply["expect"], fields: ReadonlyArray<Field>, more: More = {}) =>
   shape(name, expect, [head(fields), hello], more)
 
+/** Rules of frames, fields and flow control that a server breaks in front of a good reply, or keeps though it looks odd. */
+const wrong = (name: string, ...parts: ReadonlyArray<Buffer>) => shape(name, "refused", [...parts, head([ok]), hello])
+const odd = (name: string, ...parts: ReadonlyArray<Buffer>) => shape(name, "hello", [...parts, head([ok]), hello])
+const late = (name: string, ...parts: ReadonlyArray<Buffer>) => shape(name, "broken", [head([ok]), ...parts])
+
+const block = literal([ok])
+const sayings = (bytes: ReadonlyArray<number>, rest = block): Buffer =>
+  frame(HEADERS, END_HEADERS, 1, Buffer.concat([Buffer.from(bytes), rest]))
+
+const rules: ReadonlyArray<Http2Reply> = [
+  wrong("a head on stream 0", frame(HEADERS, END_HEADERS, 0, block)),
+  wrong("a head on a stream of its own", frame(HEADERS, END_HEADERS, 2, block)),
+  wrong("a head on a stream that nobody opened", frame(HEADERS, END_HEADERS, 10_001, block)),
+  wrong("data on a stream that nobody opened", frame(DATA, 0, 10_001, "x")),
+  wrong("a window for a stream that nobody opened", frame(WINDOW_UPDATE, 0, 10_001, number(1))),
+  wrong("a window opened by nothing", frame(WINDOW_UPDATE, 0, 0, number(0))),
+  wrong("a window of a stream opened by nothing", frame(WINDOW_UPDATE, 0, 1, number(0))),
+  wrong("a window opened too far", frame(WINDOW_UPDATE, 0, 0, number(2 ** 31 - 1))),
+  wrong("a window of three bytes", frame(WINDOW_UPDATE, 0, 0, Buffer.alloc(3))),
+  wrong("a reset of stream 0", frame(RST_STREAM, 0, 0, number(0))),
+  wrong("a reset of a stream that nobody opened", frame(RST_STREAM, 0, 10_001, number(0))),
+  wrong("a reset of three bytes", frame(RST_STREAM, 0, 1, Buffer.alloc(3))),
+  wrong("a ping of six bytes", frame(PING, 0, 0, Buffer.alloc(6))),
+  wrong("a ping on a stream", frame(PING, 0, 1, Buffer.alloc(8))),
+  wrong("a farewell on a stream", frame(GOAWAY, 0, 1, Buffer.alloc(8))),
+  wrong("settings on a stream", frame(SETTINGS, 0, 1)),
+  wrong("settings of five bytes", frame(SETTINGS, 0, 0, Buffer.alloc(5))),
+  wrong("an acknowledgement that says something", frame(SETTINGS, ACK, 0, setting(1, 1))),
+  wrong("settings that allow it a push", frame(SETTINGS, 0, 0, setting(2, 1))),
+  wrong("settings of a window that is too large", frame(SETTINGS, 0, 0, setting(4, 2 ** 31))),
+  wrong("settings of frames that are too small", frame(SETTINGS, 0, 0, setting(5, 1))),
+  wrong("a piece of a block that never began", frame(CONTINUATION, END_HEADERS, 1, block)),
+  wrong("a ping between the pieces of a block", frame(HEADERS, 0, 1, block), frame(PING, 0, 0, Buffer.alloc(8))),
+  wrong("a field that is in no table", sayings([0xff, 0xff, 0x7f])),
+  wrong("a table larger than allowed", sayings([0x3f, 0xff, 0xff, 0x7f])),
+  wrong(
+    "a size of the table behind the fields",
+    frame(HEADERS, END_HEADERS, 1, Buffer.concat([block, Buffer.from([0x20])])),
+  ),
+  shape("an interim reply and nothing behind it", "refused", [head([[":status", "103"]]), hello]),
+  late("data on stream 0 in the middle", frame(DATA, 0, 0, "x"), hello),
+  late("padding longer than its data", frame(DATA, PADDED | END_STREAM, 1, Buffer.from([200, 1]))),
+  late("a frame larger than allowed", frame(DATA, END_STREAM, 1, Buffer.alloc(20_000))),
+  late("an interim reply in the middle", head([[":status", "103"]]), hello),
+  late("a second head in the middle", data("hel", 0), head([ok]), hello),
+  late("trailers with a name in capitals", data("hello", 0), head([["X-Sum", "1"]], END_HEADERS | END_STREAM)),
+  late("trailers with a connection field", data("hello", 0), head([["connection", "x"]], END_HEADERS | END_STREAM)),
+  odd("settings of something unknown", frame(SETTINGS, 0, 0, setting(0x99, 1))),
+  odd("a priority", frame(PRIORITY, 0, 1, Buffer.alloc(5))),
+  odd("an unknown frame", frame(0x99, 0xff, 1, "what")),
+  shape("a block in three pieces, one of them empty", "hello", [
+    frame(HEADERS, 0, 1, block.subarray(0, 3)),
+    frame(CONTINUATION, 0, 1),
+    frame(CONTINUATION, END_HEADERS, 1, block.subarray(3)),
+    hello,
+  ]),
+  shape("padding", "hello", [
+    head([ok]),
+    frame(DATA, PADDED | END_STREAM, 1, Buffer.from([2, ...Buffer.from("hello"), 0, 0])),
+  ]),
+  ...(
+    [
+      ["NUL in a value", ["x-evil", "a\0b"]],
+      ["a line end in a value", ["x-evil", "a\r\nset-cookie: evil=1"]],
+      ["a space in a name", ["x-evil y", "a"]],
+      ["a colon in a name", ["x-evil:y", "a"]],
+      ["an empty name", ["", "x-evil"]],
+    ] as ReadonlyArray<readonly [string, Field]>
+  ).map(([name, field]) =>
+    // The codec leaves such fields out.
+    withFields(name, "hello", [ok, field], { fields: { "x-evil": undefined, "set-cookie": undefined } }),
+  ),
+]
+
 export const shapes: ReadonlyArray<Http2Reply> = [
+  ...rules,
   withFields("a good one", "hello", [ok]),
   withFields("a good one with its length", "hello", [ok, ["content-length", "5"]]),
   withFields("longer than its length", "broken", [ok, ["content-length", "2"]]),
