@@ -26,6 +26,9 @@ const REFUSED_STREAM = 0x7
 const CANCEL = 0x8
 const END_STREAM = 0x1
 
+/** How long a server may take to end a reply that can have no body. */
+const END_MILLIS = 1_000
+
 const names: Readonly<Record<number, string>> = {
   0: "NO_ERROR",
   1: "PROTOCOL_ERROR",
@@ -363,10 +366,15 @@ export class Http2Call implements Flow, Source, Waiting {
     this.waiting = false
     this.stopTimers()
     this.length = head.contentLength
-    const bodyless = (flags & END_STREAM) !== 0 || this.request.method === "HEAD"
+    const isOver = (flags & END_STREAM) !== 0
+    // As long as it has not ended, its server may go on reading what is being sent.
+    const isIdle = !isOver && this.upload === undefined
+    const bodyless = isOver || this.request.method === "HEAD" || (isIdle && (status === 204 || status === 304))
     if (bodyless) {
       this.complete = true
       stream.resume()
+      // Its end may be in a frame of its own, but nobody waits for that.
+      if (isIdle) setTimeout(closeCancelled, END_MILLIS, stream).unref()
     }
     const body = bodyless ? empty : this
     this.resumeFiber(

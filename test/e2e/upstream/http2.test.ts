@@ -21,6 +21,7 @@ import {
   RST_STREAM,
   STATUS_200,
 } from "./frames.ts"
+import { literal } from "../hostile/frames.ts"
 import { Bench, ending, Fed, options, pause, read, refusal, request, send, text, until } from "./gateway.ts"
 
 let bench: Bench
@@ -173,6 +174,22 @@ describe("a request over HTTP/2", () => {
     await pause(50)
     const { bytes, trailers } = await read(reply)
     expect([bytes.byteLength, trailers?.get("grpc-status")]).toEqual([0, "0"])
+  })
+
+  it.each([
+    ["HEAD", "200"],
+    ["GET", "204"],
+    ["GET", "304"],
+  ])("waits for no body behind %s and %s, nor for the end of its stream", async (method, status) => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      const head = literal([[":status", count === 0 ? status : "200"]])
+      peer.write(HEADERS, count === 0 ? END_HEADERS : END_HEADERS | END_STREAM, stream, head)
+    })
+    const endpoint = bench.to(port, { poolIdleMillis: 20 })
+    const reply = await send2(endpoint, request(method, "/"))
+    expect([String(reply.status), reply.body._tag]).toEqual([status, "Empty"])
+    await until("the stream is reset", () => countOf(peers, RST_STREAM) === 1)
+    await until("the session is idle", () => bench.connections === 0)
   })
 
   it("brings interim replies", async () => {
