@@ -14,6 +14,8 @@ export interface Begun {
   readonly id: string
   /** Where nobody but the gateway has it: the result, in the client's own words. */
   readonly result?: Json | undefined
+  /** There, too: the tool it came of, as clients call it, and the scopes it was called with. */
+  readonly of?: { readonly tool: string; readonly scopes: ReadonlyArray<string> } | undefined
   /** As it was seen last. */
   readonly task: Json
   /** By the wall clock. */

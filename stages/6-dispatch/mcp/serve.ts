@@ -125,7 +125,7 @@ export const serveHere = (
     case "POST":
       return post(endpoint, exchange, request)
     case "GET":
-      return Effect.succeed(get(endpoint, exchange, request))
+      return get(endpoint, exchange, request)
     case "DELETE":
       return remove(endpoint, exchange, request)
     default:
@@ -331,24 +331,26 @@ const batch = (endpoint: McpEndpoint, exchange: Exchange, request: Request, text
 
 // GET -----------------------------------------------------------------------------------------------------------------
 
-const get = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Reply => {
+const get = (endpoint: McpEndpoint, exchange: Exchange, request: Request): Effect.Effect<Reply> => {
   Body.discard(request.body)
   const { headers } = request
   if (!endpoint.isStateful || isModernVersion(headers.get("mcp-protocol-version"))) {
-    return textReply(405, "method not allowed", ["allow", "POST"])
+    return Effect.succeed(textReply(405, "method not allowed", ["allow", "POST"]))
   }
   if (!formsOf(headers.get("accept")).events) {
-    return errorReply(406, undefined, codes.invalidRequest, "the answer is a stream of events")
+    return Effect.succeed(errorReply(406, undefined, codes.invalidRequest, "the answer is a stream of events"))
   }
   if (headers.get("mcp-session-id") === undefined) {
-    return headers.has("mcp-protocol-version")
-      ? errorReply(400, undefined, codes.invalidRequest, "Mcp-Session-Id is missing")
-      : openStream(endpoint, exchange, request)
+    return Effect.succeed(
+      headers.has("mcp-protocol-version")
+        ? errorReply(400, undefined, codes.invalidRequest, "Mcp-Session-Id is missing")
+        : openStream(endpoint, exchange, request),
+    )
   }
   const session = sessionOf(endpoint, exchange, request, undefined)
   return session instanceof DownSession
     ? Sessions.serveGet(endpoint, session, exchange, headers.get("last-event-id"))
-    : session
+    : Effect.succeed(session)
 }
 
 /** HTTP+SSE: the session is the stream, and its first event says where to post to. */

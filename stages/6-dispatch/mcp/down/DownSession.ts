@@ -13,6 +13,8 @@ import { capabilitiesOf, mayAsk } from "../capabilities.ts"
 import { lasting } from "../lasting.ts"
 import { limits } from "../limits.ts"
 import type { McpRuntime } from "../McpRuntime.ts"
+import { type Powers, powersOf } from "../powers.ts"
+import type { Kind } from "../federation/Access.ts"
 import type { Answer, Ask, Caller } from "../target/McpTarget.ts"
 import type { Channel, Delivery } from "./Delivery.ts"
 import { EventStream, streamReply } from "./EventStream.ts"
@@ -26,6 +28,12 @@ export interface Identity {
   readonly revision: Revision
   readonly capabilities: Json
   readonly clientInfo: Json | undefined
+}
+
+/** Something that some may use and others not, as clients call it. */
+export interface Thing {
+  readonly kind: Kind
+  readonly name: string
 }
 
 const visitsMax = 64
@@ -42,11 +50,23 @@ export class StoredStream implements Channel {
   private attached: EventStream | undefined = undefined
   isDone = false
   endedMillis = 0
+  /** For whom it was begun, and what the answer on it is about; undefined: several things, or none. */
+  readonly powers: Powers
+  readonly about: Thing | undefined
 
-  constructor(name: string, runtime: McpRuntime, isPrimed: boolean, left: () => void) {
+  constructor(
+    name: string,
+    runtime: McpRuntime,
+    isPrimed: boolean,
+    powers: Powers,
+    about: Thing | undefined,
+    left: () => void,
+  ) {
     this.name = name
     this.runtime = runtime
     this.isPrimed = isPrimed
+    this.powers = powers
+    this.about = about
     this.left = left
   }
 
@@ -145,6 +165,8 @@ export class DownSession {
   /** Streams for what belongs to no request. */
   readonly open = new Set<StoredStream>()
   listening: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** What that goes by. */
+  listeningFor: Powers | undefined = undefined
   /** Listens anew, because what is to be told has changed, and says when that is so; absent while nobody listens. */
   relisten: ((heard?: () => void) => void) | undefined = undefined
 
@@ -183,9 +205,10 @@ export class DownSession {
   }
 
   /** A stream for the answer to one request, or for what belongs to none. */
-  stream(left: () => void = () => {}): StoredStream {
+  stream(exchange: Exchange, about: Thing | undefined, left: () => void = () => {}): StoredStream {
     const name = String(++this.lastStream)
-    const stream = new StoredStream(name, this.runtime, atLeast(this.identity.revision, "2025-11-25"), left)
+    const isPrimed = atLeast(this.identity.revision, "2025-11-25")
+    const stream = new StoredStream(name, this.runtime, isPrimed, powersOf(exchange), about, left)
     this.streams.set(name, stream)
     this.forgetStreams()
     return stream

@@ -12,7 +12,7 @@ import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { Revision } from "../../../../protocols/mcp/revision.ts"
 import type { Call, CallEvents, Outcome } from "../target/McpTarget.ts"
 import { type Delivery, HttpDelivery } from "./Delivery.ts"
-import type { DownSession } from "./DownSession.ts"
+import type { DownSession, Thing } from "./DownSession.ts"
 import { formsOf } from "./forms.ts"
 import { asTask, isAboutTasks, isForeignToTasks, serveTask } from "./legacyTasks.ts"
 import { endedBy, noteError } from "./modern.ts"
@@ -118,7 +118,7 @@ const run = (
           : federation.call(call)
   const isTask = method === "tools/call" && revision === "2025-11-25" && params?.has("task") === true
   const outcome = isTask
-    ? Effect.flatMap(asked, (one) => asTask(endpoint, session, one))
+    ? Effect.flatMap(asked, (one) => asTask(endpoint, session, call, one))
     : remembered.has(method)
       ? Effect.tap(asked, (one) => {
           if (one._tag === "Error") return Effect.void
@@ -234,6 +234,21 @@ const take = (
   }
 }
 
+/** What a request is about that some may use and others not; undefined: nothing that has a name. */
+const thingIn = ({ method, params: text }: JsonRpc.RpcRequest): Thing | undefined => {
+  const found = kinds.get(method)
+  if (found === undefined) return undefined
+  const name = Fields.parse(text)?.string(found.field)
+  return name === undefined ? undefined : { kind: found.kind, name }
+}
+
+const kinds: ReadonlyMap<string, { readonly kind: Thing["kind"]; readonly field: string }> = new Map([
+  ["tools/call", { kind: "tool", field: "name" }],
+  ["prompts/get", { kind: "prompt", field: "name" }],
+  ["resources/read", { kind: "resource", field: "uri" }],
+  ["tasks/result", { kind: "task", field: "taskId" }],
+])
+
 /** A message by POST to a session of Streamable HTTP. */
 export const servePost = (
   endpoint: McpEndpoint,
@@ -245,7 +260,9 @@ export const servePost = (
     return Effect.as(take(endpoint, session, exchange, message, nowhere), accepted())
   }
   const forms = formsOf(exchange.request.headers.get("accept"))
-  const delivery = new HttpDelivery(endpoint.state.runtime.clock, forms, () => session.stream())
+  const delivery = new HttpDelivery(endpoint.state.runtime.clock, forms, () =>
+    session.stream(exchange, thingIn(message)),
+  )
   // A client that hangs up has not cancelled: it may come back for the answer.
   return Effect.andThen(take(endpoint, session, exchange, message, delivery), delivery.reply)
 }
@@ -277,7 +294,7 @@ export const serveBatch = (
 ): Effect.Effect<Reply> =>
   Effect.suspend(() => {
     const forms = formsOf(exchange.request.headers.get("accept"))
-    const whole = new HttpDelivery(endpoint.state.runtime.clock, forms, () => session.stream())
+    const whole = new HttpDelivery(endpoint.state.runtime.clock, forms, () => session.stream(exchange, undefined))
     const answers: Array<Json> = []
     let left = messages.filter(({ _tag }) => _tag === "Request").length
     const isNothingAsked = left === 0

@@ -9,6 +9,7 @@ import { capabilitiesOf } from "../capabilities.ts"
 import { followTask } from "../federation/followTask.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import { limits } from "../limits.ts"
+import { covers, powersOf } from "../powers.ts"
 import type { Begun, Owner, TaskIndex } from "../TaskIndex.ts"
 import type { Call, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import type { Delivery } from "./Delivery.ts"
@@ -52,7 +53,12 @@ const ownerOf = (endpoint: McpEndpoint, { identity: { principal, uid } }: DownSe
 })
 
 /** A call that its client wants to be a task, and what came of it. */
-export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Outcome): Effect.Effect<Outcome> => {
+export const asTask = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  { caller: { exchange }, params }: Call,
+  outcome: Outcome,
+): Effect.Effect<Outcome> => {
   if (outcome._tag === "Error") return Effect.succeed(outcome)
   const { runtime, tasks } = endpoint.state
   const fields = Fields.parse(outcome.result) ?? Fields.empty
@@ -75,8 +81,9 @@ export const asTask = (endpoint: McpEndpoint, session: DownSession, outcome: Out
     lastUpdatedAt: now,
     ttl: String(keptMillis),
   })
-  const kept = inOwnWords(outcome)
-  return Effect.as(tasks.enter(owner, { id, result: kept, task: task.toJson() }, keptMillis), begun(task))
+  const of = { tool: params?.string("name") ?? "", scopes: [...powersOf(exchange).scopes] }
+  const kept = { id, result: inOwnWords(outcome), of, task: task.toJson() }
+  return Effect.as(tasks.enter(owner, kept, keptMillis), begun(task))
 }
 
 const keptMillis = 5 * 60_000
@@ -98,8 +105,23 @@ export const serveTask = (
   const owner = ownerOf(endpoint, session)
   const about = (name: string, more: Fields): Effect.Effect<Outcome, TargetFailure> =>
     federation.call({ ...call, caller: { ...caller, capabilities }, method: name, params: more, wantsProgress: false })
-  const looked = (taskId: string): Effect.Effect<Outcome, TargetFailure> =>
+  const isShown = ({ id, of, result }: Begun): Effect.Effect<boolean> =>
+    result === undefined
+      ? Effect.succeed(federation.showsTask(id, caller))
+      : of === undefined
+        ? Effect.succeed(true)
+        : covers(powersOf(caller.exchange), of.scopes)
+          ? federation.shows("tool", of.tool, caller)
+          : Effect.succeed(false)
+  /** What the gateway alone has, for whoever may have it. */
+  const held = (taskId: string): Effect.Effect<Begun | undefined> =>
     Effect.flatMap(tasks.get(owner, taskId), (known) =>
+      known?.result === undefined
+        ? Effect.succeed(known)
+        : Effect.map(isShown(known), (isOpen) => (isOpen ? known : undefined)),
+    )
+  const looked = (taskId: string): Effect.Effect<Outcome, TargetFailure> =>
+    Effect.flatMap(held(taskId), (known) =>
       known?.result !== undefined
         ? Effect.succeed(result(known.task))
         : Effect.flatMap(
@@ -118,9 +140,7 @@ export const serveTask = (
     // Everything is on the first page.
     return params?.has("cursor") === true
       ? Effect.succeed(failed("no such cursor"))
-      : Effect.flatMap(tasks.of(owner), (begun) =>
-          listed(begun, { looked, owner, tasks, isShown: (id) => federation.showsTask(id, caller) }),
-        )
+      : Effect.flatMap(tasks.of(owner), (begun) => listed(begun, { looked, owner, tasks, isShown }))
   }
   const id = params?.string("taskId")
   if (id === undefined) return Effect.succeed(failed("`taskId` is missing"))
@@ -139,7 +159,7 @@ export const serveTask = (
       })
     default: {
       const related = { [keys.relatedTask]: JSON.stringify({ taskId: id }) }
-      const followed = Effect.flatMap(tasks.get(owner, id), (known) =>
+      const followed = Effect.flatMap(held(id), (known) =>
         known?.result === undefined
           ? followTask(
               {
@@ -162,9 +182,11 @@ export const serveTask = (
 }
 
 /** A task as it is now; one of a server that does not answer as it was seen last, and one that nobody knows any more not. */
-const shown = (begun: Begun, { isShown, looked, owner, tasks }: Looking): Effect.Effect<Json | undefined> => {
+const shown = (begun: Begun, looking: Looking): Effect.Effect<Json | undefined> =>
+  Effect.flatMap(looking.isShown(begun), (isOpen) => (isOpen ? asItIs(begun, looking) : Effect.succeed(undefined)))
+
+const asItIs = (begun: Begun, { looked, owner, tasks }: Looking): Effect.Effect<Json | undefined> => {
   if (begun.result !== undefined) return Effect.succeed(begun.task)
-  if (!isShown(begun.id)) return Effect.succeed(undefined)
   if (isTerminal(Fields.parse(begun.task)?.string("status"))) return Effect.succeed(begun.task)
   const now = Effect.timeoutOrElse(Effect.result(looked(begun.id)), {
     duration: limits.listMillis,
@@ -183,7 +205,7 @@ const shown = (begun: Begun, { isShown, looked, owner, tasks }: Looking): Effect
 }
 
 interface Looking {
-  readonly isShown: (id: string) => boolean
+  readonly isShown: (begun: Begun) => Effect.Effect<boolean>
   readonly looked: (id: string) => Effect.Effect<Outcome, TargetFailure>
   readonly owner: Owner
   readonly tasks: TaskIndex

@@ -15,6 +15,7 @@ import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { McpState } from "../McpState.ts"
 import type { Discovery, Interest, ListenEvents } from "../target/McpTarget.ts"
 import { silent } from "../target/silent.ts"
+import { areSame, covers, powersOf } from "../powers.ts"
 import { principalOf } from "./callers.ts"
 import { DownSession, type Identity, type StoredStream } from "./DownSession.ts"
 import { errorReply, jsonReply } from "./replies.ts"
@@ -304,6 +305,7 @@ const everything = (session: DownSession): Interest => ({
 export const listenFor = (endpoint: McpEndpoint, session: DownSession, exchange: Exchange): void => {
   const { runtime } = endpoint.state
   session.listening?.interruptUnsafe()
+  session.listeningFor = powersOf(exchange)
   let active = 0
   let last = 0
   const waiting: Array<() => void> = []
@@ -354,30 +356,62 @@ export const stopListening = (session: DownSession): void => {
   session.relisten = undefined
 }
 
+/** Listens, and by what whoever is there now may be told. */
+const listenAs = (endpoint: McpEndpoint, session: DownSession, exchange: Exchange): void => {
+  const { listening, listeningFor } = session
+  if (listening === undefined || listeningFor === undefined || !areSame(listeningFor, powersOf(exchange))) {
+    listenFor(endpoint, session, exchange)
+  }
+}
+
+/** Whether what is on a stream is for this token, too: nobody gets by asking again what asking would not give. */
+const isFor = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  { about, powers }: StoredStream,
+): Effect.Effect<boolean> => {
+  const { federation } = endpoint
+  const own = powersOf(exchange)
+  if (areSame(own, powers)) return Effect.succeed(true)
+  if (!covers(own, powers.scopes)) return Effect.succeed(false)
+  if (federation.settings.access.isOpenTo(exchange)) return Effect.succeed(true)
+  if (about === undefined) return Effect.succeed(false)
+  const caller = session.caller(exchange)
+  return about.kind === "task"
+    ? Effect.succeed(federation.showsTask(about.name, caller))
+    : federation.shows(about.kind, about.name, caller)
+}
+
 /** GET: a stream for what belongs to no request, or the rest of one that was lost. */
 export const serveGet = (
   endpoint: McpEndpoint,
   session: DownSession,
   exchange: Exchange,
   lastEventId: string | undefined,
-): Reply => {
+): Effect.Effect<Reply> => {
   const found = lastEventId === undefined ? undefined : session.find(lastEventId.trim())
-  if (found !== undefined && !session.open.has(found.stream)) return found.stream.resume(found.after)
-  const left = (stream: StoredStream) => (): void => {
+  if (found === undefined) return Effect.sync(() => begun(endpoint, session, exchange))
+  const { after, stream } = found
+  return Effect.map(isFor(endpoint, session, exchange, stream), (isOpen) => {
+    if (!isOpen) return begun(endpoint, session, exchange)
+    if (session.open.has(stream)) listenAs(endpoint, session, exchange)
+    return stream.resume(after)
+  })
+}
+
+/** A stream for what belongs to no request. */
+const begun = (endpoint: McpEndpoint, session: DownSession, exchange: Exchange): Reply => {
+  for (const one of session.open) if (!one.isAttached) session.open.delete(one)
+  const stream: StoredStream = session.stream(exchange, undefined, () => {
     // Somebody may come back for what was sent last, but nobody is there to hear more.
     if (![...session.open].some((one) => one.isAttached)) stopListening(session)
     session.later(limits.eventsKeptMillis, () => {
       if (!stream.isAttached) session.open.delete(stream)
     })
-  }
-  if (found !== undefined) {
-    if (session.listening === undefined) listenFor(endpoint, session, exchange)
-    return found.stream.resume(found.after)
-  }
-  for (const one of session.open) if (!one.isAttached) session.open.delete(one)
-  const stream: StoredStream = session.stream(() => left(stream)())
+  })
   session.open.add(stream)
   const reply = stream.reply()
-  if (session.listening === undefined) listenFor(endpoint, session, exchange)
+  listenAs(endpoint, session, exchange)
   return reply
 }

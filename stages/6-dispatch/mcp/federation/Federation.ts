@@ -256,7 +256,7 @@ export class Federation {
         if (!takes) return this.follow(member, able, id, task)
         const sealed = task.with(
           "taskId",
-          JSON.stringify(this.names.taskFor(member, id, caller, outcome.isTied === true)),
+          JSON.stringify(this.names.taskFor(member, id, params?.string("name") ?? "", caller, outcome.isTied === true)),
         )
         return Effect.succeed<Outcome>(withResult(outcome, sealed.toJson()))
       }
@@ -356,14 +356,37 @@ export class Federation {
     )
   }
 
-  private isOpen({ id, member }: Task, { exchange }: Caller): boolean {
-    return this.settings.access.isOpenTo(exchange) || this.judge(exchange).permits("task", member.name, id, undefined)
+  /** A task is for whoever may ask after tasks, and may use the tool that it came of. */
+  private isOpen({ id, member, tool }: Task, { exchange }: Caller): boolean {
+    if (this.settings.access.isOpenTo(exchange)) return true
+    const judge = this.judge(exchange)
+    return (
+      judge.permits("task", member.name, id, undefined) &&
+      (tool === undefined || judge.lists("tool", member.name, tool))
+    )
+  }
+
+  /** The same for what clients call by its name, or by the address of a resource. */
+  shows(kind: Exclude<Kind, "task">, name: string, caller: Caller): Effect.Effect<boolean> {
+    const { access } = this.settings
+    if (access.isOpenTo(caller.exchange)) return Effect.succeed(true)
+    const owner = kind === "resource" ? this.ownerOf(name, caller) : this.directory.owner(kind, name, caller)
+    return Effect.map(
+      owner,
+      (owned) => owned !== undefined && this.judge(caller.exchange).lists(kind, owned.member.name, owned.name),
+    )
+  }
+
+  /** The task of that name, where the caller may ask after it. */
+  openTask(sealed: string, caller: Caller): Task | undefined {
+    const task = this.names.taskOf(sealed, caller)
+    return task !== undefined && this.isOpen(task, caller) ? task : undefined
   }
 
   /** Whether the caller may ask after a task: its server is here, and so is its session; and no rule hides it. */
   showsTask(sealed: string, caller: Caller): boolean {
-    const task = this.names.taskOf(sealed, caller)
-    if (task === undefined || !this.isOpen(task, caller)) return false
+    const task = this.openTask(sealed, caller)
+    if (task === undefined) return false
     const { held, session } = task
     return session === undefined || held !== undefined || session === taskSession(caller)
   }

@@ -39,16 +39,24 @@ export interface Task {
   /** The session it was begun in where that is the gateway's own, and what its server knows that by. */
   readonly session: string | undefined
   readonly held: Json | undefined
+  /** The tool it came of, as its target calls it; absent in names of earlier times. */
+  readonly tool: string | undefined
 }
 
-type SealedTask =
-  | readonly [target: string, id: string, principal: string]
-  | readonly [target: string, id: string, principal: string, session: string, held: Json | null, worker?: string]
+type SealedTask = readonly [
+  target: string,
+  id: string,
+  principal: string,
+  session?: string | null,
+  held?: Json | null,
+  worker?: string | null,
+  tool?: string,
+]
 
 /** The worker that a task was begun by, where that matters; undefined: it does not, or it is none of ours. */
 export const taskWorker = (sealed: string, sealer: Pick<Sealer, "open">): string | undefined => {
   const opened = sealed.length > limits.sealedCharsMax ? undefined : sealer.open(sealed, taskPurpose)
-  return opened === undefined ? undefined : (JSON.parse(opened) as SealedTask)[5]
+  return opened === undefined ? undefined : ((JSON.parse(opened) as SealedTask)[5] ?? undefined)
 }
 
 export class Names {
@@ -89,10 +97,12 @@ export class Names {
   }
 
   /** A task under a name that says whose it is, and is good for nobody but who began it. */
-  taskFor(member: Member, id: string, caller: Caller, isTied: boolean): string {
+  taskFor(member: Member, id: string, tool: string, caller: Caller, isTied: boolean): string {
     const own = [member.name, id, caller.principal] as const
     const session = taskSession(caller)
-    const sealed: SealedTask = isTied ? [...own, session, member.target.held(session) ?? null, this.worker] : own
+    const sealed: SealedTask = isTied
+      ? [...own, session, member.target.held(session) ?? null, this.worker, tool]
+      : [...own, null, null, null, tool]
     return this.sealer.seal(JSON.stringify(sealed), taskPurpose)
   }
 
@@ -100,8 +110,10 @@ export class Names {
   taskOf(sealed: string, { principal }: Pick<Caller, "principal">): Task | undefined {
     const opened = sealed.length > limits.sealedCharsMax ? undefined : this.sealer.open(sealed, taskPurpose)
     if (opened === undefined) return undefined
-    const [target, id, owner, session, held] = JSON.parse(opened) as SealedTask
+    const [target, id, owner, session, held, , tool] = JSON.parse(opened) as SealedTask
     const member = owner === principal ? this.byName.get(target) : undefined
-    return member === undefined ? undefined : { member, id, session, held: held ?? undefined }
+    return member === undefined
+      ? undefined
+      : { member, id, session: session ?? undefined, held: held ?? undefined, tool }
   }
 }

@@ -35,7 +35,7 @@ const sharesOf = (federation: Federation, caller: Caller, interest: Interest): E
         }
         const tasks = new Map<string, string>()
         for (const sealed of interest.tasks) {
-          const task = federation.names.taskOf(sealed, caller)
+          const task = federation.openTask(sealed, caller)
           if (task?.member === member) tasks.set(task.id, sealed)
         }
         return { member, uris, tasks, interest: { ...interest, updates: [...uris.keys()], tasks: [...tasks.keys()] } }
@@ -113,6 +113,9 @@ export const listenAll = (
       disarm = clock.after(limits.acknowledgeMillis, acknowledge)
       if (shares.length === 0) acknowledge()
 
+      const { access } = federation.settings
+      const judge = access.isOpenTo(caller.exchange) ? undefined : access.of(caller.exchange)
+
       const follow = ({ interest: own, member, tasks, uris }: Share): Effect.Effect<never> => {
         const uriFor = (uri: string): string => uris.get(uri) ?? federation.uriFor(member, uri)
         let failures = 0
@@ -133,6 +136,8 @@ export const listenAll = (
             if (interest[what]) gathered.add(what)
           },
           updated: (params) => {
+            // A server may tell what others asked for, who may be told more.
+            if (judge?.lists("resource", member.name, params.string("uri") ?? "") === false) return
             const text = rewriteTold("notifications/resources/updated", params.toJson(), uriFor)
             events.updated(Fields.parse(text) ?? params)
           },
