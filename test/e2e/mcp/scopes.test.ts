@@ -87,7 +87,7 @@ describe("a session that was begun with a token of more power", () => {
     )
     const client = await begin(gateway.url, { headers: much })
     const namesIn = (said: Said): unknown =>
-      (answerOf(said).result?.["tools"] as ReadonlyArray<Json>).map(({ name }) => name)
+      ((answerOf(said).result?.["tools"] ?? []) as ReadonlyArray<Json>).map(({ name }) => name)
     expect(namesIn(await client.request("tools/list"))).toEqual(["plain", "secret"])
     const other = within(gateway, client.id, little)
     expect(namesIn(await other.request("tools/list"))).toEqual(["plain"])
