@@ -127,11 +127,12 @@ const run = async (seed: number, sabotage: Sabotage = () => {}): Promise<Ran> =>
       return Effect.map(member.list(method, callerOf({ principal })), (listed) => shown(listed, principal, versionThen))
     })
   const fibers = Array.from({ length: ASKERS }, (_, i) => {
-    const patience = random.next() < 0.4 ? random.next() * 40 : 100_000
-    const patient = Effect.timeoutOrElse(asker(`p${i % PEOPLE}`), {
-      duration: patience,
-      orElse: () => Effect.succeed("left"),
-    })
+    const patience = random.next() < 0.4 ? random.next() * 40 : undefined
+    const asking = asker(`p${i % PEOPLE}`)
+    const patient =
+      patience === undefined
+        ? asking
+        : Effect.timeoutOrElse(asking, { duration: patience, orElse: () => Effect.succeed("left") })
     return runFork(
       Effect.flatMap(Effect.andThen(Effect.sleep(random.next() * 150), patient), (how) =>
         Effect.sync(() => {
