@@ -97,6 +97,23 @@ config: {adminAddr: nonsense}
     ])
   })
 
+  it("nor a route for the gateway that it belongs to unless it says otherwise", async () => {
+    const text = "gateways: {default: {port: x}}\nroutes: [{backends: [{backend: missing}]}]\nmcp: {targets: []}"
+    expect(await linesOf(text)).toEqual([
+      "1:28 gateways.default.port: expected a number, found a string",
+      "2:32 routes[0].backends[0].backend: unknown backend `missing`",
+    ])
+  })
+
+  it("tells of a wrong expression beside whatever else is wrong", async () => {
+    const text =
+      "gateways: {default: {port: 1}}\nroutes: [{policies: {authorization: {rules: ['request.nope']}}, backends: [{host: bad}]}]"
+    expect(await linesOf(text)).toEqual([
+      expect.stringMatching(/^2:\d+ routes\[0\]\.policies\.authorization\.rules\[0\]: .*nope/),
+      "2:83 routes[0].backends[0].host: invalid host:port: bad",
+    ])
+  })
+
   it("keeps indexes right after something was taken out", async () => {
     const text =
       "gateways: {default: {port: 1}}\nroutes:\n- backends: [{host: bad}, {host: 'a:1', weight: -1}, {host: 'b:1', backend: /x}, {backend: /nope}]"
@@ -380,7 +397,7 @@ routes:
     ],
     [
       "both bodies",
-      one("{policies: {directResponse: {status: 200, body: a, bodyExpression: b}}}"),
+      one("{policies: {directResponse: {status: 200, body: a, bodyExpression: request.path}}}"),
       ["3:31 routes[0].policies.directResponse: `body` and `bodyExpression` cannot be set together"],
     ],
     [
@@ -394,7 +411,7 @@ routes:
 describe("conditional policies", () => {
   it("put the fallback last", async () => {
     const text =
-      "gateways: {default: {port: 1}}\nroutes: [{policies: {directResponse: {conditional: [{status: 200}, {condition: a, status: 201}]}}}]"
+      "gateways: {default: {port: 1}}\nroutes: [{policies: {directResponse: {conditional: [{status: 200}, {condition: 'true', status: 201}]}}}]"
     expect(await linesOf(text)).toEqual([
       "2:53 routes[0].policies.directResponse.conditional[0]: conditional policy entries without condition must be last",
     ])

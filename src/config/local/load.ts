@@ -97,10 +97,11 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
         issues.push(document.issue(placed(found, mapped.snapshot, mapped.origins)))
       }
       issues.push(...unplaced(settings, mapped.snapshot, mapped.origins).map(document.issue))
-      const original = (path: Path): Path => decoded.original(path)
-      for (const problem of wrongExpressions(settings, mapped.snapshot, mapped.origins, document.value, original)) {
-        issues.push(document.issue(problem))
-      }
+    }
+    // An expression is wrong by itself, whatever else is.
+    const original = (path: Path): Path => decoded.original(path)
+    for (const problem of wrongExpressions(settings, mapped.snapshot, mapped.origins, document.value, original)) {
+      if (!takenOut.some((one) => within(one, problem.path))) issues.push(document.issue(problem))
     }
     issues.sort(order)
     if (hasErrors(issues)) return yield* Effect.fail(issues)

@@ -276,9 +276,12 @@ export const attachedTo = (
   return [...found]
 }
 
-/** What a section without `gateways` is attached to: the gateway `default`, where it has listeners of the kind. */
-export const implicit = (draft: Draft.Draft, kind: Draft.Kind): GatewayRefs | undefined =>
-  draft.attachable.get("default")?.some((listener) => listener.kind === kind) === true ? "default" : undefined
+/** What a section without `gateways` is attached to: the gateway `default`, where it has listeners of the kind, or is broken. */
+export const implicit = (draft: Draft.Draft, kind: Draft.Kind): GatewayRefs | undefined => {
+  const listeners = draft.attachable.get("default")
+  const is = listeners?.some((listener) => listener.kind === kind) ?? draft.to.names.gateways.has("default")
+  return is ? "default" : undefined
+}
 
 const refsOf = (draft: Draft.Draft, written: GatewayRefs | undefined, kind: Draft.Kind): GatewayRefs | undefined =>
   written === undefined || written.length === 0 ? implicit(draft, kind) : written
