@@ -16,12 +16,18 @@ import { type Answer, json } from "../serve.ts"
 import { endpoint, type Endpoint, refused } from "./Endpoint.ts"
 import * as Replies from "./replies.ts"
 
+interface State {
+  readonly version: number
+  readonly problems: ReadonlyArray<string>
+}
+
 export interface ConfigFile {
   /** How the file is read; a job with a text has no file to be written to. */
   readonly job: Job
   readonly settings: Static
   readonly snapshot: () => Snapshot
-  readonly state: () => { readonly version: number; readonly problems: ReadonlyArray<string> }
+  /** What became of what was told last: another object for each time. */
+  readonly state: () => State
 }
 
 const opt = <S extends Schema.Top>(schema: S) => Schema.optionalKey(schema)
@@ -150,12 +156,12 @@ export const configEndpoints = (
     await fs.rename(beside, target)
   }
 
-  /** Undefined: it serves. */
-  const serving = async (of: ConfigFile, version: number): Promise<ReadonlyArray<string> | undefined> => {
+  /** Undefined: it serves. What is wrong since before the change is not what is wrong with it. */
+  const serving = async (of: ConfigFile, before: State): Promise<ReadonlyArray<string> | undefined> => {
     for (let waited = 0; waited < takenMillis; waited += lookMillis) {
       const state = of.state()
-      if (state.version > version) return undefined
-      if (state.problems.length > 0) return state.problems
+      if (state.version > before.version) return undefined
+      if (state !== before) return state.problems
       await new Promise((resolve) => setTimeout(resolve, lookMillis))
     }
     return ["the change was written, but was not taken in time"]
@@ -170,13 +176,15 @@ export const configEndpoints = (
       if (plan.snapshot === undefined) return { ...json(told(of, plan)), status: 422 }
       const answer = told(of, plan)
       const before = await current(of)
-      if (before === text) return json({ ...answer, applied: true })
-      const { version } = of.state()
+      const state = of.state()
+      if (before === text && state.problems.length === 0) return json({ ...answer, applied: true })
       await write(of.job.file, text)
-      const problems = await serving(of, version)
+      const problems = await serving(of, state)
       if (problems !== undefined) {
-        // What cannot be used must not be what the next start finds.
+        const refused = of.state()
+        // What cannot be used must not be what the next start finds; the next change is not to be taken for this one.
         await write(of.job.file, before)
+        await serving(of, refused)
         return { ...json({ ...answer, applied: false, problems }), status: 422 }
       }
       if (remember) {

@@ -2,7 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { get, makeDirectory, Standalone } from "../standalone.ts"
+import { get, makeDirectory, Standalone, until } from "../standalone.ts"
 import { freePort } from "../../freePort.ts"
 
 const folder = makeDirectory()
@@ -132,6 +132,21 @@ describe("the admin API", () => {
     const taken = await post("config", { edits: [{ set: ["binds", 0, "port"], value: Number(new URL(admin).port) }] })
     expect(taken).toMatchObject({ status: 422, body: { applied: false } })
     expect(readFileSync(file, "utf8")).toBe(kept)
+    expect(await hello()).toBe("hello")
+    // Nor is the next one blamed for it.
+    expect((await post("config", body("next"))).body).toMatchObject({ applied: true })
+    expect(await hello()).toBe("next")
+    expect((await post("config/rollback", {})).body).toMatchObject({ applied: true })
+    expect(await hello()).toBe("hello")
+  }, 180_000)
+
+  it("mends a file that somebody broke by hand", async () => {
+    const kept = readFileSync(file, "utf8")
+    writeFileSync(file, "routes: [")
+    await until(async () => (await gateway.dump()).problems.length > 0)
+    expect((await post("config", { text: kept })).body).toMatchObject({ applied: true })
+    expect(readFileSync(file, "utf8")).toBe(kept)
+    expect((await gateway.dump()).problems).toEqual([])
     expect(await hello()).toBe("hello")
   }, 180_000)
 
