@@ -11,10 +11,39 @@ export class AdminFailure extends Error {}
 
 const timeoutMillis = 10_000
 
+const unix = "unix:"
+
 export const adminUrl = (given: string | undefined, env: NodeJS.ProcessEnv): string => {
   const text = given ?? env["SLUICE_ADMIN"] ?? env["ADMIN_ADDR"] ?? "localhost:15000"
+  if (text.startsWith(unix)) return text
   return (/^https?:\/\//.test(text) ? text : `http://${text}`).replace(/\/$/, "")
 }
+
+interface Asked {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: string
+  readonly signal?: AbortSignal
+}
+
+/** As `fetch` does, which knows nothing of sockets that have a path. */
+const overSocket = async (socketPath: string, path: string, { body, ...options }: Asked): Promise<Response> => {
+  const [{ request }, { Readable }] = await Promise.all([import("node:http"), import("node:stream")])
+  return new Promise((resolve, reject) => {
+    const asking = request({ ...options, socketPath, path }, (reply) => {
+      const { headers, statusCode: status = 0 } = reply
+      const fields = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)])
+      resolve(
+        new Response(status === 204 ? null : (Readable.toWeb(reply) as ReadableStream), { status, headers: fields }),
+      )
+    })
+    asking.once("error", (cause) => reject(new Error("not reached", { cause })))
+    asking.end(body)
+  })
+}
+
+const asked = (url: string, path: string, options: Asked): Promise<Response> =>
+  url.startsWith(unix) ? overSocket(url.slice(unix.length), path, options) : fetch(`${url}${path}`, options)
 
 export const adminClient = (given: string | undefined, env: NodeJS.ProcessEnv): AdminClient => {
   const url = adminUrl(given, env)
@@ -26,7 +55,7 @@ export const adminClient = (given: string | undefined, env: NodeJS.ProcessEnv): 
     ask: async (method, path, body) => {
       let reply: Response
       try {
-        reply = await fetch(`${url}${path}`, {
+        reply = await asked(url, path, {
           method,
           headers,
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),

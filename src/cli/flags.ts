@@ -102,8 +102,8 @@ Options
   -V                   version
       --version        version, with what it runs on
   -h, --help           this text
-      --admin URL      the admin interface of the running gateway; SLUICE_ADMIN, or localhost:15000. Its token is taken from
-                       SLUICE_ADMIN_TOKEN
+      --admin URL      the admin interface of the running gateway, unix:PATH too; SLUICE_ADMIN, or localhost:15000. Its
+                       token is taken from SLUICE_ADMIN_TOKEN
 
 The configuration, its settings and the environment variables are described in docs/configuration.md.
 `

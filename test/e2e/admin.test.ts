@@ -23,6 +23,7 @@ import type { Snapshot } from "../../ir/Snapshot.ts"
 import { empty } from "../../ir/emptySnapshot.ts"
 import * as Admin from "../../src/admin/Admin.ts"
 import type { Served } from "../../src/admin/serve.ts"
+import { adminClient } from "../../src/cli/adminClient.ts"
 import { parse } from "../../src/config/Address.ts"
 import type { Source, Told, Unusable } from "../../src/config/Source.ts"
 import { fromStream } from "../../src/config/fromStream.ts"
@@ -376,6 +377,14 @@ describe("the admin interface", () => {
     const { admin, closed } = await start({ adminAddr: `unix:${path}` })
     assert.equal((await ask(only(admin.admin), "/version", { headers: { host: "whatever" } })).status, 200)
     assert.equal((await ask(only(admin.admin), "/logging", { method: "POST" })).status, 200)
+    // So do the commands that ask.
+    const commands = adminClient(`unix:${path}`, {})
+    assert.isString(((await (await commands.ask("GET", "/version")).json()) as { version: string }).version)
+    assert.equal(await (await commands.ask("POST", "/logging?level=warn")).text(), "current log level is warn\n")
+    const nowhere: unknown = await adminClient(`unix:${path}.not`, {})
+      .ask("GET", "/version")
+      .catch((error: unknown) => error)
+    assert.match(String(nowhere), /no gateway answers at unix:.*\.not \(.*ENOENT/)
     const second: unknown = await start({ adminAddr: `unix:${path}` }).catch((error: unknown) => error)
     assert.match(JSON.stringify(second), /EADDRINUSE/, "one that is alive is left alone")
     await closed()
