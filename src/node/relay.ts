@@ -1,7 +1,9 @@
 /** Copies bytes both ways between two sockets: half-closes are passed on as such, and resets as resets. */
 import * as Effect from "effect/Effect"
+import * as net from "node:net"
 import type { Duplex } from "node:stream"
 import { isAborted, onceEnded } from "./ended.ts"
+import { hearOut } from "./lastWords.ts"
 import type { Overhearing, Relayed } from "../../stages/ports/Network.ts"
 
 /** One end of a relay. */
@@ -33,11 +35,13 @@ export const relay = (client: End, other: End, overhearing?: Overhearing): Effec
     const connect = (from: End, to: End, passing: (chunk: Uint8Array) => Uint8Array): void => {
       const source = from.stream
       const sink = to.stream
-      source.on("data", (chunk: Uint8Array) => {
+      const pass = (chunk: Uint8Array): void => {
         if (isFinished) return
         const passed = passing(chunk)
         if (passed.byteLength > 0 && !sink.writableEnded && !sink.write(passed)) source.pause()
-      })
+      }
+      source.on("data", pass)
+      if (source instanceof net.Socket) hearOut(source, pass)
       sink.on("drain", () => source.resume())
       onceEnded(source, () => sink.end())
       source.once("error", (cause: Error) => {

@@ -1,5 +1,15 @@
 import { afterEach, describe, expect, it } from "vitest"
-import { connect, connectTls, rawUpstream, serverTls, sleep, snapshotOf, startGateway, until } from "./harness.ts"
+import {
+  connect,
+  connectTls,
+  type RawClient,
+  rawUpstream,
+  serverTls,
+  sleep,
+  snapshotOf,
+  startGateway,
+  until,
+} from "./harness.ts"
 
 const closers: Array<() => unknown> = []
 const ends = <A extends { close: () => unknown }>(what: A): A => {
@@ -76,6 +86,29 @@ describe("raw connections", () => {
     expect(client.ended).toBe(false)
     await until("the journal", () => gateway.told.relays.length === 1)
     expect(gateway.told.relays[0]?.ending.error).toMatch(/reset|ECONNRESET/)
+  })
+
+  it("bring what a server said before it reset, while more was on its way to it", async () => {
+    for (let i = 0; i < 10; i++) {
+      const clients: Array<RawClient> = []
+      const upstream = ends(
+        await rawUpstream(async (connection) => {
+          await connection.take("x")
+          // That is with the gateway before the answer, so that writing fails before anything was read.
+          clients[0]?.write("y".repeat(10_000))
+          connection.write("too much").reset()
+        }),
+      )
+      const gateway = await start(upstream.port)
+      const client = await connect(gateway.port)
+      clients.push(client)
+      client.write("x")
+      await until("the reset", () => client.closed)
+      expect(client.text).toBe("too much")
+      expect(client.error?.code).toBe("ECONNRESET")
+      await until("the journal", () => gateway.told.relays.length === 1)
+      expect(gateway.told.relays[0]?.ending).toMatchObject({ sentBytes: 8, error: expect.any(String) as string })
+    }
   })
 
   it("pass on a reset of the client as a reset", async () => {

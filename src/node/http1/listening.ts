@@ -3,6 +3,7 @@
  * is cheaper to hold than a function for each event of each socket.
  */
 import type { Socket } from "node:net"
+import { isFailedWrite } from "../lastWords.ts"
 
 /** Who is told of everything that happens to a socket. */
 export interface Owner {
@@ -49,8 +50,7 @@ export interface Reader extends Owner {
 }
 
 function destroyUnlessRead(this: Socket, error?: Error): Socket {
-  const isWrite = (error as NodeJS.ErrnoException | undefined)?.syscall === "write"
-  if (isWrite && ((this as Owned)[owner] as Reader).onWriteFailed(error as Error)) return this
+  if (isFailedWrite(error) && ((this as Owned)[owner] as Reader).onWriteFailed(error)) return this
   return Object.getPrototypeOf(this).destroy.call(this, error) as Socket
 }
 

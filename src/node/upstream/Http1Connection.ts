@@ -5,6 +5,7 @@
 import type { Socket } from "node:net"
 import type { Relayed } from "../../../protocols/http/hopByHop.ts"
 import type { Flow, FlowFailure } from "../../../stages/Body.ts"
+import { whenRead } from "../lastWords.ts"
 import { leave, listen, readBeforeDestroying, type Reader, readPastFailure } from "../http1/listening.ts"
 import { queuedOf } from "../queued.ts"
 import type { Purpose } from "./connect.ts"
@@ -181,25 +182,15 @@ export class Http1Connection implements ReplyEvents, Reader {
   onWriteFailed(error: Error): boolean {
     const { socket } = this
     if (this.unwritable !== undefined) return this.unwritable !== error
-    if (socket === undefined || this.call === undefined || !this.uploads || this.held) return false
+    if (socket === undefined || this.call === undefined || !this.uploads) return false
+    // What waits for its reader would come behind what follows it.
+    if (this.held || socket.readableLength > 0) return false
     this.unwritable = error
     this.closing = true
     this.upload?.cancel()
     readPastFailure(socket)
-    this.readRest(socket, error)
+    whenRead(socket, () => socket.destroy(error))
     return true
-  }
-
-  /** Nothing more comes after a turn that brought nothing. */
-  private readRest(socket: Socket, error: Error): void {
-    const before = socket.bytesRead
-    const look = (): void => {
-      if (socket.destroyed) return
-      if (socket.bytesRead === before) socket.destroy(error)
-      else this.readRest(socket, error)
-    }
-    // Between the two every socket is looked at.
-    setImmediate(() => setImmediate(look))
   }
 
   /** The server sends nothing more, which is the end of some bodies. */

@@ -1,0 +1,37 @@
+/** What a peer said before a write to it failed: a socket would throw it away, and with it perhaps the reason. */
+import type { Socket } from "node:net"
+
+export const isFailedWrite = (error: Error | undefined): error is Error =>
+  (error as NodeJS.ErrnoException | undefined)?.syscall === "write"
+
+/** Nothing more of what had arrived comes after a turn that brought nothing. */
+export const whenRead = (socket: Socket, done: () => void): void => {
+  const before = socket.bytesRead
+  const look = (): void => {
+    if (socket.destroyed) return
+    if (socket.bytesRead === before) done()
+    else whenRead(socket, done)
+  }
+  // Between the two every socket is looked at.
+  setImmediate(() => setImmediate(look))
+}
+
+/** A failed write destroys the socket only when what had arrived was heard. */
+export const hearOut = (socket: Socket, hear: (chunk: Buffer) => void): void => {
+  const { destroy } = socket
+  let failed: Error | undefined
+  socket.destroy = (error) => {
+    // What waits for its reader would come behind what follows it.
+    const isBehind = failed === undefined && (socket.isPaused() || socket.readableLength > 0)
+    if (!isFailedWrite(error) || failed === error || isBehind) return destroy.call(socket, error)
+    if (failed !== undefined) return socket
+    failed = error
+    // After a failed write a stream drops what it is given.
+    socket.push = (chunk: Buffer | null) => {
+      if (chunk !== null) hear(chunk)
+      return true
+    }
+    whenRead(socket, () => socket.destroy(error))
+    return socket
+  }
+}
