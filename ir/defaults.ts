@@ -33,7 +33,7 @@ export const defaults = {
   http1MaxHeaders: 100,
   http1HeaderCase: "lowercase",
   handshakeTimeoutMillis: 15 * second,
-  alpn: ["h2", "http/1.1"],
+  alpn: ["h2", "http/1.1", "http/1.0"],
   minTlsVersion: "TLSv1.2",
   maxTlsVersion: "TLSv1.3",
   proxyHeaderTimeoutMillis: 5 * second,

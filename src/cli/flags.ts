@@ -312,8 +312,16 @@ const parseKeys = (words: ReadonlyArray<string>): Asked | Usage => {
 }
 
 const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {
-  const { positionals } = parseArgs({ args: [...words], allowPositionals: true, options: {} })
-  const file = onlyFile(positionals, undefined)
+  const { positionals, values } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      file: { type: "string", short: "f" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  })
+  if (values.help) return { _tag: "Help" }
+  const file = onlyFile(positionals, values.file)
   return typeof file === "object" ? file : { _tag: "Init", file: file ?? "config.yaml" }
 }
 

@@ -28,6 +28,8 @@ describe("words on the command line", () => {
     expect(parse(["validate", "a"])).toEqual({ _tag: "Validate", file: "a", json: false })
     expect(parse(["validate", "-f", "a", "--json"])).toEqual({ _tag: "Validate", file: "a", json: true })
     expect(parse(["init"])).toEqual({ _tag: "Init", file: "config.yaml" })
+    expect(parse(["init", "-f", "mine.yaml"])).toEqual({ _tag: "Init", file: "mine.yaml" })
+    expect(parse(["init", "--help"])).toEqual({ _tag: "Help" })
     expect(parse(["explain", "a", "-r", "GET http://h/", "-H", "a: b", "-H", "c: d"])).toEqual({
       _tag: "Explain",
       file: "a",

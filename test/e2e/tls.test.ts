@@ -227,6 +227,16 @@ describe("what is negotiated", () => {
     client.close()
     await failure(connectTls(gateway.port, { ALPNProtocols: ["spdy/1"] }))
   })
+
+  it("serves a client that offers HTTP/1.0 and nothing else", async () => {
+    const upstream = ends(await httpUpstream())
+    const gateway = await start([https(upstream.port)])
+    const client = await connectTls(gateway.port, { ALPNProtocols: ["http/1.0"] })
+    expect(client.tls.alpnProtocol).toBe("http/1.0")
+    client.write("GET / HTTP/1.0\r\nhost: a.test\r\n\r\n")
+    expect(await client.answer()).toMatchObject({ status: 200, headers: { connection: "close" } })
+    client.close()
+  })
 })
 
 describe("client certificates", () => {
