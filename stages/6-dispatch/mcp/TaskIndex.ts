@@ -28,6 +28,7 @@ export interface Owner {
   readonly principal: string
   /** Tells those apart who proved nothing of themselves: they have only this in common with their earlier selves. */
   readonly session: string
+  readonly isNobody: boolean
 }
 
 export class TaskIndex {
@@ -72,7 +73,7 @@ export class TaskIndex {
 
   /** Whom a session was all there was of is gone with it, and nobody else can ask. */
   leave(owner: Owner): Effect.Effect<void> {
-    return owner.principal === "anonymous" ? this.kept.clear(placeOf(owner)) : Effect.void
+    return owner.isNobody ? this.kept.clear(placeOf(owner)) : Effect.void
   }
 
   forget(owner: Owner, id: string): Effect.Effect<void> {
@@ -80,7 +81,7 @@ export class TaskIndex {
   }
 }
 
-const placeOf = ({ key, principal, session }: Owner): Omit<Place, "name"> => ({
+const placeOf = ({ isNobody, key, principal, session }: Owner): Omit<Place, "name"> => ({
   kind: "task",
-  owner: principal === "anonymous" ? `${principal} ${session} ${key}` : `${principal} ${key}`,
+  owner: isNobody ? `${principal} ${session} ${key}` : `${principal} ${key}`,
 })

@@ -259,4 +259,30 @@ llm:
     const [told] = gateway.gateway.told.exchanges
     expect(told === undefined ? undefined : outcomeOf(told.exchange, told.ending).reason).toBe("Timeout")
   })
+
+  it("is heard to its end where its silence has no limit", async () => {
+    const slow = await provider((_call, response) => {
+      const { events } = wires.openaiChat
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.flushHeaders()
+      const text = events(false)
+        .map(({ data }) => `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`)
+        .join("")
+      setTimeout(() => response.end(text), 300)
+    })
+    const gateway = await place(`
+llm:
+  port: 1
+  models: [{name: m, provider: openai, params: {hostOverride: "127.0.0.1:${slow.port}", idleTimeout: 0s}}]
+`)
+    const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: "k", maxRetries: 0 })
+    const stream = await openai.chat.completions.create({
+      model: "m",
+      messages: [{ role: "user", content: "hi" }],
+      stream: true,
+    })
+    let text = ""
+    for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? ""
+    expect(text.length).toBeGreaterThan(0)
+  })
 })

@@ -289,4 +289,22 @@ describe("a task that was begun with a token of more power", () => {
     const modern = { headers: little, capabilities: { extensions: { "io.modelcontextprotocol/tasks": {} } } }
     expect(answerOf(await ask(gateway.url, "tasks/get", { taskId: ids["secret"] }, modern)).error).toBeDefined()
   })
+
+  it("is not listed to another whose token names nobody either", async () => {
+    const { gateway } = await behind(
+      (turn) => (turn.message.method === "tools/list" ? toolList(turn) : turn.result({ content: [] })),
+      { tools: {} },
+      "",
+    )
+    const [one, other] = [
+      token("read", { sub: undefined, name: "ann" }),
+      token("read", { sub: undefined, name: "bob" }),
+    ]
+    const client = await begin(gateway.url, { headers: one })
+    taskIn(await client.request("tools/call", { name: "plain", arguments: {}, task: { ttl: 60_000 } }))
+    const listedTo = async (asking: typeof client): Promise<unknown> =>
+      answerOf(await asking.request("tasks/list")).result?.["tasks"]
+    expect(await listedTo(client)).toHaveLength(1)
+    expect(await listedTo(await begin(gateway.url, { headers: other }))).toEqual([])
+  })
 })

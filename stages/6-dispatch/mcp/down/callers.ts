@@ -28,6 +28,15 @@ const digested = <A extends Identity | ClientIdentity>(
   return principal
 }
 
+/** Whether nothing was proved by which somebody could be told from others: what is kept for such a one is for one session only. */
+export const isNobody = ({ bound, identity }: Pick<Exchange, "bound" | "identity">): boolean => {
+  if (bound.secured.tls?.client !== undefined) return false
+  if (identity === undefined) return true
+  const { apiKey, basicAuth, jwt } = identity
+  if (apiKey !== undefined || basicAuth !== undefined) return false
+  return jwt === undefined || (jwt["sub"] ?? jwt["client_id"] ?? jwt["azp"] ?? undefined) === undefined
+}
+
 /** Different for different identities, and the same for all who have none. */
 export const principalOf = (
   { bound, identity }: Pick<Exchange, "bound" | "identity">,

@@ -12,6 +12,7 @@ import { limits } from "../limits.ts"
 import { covers, powersOf } from "../powers.ts"
 import type { Begun, Owner, TaskIndex } from "../TaskIndex.ts"
 import type { Call, Outcome, TargetFailure } from "../target/McpTarget.ts"
+import { isNobody } from "./callers.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
 
@@ -46,10 +47,11 @@ const inOldWords = (task: Fields): Fields =>
 export const leaveTasks = (endpoint: McpEndpoint, session: DownSession): Effect.Effect<void> =>
   session.hasTasks ? endpoint.state.tasks.leave(ownerOf(endpoint, session)) : Effect.void
 
-const ownerOf = (endpoint: McpEndpoint, { identity: { principal, uid } }: DownSession): Owner => ({
+const ownerOf = (endpoint: McpEndpoint, { exchange, identity: { principal, uid } }: DownSession): Owner => ({
   key: endpoint.key,
   principal,
   session: uid,
+  isNobody: isNobody(exchange),
 })
 
 /** A call that its client wants to be a task, and what came of it. */
