@@ -18,8 +18,9 @@ import type {
   TlsContext,
 } from "../../stages/ports/Network.ts"
 import { isHttp2Stream } from "./ended.ts"
-import * as downstream from "./downstream/ClientConnection.ts"
-import * as http2 from "./http2.ts"
+import { breakOff } from "./downstream/breakOff.ts"
+import * as http1 from "./downstream/ClientConnection.ts"
+import * as http2 from "./downstream/ClientSession.ts"
 import { type End, relay } from "./relay.ts"
 import * as tls from "./tls.ts"
 
@@ -128,7 +129,7 @@ export class NodeSocket implements Socket, End {
   }
 
   http(version: "1" | "2", settings: HttpSettings, events: HttpEvents): HttpConnection {
-    return version === "1" ? downstream.serve(this, settings, events) : http2.serve(this, settings, events)
+    return version === "1" ? http1.serve(this, settings, events) : http2.serve(this, settings, events)
   }
 
   relay(other: Socket, overhearing?: Overhearing): Effect.Effect<Relayed> {
@@ -165,7 +166,7 @@ export class NodeSocket implements Socket, End {
   reset(): void {
     const { stream, under } = this
     if (stream.destroyed) return
-    if (isHttp2Stream(stream)) return http2.breakOff(stream)
+    if (isHttp2Stream(stream)) return breakOff(stream)
     if (under !== undefined) under.reset()
     else if (isTls(stream)) resetBelow(stream)
     // Only TCP knows resets; a unix socket has no remote port.

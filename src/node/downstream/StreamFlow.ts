@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from "node:http2"
-import { relayTrailers } from "../../protocols/http/hopByHop.ts"
-import { onceEnded } from "./ended.ts"
-import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
+import { relayTrailers } from "../../../protocols/http/hopByHop.ts"
+import { onceEnded } from "../ended.ts"
+import { type Flow, flowFailure, type FlowFailure, type Sink, type Source } from "../../../stages/Body.ts"
 
 /** What a client sends on a stream of HTTP/2, as a flow. It never destroys the stream: that is for whoever owns the connection. */
 export class StreamFlow implements Flow, Source {

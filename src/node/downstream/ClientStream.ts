@@ -1,39 +1,39 @@
-/**
- * HTTP/2 on one connection, over TLS or in plaintext by prior knowledge. Framing, header compression and flow control
- * are node:http2; what it refuses by itself (malformed pseudo-headers, connection fields, floods) never gets here.
- */
+/** A request over HTTP/2, and the reply that is owed for it. */
 import * as Effect from "effect/Effect"
 import * as crypto from "node:crypto"
 import type * as http2 from "node:http2"
-import type { Duplex } from "node:stream"
-import type { Headers } from "../../protocols/http/headers.ts"
-import { type RelayedRequest, relayRequest } from "../../protocols/http/hopByHop.ts"
-import { type Body, discard, empty, flowFailure, type FlowFailure, type Sink, type Source } from "../../stages/Body.ts"
-import type { Reply, Tunnel } from "../../stages/Exchange.ts"
-import type { Delivered, HttpConnection, HttpEvents, HttpSettings, Incoming } from "../../stages/ports/Network.ts"
+import type { Headers } from "../../../protocols/http/headers.ts"
+import { type RelayedRequest, relayRequest } from "../../../protocols/http/hopByHop.ts"
+import {
+  type Body,
+  discard,
+  empty,
+  flowFailure,
+  type FlowFailure,
+  type Sink,
+  type Source,
+} from "../../../stages/Body.ts"
+import type { Reply, Tunnel } from "../../../stages/Exchange.ts"
+import type { Delivered, HttpSettings, Incoming } from "../../../stages/ports/Network.ts"
+import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "../interim.ts"
+import type { NodeSocket } from "../socket.ts"
+import { join } from "../tunnel.ts"
+import { breakOff, isBrokenOff } from "./breakOff.ts"
+import { fieldsOf, respond } from "./respond.ts"
 import { StreamFlow } from "./StreamFlow.ts"
-import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "./interim.ts"
-import * as onDemand from "./onDemand.ts"
-import { watchFor } from "./downstream/watch.ts"
-import { queuedOf } from "./queued.ts"
-import { SESSION_MEGABYTES_MAX } from "./sessionMemory.ts"
-import type { NodeSocket } from "./socket.ts"
-import { join } from "./tunnel.ts"
+
+/** The connection that a stream is one of. */
+export interface StreamOwner {
+  readonly owner: NodeSocket
+  readonly closedStream: (stream: ClientStream) => void
+  /** A stream came to its end, or its client took the request back. */
+  readonly answered: () => void
+  readonly wasReset: () => void
+  readonly stalled: (stream: http2.ServerHttp2Stream) => void
+}
 
 /** RFC 9113 §7. */
 const NO_ERROR = 0x0
-const ENHANCE_YOUR_CALM = 0xb
-
-/**
- * Breaks a stream off with INTERNAL_ERROR. `close` with a code would first end it properly, and a client could take
- * what it has for the whole. Not at once, because a stream that still owes trailers may not be torn down from within what
- * its session reads: Node would ask the remains of it for them, and abort the process.
- */
-export const breakOff = (stream: http2.Http2Stream): void => void setImmediate(destroyBroken, stream)
-
-const broken = new Error("broken off")
-const destroyBroken = (stream: http2.Http2Stream): void => void stream.destroy(broken)
-broken.stack = "broken off"
 
 /** A reset without an error leaves a stream in being until all that came of it was read, which may never be. */
 function dropAborted(this: http2.Http2Stream): void {
@@ -41,62 +41,12 @@ function dropAborted(this: http2.Http2Stream): void {
 }
 const destroy = (stream: http2.Http2Stream): void => void stream.destroy()
 
-/** Where no window is configured: enough for a long way, little enough for many connections. */
-const streamWindowBytes = 256 * 1024
-const connectionWindowBytes = 1024 * 1024
-
-/**
- * A client may open streams and reset them before they are answered: so many at once, then so many each second, and one
- * for each that it let be answered, since a proxy in front of us speaks for many. Behind the end of its reply a reset is
- * the way to say that the rest of a request will not come (RFC 9113 §8.1), and costs nothing.
- */
-export const RESETS_BURST = 500
-export const RESETS_PER_SECOND = 50
-/** The library counts each reset alike, so it is left no say. */
-const RESETS_UNLIMITED = 2 ** 31 - 1
-
-/** How many frames that make no sense, and streams beyond what was allowed, end the connection. */
-export const INVALID_FRAMES_MAX = 100
-export const REJECTED_STREAMS_MAX = 200
-
-/** How long a client may take to answer a keepalive ping where nothing else is configured. */
-const keepaliveTimeoutMillis = 20_000
-
-/** How long a connection that is done waits for the client to close its side. */
-const LINGER_MILLIS = 1_000
-
-/** Pseudo-headers a request can have. */
-const pseudoHeadersMax = 5
-
-const lastStreamId = 2 ** 31 - 1
-
-const optionsOf = ({ headBytesMax, headersMax, http2: own }: HttpSettings): http2.ServerOptions => ({
-  settings: {
-    initialWindowSize: own.windowBytes ?? streamWindowBytes,
-    maxHeaderListSize: own.headBytesMax ?? headBytesMax,
-    maxConcurrentStreams: own.streamsMax,
-    enableConnectProtocol: true,
-    ...(own.frameBytes === undefined ? {} : { maxFrameSize: own.frameBytes }),
-  },
-  // Room above what we serve, so that a client that goes a little too far is told why.
-  maxHeaderListPairs: 2 * headersMax + pseudoHeadersMax,
-  maxSessionMemory: SESSION_MEGABYTES_MAX,
-  maxSessionInvalidFrames: INVALID_FRAMES_MAX,
-  maxSessionRejectedStreams: REJECTED_STREAMS_MAX,
-  maxOutstandingPings: 10,
-  streamResetBurst: RESETS_UNLIMITED,
-  streamResetRate: RESETS_UNLIMITED,
-  // An upstream that repeats a field is not ours to judge here.
-  strictSingleValueFields: false,
-})
-
 const gone: Delivered = { outcome: "clientGone", bytes: 0, failure: undefined }
 
 /** Fields of a handshake that HTTP/2 makes without them. */
 const switching = new Set(["connection", "upgrade", "sec-websocket-accept", "keep-alive", "transfer-encoding"])
 
-/** A request, and the reply that is owed for it. */
-class Call implements Incoming, Sink {
+export class ClientStream implements Incoming, Sink {
   readonly method: string
   readonly target: string
   readonly version = "2"
@@ -108,7 +58,7 @@ class Call implements Incoming, Sink {
   readonly body: Body
   readonly flow: StreamFlow | undefined
   private readonly stream: http2.ServerHttp2Stream
-  private readonly connection: Connection
+  private readonly session: StreamOwner
   private finish: ((delivered: Effect.Effect<Delivered>) => void) | undefined
   private listener: (() => void) | undefined
   private source: Source | undefined
@@ -130,8 +80,8 @@ class Call implements Incoming, Sink {
   private lastQueued = 0
   private writeMillis = 0
 
-  constructor(connection: Connection, stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>) {
-    this.connection = connection
+  constructor(session: StreamOwner, stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>) {
+    this.session = session
     this.stream = stream
     let method = ""
     let path: string | undefined
@@ -282,7 +232,7 @@ class Call implements Incoming, Sink {
     // How it ends is seen by whoever carries the bytes, to their last; interrupting that would reset the other side.
     this.ended = true
     this.listener = undefined
-    return join(this.connection.owner.above(stream), tunnel)
+    return join(this.session.owner.above(stream), tunnel)
   }
 
   private sendTrailers(): void {
@@ -351,9 +301,9 @@ class Call implements Incoming, Sink {
   private onClose(): void {
     this.closed = true
     const { failure, finish, sent: bytes, stream } = this
-    this.connection.closedCall(this)
-    if (this.ended && failure === undefined) this.connection.answered()
-    else if (stream.errored !== broken) this.connection.wasReset()
+    this.session.closedStream(this)
+    if (this.ended && failure === undefined) this.session.answered()
+    else if (!isBrokenOff(stream)) this.session.wasReset()
     const complete = this.ended && failure === undefined && stream.rstCode === NO_ERROR
     if (!complete) this.source?.cancel()
     if (finish !== undefined) {
@@ -376,160 +326,6 @@ class Call implements Incoming, Sink {
     if (queued === 0 || queued !== this.lastQueued) {
       this.lastQueued = queued
       this.writeMillis = nowMillis
-    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) this.connection.stalled(stream)
+    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) this.session.stalled(stream)
   }
 }
-
-const fieldsOf = (flat: ReadonlyArray<string>): Record<string, Array<string>> => {
-  const fields: Record<string, Array<string>> = Object.create(null)
-  for (let i = 0; i < flat.length; i += 2) (fields[flat[i] as string] ??= []).push(flat[i + 1] as string)
-  return fields
-}
-
-let takesPairs = true
-
-/** Node takes fields as they are in turn only from 24 on; before that they go by name, which keeps those of one name in order. */
-export const respond = (
-  stream: Pick<http2.ServerHttp2Stream, "respond">,
-  flat: ReadonlyArray<string>,
-  options: http2.ServerStreamResponseOptions,
-): void => {
-  if (takesPairs) {
-    try {
-      return stream.respond(flat, options)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ERR_INVALID_ARG_TYPE") throw error
-      takesPairs = false
-    }
-  }
-  stream.respond(fieldsOf(flat), options)
-}
-
-class Connection implements HttpConnection {
-  readonly owner: NodeSocket
-  private readonly socket: Duplex
-  private readonly session: http2.ServerHttp2Session
-  private readonly settings: HttpSettings
-  private readonly events: HttpEvents
-  private readonly calls = new Set<Call>()
-  private draining = false
-  private doneMillis = 0
-  /** How many streams may be reset unanswered by now, and when that was reckoned. */
-  private resetsLeft = RESETS_BURST
-  private resetMillis = 0
-
-  constructor(owner: NodeSocket, settings: HttpSettings, events: HttpEvents) {
-    this.owner = owner
-    this.settings = settings
-    this.events = events
-    const socket = owner.release()
-    this.socket = socket
-    const session = onDemand.http2().performServerHandshake(socket, optionsOf(settings))
-    this.session = session
-    session.on("error", () => {})
-    session.on("stream", (stream, _headers, _flags, raw) => this.arrived(stream, raw))
-    const { connectionWindowBytes: configured, keepaliveIntervalMillis } = settings.http2
-    session.setLocalWindowSize(configured ?? connectionWindowBytes)
-    session.setTimeout(settings.idleTimeoutMillis, () => {
-      if (this.calls.size === 0) session.close()
-    })
-    const watch = watchFor(settings)
-    watch.add(this)
-    const pinging =
-      keepaliveIntervalMillis === undefined
-        ? undefined
-        : setInterval(() => this.ping(), keepaliveIntervalMillis).unref()
-    // Unlike HTTP/1, a half of a connection is worth nothing here.
-    socket.once("end", () => socket.destroy())
-    socket.once("close", () => {
-      watch.delete(this)
-      clearInterval(pinging)
-      session.destroy()
-    })
-  }
-
-  get closed(): Effect.Effect<void> {
-    return this.owner.closed
-  }
-
-  private arrived(stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>): void {
-    // Without a listener an error ends the process; what is to be done is done when the stream closes.
-    stream.on("error", () => {})
-    if (stream.destroyed) return this.wasReset()
-    const call = new Call(this, stream, raw)
-    if (call.flat.length > this.settings.headersMax * 2) {
-      this.events.malformed(431, "too many request header fields")
-      stream.respond({ ":status": 431, "content-type": "text/plain" })
-      return void stream.end("request header fields too large")
-    }
-    this.calls.add(call)
-    try {
-      this.events.request(call)
-    } catch {
-      breakOff(stream)
-    }
-  }
-
-  closedCall(call: Call): void {
-    this.calls.delete(call)
-  }
-
-  answered(): void {
-    if (this.resetsLeft < RESETS_BURST) this.resetsLeft++
-  }
-
-  /** The client took a request back. Whoever does nothing else is told to go; what is under way is served. */
-  wasReset(): void {
-    const { session } = this
-    if (session.closed || session.destroyed) return
-    const nowMillis = performance.now()
-    const earned = ((nowMillis - this.resetMillis) / 1_000) * RESETS_PER_SECOND
-    this.resetsLeft = Math.min(RESETS_BURST, this.resetsLeft + earned) - 1
-    this.resetMillis = nowMillis
-    if (this.resetsLeft >= 0) return
-    session.goaway(ENHANCE_YOUR_CALM)
-    session.close()
-  }
-
-  /** A client that reads nothing at all loses the connection, one that starves a single stream loses that. */
-  stalled(stream: http2.ServerHttp2Stream): void {
-    if (queuedOf(this.socket) > 0) this.session.destroy()
-    else breakOff(stream)
-  }
-
-  private ping(): void {
-    const { session } = this
-    if (session.destroyed || session.closed) return
-    const timer = setTimeout(
-      () => session.destroy(),
-      this.settings.http2.keepaliveTimeoutMillis ?? keepaliveTimeoutMillis,
-    )
-    const sent = session.ping(() => clearTimeout(timer))
-    if (sent === false) clearTimeout(timer)
-  }
-
-  /** First says that the end is near, and closes when the client must have heard it: no stream is refused in flight. */
-  drain(): void {
-    const { session } = this
-    if (this.draining || session.destroyed) return
-    this.draining = true
-    const close = (): void => {
-      clearTimeout(timer)
-      if (!session.destroyed) session.close()
-    }
-    const timer = setTimeout(close, LINGER_MILLIS).unref()
-    session.goaway(NO_ERROR, lastStreamId)
-    session.ping(close)
-  }
-
-  lookAfter(nowMillis: number): void {
-    const { session, settings, socket } = this
-    for (const call of this.calls) call.lookAfter(nowMillis, settings)
-    if (!session.destroyed) return
-    if (this.doneMillis === 0) this.doneMillis = nowMillis
-    else if (nowMillis - this.doneMillis >= LINGER_MILLIS) socket.destroy()
-  }
-}
-
-export const serve = (owner: NodeSocket, settings: HttpSettings, events: HttpEvents): HttpConnection =>
-  new Connection(owner, settings, events)

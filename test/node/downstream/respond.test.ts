@@ -1,5 +1,5 @@
 import { expect, it } from "vitest"
-import { respond } from "../../src/node/http2.ts"
+import { respond } from "../../../src/node/downstream/respond.ts"
 
 it("replies have their fields also where Node does not take them in turn, those of one name in order", () => {
   const told: Array<unknown> = []
