@@ -15,11 +15,12 @@ import {
 } from "../../../stages/Body.ts"
 import type { Reply, Tunnel } from "../../../stages/Exchange.ts"
 import type { Delivered, HttpSettings, Incoming } from "../../../stages/ports/Network.ts"
+import { fieldsOf } from "../fieldsOf.ts"
 import { INTERIM_BYTES, INTERIM_BYTES_MAX } from "../interim.ts"
 import type { NodeSocket } from "../socket.ts"
 import { join } from "../tunnel.ts"
 import { breakOff, isBrokenOff } from "./breakOff.ts"
-import { fieldsOf, respond } from "./respond.ts"
+import { respond } from "./respond.ts"
 import { StreamFlow } from "./StreamFlow.ts"
 
 /** The connection that a stream is one of. */

@@ -1,11 +1,6 @@
 /** The fields of a reply over HTTP/2, in the ways that Node takes them. */
 import type { ServerHttp2Stream, ServerStreamResponseOptions } from "node:http2"
-
-export const fieldsOf = (flat: ReadonlyArray<string>): Record<string, Array<string>> => {
-  const fields: Record<string, Array<string>> = Object.create(null)
-  for (let i = 0; i < flat.length; i += 2) (fields[flat[i] as string] ??= []).push(flat[i + 1] as string)
-  return fields
-}
+import { fieldsOf } from "../fieldsOf.ts"
 
 let takesPairs = true
 

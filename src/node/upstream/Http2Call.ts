@@ -17,6 +17,7 @@ import type { Reply, Request } from "../../../stages/Exchange.ts"
 import type { SendOptions, UpstreamFailure } from "../../../stages/ports/Upstream.ts"
 import { describe, Failed, OtherVersion } from "./failure.ts"
 import type { Http2Pool, Http2Session, Waiting } from "./Http2Pool.ts"
+import { Upload, WATCHED_BYTES, WatchedUpload } from "./Http2Upload.ts"
 import { Unread, unreadFor } from "./Unread.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
@@ -46,141 +47,9 @@ const names: Readonly<Record<number, string>> = {
 
 const expire = (call: Http2Call): void => call.expire()
 
-/** So much of a body may be with Node whose upstream is watched: what it has taken of one write, nobody can see. */
-const WATCHED_BYTES = 16_384
-/** … and so much may wait behind it before its sender is held back. */
-const WAITING_BYTES_MAX = 65_536
-
-/** The request body on its way out. */
-class Upload implements Sink {
-  protected readonly call: Http2Call
-  protected readonly stream: http2.ClientHttp2Stream
-  protected source: Source | undefined
-  private trailers: Headers | undefined
-  protected over = false
-
-  constructor(call: Http2Call, stream: http2.ClientHttp2Stream) {
-    this.call = call
-    this.stream = stream
-  }
-
-  begin(flow: Flow): void {
-    this.stream.on("drain", () => this.drained())
-    this.stream.on("wantTrailers", () => {
-      // Until the end was seen this is the stream being torn down, and trailers would make it look whole.
-      if (this.isWritten && !this.stream.closed) this.stream.sendTrailers(toFields(this.trailers))
-    })
-    this.source = flow.open(this)
-    if (this.over) this.source.cancel()
-  }
-
-  protected get isWritten(): boolean {
-    return this.over
-  }
-
-  protected drained(): void {
-    if (!this.over) this.source?.resume()
-  }
-
-  write(chunk: Uint8Array): boolean {
-    if (this.over || this.stream.destroyed) return true
-    return this.stream.write(chunk)
-  }
-
-  end(trailers: Headers | undefined): void {
-    if (this.over) return
-    this.over = true
-    this.trailers = trailers
-    this.finish()
-  }
-
-  protected finish(): void {
-    this.stream.end()
-  }
-
-  fail(failure: FlowFailure): void {
-    if (this.over) return
-    this.over = true
-    this.call.uploadFailed(failure)
-  }
-
-  stop(): void {
-    if (this.over) return
-    this.over = true
-    this.source?.cancel()
-  }
-}
-
-/** One of which it is known how much the upstream has taken. */
-class WatchedUpload extends Upload {
-  private readonly waiting: Array<Uint8Array> = []
-  private waitingBytes = 0
-  private writtenBytes = 0
-  private takenBytes = 0
-  private isHeld = false
-  private isWhole = false
-
-  protected override get isWritten(): boolean {
-    return this.isWhole && this.waiting.length === 0
-  }
-
-  protected override drained(): void {}
-
-  /** Grows as the upstream takes what there is; undefined while there is nothing. */
-  get taken(): number | undefined {
-    return this.waitingBytes === 0 && this.writtenBytes === this.takenBytes ? undefined : this.takenBytes
-  }
-
-  override write(chunk: Uint8Array): boolean {
-    if (this.over || this.stream.destroyed) return true
-    for (let at = 0; at < chunk.byteLength; at += WATCHED_BYTES)
-      this.waiting.push(chunk.subarray(at, at + WATCHED_BYTES))
-    this.waitingBytes += chunk.byteLength
-    this.goOn()
-    this.isHeld = this.waitingBytes >= WAITING_BYTES_MAX
-    return !this.isHeld
-  }
-
-  private goOn(): void {
-    const { stream, waiting } = this
-    let next = waiting[0]
-    while (next !== undefined) {
-      if (stream.destroyed || stream.closed || (this.over && !this.isWhole)) return
-      const { byteLength } = next
-      const under = this.writtenBytes - this.takenBytes
-      if (under > 0 && under + byteLength > WATCHED_BYTES) return
-      waiting.shift()
-      this.waitingBytes -= byteLength
-      this.writtenBytes += byteLength
-      stream.write(next, () => this.took(byteLength))
-      next = waiting[0]
-    }
-    if (this.isWhole && !stream.destroyed) stream.end()
-  }
-
-  private took(bytes: number): void {
-    this.takenBytes += bytes
-    this.goOn()
-    if (this.over || !this.isHeld || this.waitingBytes >= WAITING_BYTES_MAX) return
-    this.isHeld = false
-    this.source?.resume()
-  }
-
-  protected override finish(): void {
-    this.isWhole = true
-    this.goOn()
-  }
-}
-
 const closeCancelled = (stream: http2.ClientHttp2Stream): void => {
   if (stream.closed) stream.resume()
   else stream.close(CANCEL)
-}
-
-const toFields = (headers: Headers | undefined): http2.OutgoingHttpHeaders => {
-  const fields: Record<string, Array<string>> = {}
-  for (const [name, value] of headers ?? []) (fields[name] ??= []).push(value)
-  return fields
 }
 
 export class Http2Call implements Flow, Source, Waiting {
@@ -310,7 +179,8 @@ export class Http2Call implements Flow, Source, Waiting {
       stream.end(body.bytes)
       return
     }
-    const upload = idleMillis === undefined ? new Upload(this, stream) : new WatchedUpload(this, stream)
+    const failed = (failure: FlowFailure): void => this.uploadFailed(failure)
+    const upload = idleMillis === undefined ? new Upload(stream, failed) : new WatchedUpload(stream, failed)
     this.upload = upload
     // Before the stream has a number the session may still turn out to be going away, and the body must be whole.
     if (stream.pending) {
@@ -411,7 +281,7 @@ export class Http2Call implements Flow, Source, Waiting {
     this.withdraw = this.pool.acquire(this, true)
   }
 
-  uploadFailed(failure: FlowFailure): void {
+  private uploadFailed(failure: FlowFailure): void {
     if (this.waiting) this.settle({ _tag: "RequestAborted", message: failure.message, reason: failure.reason })
     else this.cancelStream()
   }
