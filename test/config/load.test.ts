@@ -88,6 +88,15 @@ config: {adminAddr: nonsense}
     ])
   })
 
+  it("names the variable that a wrong value came of, and says no word of what it is", async () => {
+    const text = "gateways: {web: {port: '${PORT}'}}\nconfig: {adminAddr: $ADDRESS, statsAddr: '${UNSET:-nonsense}:x'}"
+    expect(await linesOf(text, { env: { PORT: "hunter2", ADDRESS: "" } })).toEqual([
+      "1:24 gateways.web.port: expected a number, found a string (from `$PORT`)",
+      "2:21 config.adminAddr: is empty and has no effect (from `$ADDRESS`)",
+      '2:42 config.statsAddr: "nonsense:x" is not an address',
+    ])
+  })
+
   it("does not blame a reference for what it refers to", async () => {
     const text =
       "gateways: {web: {port: x}}\nbackends: [{name: b}]\nroutes: [{gateways: web, backends: [{backend: /b}]}]"

@@ -36,6 +36,9 @@ const mask = (text: string): string =>
 
 const unmask = (text: string): string => text.replaceAll(masked, (c) => unmasks.get(c) ?? c)
 
+/** A value that is nothing but a variable. Only its name may be told: what stands beside it, or in its place, may be a secret. */
+const onlyVariable = /^\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)[^}]*\})$/
+
 /** What an unquoted scalar means once it is expanded: YAML 1.2, core schema. */
 const resolvePlain = (text: string): string | number | boolean | null => {
   if (/^(?:~|null|Null|NULL|)$/.test(text)) return null
@@ -155,13 +158,20 @@ export const read = (source: string, environment: Environment): Document => {
     return placeOf((within === undefined ? undefined : offsetIn(node(here), within)) ?? offset)
   }
 
-  const issue = (problem: Problem): ConfigIssue => ({
-    severity: problem.severity,
-    ...locate(problem.path, problem.at, problem.inside),
-    path: formatPath(problem.path),
-    message: problem.message,
-    remedy: problem.remedy,
-  })
+  /** Whose values stand where. */
+  const variables = new Map<string, string>()
+
+  const issue = (problem: Problem): ConfigIssue => {
+    const path = formatPath(problem.path)
+    const variable = variables.get(path)
+    return {
+      severity: problem.severity,
+      ...locate(problem.path, problem.at, problem.inside),
+      path,
+      message: variable === undefined ? problem.message : `${problem.message} (from \`$${variable}\`)`,
+      remedy: problem.remedy,
+    }
+  }
 
   const done = (value: unknown): Document => ({ value, issues, unread, locate, issue })
 
@@ -219,7 +229,8 @@ export const read = (source: string, environment: Environment): Document => {
     }
     if (typeof value !== "string") return value
     if (!value.includes("$")) return value
-    const { text: expanded, problems } = expand(unmask(value), environment)
+    const source = unmask(value)
+    const { text: expanded, problems } = expand(source, environment)
     if (problems.length > 0) {
       let cursor = startOf(at) ?? 0
       for (const problem of problems) {
@@ -229,6 +240,8 @@ export const read = (source: string, environment: Environment): Document => {
       }
       unread.push(path)
     }
+    const [, bare, braced = bare] = onlyVariable.exec(source) ?? []
+    if (braced !== undefined) variables.set(formatPath(path), braced)
     return at.type === Scalar.PLAIN && at.tag === undefined ? resolvePlain(expanded) : expanded
   }
 
