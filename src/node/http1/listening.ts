@@ -3,7 +3,6 @@
  * is cheaper to hold than a function for each event of each socket.
  */
 import type { Socket } from "node:net"
-import { isFailedWrite } from "../lastWords.ts"
 
 /** Who is told of everything that happens to a socket. */
 export interface Owner {
@@ -43,28 +42,6 @@ export const listen = (socket: Socket, who: Owner): void => {
   socket.on("close", close)
 }
 
-/** Who may want to read what arrived before a write failed. */
-export interface Reader extends Owner {
-  /** Whether the socket is to stay: its reader destroys it later. */
-  onWriteFailed(error: Error): boolean
-}
-
-function destroyUnlessRead(this: Socket, error?: Error): Socket {
-  if (isFailedWrite(error) && ((this as Owned)[owner] as Reader).onWriteFailed(error)) return this
-  return Object.getPrototypeOf(this).destroy.call(this, error) as Socket
-}
-
-function pushOn(this: Socket, chunk: Buffer | null): boolean {
-  if (chunk !== null) (this as Owned)[owner].onData(chunk)
-  return true
-}
-
-/** A failed write takes what was not read yet with it only where the owner says so. */
-export const readBeforeDestroying = (socket: Socket): void => void (socket.destroy = destroyUnlessRead)
-
-/** After a failed write a stream drops what it is given: it goes to the owner without it. */
-export const readPastFailure = (socket: Socket): void => void (socket.push = pushOn)
-
 /** What arrives stays where it is; everything else is still told. */
 export const stopReading = (socket: Socket): void => {
   socket.off("data", data)
@@ -79,7 +56,6 @@ export const leave = (socket: Socket): void => {
   socket.off("end", end)
   socket.off("drain", drain)
   socket.off("close", close)
-  Reflect.deleteProperty(socket, "destroy")
 }
 
 /** After `stopReading`: what arrives is told again. */

@@ -5,8 +5,8 @@
 import type { Socket } from "node:net"
 import type { Relayed } from "../../../protocols/http/hopByHop.ts"
 import type { Flow, FlowFailure } from "../../../stages/Body.ts"
-import { whenRead } from "../lastWords.ts"
-import { leave, listen, readBeforeDestroying, type Reader, readPastFailure } from "../http1/listening.ts"
+import { hearNoMore, hearOut } from "../lastWords.ts"
+import { leave, listen, type Owner } from "../http1/listening.ts"
 import { queuedOf } from "../queued.ts"
 import type { Purpose } from "./connect.ts"
 import { Failed } from "./failure.ts"
@@ -43,7 +43,7 @@ const announced = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i
 
 const lookAtIdle = (connection: Http1Connection): void => connection.look()
 
-export class Http1Connection implements ReplyEvents, Reader {
+export class Http1Connection implements ReplyEvents, Owner {
   private readonly pool: Http1Pool
   private readonly idleMillis: number
   private readonly reader = new ReplyReader(this)
@@ -58,8 +58,6 @@ export class Http1Connection implements ReplyEvents, Reader {
   private held = false
   /** Whether the request has a body, so that the server may answer before it has read all of it. */
   private uploads = false
-  /** Why nothing more can be sent, while what had arrived before is read. */
-  private unwritable: Error | undefined
   private persists = true
   /** What broke the socket; its closing tells only that. */
   private error: Error | undefined
@@ -102,7 +100,11 @@ export class Http1Connection implements ReplyEvents, Reader {
     this.socket = socket
     this.lookAfter(performance.now(), this.idleMillis)
     listen(socket, this)
-    readBeforeDestroying(socket)
+    hearOut(
+      socket,
+      (chunk) => this.onData(chunk),
+      () => this.mayBeAnswered(),
+    )
     // Whoever asked a proxy for the tunnel stopped reading.
     socket.resume()
   }
@@ -110,6 +112,7 @@ export class Http1Connection implements ReplyEvents, Reader {
   private detach(socket: Socket): void {
     this.socket = undefined
     clearTimeout(this.timer)
+    hearNoMore(socket)
     leave(socket)
   }
 
@@ -178,18 +181,11 @@ export class Http1Connection implements ReplyEvents, Reader {
     if (this.idle) this.destroy()
   }
 
-  /** A server that has seen enough of a body answers and closes: its answer may wait here when the write fails. */
-  onWriteFailed(error: Error): boolean {
-    const { socket } = this
-    if (this.unwritable !== undefined) return this.unwritable !== error
-    if (socket === undefined || this.call === undefined || !this.uploads) return false
-    // What waits for its reader would come behind what follows it.
-    if (this.held || socket.readableLength > 0) return false
-    this.unwritable = error
+  /** A write failed. A server that has seen enough of a body answers and closes: its answer may wait here. */
+  private mayBeAnswered(): boolean {
+    if (this.call === undefined || !this.uploads) return false
     this.closing = true
     this.upload?.cancel()
-    readPastFailure(socket)
-    whenRead(socket, () => socket.destroy(error))
     return true
   }
 
