@@ -7,6 +7,7 @@ import { join } from "node:path"
 import type { Memory } from "./collect.ts"
 import { type Load, type Loaded, ReplyReader, requestOf } from "./load.ts"
 import { Subject } from "./Subject.ts"
+import { collecting, memoryOf, told } from "./told.ts"
 import * as wrk from "./wrk.ts"
 
 export interface Settings {
@@ -32,24 +33,9 @@ export interface GatewayWords {
 }
 
 const here = (file: string): string => join(import.meta.dirname, file)
-/** Makes a process answer what it holds. */
-const collecting: ReadonlyArray<string> = ["--expose-gc", "--import", here("collect.ts")]
 const mainFile = here("../src/main.ts")
 
 export const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
-
-const told = <A>(child: ChildProcess, name: string): Promise<A> =>
-  new Promise((resolve, reject) => {
-    const ended = (code: number | null): void => reject(new Error(`a process ended early (${code})`))
-    const heard = (message: object): void => {
-      if (!(name in message)) return
-      child.off("message", heard)
-      child.off("exit", ended)
-      resolve((message as Record<string, A>)[name] as A)
-    }
-    child.on("message", heard)
-    child.once("exit", ended)
-  })
 
 export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
@@ -236,9 +222,7 @@ export class Lab {
   }
 
   async memory(subject: Subject): Promise<Memory> {
-    const memory = told<Memory>(subject.child, "memory")
-    subject.child.send("memory")
-    return memory
+    return memoryOf(subject.child)
   }
 
   close(): void {

@@ -31,6 +31,8 @@ export interface Words {
   /** For the process itself, ahead of the program. */
   readonly node?: ReadonlyArray<string>
   readonly input?: string
+  /** Whether it can be sent messages. */
+  readonly hasChannel?: boolean
   readonly cwd?: string
 }
 
@@ -41,10 +43,10 @@ export class Standalone {
   /** The code, or the signal that ended it. */
   readonly ended: Promise<number | string>
 
-  constructor({ args = [], cwd, env = {}, input, node = [], program = main }: Words) {
+  constructor({ args = [], cwd, env = {}, hasChannel = false, input, node = [], program = main }: Words) {
     this.child = spawn(process.execPath, [...node, program, ...args], {
       env: { ...plainEnv(), ...env } as NodeJS.ProcessEnv,
-      stdio: "pipe",
+      stdio: ["pipe", "pipe", "pipe", ...(hasChannel ? (["ipc"] as const) : [])],
       ...(cwd === undefined ? {} : { cwd }),
     })
     this.child.stdout?.setEncoding("utf8").on("data", (text: string) => void (this.out += text))
