@@ -151,13 +151,13 @@ describe("PROXY protocol", () => {
     client.close()
   })
 
-  it("must come in time, however it trickles", { timeout: 10_000 }, async () => {
+  it("must come in time, however it trickles", async () => {
     const gateway = await start()
     const client = await connect(gateway.port)
     const started = performance.now()
     const bytes = [...header(2, { tlvs: [{ type: 4, value: new Uint8Array(200) }] })]
     const timer = setInterval(() => client.stream.writable && client.write(Uint8Array.of(bytes.shift() ?? 0)), 200)
-    await client.gone(7_000)
+    await client.gone()
     clearInterval(timer)
     expect(performance.now() - started).toBeGreaterThan(4_500)
     expect(gateway.told.rejected).toHaveLength(1)

@@ -691,21 +691,20 @@ describe("slow clients", () => {
   it("that send their head byte by byte are cut at one deadline", async () => {
     const gateway = ends(await startGateway(plain(1), { limits: { headTimeoutMillis: 300 } }))
     const client = await connect(gateway.port)
-    const started = performance.now()
     const bytes = get("/", `x: ${"y".repeat(1_000)}\r\n`)
     let at = 0
     const dripping = setInterval(() => client.stream.writable && client.write(bytes[at++] ?? ""), 20)
     const answer = await client.answer()
     clearInterval(dripping)
     expect(answer.status).toBe(408)
-    expect(performance.now() - started).toBeLessThan(1_500)
+    expect(at).toBeLessThan(bytes.length)
     await client.gone()
   })
 
   it("that send nothing are closed without a word", async () => {
     const gateway = ends(await startGateway(plain(1), { limits: { headTimeoutMillis: 100 } }))
     const client = await connect(gateway.port)
-    await client.gone(1_000)
+    await client.gone()
     expect(client.text).toBe("")
     expect(gateway.told.rejected).toHaveLength(1)
   })
@@ -713,13 +712,12 @@ describe("slow clients", () => {
   it("cannot stretch the first bytes beyond the deadline", async () => {
     const gateway = ends(await startGateway(plain(1), { limits: { headTimeoutMillis: 200 } }))
     const client = await connect(gateway.port)
-    const started = performance.now()
     const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     let at = 0
     const dripping = setInterval(() => client.stream.writable && client.write(preface[at++] ?? ""), 100)
-    await client.gone(2_000)
+    await client.gone()
     clearInterval(dripping)
-    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(at).toBeLessThan(preface.length)
   })
 
   it("that do not read what is ready lose the connection", async () => {
@@ -806,7 +804,7 @@ describe("slow clients", () => {
     const client = await connect(gateway.port)
     client.write(get())
     expect((await client.answer()).status).toBe(200)
-    await client.gone(3_000)
+    await client.gone()
   })
 })
 
@@ -851,8 +849,8 @@ it("a connection that carried its time is closed after the reply", async () => {
   const gateway = ends(await startGateway(plain(upstream.port, [{ _tag: "Http", maxConnectionMillis: 150 }])))
   const client = await connect(gateway.port)
   client.write(get())
-  expect((await client.answer()).headers["connection"]).toBe("keep-alive")
-  await client.gone(1_000)
+  expect((await client.answer()).status).toBe(200)
+  await client.gone()
 })
 
 it("an ordinary client with a pool finds nothing unusual", async () => {

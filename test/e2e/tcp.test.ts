@@ -170,7 +170,7 @@ describe("raw connections", () => {
     client.write("x")
     await until("the upstream connection", () => upstream.connections.length === 1)
     await gateway.close()
-    await client.gone(1_000)
+    await client.gone()
     await until("the upstream side to go", () => upstream.connections[0]?.closed === true)
     expect(gateway.told.relays).toHaveLength(1)
   })

@@ -362,15 +362,14 @@ describe("what goes wrong", () => {
 
   it("a handshake that does not go on is cut at one deadline", async () => {
     const gateway = await start([https(1)], [{ _tag: "Tls", handshakeTimeoutMillis: 200 }])
-    const started = performance.now()
     const silent = await connect(gateway.port)
     const dripping = await connect(gateway.port)
     const hello = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03]
     const timer = setInterval(() => dripping.stream.writable && dripping.write(Uint8Array.of(hello.shift() ?? 0)), 60)
-    await silent.gone(2_000)
-    await dripping.gone(2_000)
+    await silent.gone()
+    // It never stops, so a deadline that every byte put off would never come.
+    await dripping.gone()
     clearInterval(timer)
-    expect(performance.now() - started).toBeLessThan(1_500)
   })
 
   it("a client that sends its hello and no more is cut", async () => {
@@ -380,7 +379,7 @@ describe("what goes wrong", () => {
         const through = await connect(gateway.port)
         await until("the hello", () => connection.bytes.byteLength > 0)
         through.write(connection.bytes)
-        await through.gone(2_000)
+        await through.gone()
         connection.close()
       }),
     )

@@ -250,7 +250,7 @@ it("a process that is told to stop: idle connections go, an exchange is finished
   expect(await refuses(port)).toBe(true)
   upstream.responses[0]?.end("done")
   expect(await busy.answer()).toMatchObject({ status: 200, body: "done" })
-  await hanging.gone(10_000)
+  await hanging.gone()
   expect(await process.ended).toBe(0)
   for (const one of [idle, busy, hanging]) one.close()
   await until("the upstream sees that it is over", () => upstream.aborted.length === 1)
