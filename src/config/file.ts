@@ -18,10 +18,10 @@ export interface Read {
   readonly seen: ReadonlyMap<string, string>
 }
 
-const ask = (loading: () => Loading, job: Job): Effect.Effect<Outcome> =>
+const ask = (loading: () => Loading, { env, file, text }: Job, isReload = false): Effect.Effect<Outcome> =>
   Effect.callback((resume) => {
     const { cancel, load, outcome } = loading()
-    load({ file: job.file, env: job.env, ...(job.text === undefined ? {} : { text: job.text }) })
+    load({ file, env, isReload, ...(text === undefined ? {} : { text }) })
     void outcome.then((value) => resume(Effect.succeed(value)))
     return Effect.sync(cancel)
   })
@@ -48,7 +48,7 @@ export const source = (options: FileOptions, first: Read): Source => ({
     Effect.suspend(() => {
       let { seen } = first
       const again = (look: () => void) =>
-        Effect.map(ask(begin, options), (outcome): Told | Unusable => {
+        Effect.map(ask(begin, options, true), (outcome): Told | Unusable => {
           // What could not be used may become usable by a change of what it refers to, or by a return to what served.
           seen = outcome._tag === "Loaded" ? outcome.seen : new Map([...seen, ...outcome.seen])
           look()

@@ -15,6 +15,8 @@ export interface Job {
   /** Name of the file, read by that process unless the text is given. */
   readonly file: string
   readonly text?: string
+  /** Another configuration serves already. */
+  readonly isReload?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
 }
 

@@ -44,6 +44,8 @@ export const watch = (read: () => ReadonlyMap<string, string>, changed: () => vo
   const watchers = new Map<string, Watched>()
   /** What was told already, until it has been read. */
   const told = new Map<string, string>()
+  /** What differed while it was still being written, perhaps, and since when it has looked like that. */
+  const glimpsed = new Map<string, { readonly stamp: string; readonly sinceMillis: number }>()
   let timer: NodeJS.Timeout | undefined
   let burstSince = 0
   let stopped = false
@@ -81,28 +83,39 @@ export const watch = (read: () => ReadonlyMap<string, string>, changed: () => vo
     }
   }
 
-  const lookOnce = async (): Promise<void> => {
+  /** Whoever writes a file often empties it first, so a change is told of when it has looked the same for a while. */
+  const lookOnce = async (isQuiet: boolean): Promise<void> => {
     const files = read()
     // Watched first, looked at second: a change in between is seen by the one or told by the other.
     await rewatch(files.keys())
     let isChanged = false
+    let isUnsettled = false
     for (const [path, before] of files) {
       const now = await stamp(path)
       if (now === before || now === told.get(path)) continue
-      told.set(path, now)
-      isChanged = true
+      const glimpse = glimpsed.get(path)
+      const sinceMillis = glimpse?.stamp === now ? glimpse.sinceMillis : performance.now()
+      if (isQuiet || performance.now() - sinceMillis >= debounceMillis) {
+        told.set(path, now)
+        glimpsed.delete(path)
+        isChanged = true
+      } else {
+        glimpsed.set(path, { stamp: now, sinceMillis })
+        isUnsettled = true
+      }
     }
-    for (const path of told.keys()) if (!files.has(path)) told.delete(path)
+    for (const known of [told, glimpsed]) for (const path of known.keys()) if (!files.has(path)) known.delete(path)
+    if (isUnsettled) soon()
     if (isChanged && !stopped) changed()
   }
 
-  const look = async (): Promise<void> => {
+  const look = async (isQuiet = false): Promise<void> => {
     clearTimeout(timer)
     timer = undefined
     lookAgain = looking
     if (looking || stopped) return
     looking = true
-    await lookOnce()
+    await lookOnce(isQuiet)
     looking = false
     if (lookAgain) await look()
   }
@@ -112,7 +125,8 @@ export const watch = (read: () => ReadonlyMap<string, string>, changed: () => vo
     const now = performance.now()
     if (timer === undefined) burstSince = now
     else clearTimeout(timer)
-    timer = setTimeout(() => void look(), Math.max(0, Math.min(debounceMillis, burstSince + burstMillis - now)))
+    const left = burstSince + burstMillis - now
+    timer = setTimeout(() => void look(left >= debounceMillis), Math.max(0, Math.min(debounceMillis, left)))
   }
 
   const poll = setInterval(() => void look(), pollMillis)

@@ -193,6 +193,7 @@ describe("a change that cannot be used", () => {
     const freed = await freePort()
     const bad: ReadonlyArray<readonly [text: string, said: string]> = [
       ["gateways: [", `${file}:1:`],
+      ["", "the file has become empty"],
       [answering(port, "bad").replace("routes:", "rooutes:"), "rooutes"],
       [answering(port, "bad").replace(`port: ${port}`, "port: 70000"), "gateways.default.port"],
       // One port is free and one is taken: neither is opened, though the first could be.

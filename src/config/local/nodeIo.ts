@@ -35,6 +35,16 @@ export const nodeIo: Io = {
 export const readConfig = (path: string): Effect.Effect<string, ReadonlyArray<ConfigIssue>> =>
   Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: (cause) => [unreadable(why(cause))] })
 
+/** Whoever writes a file often empties it first, and whoever is then out of space leaves it so. */
+export const emptied: ConfigIssue = {
+  severity: "error",
+  line: 1,
+  column: 1,
+  path: "",
+  message: "the file has become empty",
+  remedy: "Write `{}` for a gateway that serves nothing.",
+}
+
 export const unreadable = (reason: string): ConfigIssue => ({
   severity: "error",
   line: 1,
