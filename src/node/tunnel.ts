@@ -25,12 +25,13 @@ const headOf = ({ headers, status }: Reply, offered: string | undefined): string
   return `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}${switched}\r\n`
 }
 
-/** Writes the head of the reply to a client that speaks HTTP/1, and joins it with the tunnel. */
+/** Writes what is left of the head of the reply to a client that speaks HTTP/1, and joins it with the tunnel. */
 export const takeOver = (
   reply: Reply,
   tunnel: Tunnel,
   client: NodeSocket,
   offered: string | undefined,
+  untold: (head: string) => string,
 ): Effect.Effect<Delivered> => {
   let head: string
   try {
@@ -41,6 +42,6 @@ export const takeOver = (
     const message = error instanceof Error ? error.message : String(error)
     return Effect.succeed({ outcome: "upstreamFailed", bytes: 0, failure: flowFailure("malformed", message) })
   }
-  client.stream.write(head, "latin1")
+  client.stream.write(untold(head), "latin1")
   return join(client, tunnel)
 }

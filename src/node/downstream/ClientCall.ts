@@ -29,6 +29,9 @@ export const UNREAD_BYTES_MAX = 65_536
 
 const gone: Delivered = { outcome: "clientGone", bytes: 0, failure: undefined }
 
+/** How every head begins, whatever will be answered. */
+const BEGINNING = "HTTP/1.1 "
+
 const plain = new Headers(["content-type", "text/plain"])
 const internalError = Buffer.from("internal error")
 
@@ -58,6 +61,8 @@ export class ClientCall implements Incoming, Sink {
   private bodiless = false
   private chunked = false
   private isEventStream = false
+  /** How much of the beginning of the next head is written already. */
+  foretold = 0
   /** Whether the head of the reply is made, and the whole reply is written. */
   private begun = false
   private ended = false
@@ -92,7 +97,8 @@ export class ClientCall implements Incoming, Sink {
 
   /** The body is wanted: a client that waits to hear so is told. */
   private invite(): void {
-    if (!this.begun && !this.closed) this.connection.socket.write("HTTP/1.1 100 Continue\r\n\r\n", "latin1")
+    if (!this.begun && !this.closed)
+      this.connection.socket.write(this.untold("HTTP/1.1 100 Continue\r\n\r\n"), "latin1")
   }
 
   gone(listener: () => void): void {
@@ -101,14 +107,23 @@ export class ClientCall implements Incoming, Sink {
   }
 
   /**
-   * Writes something that changes nothing, for the answer of a host that no longer has the connection: an interim reply,
-   * or, where chunks are sent, a leading zero of the next one's size (RFC 9112 §7.1). A reply of known length has no such
-   * place.
+   * Writes a character that has to be written anyway, for the answer of a host that no longer has the connection: the next
+   * one of how every head begins, or, where chunks are sent, a leading zero of the next one's size (RFC 9112 §7.1). A reply
+   * of known length has no such place.
    */
   nudge(): void {
-    if (!this.begun) return this.inform(102, [])
-    if (!this.chunked || this.ended || this.closed) return
-    this.gathered?.end("0")
+    if (this.ended || this.closed) return
+    if (this.chunked) return this.gathered?.end("0")
+    if (this.begun || this.foretold === BEGINNING.length) return
+    this.connection.socket.write(BEGINNING.charAt(this.foretold++), "latin1")
+  }
+
+  /** What of a head is not written yet. */
+  private untold(head: string): string {
+    const { foretold } = this
+    if (foretold === 0) return head
+    this.foretold = 0
+    return head.slice(foretold)
   }
 
   readonly inform = (status: number, flat: Array<string>): void => {
@@ -118,7 +133,8 @@ export class ClientCall implements Incoming, Sink {
       const lines = replyLines.write(flat)
       this.informed += lines.length + INTERIM_BYTES
       if (this.informed > INTERIM_BYTES_MAX) return
-      this.connection.socket.write(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}\r\n`, "latin1")
+      const head = `${BEGINNING}${status} ${reasonOf(status)}\r\n${lines}\r\n`
+      this.connection.socket.write(this.untold(head), "latin1")
     } catch {
       // A field that cannot be written is not worth an interim reply.
     }
@@ -132,7 +148,7 @@ export class ClientCall implements Incoming, Sink {
           tunnel.destroy?.()
           return Effect.succeed(gone)
         }
-        return takeOver(reply, tunnel, this.connection.handOver(), this.fields.upgrade)
+        return takeOver(reply, tunnel, this.connection.handOver(), this.fields.upgrade, (head) => this.untold(head))
       })
     }
     return Effect.callback<Delivered>((resume) => {
@@ -213,9 +229,9 @@ export class ClientCall implements Incoming, Sink {
     this.persists &&= ownEnd && !replyLines.closes && connection.mayPersist && !this.leavesUnread()
     const frame =
       length === undefined ? (this.chunked ? "transfer-encoding: chunked\r\n" : "") : `content-length: ${length}\r\n`
-    return (
-      `HTTP/1.1 ${status} ${reasonOf(status)}\r\n${lines}${replyLines.hasDate ? "" : dateLine()}` +
-      `${this.persists ? connection.persistence : "connection: close\r\n"}${frame}\r\n`
+    return this.untold(
+      `${BEGINNING}${status} ${reasonOf(status)}\r\n${lines}${replyLines.hasDate ? "" : dateLine()}` +
+        `${this.persists ? connection.persistence : "connection: close\r\n"}${frame}\r\n`,
     )
   }
 

@@ -27,7 +27,7 @@ export const HALF_CLOSED_SILENCE_MILLIS = 5_000
 /** How much a client may send ahead of the reply it waits for before its end is no longer looked for behind that. */
 const PEEKED_BYTES_MAX = 262_144
 
-/** When an interim reply is repeated to a client that has closed its own half. */
+/** How long a reply may take before a client that has closed its own half is probed, and a host to answer that. */
 const PROBE_MILLIS = 100
 
 /** How long a connection between two requests is kept once it is to go: the client may have sent the next one already. */
@@ -41,6 +41,9 @@ const endedInside: Unreadable = { status: 400, message: "the connection ended in
 
 /** As exchanges word it that come as far as to be refused. */
 const textOf = ({ message, status }: Unreadable): string => (status === 400 ? `invalid request: ${message}` : message)
+
+/** A head begins with nine characters, so each is spent later than the one before: they last for half an hour. */
+const patienceMillis = ({ foretold }: ClientCall): number => HALF_CLOSED_SILENCE_MILLIS * 2 ** Math.max(0, foretold - 1)
 
 /** What is said about the connection to clients that may go on using it. */
 const persistences = new Map<number, string>()
@@ -322,7 +325,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
 
   /**
    * The client sends nothing more: it waits for its reply, or it has left; both look alike until something is written.
-   * An interim reply is written twice: the first one makes a host without that connection reset it, the second notices.
+   * Most replies come before anybody needs to know.
    */
   onEnd(): void {
     const { current, socket } = this
@@ -336,12 +339,17 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       this.unreadable = endedInside
       this.broken(endedInside)
     } else if (current === undefined) return this.closeSoon(false)
-    if (current !== undefined) this.probe()
+    if (current === undefined) return
+    const probe = (): void => {
+      if (this.current === current) this.probe()
+    }
+    setTimeout(probe, PROBE_MILLIS).unref()
   }
 
+  /** A character makes a host without this connection reset it, and writing nothing notices that. */
   private probe(): void {
     this.current?.nudge()
-    setTimeout(() => this.current?.nudge(), PROBE_MILLIS).unref()
+    setTimeout(() => this.feel(), PROBE_MILLIS).unref()
   }
 
   drain(): void {
@@ -415,13 +423,14 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
       this.writeMillis = nowMillis
     } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) socket.destroy()
     // While nothing is read, as after the client's end, only writing finds out whether somebody is still there. A body that
-    // goes on at the pace of its reader needs no such question, and there are clients that take an interim reply for the last.
+    // goes on at the pace of its reader needs no such question.
     const isBlind = (this.halfClosed || socket.isPaused()) && !isGoingOn
     if (!isBlind || socket.bytesWritten !== this.lastWritten) {
       this.lastWritten = socket.bytesWritten
       this.silentMillis = nowMillis
-    } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
+    } else if (nowMillis - this.silentMillis >= patienceMillis(current)) {
       if (!current.answered) {
+        this.silentMillis = nowMillis
         if (current.unfinished) this.feel()
         else this.probe()
       } else if (this.halfClosed) socket.destroy()
@@ -430,11 +439,11 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
   }
 
   /**
-   * A client in the middle of its body is there, however long the upstream takes none of it, and many take the first interim
-   * reply that is not 100 for the last word. Writing nothing finds a reset without a word.
+   * A client in the middle of its body is there, however long the upstream takes none of it. Writing nothing finds a reset
+   * without a word.
    */
   private feel(): void {
-    if (this.socket.writableLength === 0) this.socket.write("", "latin1")
+    if (!this.closing && this.socket.writableLength === 0) this.socket.write("", "latin1")
   }
 
   /** The end of a client that sent ahead lies behind what it sent: a little more of that is looked at. */
@@ -449,7 +458,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     if (this.watched !== tunnel || socket.readableLength === 0) {
       this.watched = tunnel
       this.silentMillis = nowMillis
-    } else if (nowMillis - this.silentMillis >= HALF_CLOSED_SILENCE_MILLIS) {
+    } else if (nowMillis - this.silentMillis >= patienceMillis(tunnel)) {
       this.silentMillis = nowMillis
       this.probe()
     }
