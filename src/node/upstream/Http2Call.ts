@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as http2 from "node:http2"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { relayReply, relayTrailers } from "../../../protocols/http/hopByHop.ts"
+import { isIdempotent } from "../../../protocols/http/methods.ts"
 import {
   type Bytes,
   empty,
@@ -25,6 +26,7 @@ type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => 
 /** RFC 9113 §7, and the flag of §6.2. */
 const REFUSED_STREAM = 0x7
 const CANCEL = 0x8
+const ENHANCE_YOUR_CALM = 0xb
 const END_STREAM = 0x1
 
 /** How long a server may take to end a reply that can have no body. */
@@ -216,6 +218,8 @@ export class Http2Call implements Flow, Source, Waiting {
     })
     stream.on("error", (failure) => (error = failure))
     stream.once("close", () => {
+      // Node has its servers refuse everything on a connection on which clients gave much up; nobody else is to suffer.
+      if (this.waiting && stream.rstCode === ENHANCE_YOUR_CALM) session.leave()
       session.give()
       this.upload?.stop()
       this.closed(stream, error)
@@ -259,6 +263,7 @@ export class Http2Call implements Flow, Source, Waiting {
       if (code === REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
         return this.refused(error?.code ?? "REFUSED_STREAM")
       }
+      if (code === ENHANCE_YOUR_CALM && this.mayRepeat()) return this.repeat()
       const name = error?.code
       if (name?.startsWith("ERR_SSL_") === true) {
         return this.settle({ _tag: "TlsFailed", message: describe(error as Error, "TLS failed") })
@@ -276,6 +281,14 @@ export class Http2Call implements Flow, Source, Waiting {
     if (this.repeated || !untouched) {
       return this.settle({ _tag: "Reset", message: `stream refused (${name})`, sent: false })
     }
+    this.repeat()
+  }
+
+  private mayRepeat(): boolean {
+    return !this.repeated && this.request.body._tag !== "Flow" && isIdempotent(this.request.method)
+  }
+
+  private repeat(): void {
     this.repeated = true
     this.stream = undefined
     this.withdraw = this.pool.acquire(this, true)

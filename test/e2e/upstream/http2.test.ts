@@ -410,6 +410,34 @@ describe("a stream that breaks", () => {
     })
   })
 
+  it("because its connection has had too much takes no further request along", async () => {
+    const { port, peers } = await answering((peer, stream) => {
+      if (peers.indexOf(peer) === 0) peer.write(RST_STREAM, 0, stream, number(11))
+      else peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    const endpoint = bench.to(port)
+    // What may have been done is not done again.
+    expect(await refusal(endpoint, request("POST", "/"), { version: "2" })).toEqual({
+      _tag: "Reset",
+      message: "stream broken off (ENHANCE_YOUR_CALM)",
+      sent: true,
+    })
+    expect((await send2(endpoint, request("POST", "/"))).status).toBe(200)
+    expect(peers).toHaveLength(2)
+  })
+
+  it("because its connection has had too much is sent once more where that is safe", async () => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      if (count === 0) peer.write(RST_STREAM, 0, stream, number(11))
+      else peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    expect((await send2(bench.to(port), request("GET", "/"))).status).toBe(200)
+    expect(countOf(peers, HEADERS)).toBe(2)
+    const always = await answering((peer, stream) => peer.write(RST_STREAM, 0, stream, number(11)))
+    expect(await refusal(bench.to(always.port), request("GET", "/"), { version: "2" })).toMatchObject({ _tag: "Reset" })
+    expect(countOf(always.peers, HEADERS)).toBe(2)
+  })
+
   it("with its connection is a failure", async () => {
     const { port } = await answering((peer, stream, count) => {
       if (count === 1) {
