@@ -122,6 +122,8 @@ export class ClientStream implements Incoming, Sink {
         : new StreamFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
     this.body = this.flow ?? empty
     if (!stream.endAfterHeaders) stream.once("aborted", dropAborted)
+    // One that nobody read is reset by Node as soon as its reply is written, and that overtakes an end which waits for a window.
+    else stream.resume()
     stream.on("close", () => this.onClose())
   }
 
