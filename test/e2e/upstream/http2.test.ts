@@ -241,6 +241,16 @@ describe("a request over HTTP/2", () => {
     await until("the upload arrived", () => uploaded === (pushed + 1) * 65_536)
   })
 
+  it("takes many replies at once from servers of Node, which forget to end those that use up the window of their session", async () => {
+    const large = Buffer.alloc(200_000)
+    const server = http2.createServer((_asked, reply) => void reply.end(large))
+    const { port } = await bench.listen(server)
+    const endpoint = bench.to(port)
+    const replies = await Promise.all(Array.from({ length: 100 }, () => send2(endpoint, request("GET", "/"))))
+    const endings = await Promise.all(replies.map((reply) => ending(reply)))
+    expect(endings.filter((one) => one !== "whole")).toEqual([])
+  })
+
   it("opens another session when the streams of the first are taken", async () => {
     let open = 0
     let most = 0
