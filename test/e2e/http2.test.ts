@@ -422,6 +422,30 @@ describe("streams that end early", () => {
     expect(client.destroyed).toBe(false)
   })
 
+  it.each(["its server took", "nobody took"])(
+    "a reply is not reset at once behind its end, where %s of its request",
+    async (who) => {
+      const port = await serve2((stream) =>
+        stream.once("data", () => stream.respond({ ":status": 413 }, { endStream: true })),
+      )
+      const gateway = await start(who === "nobody took" ? 1 : port)
+      const client = await connect(gateway.port)
+      closers.push(() => client.close())
+      const posted = literal([[":method", "POST"], ...request.slice(1)])
+      client.write(
+        Buffer.concat([preface, frame(HEADERS, END_HEADERS, 1, posted), frame(DATA, 0, 1, Buffer.alloc(100))]),
+      )
+      const isEnd = ({ flags, stream, type }: { flags: number; stream: number; type: number }): boolean =>
+        stream === 1 && (type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0
+      await until("the reply", () => framesOf(client.bytes).some(isEnd))
+      await until("the end of the exchange", () => gateway.told.exchanges.length === 1)
+      client.write(frame(DATA, END_STREAM, 1, Buffer.alloc(100)))
+      client.write(frame(PING, 0, 0, Buffer.alloc(8)))
+      await until("the answer", () => framesOf(client.bytes).some(({ type }) => type === PING))
+      expect(framesOf(client.bytes).filter(({ type }) => type === RST_STREAM)).toEqual([])
+    },
+  )
+
   it("a body whose end is all there is of it ends, even if nobody wanted it yet", async () => {
     const upstream = ends(await httpUpstream())
     const gateway = await start(upstream.port)
