@@ -205,11 +205,16 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
     let error: NodeJS.ErrnoException | undefined
-    const { push } = stream
+    const { destroy, push } = stream
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
       if (chunk === null && !stream.closed) this.complete = true
       return push.call(stream, chunk, encoding)
     }
+    // Node destroys a stream whose end it could not send any more, with all that came of its reply and was not yet read.
+    stream.destroy = (reason?: Error) =>
+      this.complete && stream.closed && stream.rstCode === 0 && !this.over && !stream.readableEnded
+        ? stream
+        : destroy.call(stream, reason)
     stream.on("headers", (headers, _flags, raw) => this.inform(Number(headers[":status"]), raw))
     stream.on("response", (headers, flags, raw) => this.replied(stream, Number(headers[":status"]), flags, raw))
     stream.on("trailers", (_headers, _flags, raw) => {

@@ -3,7 +3,7 @@ import * as Fiber from "effect/Fiber"
 import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { bytes } from "../../../stages/Body.ts"
 import type { Reply } from "../../../stages/Exchange.ts"
@@ -391,6 +391,30 @@ describe("a stream that breaks", () => {
     await pause(20)
     expect(await text(reply)).toBe("abc")
     await until("the source was told", () => fed.cancelled)
+  })
+
+  it("after its end has ended for a slow reader, also where Node could not send the end of the request any more", async () => {
+    const { port } = await answering((peer, stream) => {
+      peer.write(HEADERS, END_HEADERS, stream, STATUS_200)
+      for (let i = 0; i < 4; i++) peer.write(DATA, 0, stream, Buffer.alloc(16_000, "a"))
+      peer.write(DATA, END_STREAM, stream)
+      peer.write(RST_STREAM, 0, stream, number(0))
+    })
+    // Node sends trailers, and an end without any, a moment after it was told to; it destroys a stream that was reset by then.
+    const session = http2.connect("http://127.0.0.1:1").on("error", () => {})
+    const prototype = Object.getPrototypeOf(session) as http2.ClientHttp2Session
+    const asked = vi.spyOn(prototype, "request")
+    try {
+      const reply = await send2(bench.to(port), request("POST", "/", {}, new Fed()))
+      const stream = asked.mock.results[0]?.value as http2.ClientHttp2Stream
+      await until("the reset", () => stream.closed)
+      stream.destroy(new Error("Stream was already closed or invalid"))
+      await pause(5)
+      expect(await text(reply)).toBe("a".repeat(64_000))
+      await until("the stream is gone", () => stream.destroyed)
+    } finally {
+      asked.mockRestore()
+    }
   })
 
   it("before the reply is a failure that names the code", async () => {
