@@ -100,6 +100,11 @@ const frame = (type: number, flags: number, stream: number, payload: Buffer = Bu
   head.writeUInt32BE(stream, 5)
   return Buffer.concat([head, payload])
 }
+const number = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
 const DATA = 0
 const HEADERS = 1
 const RST_STREAM = 3
@@ -417,6 +422,30 @@ describe("streams that end early", () => {
     expect(client.destroyed).toBe(false)
   })
 
+  it.each(["its server took", "nobody took"])(
+    "a reply is not reset at once behind its end, where %s of its request",
+    async (who) => {
+      const port = await serve2((stream) =>
+        stream.once("data", () => stream.respond({ ":status": 413 }, { endStream: true })),
+      )
+      const gateway = await start(who === "nobody took" ? 1 : port)
+      const client = await connect(gateway.port)
+      closers.push(() => client.close())
+      const posted = literal([[":method", "POST"], ...request.slice(1)])
+      client.write(
+        Buffer.concat([preface, frame(HEADERS, END_HEADERS, 1, posted), frame(DATA, 0, 1, Buffer.alloc(100))]),
+      )
+      const isEnd = ({ flags, stream, type }: { flags: number; stream: number; type: number }): boolean =>
+        stream === 1 && (type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0
+      await until("the reply", () => framesOf(client.bytes).some(isEnd))
+      await until("the end of the exchange", () => gateway.told.exchanges.length === 1)
+      client.write(frame(DATA, END_STREAM, 1, Buffer.alloc(100)))
+      client.write(frame(PING, 0, 0, Buffer.alloc(8)))
+      await until("the answer", () => framesOf(client.bytes).some(({ type }) => type === PING))
+      expect(framesOf(client.bytes).filter(({ type }) => type === RST_STREAM)).toEqual([])
+    },
+  )
+
   it("a body whose end is all there is of it ends, even if nobody wanted it yet", async () => {
     const upstream = ends(await httpUpstream())
     const gateway = await start(upstream.port)
@@ -649,6 +678,44 @@ describe("abuse", () => {
     await until("the reply", () =>
       framesOf(client.bytes).some(({ payload, stream }) => stream === id && payload.toString() === "small"),
     )
+  })
+
+  it.each([
+    ["without a body", undefined],
+    ["with a body", Buffer.from("abc")],
+  ])("replies of unknown length end properly where they use up the window of their connection: %s", async (_, body) => {
+    const large = Buffer.alloc(200_000)
+    const upstream = ends(
+      await httpUpstream((asked, reply) => {
+        asked.resume()
+        // Sent in chunks.
+        reply.flushHeaders()
+        reply.end(large)
+      }),
+    )
+    const gateway = ends(await startGateway(speakingHttp1(plain(upstream.port))))
+    const client = await connect(gateway.port)
+    closers.push(() => client.close())
+    const windowOfOne = Buffer.from([0, 4, 0, 0x10, 0, 0])
+    client.write(Buffer.concat([preface, frame(SETTINGS, 0, 0, windowOfOne)]))
+    const ids = Array.from({ length: 12 }, (_, i) => 2 * i + 1)
+    for (const id of ids) {
+      client.write(frame(HEADERS, END_HEADERS | (body === undefined ? END_STREAM : 0), id, literal(request)))
+      if (body !== undefined) client.write(frame(DATA, END_STREAM, id, body))
+    }
+    const isEnd = ({ flags, type }: { flags: number; type: number }): boolean =>
+      type === RST_STREAM || (type === DATA && (flags & END_STREAM) !== 0)
+    let given = 0
+    await until("the ends of all", () => {
+      const frames = framesOf(client.bytes)
+      const sent = frames.reduce((sum, { payload, type }) => sum + (type === DATA ? payload.byteLength : 0), 0)
+      // As much as was received, again and again.
+      if (sent > given) client.write(frame(WINDOW_UPDATE, 0, 0, number(sent - given)))
+      given = sent
+      return frames.filter(isEnd).length === ids.length
+    })
+    expect(framesOf(client.bytes).filter(({ type }) => type === RST_STREAM)).toEqual([])
+    expect(given).toBe(ids.length * large.byteLength)
   })
 
   it("more streams than allowed are refused, the others served", async () => {

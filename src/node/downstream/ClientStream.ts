@@ -36,6 +36,12 @@ export interface StreamOwner {
 /** RFC 9113 §7. */
 const NO_ERROR = 0x0
 
+/** How long a client that has its reply may take to end its request. */
+const LINGER_MILLIS = 1_000
+const closeProperly = (stream: http2.Http2Stream): void => {
+  if (!stream.closed) stream.close(NO_ERROR)
+}
+
 /** A reset without an error leaves a stream in being until all that came of it was read, which may never be. */
 function dropAborted(this: http2.Http2Stream): void {
   setImmediate(destroy, this)
@@ -122,6 +128,8 @@ export class ClientStream implements Incoming, Sink {
         : new StreamFlow(stream, length, expects ? () => this.interim(100, []) : undefined)
     this.body = this.flow ?? empty
     if (!stream.endAfterHeaders) stream.once("aborted", dropAborted)
+    // One that nobody read is reset by Node as soon as its reply is written, and that overtakes an end which waits for a window.
+    else stream.resume()
     stream.on("close", () => this.onClose())
   }
 
@@ -247,18 +255,28 @@ export class ClientStream implements Incoming, Sink {
     this.settle()
   }
 
-  /** When the reply is complete the client is told not to send the rest of its body, and nobody is to take it for whole. */
+  /**
+   * When the reply is complete the client is told not to send the rest of its body, and nobody is to take it for whole.
+   * Not at once: many clients lose the reply to a reset that comes right behind it, and most that have little left to send
+   * need none.
+   */
   private settle(): void {
     this.ended = true
     const { flow, stream } = this
     if (flow === undefined) return
+    // One that nobody reads would be reset by Node.
+    if (stream.readableFlowing === null) stream.resume()
     const stop = (): void => {
       setImmediate(() => {
-        if (stream.readableEnded) return
+        if (stream.readableEnded || this.closed) return
         flow.abandon(flowFailure("cancelled", "the reply is complete"))
-        if (!stream.closed) stream.close(NO_ERROR)
-        // What came of it and is held back would keep the stream, and with it the exchange, in being.
+        // What came of it and is held back would keep the stream in being.
         stream.resume()
+        this.listener = undefined
+        const { finish, sent: bytes } = this
+        this.finish = undefined
+        finish?.(Effect.succeed({ outcome: "complete", bytes, failure: undefined }))
+        setTimeout(closeProperly, LINGER_MILLIS, stream).unref()
       })
     }
     if (stream.writableFinished) stop()

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as http2 from "node:http2"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { relayReply, relayTrailers } from "../../../protocols/http/hopByHop.ts"
+import { isIdempotent } from "../../../protocols/http/methods.ts"
 import {
   type Bytes,
   empty,
@@ -25,6 +26,7 @@ type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => 
 /** RFC 9113 §7, and the flag of §6.2. */
 const REFUSED_STREAM = 0x7
 const CANCEL = 0x8
+const ENHANCE_YOUR_CALM = 0xb
 const END_STREAM = 0x1
 
 /** How long a server may take to end a reply that can have no body. */
@@ -203,11 +205,16 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
     let error: NodeJS.ErrnoException | undefined
-    const { push } = stream
+    const { destroy, push } = stream
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
       if (chunk === null && !stream.closed) this.complete = true
       return push.call(stream, chunk, encoding)
     }
+    // Node destroys a stream whose end it could not send any more, with all that came of its reply and was not yet read.
+    stream.destroy = (reason?: Error) =>
+      this.complete && stream.closed && stream.rstCode === 0 && !this.over && !stream.readableEnded
+        ? stream
+        : destroy.call(stream, reason)
     stream.on("headers", (headers, _flags, raw) => this.inform(Number(headers[":status"]), raw))
     stream.on("response", (headers, flags, raw) => this.replied(stream, Number(headers[":status"]), flags, raw))
     stream.on("trailers", (_headers, _flags, raw) => {
@@ -216,6 +223,8 @@ export class Http2Call implements Flow, Source, Waiting {
     })
     stream.on("error", (failure) => (error = failure))
     stream.once("close", () => {
+      // Node has its servers refuse everything on a connection on which clients gave much up; nobody else is to suffer.
+      if (this.waiting && stream.rstCode === ENHANCE_YOUR_CALM) session.leave()
       session.give()
       this.upload?.stop()
       this.closed(stream, error)
@@ -259,6 +268,7 @@ export class Http2Call implements Flow, Source, Waiting {
       if (code === REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
         return this.refused(error?.code ?? "REFUSED_STREAM")
       }
+      if (code === ENHANCE_YOUR_CALM && this.mayRepeat()) return this.repeat()
       const name = error?.code
       if (name?.startsWith("ERR_SSL_") === true) {
         return this.settle({ _tag: "TlsFailed", message: describe(error as Error, "TLS failed") })
@@ -276,6 +286,14 @@ export class Http2Call implements Flow, Source, Waiting {
     if (this.repeated || !untouched) {
       return this.settle({ _tag: "Reset", message: `stream refused (${name})`, sent: false })
     }
+    this.repeat()
+  }
+
+  private mayRepeat(): boolean {
+    return !this.repeated && this.request.body._tag !== "Flow" && isIdempotent(this.request.method)
+  }
+
+  private repeat(): void {
     this.repeated = true
     this.stream = undefined
     this.withdraw = this.pool.acquire(this, true)

@@ -10,14 +10,18 @@ import { SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { Connector, Purpose } from "./connect.ts"
 import { Failed, OtherVersion } from "./failure.ts"
 
-/** Our side of flow control: how much of one reply, and of all replies on a session, may be under way. */
-const STREAM_WINDOW_BYTES = 262_144
-const SESSION_WINDOW_BYTES = 1_048_576
 const HEADERS_MAX = 1_000
 /** What came were no frames. */
 const NO_FRAMES = "ERR_HTTP2_ERROR"
 /** More streams than this on one session wait for each other. */
 export const STREAMS_MAX = 250
+/**
+ * Our side of flow control: how much of one reply may be under way. What all of a session may is bounded by that alone:
+ * Node opens the window of the session again whatever is read, and as a server it resets streams, with NO_ERROR and in
+ * place of their end, that meet a window which others have used up.
+ */
+const STREAM_WINDOW_BYTES = 262_144
+const SESSION_WINDOW_BYTES = STREAMS_MAX * STREAM_WINDOW_BYTES
 /** Servers of gRPC end connections that are pinged more often than every five minutes. */
 export const PING_INTERVAL_MILLIS_MIN = 300_000
 export const PING_TIMEOUT_MILLIS = 20_000

@@ -3,7 +3,7 @@ import * as Fiber from "effect/Fiber"
 import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { bytes } from "../../../stages/Body.ts"
 import type { Reply } from "../../../stages/Exchange.ts"
@@ -241,6 +241,16 @@ describe("a request over HTTP/2", () => {
     await until("the upload arrived", () => uploaded === (pushed + 1) * 65_536)
   })
 
+  it("takes many replies at once from servers of Node, which forget to end those that use up the window of their session", async () => {
+    const large = Buffer.alloc(200_000)
+    const server = http2.createServer((_asked, reply) => void reply.end(large))
+    const { port } = await bench.listen(server)
+    const endpoint = bench.to(port)
+    const replies = await Promise.all(Array.from({ length: 100 }, () => send2(endpoint, request("GET", "/"))))
+    const endings = await Promise.all(replies.map((reply) => ending(reply)))
+    expect(endings.filter((one) => one !== "whole")).toEqual([])
+  })
+
   it("opens another session when the streams of the first are taken", async () => {
     let open = 0
     let most = 0
@@ -383,6 +393,30 @@ describe("a stream that breaks", () => {
     await until("the source was told", () => fed.cancelled)
   })
 
+  it("after its end has ended for a slow reader, also where Node could not send the end of the request any more", async () => {
+    const { port } = await answering((peer, stream) => {
+      peer.write(HEADERS, END_HEADERS, stream, STATUS_200)
+      for (let i = 0; i < 4; i++) peer.write(DATA, 0, stream, Buffer.alloc(16_000, "a"))
+      peer.write(DATA, END_STREAM, stream)
+      peer.write(RST_STREAM, 0, stream, number(0))
+    })
+    // Node sends trailers, and an end without any, a moment after it was told to; it destroys a stream that was reset by then.
+    const session = http2.connect("http://127.0.0.1:1").on("error", () => {})
+    const prototype = Object.getPrototypeOf(session) as http2.ClientHttp2Session
+    const asked = vi.spyOn(prototype, "request")
+    try {
+      const reply = await send2(bench.to(port), request("POST", "/", {}, new Fed()))
+      const stream = asked.mock.results[0]?.value as http2.ClientHttp2Stream
+      await until("the reset", () => stream.closed)
+      stream.destroy(new Error("Stream was already closed or invalid"))
+      await pause(5)
+      expect(await text(reply)).toBe("a".repeat(64_000))
+      await until("the stream is gone", () => stream.destroyed)
+    } finally {
+      asked.mockRestore()
+    }
+  })
+
   it("before the reply is a failure that names the code", async () => {
     const { port } = await answering((peer, stream) => peer.write(RST_STREAM, 0, stream, number(2)))
     expect(await refusal(bench.to(port), request("GET", "/"), { version: "2" })).toEqual({
@@ -408,6 +442,34 @@ describe("a stream that breaks", () => {
       _tag: "Reset",
       sent: false,
     })
+  })
+
+  it("because its connection has had too much takes no further request along", async () => {
+    const { port, peers } = await answering((peer, stream) => {
+      if (peers.indexOf(peer) === 0) peer.write(RST_STREAM, 0, stream, number(11))
+      else peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    const endpoint = bench.to(port)
+    // What may have been done is not done again.
+    expect(await refusal(endpoint, request("POST", "/"), { version: "2" })).toEqual({
+      _tag: "Reset",
+      message: "stream broken off (ENHANCE_YOUR_CALM)",
+      sent: true,
+    })
+    expect((await send2(endpoint, request("POST", "/"))).status).toBe(200)
+    expect(peers).toHaveLength(2)
+  })
+
+  it("because its connection has had too much is sent once more where that is safe", async () => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      if (count === 0) peer.write(RST_STREAM, 0, stream, number(11))
+      else peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    expect((await send2(bench.to(port), request("GET", "/"))).status).toBe(200)
+    expect(countOf(peers, HEADERS)).toBe(2)
+    const always = await answering((peer, stream) => peer.write(RST_STREAM, 0, stream, number(11)))
+    expect(await refusal(bench.to(always.port), request("GET", "/"), { version: "2" })).toMatchObject({ _tag: "Reset" })
+    expect(countOf(always.peers, HEADERS)).toBe(2)
   })
 
   it("with its connection is a failure", async () => {
