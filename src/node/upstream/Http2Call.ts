@@ -71,7 +71,13 @@ export class Http2Call implements Flow, Source, Waiting {
   private repeated = false
   /** The END_STREAM flag was seen; a reset makes Node end the stream as well. */
   private complete = false
+  /** Its end was seen behind all that came of it. */
+  private whole = false
   private sink: Sink | undefined
+  /** The sink asked to wait. */
+  private held = false
+  /** What came of a complete reply before it was wanted: the stream would lose it when its connection closes. */
+  private rest: Array<Uint8Array> | undefined
   private trailers: Headers | undefined
   private broken: FlowFailure | undefined
 
@@ -123,6 +129,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private drop(): void {
     this.over = true
+    this.rest = undefined
     this.stopTimers()
     this.withdraw?.()
     this.withdraw = undefined
@@ -205,8 +212,11 @@ export class Http2Call implements Flow, Source, Waiting {
     let error: NodeJS.ErrnoException | undefined
     const { push } = stream
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk === null && !stream.closed) this.complete = true
-      return push.call(stream, chunk, encoding)
+      const isEnd = chunk === null && !stream.closed
+      if (isEnd) this.complete = true
+      const takesMore = push.call(stream, chunk, encoding)
+      if (isEnd) this.keepRest(stream)
+      return takesMore
     }
     stream.on("headers", (headers, _flags, raw) => this.inform(Number(headers[":status"]), raw))
     stream.on("response", (headers, flags, raw) => this.replied(stream, Number(headers[":status"]), flags, raw))
@@ -215,6 +225,7 @@ export class Http2Call implements Flow, Source, Waiting {
       if (trailers.flat.length > 0) this.trailers = trailers
     })
     stream.on("error", (failure) => (error = failure))
+    stream.once("end", () => this.ended(stream))
     stream.once("close", () => {
       session.give()
       this.upload?.stop()
@@ -265,9 +276,32 @@ export class Http2Call implements Flow, Source, Waiting {
       }
       return this.settle({ _tag: "Reset", message: resetMessage(code), sent: true })
     }
-    if (this.over || this.complete) return
-    this.broken = flowFailure("gone", resetMessage(code))
-    if (this.sink !== undefined) this.finish(this.sink)
+    this.ended(stream)
+  }
+
+  /** All that came of it was read, or there is nothing more to read it from. */
+  private ended(stream: http2.ClientHttp2Stream): void {
+    if (this.over || this.waiting) return
+    if (this.complete) this.whole = true
+    else this.broken ??= flowFailure("gone", resetMessage(stream.rstCode))
+    if (this.sink !== undefined && (!this.complete || !this.held)) this.finish(this.sink)
+  }
+
+  private keepRest(stream: http2.ClientHttp2Stream): void {
+    if (this.over) return
+    if (this.sink === undefined) stream.on("data", this.take)
+    let chunk: unknown
+    do chunk = stream.read()
+    while (chunk !== null)
+  }
+
+  private readonly take = (chunk: Uint8Array): void => {
+    if (this.over) return
+    if (this.held || this.sink === undefined) (this.rest ??= []).push(chunk)
+    else if (!this.sink.write(chunk)) {
+      this.held = true
+      this.stream?.pause()
+    }
   }
 
   /** The upstream says that it did nothing with this request (RFC 9113 §8.7), so any request may go elsewhere. */
@@ -293,21 +327,23 @@ export class Http2Call implements Flow, Source, Waiting {
       queueMicrotask(() => this.finish(sink))
       return this
     }
-    stream.on("data", (chunk: Uint8Array) => {
-      if (!this.over && !sink.write(chunk)) stream.pause()
-    })
-    const ended = (): void => {
-      if (!this.complete) this.broken = flowFailure("gone", resetMessage(stream.rstCode))
-      this.finish(sink)
-    }
-    // A body that carried nothing ends although nobody reads it, maybe before anybody asks.
-    if (stream.readableEnded) queueMicrotask(ended)
-    else stream.once("end", ended)
+    if (this.complete) queueMicrotask(() => this.resume())
+    else stream.on("data", this.take)
     return this
   }
 
   resume(): void {
-    if (!this.over) this.stream?.resume()
+    const { rest, sink, stream } = this
+    if (sink === undefined) return
+    this.held = false
+    for (let chunk = rest?.shift(); chunk !== undefined && !this.over; chunk = rest?.shift()) {
+      if (sink.write(chunk)) continue
+      this.held = true
+      return
+    }
+    if (this.over) return
+    if (this.whole) this.finish(sink)
+    else stream?.resume()
   }
 
   cancel(): void {

@@ -383,6 +383,58 @@ describe("a stream that breaks", () => {
     await until("the source was told", () => fed.cancelled)
   })
 
+  /** A hundred kilobytes and trailers, and behind them what the test says. */
+  const whole = (behind: (peer: Peer, stream: number) => void) =>
+    answering((peer, stream) => {
+      peer.write(HEADERS, END_HEADERS, stream, STATUS_200)
+      for (let i = 0; i < 10; i++) peer.write(DATA, 0, stream, Buffer.alloc(10_000, i))
+      peer.write(HEADERS, END_HEADERS | END_STREAM, stream, literal([["grpc-status", "0"]]))
+      behind(peer, stream)
+    })
+
+  it.each([
+    ["closes", (peer: Peer) => void peer.socket.end()],
+    ["breaks", (peer: Peer) => void peer.socket.resetAndDestroy()],
+    ["goes away in anger", (peer: Peer) => peer.goaway(1, 11)],
+  ])("behind its end takes nothing from whoever reads later: its connection %s", async (_what, behind) => {
+    const { port } = await whole((peer) => setTimeout(behind, 10, peer))
+    for (const isSlow of [false, true]) {
+      const reply = await send2(bench.to(port), request("GET", "/"))
+      if (reply.body._tag !== "Flow") throw new Error("no body")
+      if (!isSlow) await until("the connection is gone", () => bench.connections === 0)
+      let bytes = 0
+      let ended: unknown
+      const source = reply.body.open({
+        write: (chunk) => {
+          bytes += chunk.byteLength
+          return !isSlow
+        },
+        end: (trailers) => (ended = trailers?.flat),
+        fail: (failure) => (ended = failure),
+      })
+      await until("the connection is gone", () => bench.connections === 0)
+      await until("the end", () => {
+        source.resume()
+        return ended !== undefined
+      })
+      expect([bytes, ended]).toEqual([100_000, ["grpc-status", "0"]])
+    }
+  })
+
+  it("behind its end takes nothing from the reader of a reply whose request still goes on", async () => {
+    const { port } = await whole((peer, stream) => peer.write(RST_STREAM, 0, stream, number(0)))
+    for (const idleMillis of [undefined, 5_000]) {
+      const fed = new Fed()
+      const reply = await send2(bench.to(port), request("POST", "/", {}, fed), { idleMillis })
+      await pause(20)
+      fed.write("more")
+      await pause(20)
+      const { bytes, trailers } = await read(reply)
+      expect([bytes.byteLength, trailers?.flat]).toEqual([100_000, ["grpc-status", "0"]])
+      await until("the source was told", () => fed.cancelled)
+    }
+  })
+
   it("before the reply is a failure that names the code", async () => {
     const { port } = await answering((peer, stream) => peer.write(RST_STREAM, 0, stream, number(2)))
     expect(await refusal(bench.to(port), request("GET", "/"), { version: "2" })).toEqual({
