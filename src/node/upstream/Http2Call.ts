@@ -62,6 +62,9 @@ export class Http2Call implements Flow, Source, Waiting {
   private readonly mayChange: boolean
   private readonly resumeFiber: Resume
   private withdraw: (() => void) | undefined
+  private session: Http2Session | undefined
+  /** What the session had heard before. */
+  private heardBytes = 0
   private stream: http2.ClientHttp2Stream | undefined
   private upload: Upload | undefined
   private timer: NodeJS.Timeout | undefined
@@ -97,7 +100,14 @@ export class Http2Call implements Flow, Source, Waiting {
 
   expire(): void {
     this.timer = undefined
-    this.settle({ _tag: "ReplyTimeout", message: `no reply within ${this.options.replyTimeoutMillis} ms` })
+    this.despair({ _tag: "ReplyTimeout", message: `no reply within ${this.options.replyTimeoutMillis} ms` })
+  }
+
+  /** Whoever was silent to everybody may be gone without a word, and would be waited for again by the next. */
+  private despair(failure: UpstreamFailure): void {
+    const { session } = this
+    if (session?.heardBytes === this.heardBytes) session.doubt()
+    this.settle(failure)
   }
 
   /** Nobody waits for the reply any more. */
@@ -177,6 +187,8 @@ export class Http2Call implements Flow, Source, Waiting {
       if (/SESSION/.test(name)) return this.refused(name)
       return this.settle({ _tag: "RequestAborted", message: describe(error as Error, "request cannot be sent") })
     }
+    this.session = session
+    this.heardBytes = session.heardBytes
     this.stream = stream
     this.listen(session, stream)
     if (body._tag === "Empty") return
@@ -205,7 +217,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private watch(idleMillis: number, taken: () => number | undefined): void {
     this.unread?.end()
-    this.unread = new Unread(idleMillis, taken, () => this.settle(unreadFor(idleMillis)))
+    this.unread = new Unread(idleMillis, taken, () => this.despair(unreadFor(idleMillis)))
   }
 
   private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
@@ -227,9 +239,10 @@ export class Http2Call implements Flow, Source, Waiting {
     stream.on("error", (failure) => (error = failure))
     stream.once("end", () => this.ended(stream))
     stream.once("close", () => {
+      if (error?.code === "ERR_HTTP2_OUT_OF_STREAMS") session.leave()
       session.give()
       this.upload?.stop()
-      this.closed(stream, error)
+      this.closed(session, stream, error)
     })
   }
 
@@ -264,12 +277,15 @@ export class Http2Call implements Flow, Source, Waiting {
   }
 
   /** The stream is gone, in whichever way. */
-  private closed(stream: http2.ClientHttp2Stream, error: NodeJS.ErrnoException | undefined): void {
+  private closed(
+    session: Http2Session,
+    stream: http2.ClientHttp2Stream,
+    error: NodeJS.ErrnoException | undefined,
+  ): void {
     const code = stream.rstCode
     if (this.waiting) {
-      if (code === REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
-        return this.refused(error?.code ?? "REFUSED_STREAM")
-      }
+      const isUntouched = code === REFUSED_STREAM || stream.id === undefined || stream.id > session.lastTaken
+      if (isUntouched) return this.refused(error?.code ?? "REFUSED_STREAM")
       const name = error?.code
       if (name?.startsWith("ERR_SSL_") === true) {
         return this.settle({ _tag: "TlsFailed", message: describe(error as Error, "TLS failed") })
@@ -311,6 +327,7 @@ export class Http2Call implements Flow, Source, Waiting {
       return this.settle({ _tag: "Reset", message: `stream refused (${name})`, sent: false })
     }
     this.repeated = true
+    this.session = undefined
     this.stream = undefined
     this.withdraw = this.pool.acquire(this, true)
   }

@@ -22,6 +22,9 @@ export const STREAMS_MAX = 250
 export const PING_INTERVAL_MILLIS_MIN = 300_000
 export const PING_TIMEOUT_MILLIS = 20_000
 
+/** How long a server may take to end its side of a connection that is done, and to read what is left for it. */
+const FAREWELL_MILLIS = 1_000
+
 /** Over how many addresses of a name requests are spread. */
 const ADDRESSES_MAX = 64
 
@@ -43,6 +46,7 @@ export interface Waiting {
 
 export class Http2Session {
   readonly session: http2.ClientHttp2Session
+  private readonly socket: net.Socket
   private readonly pool: Http2Pool
   private readonly ping: PingSettings
   streams = 0
@@ -51,13 +55,17 @@ export class Http2Session {
   ready = false
   /** Takes no further streams. */
   leaving = false
+  /** The last stream that the server may have done something with. */
+  lastTaken = Infinity
   readonly address: string | undefined
   private idleTimer: NodeJS.Timeout | undefined
   private pingTimer: NodeJS.Timeout | undefined
   private pongTimer: NodeJS.Timeout | undefined
+  private farewellTimer: NodeJS.Timeout | undefined
 
   constructor(pool: Http2Pool, socket: net.Socket, address: string | undefined, ping: PingSettings, isSure: boolean) {
     this.pool = pool
+    this.socket = socket
     this.streamsMax = isSure ? 1 : 0
     this.address = address
     this.ping = ping
@@ -83,11 +91,15 @@ export class Http2Session {
       this.streamsMax = Math.min(maxConcurrentStreams ?? STREAMS_MAX, STREAMS_MAX)
       pool.serve()
     })
-    session.on("goaway", () => this.leave())
+    session.on("goaway", (_code, lastStream) => {
+      this.lastTaken = lastStream
+      this.leave()
+    })
     let broken: Error | undefined
     session.on("error", (error) => (broken = error))
     session.once("close", () => {
       clearTimeout(settingsTimer)
+      clearTimeout(this.farewellTimer)
       this.stopTimers()
       if (!this.ready) pool.doubt(isSure, (broken as NodeJS.ErrnoException | undefined)?.code === NO_FRAMES)
       this.leave()
@@ -96,6 +108,11 @@ export class Http2Session {
 
   get isFree(): boolean {
     return !this.leaving && this.streams < this.streamsMax && !this.session.destroyed
+  }
+
+  /** How much the server has said, so that it can be seen whether it says anything at all. */
+  get heardBytes(): number {
+    return this.socket.bytesRead
   }
 
   /** Counts a stream in. */
@@ -111,7 +128,7 @@ export class Http2Session {
     this.streams--
     if (this.streams === 0) {
       this.stopTimers()
-      if (this.leaving) this.session.close()
+      if (this.leaving) this.end()
       else if (!this.pool.keeps(this)) this.leave()
       else this.rest()
     }
@@ -133,21 +150,43 @@ export class Http2Session {
       this.pool.forget(this)
     }
     if (!this.session.closed && !this.session.destroyed) this.session.close()
+    if (this.streams === 0) this.end()
+  }
+
+  /** Nothing is left to be done here, but the server may never notice. */
+  private end(): void {
+    const { socket } = this
+    if (!socket.destroyed) this.farewellTimer ??= setTimeout(() => socket.destroy(), FAREWELL_MILLIS).unref()
+  }
+
+  /** The server may be gone without a word: nothing new is sent there, and what is left there ends unless it answers. */
+  doubt(): void {
+    // A session that is leaving can ask no more.
+    this.probe()
+    this.leave()
   }
 
   private pingLater(): void {
+    clearTimeout(this.pingTimer)
     this.pingTimer = setTimeout(() => {
       this.pingTimer = undefined
-      if (this.session.destroyed) return
-      this.pongTimer = setTimeout(() => this.session.destroy(), this.ping.timeoutMillis)
-      this.pongTimer.unref()
-      this.session.ping((error) => {
-        clearTimeout(this.pongTimer)
-        this.pongTimer = undefined
-        if (error === null && this.streams > 0) this.pingLater()
-      })
+      this.probe()
     }, this.ping.intervalMillis)
     this.pingTimer.unref()
+  }
+
+  private probe(): void {
+    if (this.session.destroyed || this.pongTimer !== undefined) return
+    this.pongTimer = setTimeout(() => {
+      this.session.destroy()
+      this.end()
+    }, this.ping.timeoutMillis)
+    this.pongTimer.unref()
+    this.session.ping((error) => {
+      clearTimeout(this.pongTimer)
+      this.pongTimer = undefined
+      if (error === null && this.streams > 0) this.pingLater()
+    })
   }
 
   private stopTimers(): void {

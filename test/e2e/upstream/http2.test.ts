@@ -3,7 +3,7 @@ import * as Fiber from "effect/Fiber"
 import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { bytes } from "../../../stages/Body.ts"
 import type { Reply } from "../../../stages/Exchange.ts"
@@ -16,12 +16,15 @@ import {
   frameServer,
   HEADERS,
   number,
-  type Peer,
+  Peer,
   PING,
   RST_STREAM,
   STATUS_200,
+  WINDOW_UPDATE,
 } from "./frames.ts"
-import { literal } from "../hostile/frames.ts"
+import * as onDemand from "../../../src/node/onDemand.ts"
+import { sockets } from "../faults/freed.ts"
+import { literal, setting } from "../hostile/frames.ts"
 import { Bench, ending, Fed, options, pause, read, refusal, request, send, text, until } from "./gateway.ts"
 
 let bench: Bench
@@ -509,6 +512,19 @@ describe("a session that goes away", () => {
     await Effect.runPromise(Fiber.interrupt(first))
   })
 
+  it("in anger has its unprocessed requests sent on another, too", async () => {
+    const { port, peers } = await answering((peer, stream) => {
+      if (peer !== peers[0]) return peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+      if (stream === 3) peer.goaway(1, 11)
+    })
+    const endpoint = bench.to(port)
+    const first = refusal(endpoint, request("GET", "/"), { version: "2" })
+    await until("it arrived", () => countOf(peers, HEADERS) === 1)
+    const second = await send2(endpoint, request("POST", "/", {}, bytes(new Uint8Array(3))))
+    expect([second.status, peers.length]).toEqual([200, 2])
+    expect(await first).toMatchObject({ _tag: "Reset", sent: true })
+  })
+
   it("in anger takes its requests along", async () => {
     const { port } = await answering((peer, stream) => peer.goaway(stream, 11))
     expect(await refusal(bench.to(port), request("GET", "/"), { version: "2" })).toMatchObject({
@@ -631,6 +647,83 @@ describe("the life of a session", () => {
     await send2(bench.to(port, { poolIdleMillis: 40 }), request("GET", "/"))
     expect(bench.connections).toBe(1)
     await until("the connection is closed", () => bench.connections === 0)
+  })
+
+  it("ends although the server leaves its half of the connection open", async () => {
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      const peer = new Peer(socket, Buffer.alloc(0), (_peer, { stream, type }) => {
+        if (type === HEADERS) peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+      })
+    })
+    const { port } = await bench.listen(server)
+    const before = sockets()
+    await send2(bench.to(port, { poolIdleMillis: 20 }), request("GET", "/"))
+    expect(sockets()).toBe(before + 2)
+    await until("only the half of the server is left", () => sockets() === before + 1)
+  })
+
+  it("ends when it has no more numbers for streams, and nothing fails of that", async () => {
+    const { port, peers } = await instant()
+    const endpoint = bench.to(port)
+    const connecting = vi.spyOn(onDemand.http2(), "connect")
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    const session = connecting.mock.results[0]?.value as { readonly setNextStreamID: (id: number) => void }
+    connecting.mockRestore()
+    session.setNextStreamID(2 ** 31 - 1)
+    for (let i = 0; i < 3; i++) expect((await send2(endpoint, request("POST", "/"))).status).toBe(200)
+    expect(peers.length).toBe(2)
+    await until("the first connection is closed", () => bench.connections === 1)
+  })
+
+  it("ends when a request was waited for in vain and nothing at all was heard meanwhile", async () => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      if (count !== 1) peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    const endpoint = bench.to(port)
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    const hanging = { version: "2", replyTimeoutMillis: 50 } as const
+    expect((await refusal(endpoint, request("GET", "/"), hanging))._tag).toBe("ReplyTimeout")
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    expect(peers.length).toBe(2)
+    await until("the first connection is closed", () => bench.connections === 1)
+  })
+
+  it("ends when a request was waited for in vain and the server reads nothing any more", async () => {
+    await bench.close()
+    bench = new Bench({ ping: { intervalMillis: 60_000, timeoutMillis: 50 } })
+    const server = net.createServer((socket) => {
+      const windows = setting(4, 1 << 30)
+      const peer = new Peer(socket, windows, (_peer, { stream, type }) => {
+        if (type !== HEADERS) return
+        if (stream > 1) return void socket.pause()
+        peer.write(WINDOW_UPDATE, 0, 0, number(1 << 30))
+        peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+      })
+    })
+    const { port } = await bench.listen(server)
+    const endpoint = bench.to(port)
+    await send2(endpoint, request("GET", "/"))
+    const before = sockets()
+    const fed = new Fed()
+    const failed = refusal(endpoint, request("POST", "/", {}, fed), { version: "2", replyTimeoutMillis: 300 })
+    await until("the body is wanted", () => fed.sink !== undefined)
+    for (let i = 0; i < 400; i++) fed.write(new Uint8Array(65_536))
+    expect((await failed)._tag).toBe("ReplyTimeout")
+    await until("only the end of the server is left", () => sockets() === before - 1)
+  })
+
+  it("goes on when a request was waited for in vain and another was answered meanwhile", async () => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      if (count !== 1) peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    const endpoint = bench.to(port)
+    await send2(endpoint, request("GET", "/"))
+    const failed = refusal(endpoint, request("GET", "/"), { version: "2", replyTimeoutMillis: 100 })
+    await until("it arrived", () => countOf(peers, HEADERS) === 2)
+    await send2(endpoint, request("GET", "/"))
+    expect((await failed)._tag).toBe("ReplyTimeout")
+    await send2(endpoint, request("GET", "/"))
+    expect(peers.length).toBe(1)
   })
 
   it("ends with its endpoint, after its calls", async () => {
