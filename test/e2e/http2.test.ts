@@ -75,9 +75,9 @@ const start = async (
 /** A server of HTTP/2 in plaintext; its port. */
 const serve2 = async (
   onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
-  settings: http2.Settings = {},
+  options: http2.ServerOptions = {},
 ): Promise<number> => {
-  const server = http2.createServer({ settings })
+  const server = http2.createServer(options)
   server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     stream.on("error", () => {})
     onStream(stream, headers)
@@ -292,6 +292,22 @@ describe("plaintext by prior knowledge", () => {
     expect((await got).body).toBe("data: x\n\n")
   })
 
+  it("passes heads that are larger than Node would send of itself, both ways, and others on that connection", async () => {
+    const fields = Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`x-${i}`, "y".repeat(990)]))
+    const heads = { maxHeaderListPairs: 2_000, maxSendHeaderBlockLength: 2 ** 20 }
+    const port = await serve2((stream, head) => {
+      stream.respond({ ":status": 200, ...(head["x-89"] === undefined ? {} : fields) })
+      stream.end("hello")
+    }, heads)
+    const gateway = await start(port, [], { headBytesMax: 200_000 })
+    const client = session(gateway.port, heads)
+    for (const more of [fields, {}]) {
+      const { body, code, headers } = await ask(client, more)
+      expect([headers[":status"], headers["x-89"], body, code]).toEqual([200, more["x-89"], "hello", 0])
+    }
+    expect(gateway.told.accepted).toBe(1)
+  })
+
   it("passes interim replies, and sends 100 when the body is wanted", async () => {
     const upstream = ends(
       await httpUpstream((request, response) => {
@@ -454,7 +470,7 @@ describe("streams that end early", () => {
         asked.push(stream)
         stream.on("close", () => codes.push(stream.rstCode))
       },
-      { initialWindowSize: 0 },
+      { settings: { initialWindowSize: 0 } },
     )
     const gateway = await start(port)
     const client = await connect(gateway.port)

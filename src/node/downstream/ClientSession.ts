@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream"
 import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
 import * as onDemand from "../onDemand.ts"
 import { takenOf } from "../queued.ts"
-import { SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
+import { SENT_HEAD_BYTES_MAX, SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { NodeSocket } from "../socket.ts"
 import { breakOff } from "./breakOff.ts"
 import { ClientStream, type StreamOwner } from "./ClientStream.ts"
@@ -51,6 +51,7 @@ const optionsOf = ({ headBytesMax, headersMax, http2: own }: HttpSettings): http
   },
   // Room above what we serve, so that a client that goes a little too far is told why.
   maxHeaderListPairs: 2 * headersMax + pseudoHeadersMax,
+  maxSendHeaderBlockLength: SENT_HEAD_BYTES_MAX,
   maxSessionMemory: SESSION_MEGABYTES_MAX,
   maxSessionInvalidFrames: INVALID_FRAMES_MAX,
   maxSessionRejectedStreams: REJECTED_STREAMS_MAX,

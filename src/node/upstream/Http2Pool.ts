@@ -6,7 +6,7 @@ import type * as http2 from "node:http2"
 import type * as net from "node:net"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
 import * as onDemand from "../onDemand.ts"
-import { SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
+import { SENT_HEAD_BYTES_MAX, SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { Connector, Purpose } from "./connect.ts"
 import { Failed, OtherVersion } from "./failure.ts"
 
@@ -72,6 +72,7 @@ export class Http2Session {
     const session = onDemand.http2().connect("http://upstream", {
       createConnection: () => socket,
       maxHeaderListPairs: HEADERS_MAX,
+      maxSendHeaderBlockLength: SENT_HEAD_BYTES_MAX,
       maxSessionMemory: SESSION_MEGABYTES_MAX,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
       ...repeating,
