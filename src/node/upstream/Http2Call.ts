@@ -71,7 +71,7 @@ export class Http2Call implements Flow, Source, Waiting {
   private unread: Unread | undefined
   private waiting = true
   private over = false
-  private repeated = false
+  avoids: Http2Session | undefined
   /** The END_STREAM flag was seen; a reset makes Node end the stream as well. */
   private complete = false
   /** Its end was seen behind all that came of it. */
@@ -95,7 +95,7 @@ export class Http2Call implements Flow, Source, Waiting {
   start(): void {
     const { replyTimeoutMillis } = this.options
     if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, replyTimeoutMillis, this)
-    this.withdraw = this.pool.acquire(this, false)
+    this.withdraw = this.pool.acquire(this)
   }
 
   expire(): void {
@@ -184,7 +184,7 @@ export class Http2Call implements Flow, Source, Waiting {
     } catch (error) {
       session.give()
       const name = (error as NodeJS.ErrnoException).code ?? ""
-      if (/SESSION/.test(name)) return this.refused(name)
+      if (/SESSION/.test(name)) return this.refused(session, name)
       return this.settle({ _tag: "RequestAborted", message: describe(error as Error, "request cannot be sent") })
     }
     this.session = session
@@ -285,7 +285,7 @@ export class Http2Call implements Flow, Source, Waiting {
     const code = stream.rstCode
     if (this.waiting) {
       const isUntouched = code === REFUSED_STREAM || stream.id === undefined || stream.id > session.lastTaken
-      if (isUntouched) return this.refused(error?.code ?? "REFUSED_STREAM")
+      if (isUntouched) return this.refused(session, error?.code ?? "REFUSED_STREAM")
       const name = error?.code
       if (name?.startsWith("ERR_SSL_") === true) {
         return this.settle({ _tag: "TlsFailed", message: describe(error as Error, "TLS failed") })
@@ -321,15 +321,15 @@ export class Http2Call implements Flow, Source, Waiting {
   }
 
   /** The upstream says that it did nothing with this request (RFC 9113 §8.7), so any request may go elsewhere. */
-  private refused(name: string): void {
+  private refused(session: Http2Session, name: string): void {
     const untouched = this.request.body._tag !== "Flow" || this.upload === undefined
-    if (this.repeated || !untouched) {
+    if (this.avoids !== undefined || !untouched) {
       return this.settle({ _tag: "Reset", message: `stream refused (${name})`, sent: false })
     }
-    this.repeated = true
+    this.avoids = session
     this.session = undefined
     this.stream = undefined
-    this.withdraw = this.pool.acquire(this, true)
+    this.withdraw = this.pool.acquire(this)
   }
 
   private uploadFailed(failure: FlowFailure): void {

@@ -40,6 +40,8 @@ const ignore = (): void => {}
 
 /** A call that waits for a session. */
 export interface Waiting {
+  /** The one that refused it. */
+  readonly avoids: Http2Session | undefined
   readonly opened: (session: Http2Session) => void
   readonly failed: (error: Error) => void
 }
@@ -222,8 +224,8 @@ export class Http2Pool {
   }
 
   /** Gives a session at once, or later; the result withdraws the wish. */
-  acquire(wish: Waiting, fresh: boolean): () => void {
-    const session = fresh ? undefined : this.choose()
+  acquire(wish: Waiting): () => void {
+    const session = wish.avoids === undefined ? this.choose() : undefined
     if (session !== undefined) {
       session.take()
       wish.opened(session)
@@ -260,8 +262,8 @@ export class Http2Pool {
   serve(): void {
     for (const session of this.sessions) {
       while (session.isFree) {
-        const wish = this.next()
-        if (wish === undefined) return
+        const wish = this.next(session)
+        if (wish === undefined) break
         session.take()
         wish.opened(session)
       }
@@ -316,8 +318,9 @@ export class Http2Pool {
     return this.sessions.size
   }
 
-  private next(): Waiting | undefined {
+  private next(session: Http2Session): Waiting | undefined {
     for (const wish of this.waiting) {
+      if (wish.avoids === session) continue
       this.waiting.delete(wish)
       return wish
     }
