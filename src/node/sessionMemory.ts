@@ -4,3 +4,6 @@
  * one after the other. What a session really holds is bounded by its streams, their windows and their heads.
  */
 export const SESSION_MEGABYTES_MAX = 2 ** 20
+
+/** How large heads are sent on: whatever was taken in, since a head that Node finds too large ends the whole connection. */
+export const SENT_HEAD_BYTES_MAX = 2 ** 20

@@ -360,6 +360,25 @@ describe("request bodies", () => {
     await until("the upstream request to end", () => upstream.aborted.length === 1)
   })
 
+  it("that stand still once their reply has begun are waited for: what a client has to say may depend on what it hears", async () => {
+    const upstream = ends(
+      await httpUpstream((request, response) => {
+        response.writeHead(200).flushHeaders()
+        let body = ""
+        request.on("data", (chunk: Buffer) => (body += chunk.toString()))
+        request.once("end", () => response.end(body))
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port), { limits: { bodyIdleTimeoutMillis: 120 } }))
+    const client = await connect(gateway.port)
+    client.write("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhello")
+    await until("the head", () => client.text.includes("\r\n\r\n"))
+    await sleep(400)
+    client.write("world")
+    expect(await client.answer()).toMatchObject({ status: 200, body: "helloworld" })
+    client.close()
+  })
+
   it("that trickle but go on are served", async () => {
     const upstream = ends(await httpUpstream())
     const gateway = ends(await startGateway(plain(upstream.port), { limits: { bodyIdleTimeoutMillis: 200 } }))

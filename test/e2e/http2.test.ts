@@ -2,9 +2,10 @@ import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as net from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
-import type { FrontendPolicy } from "../../ir/Policy.ts"
+import type { FrontendPolicy, TrafficPolicy } from "../../ir/Policy.ts"
 import type { GatewayOptions } from "../../src/Gateway.ts"
 import { speakingHttp1 } from "./hostile/front.ts"
+import { frameServer } from "./upstream/frames.ts"
 import {
   connect,
   connectTls,
@@ -74,9 +75,9 @@ const start = async (
 /** A server of HTTP/2 in plaintext; its port. */
 const serve2 = async (
   onStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void,
-  settings: http2.Settings = {},
+  options: http2.ServerOptions = {},
 ): Promise<number> => {
-  const server = http2.createServer({ settings })
+  const server = http2.createServer(options)
   server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
     stream.on("error", () => {})
     onStream(stream, headers)
@@ -296,6 +297,22 @@ describe("plaintext by prior knowledge", () => {
     expect((await got).body).toBe("data: x\n\n")
   })
 
+  it("passes heads that are larger than Node would send of itself, both ways, and others on that connection", async () => {
+    const fields = Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`x-${i}`, "y".repeat(990)]))
+    const heads = { maxHeaderListPairs: 2_000, maxSendHeaderBlockLength: 2 ** 20 }
+    const port = await serve2((stream, head) => {
+      stream.respond({ ":status": 200, ...(head["x-89"] === undefined ? {} : fields) })
+      stream.end("hello")
+    }, heads)
+    const gateway = await start(port, [], { headBytesMax: 200_000 })
+    const client = session(gateway.port, heads)
+    for (const more of [fields, {}]) {
+      const { body, code, headers } = await ask(client, more)
+      expect([headers[":status"], headers["x-89"], body, code]).toEqual([200, more["x-89"], "hello", 0])
+    }
+    expect(gateway.told.accepted).toBe(1)
+  })
+
   it("passes interim replies, and sends 100 when the body is wanted", async () => {
     const upstream = ends(
       await httpUpstream((request, response) => {
@@ -369,6 +386,22 @@ describe("streams that end early", () => {
     client.destroy()
     await until("the upstream requests to end", () => upstream.aborted.length === 5)
     await until("the exchanges to end", () => gateway.gateway.open().exchanges === 0)
+  })
+
+  it("a reply without a body is whole with its head, whenever its server ends it", async () => {
+    const { server } = frameServer((peer, { flags, stream, type }) => {
+      if (type === HEADERS) peer.write(HEADERS, END_HEADERS, stream, literal([[":status", "204"]]))
+      if (type === DATA && (flags & END_STREAM) !== 0) setTimeout(() => peer.write(DATA, END_STREAM, stream), 50)
+    })
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    closers.push(() => server.close())
+    const gateway = await start((server.address() as net.AddressInfo).port)
+    const client = session(gateway.port)
+    const stream = client.request({ ":method": "POST", ":authority": "x.test" })
+    stream.once("response", () => stream.end())
+    expect(await finish(stream)).toMatchObject({ headers: { ":status": 204 }, code: 0 })
+    await until("the journal", () => gateway.told.exchanges.length === 1)
+    expect(gateway.told.exchanges[0]?.ending.outcome).toBe("answered")
   })
 
   it("a reply that breaks off resets its stream", async () => {
@@ -466,7 +499,7 @@ describe("streams that end early", () => {
         asked.push(stream)
         stream.on("close", () => codes.push(stream.rstCode))
       },
-      { initialWindowSize: 0 },
+      { settings: { initialWindowSize: 0 } },
     )
     const gateway = await start(port)
     const client = await connect(gateway.port)
@@ -524,6 +557,32 @@ describe("streams that end early", () => {
     expect(performance.now() - begunMillis).toBeGreaterThanOrEqual(limitMillis)
   })
 
+  it.each([
+    ["whose reply has begun", "text/plain", true],
+    ["of gRPC", "application/grpc", false],
+  ])("a client %s may be silent: what it has to say may depend on what it hears", async (_what, type, isBegun) => {
+    let heard = ""
+    const port = await serve2((stream) => {
+      if (isBegun) stream.respond({ ":status": 200, "content-type": type })
+      stream.on("data", (chunk: Buffer) => (heard += chunk.toString()))
+      stream.once("end", () => {
+        if (stream.destroyed) return
+        if (!isBegun) stream.respond({ ":status": 200, "content-type": type })
+        stream.end("all")
+      })
+    })
+    const gateway = await start(port, [], { bodyIdleTimeoutMillis: 100 })
+    const client = session(gateway.port)
+    const stream = client.request({ ":method": "POST", ":authority": "x.test", "content-type": type })
+    const got = finish(stream)
+    stream.write("some")
+    await until("it", () => heard === "some")
+    await sleep(400)
+    stream.end(" more")
+    expect(await got).toMatchObject({ headers: { ":status": 200 }, body: "all", code: 0 })
+    expect(heard).toBe("some more")
+  })
+
   it("a client that opens no window loses the stream, not the connection", async () => {
     const upstream = ends(await httpUpstream((_request, response) => void response.end(Buffer.alloc(4 * 1024 * 1024))))
     const gateway = await start(upstream.port, [], { writeStallTimeoutMillis: 150 })
@@ -534,6 +593,82 @@ describe("streams that end early", () => {
     await until("the upstream reply to end", () => gateway.told.exchanges.length === 1)
     expect(client.destroyed).toBe(false)
     await until("the exchange to end", () => gateway.gateway.open().exchanges === 0)
+  })
+})
+
+describe("a reply that its client takes slowly", () => {
+  const limits = { writeStallTimeoutMillis: 1_000 }
+  const get = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(request))
+  const windowOf = (bytes: number): Buffer => {
+    const payload = Buffer.alloc(6)
+    payload.writeUInt16BE(4)
+    payload.writeUInt32BE(bytes, 2)
+    return frame(SETTINGS, 0, 0, payload)
+  }
+  const opened = (stream: number, bytes: number): Buffer => {
+    const payload = Buffer.alloc(4)
+    payload.writeUInt32BE(bytes)
+    return frame(WINDOW_UPDATE, 0, stream, payload)
+  }
+  const bytesOf = (bytes: Buffer): number =>
+    framesOf(bytes).reduce((sum, { payload, type }) => sum + (type === DATA ? payload.byteLength : 0), 0)
+
+  it.each<[string, TrafficPolicy | undefined]>([
+    ["that goes on without end", undefined],
+    [
+      "that was at hand",
+      { _tag: "DirectResponse", status: 200, headers: [], body: { _tag: "Text", text: "x".repeat(2_000_000) } },
+    ],
+  ])("but steadily comes to its end, also one %s", async (_what, policy) => {
+    const step = 65_536
+    const times = 24
+    // Each frame is as large as the last, so that as much of it waits whenever somebody looks.
+    const port = await serve2((stream) => {
+      stream.respond({ ":status": 200 })
+      const more = (error?: Error | null): unknown => error || stream.write(Buffer.alloc(16_384), more)
+      more()
+    })
+    const routes = [{ to: port, policies: policy === undefined ? [] : [policy] }]
+    const gateway = ends(await startGateway(snapshotOf({ binds: [{ listeners: [{ routes }] }] }), { limits }))
+    const client = await connect(gateway.port)
+    closers.push(() => client.close())
+    client.write(Buffer.concat([preface, windowOf(step), opened(0, 2 ** 30), get]))
+    for (let i = 1; i <= times; i++) {
+      await until("what the window takes", () => bytesOf(client.bytes) === step * i)
+      await sleep(60)
+      client.write(opened(1, step))
+    }
+    expect(framesOf(client.bytes).filter(({ type }) => type === RST_STREAM)).toEqual([])
+  })
+
+  it("and not at all is broken off, however busy its connection is with others", async () => {
+    const large = Buffer.alloc(1024 * 1024)
+    const upstream = ends(
+      await httpUpstream((_request, response) => {
+        response.write(large)
+        response.on("drain", () => response.write(large))
+      }),
+    )
+    const gateway = await start(upstream.port, [], limits)
+    const client = await connect(gateway.port)
+    closers.push(() => client.close())
+    // More is on its way to it than it has read, at nearly any time.
+    let taken = 0
+    client.stream.on("data", (chunk: Buffer) => {
+      taken += chunk.byteLength
+      if (taken < large.byteLength) return
+      taken = 0
+      client.stream.pause()
+      setTimeout(() => client.stream.resume(), 5)
+    })
+    client.write(Buffer.concat([preface, windowOf(0), opened(0, 2 ** 30), get]))
+    client.write(Buffer.concat([frame(HEADERS, END_STREAM | END_HEADERS, 3, literal(request)), opened(3, 2 ** 30)]))
+    const isReset = (): boolean => framesOf(client.bytes).some(({ type }) => type === RST_STREAM)
+    await until("one is broken off", () => client.closed || client.ended || isReset())
+    const before = bytesOf(client.bytes)
+    await until("the other goes on", () => client.closed || client.ended || bytesOf(client.bytes) > before + 1_000_000)
+    expect(framesOf(client.bytes).flatMap(({ stream, type }) => (type === RST_STREAM ? [stream] : []))).toEqual([1])
+    expect(client.ended || client.closed).toBe(false)
   })
 })
 
@@ -780,6 +915,18 @@ describe("connections", () => {
     const client = session(gateway.port)
     expect((await ask(client, {})).headers[":status"]).toBe(200)
     await until("the connection to end", () => client.closed || client.destroyed)
+    await until("it to be gone", () => gateway.gateway.open().connections === 0)
+  })
+
+  it("that are idle are closed, also when a request took longer than they may be idle", async () => {
+    const upstream = ends(await httpUpstream((_request, response) => void setTimeout(() => response.end("late"), 300)))
+    const gateway = await start(upstream.port, [{ _tag: "Http", http1IdleTimeoutMillis: 100 }])
+    const client = session(gateway.port)
+    expect((await ask(client, {})).body).toBe("late")
+    const given = client.request({ ":authority": "x.test" })
+    given.on("error", () => {})
+    await sleep(200)
+    given.close(http2.constants.NGHTTP2_CANCEL)
     await until("it to be gone", () => gateway.gateway.open().connections === 0)
   })
 

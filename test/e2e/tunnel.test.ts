@@ -277,6 +277,38 @@ describe("upgrades", () => {
     }
   })
 
+  it("over HTTP/2 wait for a client that does not read, as over HTTP/1", async () => {
+    const size = 1_000_000
+    const upstream = ends(
+      await rawUpstream(async (connection) => {
+        await connection.take("\r\n\r\n")
+        connection.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        connection.write(Buffer.alloc(size)).halfClose()
+      }),
+    )
+    const gateway = ends(await startGateway(plain(upstream.port), { limits: { writeStallTimeoutMillis: 100 } }))
+    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+    closers.push(() => session.destroy())
+    await new Promise((resolve) => session.once("remoteSettings", resolve))
+    const stream = session.request({
+      ":method": "CONNECT",
+      ":protocol": "websocket",
+      ":scheme": "http",
+      ":path": "/",
+      ":authority": "x.test",
+    })
+    stream.on("error", () => {})
+    await new Promise((resolve) => stream.once("response", resolve))
+    await sleep(500)
+    let bytes = 0
+    stream.on("data", (chunk: Buffer) => (bytes += chunk.byteLength))
+    await until("all of it, or the end", () => bytes === size || stream.destroyed)
+    expect(bytes).toBe(size)
+    stream.end()
+    await until("the exchange ended", () => gateway.gateway.open().exchanges === 0)
+    expect(gateway.told.exchanges[0]?.ending.outcome).toBe("answered")
+  })
+
   it("over HTTP/2 that are reset are reset behind, also while nothing is taken, whatever the code", async () => {
     const upstream = ends(
       await rawUpstream(async (connection) => {

@@ -11,11 +11,12 @@ import { flowFailure } from "../../../stages/Body.ts"
 import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
 import { dateLine } from "../http1/dateLine.ts"
 import { leave, listen, type Owner, readAgain, stopReading } from "../http1/listening.ts"
-import { queuedOf } from "../queued.ts"
+import { takenOf } from "../queued.ts"
 import type { NodeSocket } from "../socket.ts"
 import { ClientCall } from "./ClientCall.ts"
 import { type RequestEvents, RequestReader } from "./RequestReader.ts"
 import type { Reading } from "./RequestFlow.ts"
+import { Standstill } from "./Standstill.ts"
 import { type Watch, watchFor } from "./watch.ts"
 
 /** How long what a client still sends is read and thrown away, so that closing does not destroy its reply on the way. */
@@ -89,13 +90,12 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
   private watched: ClientCall | undefined
   private watchedServed = 0
   private watchedPart = false
+  /** Bytes of its body, when last looked at. */
+  private received = 0
   private waitedMillis = performance.now()
-  private lastReceived = 0
-  private readMillis = 0
-  private lastQueued = 0
-  private writeMillis = 0
-  private lastWritten = 0
-  private silentMillis = 0
+  private readonly reads = new Standstill()
+  private readonly writes = new Standstill()
+  private readonly silence = new Standstill()
 
   constructor(owner: NodeSocket, socket: Socket, settings: HttpSettings, events: HttpEvents) {
     this.owner = owner
@@ -333,7 +333,7 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
     // Whoever follows events has no reason to end half of its connection: it has left, and its call need not wait for an event.
     if (this.closing || current?.followed === true) return void socket.destroy()
     this.halfClosed = true
-    this.silentMillis = performance.now()
+    this.silence.forget()
     if (!this.reader.between && !this.reader.stopped) {
       this.reader.stop()
       this.unreadable = endedInside
@@ -402,35 +402,30 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
 
   private lookAfterCall(current: ClientCall, nowMillis: number): void {
     const { settings, socket } = this
+    const { flow } = current
     if (this.watched !== current) {
       this.watched = current
-      this.readMillis = nowMillis
-      this.writeMillis = nowMillis
-      this.silentMillis = nowMillis
-      this.lastReceived = 0
+      this.received = 0
+      this.reads.forget()
+      this.writes.forget()
+      this.silence.forget()
     }
-    const { flow } = current
-    const isGoingOn = flow !== undefined && flow.received !== this.lastReceived
-    if (isGoingOn || flow?.waiting !== true) {
-      this.lastReceived = flow?.received ?? 0
-      this.readMillis = nowMillis
-    } else if (nowMillis - this.readMillis >= settings.bodyIdleTimeoutMillis) {
-      flow.abandon(flowFailure("stalled", "request body timeout"))
+    const received = flow?.received ?? 0
+    const isGoingOn = received !== this.received
+    this.received = received
+    // What a client has to say may depend on what it hears.
+    const isAwaited = flow?.waiting === true && !current.answered
+    if (this.reads.millis(isAwaited ? received : undefined, nowMillis) >= settings.bodyIdleTimeoutMillis) {
+      flow?.abandon(flowFailure("stalled", "request body timeout"))
     }
-    const queued = queuedOf(socket)
-    if (queued === 0 || queued !== this.lastQueued) {
-      this.lastQueued = queued
-      this.writeMillis = nowMillis
-    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) socket.destroy()
+    if (this.writes.millis(takenOf(socket), nowMillis) >= settings.writeStallTimeoutMillis) socket.destroy()
     // While nothing is read, as after the client's end, only writing finds out whether somebody is still there. A body that
     // goes on at the pace of its reader needs no such question.
     const isBlind = (this.halfClosed || socket.isPaused()) && !isGoingOn
-    if (!isBlind || socket.bytesWritten !== this.lastWritten) {
-      this.lastWritten = socket.bytesWritten
-      this.silentMillis = nowMillis
-    } else if (nowMillis - this.silentMillis >= patienceMillis(current)) {
+    const written = isBlind ? socket.bytesWritten : undefined
+    if (this.silence.millis(written, nowMillis) >= patienceMillis(current)) {
       if (!current.answered) {
-        this.silentMillis = nowMillis
+        this.silence.forget()
         if (current.unfinished) this.feel()
         else this.probe()
       } else if (this.halfClosed) socket.destroy()
@@ -454,14 +449,12 @@ export class ClientConnection implements HttpConnection, RequestEvents, Reading,
 
   /** Where bytes wait for a tunnel nobody sees the end behind them; writing finds out whether the client is still there. */
   private lookAfterTunnel(tunnel: ClientCall, nowMillis: number): void {
-    const { socket } = this
-    if (this.watched !== tunnel || socket.readableLength === 0) {
-      this.watched = tunnel
-      this.silentMillis = nowMillis
-    } else if (nowMillis - this.silentMillis >= patienceMillis(tunnel)) {
-      this.silentMillis = nowMillis
-      this.probe()
-    }
+    const { silence, socket } = this
+    if (this.watched !== tunnel) silence.forget()
+    this.watched = tunnel
+    if (silence.millis(socket.readableLength || undefined, nowMillis) < patienceMillis(tunnel)) return
+    silence.forget()
+    this.probe()
   }
 }
 

@@ -7,12 +7,13 @@ import type * as http2 from "node:http2"
 import type { Duplex } from "node:stream"
 import type { HttpConnection, HttpEvents, HttpSettings } from "../../../stages/ports/Network.ts"
 import * as onDemand from "../onDemand.ts"
-import { queuedOf } from "../queued.ts"
-import { SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
+import { takenOf } from "../queued.ts"
+import { SENT_HEAD_BYTES_MAX, SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { NodeSocket } from "../socket.ts"
 import { breakOff } from "./breakOff.ts"
 import { ClientStream, type StreamOwner } from "./ClientStream.ts"
 import { Resets } from "./Resets.ts"
+import { Standstill } from "./Standstill.ts"
 import { watchFor } from "./watch.ts"
 
 /** RFC 9113 §7. */
@@ -50,6 +51,7 @@ const optionsOf = ({ headBytesMax, headersMax, http2: own }: HttpSettings): http
   },
   // Room above what we serve, so that a client that goes a little too far is told why.
   maxHeaderListPairs: 2 * headersMax + pseudoHeadersMax,
+  maxSendHeaderBlockLength: SENT_HEAD_BYTES_MAX,
   maxSessionMemory: SESSION_MEGABYTES_MAX,
   maxSessionInvalidFrames: INVALID_FRAMES_MAX,
   maxSessionRejectedStreams: REJECTED_STREAMS_MAX,
@@ -69,6 +71,9 @@ export class ClientSession implements HttpConnection, StreamOwner {
   private readonly events: HttpEvents
   private readonly streams = new Set<ClientStream>()
   private readonly resets = new Resets()
+  private readonly writes = new Standstill()
+  /** Nothing was said for as long as it may be idle, but some stream was still open. */
+  private overdue = false
   private draining = false
   private doneMillis = 0
 
@@ -84,8 +89,10 @@ export class ClientSession implements HttpConnection, StreamOwner {
     session.on("stream", (stream, _headers, _flags, raw) => this.arrived(stream, raw))
     const { connectionWindowBytes: configured, keepaliveIntervalMillis } = settings.http2
     session.setLocalWindowSize(configured ?? connectionWindowBytes)
-    session.setTimeout(settings.idleTimeoutMillis, () => {
+    session.setTimeout(settings.idleTimeoutMillis)
+    session.on("timeout", () => {
       if (this.streams.size === 0) session.close()
+      else this.overdue = true
     })
     const watch = watchFor(settings)
     watch.add(this)
@@ -126,6 +133,9 @@ export class ClientSession implements HttpConnection, StreamOwner {
 
   closedStream(stream: ClientStream): void {
     this.streams.delete(stream)
+    if (!this.overdue || this.streams.size > 0) return
+    this.overdue = false
+    this.session.setTimeout(this.settings.idleTimeoutMillis)
   }
 
   answered(): void {
@@ -138,12 +148,6 @@ export class ClientSession implements HttpConnection, StreamOwner {
     if (session.closed || session.destroyed || !this.resets.isBeyond(performance.now())) return
     session.goaway(ENHANCE_YOUR_CALM)
     session.close()
-  }
-
-  /** A client that reads nothing at all loses the connection, one that starves a single stream loses that. */
-  stalled(stream: http2.ServerHttp2Stream): void {
-    if (queuedOf(this.socket) > 0) this.session.destroy()
-    else breakOff(stream)
   }
 
   private ping(): void {
@@ -173,8 +177,12 @@ export class ClientSession implements HttpConnection, StreamOwner {
 
   lookAfter(nowMillis: number): void {
     const { session, settings, socket } = this
-    for (const stream of this.streams) stream.lookAfter(nowMillis, settings)
-    if (!session.destroyed) return
+    if (!session.destroyed) {
+      // Whoever reads nothing at all loses the connection, whoever starves a single stream that.
+      if (this.writes.millis(takenOf(socket), nowMillis) >= settings.writeStallTimeoutMillis) session.destroy()
+      else for (const stream of this.streams) stream.lookAfter(nowMillis, settings)
+      return
+    }
     if (this.doneMillis === 0) this.doneMillis = nowMillis
     else if (nowMillis - this.doneMillis >= LINGER_MILLIS) socket.destroy()
   }

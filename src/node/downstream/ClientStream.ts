@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as crypto from "node:crypto"
 import type * as http2 from "node:http2"
+import { isGrpc } from "../../../protocols/http/grpc.ts"
 import type { Headers } from "../../../protocols/http/headers.ts"
 import { type RelayedRequest, relayRequest } from "../../../protocols/http/hopByHop.ts"
 import {
@@ -21,6 +22,7 @@ import type { NodeSocket } from "../socket.ts"
 import { join } from "../tunnel.ts"
 import { breakOff, isBrokenOff } from "./breakOff.ts"
 import { respond } from "./respond.ts"
+import { Standstill } from "./Standstill.ts"
 import { StreamFlow } from "./StreamFlow.ts"
 
 /** The connection that a stream is one of. */
@@ -30,12 +32,13 @@ export interface StreamOwner {
   /** A stream came to its end, or its client took the request back. */
   readonly answered: () => void
   readonly wasReset: () => void
-  readonly stalled: (stream: http2.ServerHttp2Stream) => void
 }
 
 /** RFC 9113 §7. */
 const NO_ERROR = 0x0
 
+/** So much is written at once: what a client has taken of one write, nobody can see. */
+const WRITE_BYTES_MAX = 65_536
 /** How long a client that has its reply may take to end its request. */
 const LINGER_MILLIS = 1_000
 const closeProperly = (stream: http2.Http2Stream): void => {
@@ -72,6 +75,10 @@ export class ClientStream implements Incoming, Sink {
   private failure: FlowFailure | undefined
   private trailers: Headers | undefined
   private sent = 0
+  /** Bytes of it that are with Node. */
+  private written = 0
+  /** The others. */
+  private ahead: Array<Uint8Array> | undefined
   /** Bytes of interim replies. */
   private informed = 0
   private declared = Infinity
@@ -79,13 +86,14 @@ export class ClientStream implements Incoming, Sink {
   /** Whether the end of the body is not yet that of the stream. */
   private trailing = false
   private waitsForDrain = false
+  /** Whether nothing more comes of the body. */
+  private whole = false
   private ended = false
   private closed = false
-  /** Less than nothing, so that silence is counted from the first look on. */
-  private lastReceived = -1
-  private readMillis = 0
-  private lastQueued = 0
-  private writeMillis = 0
+  private tunnelled = false
+  /** Few streams are open for so long that somebody looks. */
+  private reads: Standstill | undefined
+  private writes: Standstill | undefined
 
   constructor(session: StreamOwner, stream: http2.ServerHttp2Stream, raw: ReadonlyArray<string>) {
     this.session = session
@@ -202,11 +210,9 @@ export class ClientStream implements Incoming, Sink {
       case "Bytes":
         if (!this.bodiless) headers.set("content-length", String(body.bytes.byteLength))
         respond(stream, [":status", String(status), ...headers.flat], { endStream: this.bodiless })
-        if (!this.bodiless) {
-          this.sent = body.bytes.byteLength
-          stream.end(body.bytes)
-        }
-        return this.settle()
+        if (this.bodiless) return this.settle()
+        this.write(body.bytes)
+        return this.end(undefined)
       case "Empty":
         if (!this.bodiless && !headers.has("grpc-status")) headers.set("content-length", "0")
         respond(stream, [":status", String(status), ...headers.flat], { endStream: true })
@@ -240,6 +246,7 @@ export class ClientStream implements Incoming, Sink {
     }
     // How it ends is seen by whoever carries the bytes, to their last; interrupting that would reset the other side.
     this.ended = true
+    this.tunnelled = true
     this.listener = undefined
     return join(this.session.owner.above(stream), tunnel)
   }
@@ -293,22 +300,43 @@ export class ClientStream implements Incoming, Sink {
       this.source?.cancel()
       return false
     }
-    if (stream.write(chunk)) return true
-    if (!this.waitsForDrain) {
-      this.waitsForDrain = true
-      stream.on("drain", () => this.source?.resume())
+    if (this.ahead === undefined && chunk.byteLength <= WRITE_BYTES_MAX && stream.writableLength < WRITE_BYTES_MAX) {
+      return this.hand(chunk)
     }
+    const ahead = (this.ahead ??= [])
+    for (let at = 0; at < chunk.byteLength; at += WRITE_BYTES_MAX) ahead.push(chunk.subarray(at, at + WRITE_BYTES_MAX))
+    if (!stream.writableNeedDrain) this.goOn()
     return false
   }
 
-  end(trailers: Headers | undefined): void {
+  private hand(chunk: Uint8Array): boolean {
     const { stream } = this
-    if (this.ended || stream.closed) return
+    this.written += chunk.byteLength
+    if (stream.write(chunk)) return true
+    if (!this.waitsForDrain) stream.on("drain", this.goOn)
+    this.waitsForDrain = true
+    return false
+  }
+
+  private readonly goOn = (): void => {
+    for (let next = this.ahead?.shift(); next !== undefined; next = this.ahead?.shift()) if (!this.hand(next)) return
+    this.ahead = undefined
+    if (this.whole) this.finishBody()
+    else this.source?.resume()
+  }
+
+  end(trailers: Headers | undefined): void {
+    if (this.ended || this.stream.closed) return
     if (this.declared !== Infinity && this.sent < this.declared && !this.bodiless) {
       return this.fail(flowFailure("gone", "the body is shorter than its head announced"))
     }
     this.trailers = trailers
-    stream.end()
+    this.whole = true
+    if (this.ahead === undefined) this.finishBody()
+  }
+
+  private finishBody(): void {
+    this.stream.end()
     if (!this.trailing) this.settle()
   }
 
@@ -319,12 +347,15 @@ export class ClientStream implements Incoming, Sink {
 
   private onClose(): void {
     this.closed = true
-    const { failure, finish, sent: bytes, stream } = this
+    this.ahead = undefined
+    const { failure, finish, stream, written: bytes } = this
     this.session.closedStream(this)
-    if (this.ended && failure === undefined) this.session.answered()
+    // What can have no body is whole with its head, whatever its source still has to say.
+    const isWhole = this.ended || (this.bodiless && stream.rstCode === NO_ERROR)
+    if (isWhole && failure === undefined) this.session.answered()
     else if (!isBrokenOff(stream)) this.session.wasReset()
-    const complete = this.ended && failure === undefined && stream.rstCode === NO_ERROR
-    if (!complete) this.source?.cancel()
+    const complete = isWhole && failure === undefined && stream.rstCode === NO_ERROR
+    if (!complete || !this.ended) this.source?.cancel()
     if (finish !== undefined) {
       this.finish = undefined
       const outcome = complete ? "complete" : failure === undefined ? "clientGone" : "upstreamFailed"
@@ -335,16 +366,21 @@ export class ClientStream implements Incoming, Sink {
   /** Looks whether the client sends what is waited for and reads what is ready. */
   lookAfter(nowMillis: number, settings: HttpSettings): void {
     const { flow, stream } = this
-    if (flow?.waiting !== true || flow.received !== this.lastReceived) {
-      this.lastReceived = flow?.received ?? 0
-      this.readMillis = nowMillis
-    } else if (nowMillis - this.readMillis >= settings.bodyIdleTimeoutMillis) {
-      flow.abandon(flowFailure("stalled", "request body timeout"))
+    // Both sides of what is behind a switch of protocols may be as slow as they like.
+    if (this.tunnelled) return
+    const received = flow?.waiting === true && !this.mayBeSilent ? flow.received : undefined
+    if ((this.reads ??= new Standstill()).millis(received, nowMillis) >= settings.bodyIdleTimeoutMillis) {
+      flow?.abandon(flowFailure("stalled", "request body timeout"))
     }
     const queued = stream.writableLength
-    if (queued === 0 || queued !== this.lastQueued) {
-      this.lastQueued = queued
-      this.writeMillis = nowMillis
-    } else if (nowMillis - this.writeMillis >= settings.writeStallTimeoutMillis) this.session.stalled(stream)
+    const taken = queued === 0 ? undefined : this.written - queued
+    if ((this.writes ??= new Standstill()).millis(taken, nowMillis) >= settings.writeStallTimeoutMillis) {
+      breakOff(stream)
+    }
+  }
+
+  /** What a client has to say may depend on what it hears, and a service of gRPC need not begin its reply to be heard. */
+  private get mayBeSilent(): boolean {
+    return this.stream.headersSent || isGrpc(this.fields.headers.get("content-type"))
   }
 }

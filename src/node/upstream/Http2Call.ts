@@ -64,16 +64,25 @@ export class Http2Call implements Flow, Source, Waiting {
   private readonly mayChange: boolean
   private readonly resumeFiber: Resume
   private withdraw: (() => void) | undefined
+  private session: Http2Session | undefined
+  /** What the session had heard before. */
+  private heardBytes = 0
   private stream: http2.ClientHttp2Stream | undefined
   private upload: Upload | undefined
   private timer: NodeJS.Timeout | undefined
   private unread: Unread | undefined
   private waiting = true
   private over = false
-  private repeated = false
+  avoids: Http2Session | undefined
   /** The END_STREAM flag was seen; a reset makes Node end the stream as well. */
   private complete = false
+  /** Its end was seen behind all that came of it. */
+  private whole = false
   private sink: Sink | undefined
+  /** The sink asked to wait. */
+  private held = false
+  /** What came of a complete reply before it was wanted: the stream would lose it when its connection closes. */
+  private rest: Array<Uint8Array> | undefined
   private trailers: Headers | undefined
   private broken: FlowFailure | undefined
 
@@ -88,12 +97,19 @@ export class Http2Call implements Flow, Source, Waiting {
   start(): void {
     const { replyTimeoutMillis } = this.options
     if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, replyTimeoutMillis, this)
-    this.withdraw = this.pool.acquire(this, false)
+    this.withdraw = this.pool.acquire(this)
   }
 
   expire(): void {
     this.timer = undefined
-    this.settle({ _tag: "ReplyTimeout", message: `no reply within ${this.options.replyTimeoutMillis} ms` })
+    this.despair({ _tag: "ReplyTimeout", message: `no reply within ${this.options.replyTimeoutMillis} ms` })
+  }
+
+  /** Whoever was silent to everybody may be gone without a word, and would be waited for again by the next. */
+  private despair(failure: UpstreamFailure): void {
+    const { session } = this
+    if (session?.heardBytes === this.heardBytes) session.doubt()
+    this.settle(failure)
   }
 
   /** Nobody waits for the reply any more. */
@@ -125,6 +141,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private drop(): void {
     this.over = true
+    this.rest = undefined
     this.stopTimers()
     this.withdraw?.()
     this.withdraw = undefined
@@ -169,9 +186,11 @@ export class Http2Call implements Flow, Source, Waiting {
     } catch (error) {
       session.give()
       const name = (error as NodeJS.ErrnoException).code ?? ""
-      if (/SESSION/.test(name)) return this.refused(name)
+      if (/SESSION/.test(name)) return this.refused(session, name)
       return this.settle({ _tag: "RequestAborted", message: describe(error as Error, "request cannot be sent") })
     }
+    this.session = session
+    this.heardBytes = session.heardBytes
     this.stream = stream
     this.listen(session, stream)
     if (body._tag === "Empty") return
@@ -200,15 +219,18 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private watch(idleMillis: number, taken: () => number | undefined): void {
     this.unread?.end()
-    this.unread = new Unread(idleMillis, taken, () => this.settle(unreadFor(idleMillis)))
+    this.unread = new Unread(idleMillis, taken, () => this.despair(unreadFor(idleMillis)))
   }
 
   private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
     let error: NodeJS.ErrnoException | undefined
     const { destroy, push } = stream
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk === null && !stream.closed) this.complete = true
-      return push.call(stream, chunk, encoding)
+      const isEnd = chunk === null && !stream.closed
+      if (isEnd) this.complete = true
+      const takesMore = push.call(stream, chunk, encoding)
+      if (isEnd) this.keepRest(stream)
+      return takesMore
     }
     // Node destroys a stream whose end it could not send any more, with all that came of its reply and was not yet read.
     stream.destroy = (reason?: Error) =>
@@ -222,12 +244,14 @@ export class Http2Call implements Flow, Source, Waiting {
       if (trailers.flat.length > 0) this.trailers = trailers
     })
     stream.on("error", (failure) => (error = failure))
+    stream.once("end", () => this.ended(stream))
     stream.once("close", () => {
       // Node has its servers refuse everything on a connection on which clients gave much up; nobody else is to suffer.
-      if (this.waiting && stream.rstCode === ENHANCE_YOUR_CALM) session.leave()
+      const hasEnough = this.waiting && stream.rstCode === ENHANCE_YOUR_CALM
+      if (hasEnough || error?.code === "ERR_HTTP2_OUT_OF_STREAMS") session.leave()
       session.give()
       this.upload?.stop()
-      this.closed(stream, error)
+      this.closed(session, stream, error)
     })
   }
 
@@ -262,41 +286,68 @@ export class Http2Call implements Flow, Source, Waiting {
   }
 
   /** The stream is gone, in whichever way. */
-  private closed(stream: http2.ClientHttp2Stream, error: NodeJS.ErrnoException | undefined): void {
+  private closed(
+    session: Http2Session,
+    stream: http2.ClientHttp2Stream,
+    error: NodeJS.ErrnoException | undefined,
+  ): void {
     const code = stream.rstCode
     if (this.waiting) {
-      if (code === REFUSED_STREAM || error?.code === "ERR_HTTP2_GOAWAY_SESSION") {
-        return this.refused(error?.code ?? "REFUSED_STREAM")
-      }
-      if (code === ENHANCE_YOUR_CALM && this.mayRepeat()) return this.repeat()
+      const isUntouched = code === REFUSED_STREAM || stream.id === undefined || stream.id > session.lastTaken
+      if (isUntouched) return this.refused(session, error?.code ?? "REFUSED_STREAM")
+      if (code === ENHANCE_YOUR_CALM && this.mayRepeat()) return this.repeat(session)
       const name = error?.code
       if (name?.startsWith("ERR_SSL_") === true) {
         return this.settle({ _tag: "TlsFailed", message: describe(error as Error, "TLS failed") })
       }
       return this.settle({ _tag: "Reset", message: resetMessage(code), sent: true })
     }
-    if (this.over || this.complete) return
-    this.broken = flowFailure("gone", resetMessage(code))
-    if (this.sink !== undefined) this.finish(this.sink)
+    this.ended(stream)
+  }
+
+  /** All that came of it was read, or there is nothing more to read it from. */
+  private ended(stream: http2.ClientHttp2Stream): void {
+    if (this.over || this.waiting) return
+    if (this.complete) this.whole = true
+    else this.broken ??= flowFailure("gone", resetMessage(stream.rstCode))
+    if (this.sink !== undefined && (!this.complete || !this.held)) this.finish(this.sink)
+  }
+
+  private keepRest(stream: http2.ClientHttp2Stream): void {
+    if (this.over) return
+    if (this.sink === undefined) stream.on("data", this.take)
+    let chunk: unknown
+    do chunk = stream.read()
+    while (chunk !== null)
+  }
+
+  private readonly take = (chunk: Uint8Array): void => {
+    if (this.over) return
+    if (this.held || this.sink === undefined) (this.rest ??= []).push(chunk)
+    else if (!this.sink.write(chunk)) {
+      this.held = true
+      this.stream?.pause()
+    }
   }
 
   /** The upstream says that it did nothing with this request (RFC 9113 §8.7), so any request may go elsewhere. */
-  private refused(name: string): void {
+  private refused(session: Http2Session, name: string): void {
     const untouched = this.request.body._tag !== "Flow" || this.upload === undefined
-    if (this.repeated || !untouched) {
+    if (this.avoids !== undefined || !untouched) {
       return this.settle({ _tag: "Reset", message: `stream refused (${name})`, sent: false })
     }
-    this.repeat()
+    this.repeat(session)
   }
 
   private mayRepeat(): boolean {
-    return !this.repeated && this.request.body._tag !== "Flow" && isIdempotent(this.request.method)
+    return this.avoids === undefined && this.request.body._tag !== "Flow" && isIdempotent(this.request.method)
   }
 
-  private repeat(): void {
-    this.repeated = true
+  private repeat(session: Http2Session): void {
+    this.avoids = session
+    this.session = undefined
     this.stream = undefined
-    this.withdraw = this.pool.acquire(this, true)
+    this.withdraw = this.pool.acquire(this)
   }
 
   private uploadFailed(failure: FlowFailure): void {
@@ -311,21 +362,23 @@ export class Http2Call implements Flow, Source, Waiting {
       queueMicrotask(() => this.finish(sink))
       return this
     }
-    stream.on("data", (chunk: Uint8Array) => {
-      if (!this.over && !sink.write(chunk)) stream.pause()
-    })
-    const ended = (): void => {
-      if (!this.complete) this.broken = flowFailure("gone", resetMessage(stream.rstCode))
-      this.finish(sink)
-    }
-    // A body that carried nothing ends although nobody reads it, maybe before anybody asks.
-    if (stream.readableEnded) queueMicrotask(ended)
-    else stream.once("end", ended)
+    if (this.complete) queueMicrotask(() => this.resume())
+    else stream.on("data", this.take)
     return this
   }
 
   resume(): void {
-    if (!this.over) this.stream?.resume()
+    const { rest, sink, stream } = this
+    if (sink === undefined) return
+    this.held = false
+    for (let chunk = rest?.shift(); chunk !== undefined && !this.over; chunk = rest?.shift()) {
+      if (sink.write(chunk)) continue
+      this.held = true
+      return
+    }
+    if (this.over) return
+    if (this.whole) this.finish(sink)
+    else stream?.resume()
   }
 
   cancel(): void {

@@ -6,7 +6,7 @@ import type * as http2 from "node:http2"
 import type * as net from "node:net"
 import type { EndpointSpec } from "../../../stages/ports/Upstream.ts"
 import * as onDemand from "../onDemand.ts"
-import { SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
+import { SENT_HEAD_BYTES_MAX, SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { Connector, Purpose } from "./connect.ts"
 import { Failed, OtherVersion } from "./failure.ts"
 
@@ -26,6 +26,9 @@ const SESSION_WINDOW_BYTES = STREAMS_MAX * STREAM_WINDOW_BYTES
 export const PING_INTERVAL_MILLIS_MIN = 300_000
 export const PING_TIMEOUT_MILLIS = 20_000
 
+/** How long a server may take to end its side of a connection that is done, and to read what is left for it. */
+const FAREWELL_MILLIS = 1_000
+
 /** Over how many addresses of a name requests are spread. */
 const ADDRESSES_MAX = 64
 
@@ -41,12 +44,15 @@ const ignore = (): void => {}
 
 /** A call that waits for a session. */
 export interface Waiting {
+  /** The one that refused it. */
+  readonly avoids: Http2Session | undefined
   readonly opened: (session: Http2Session) => void
   readonly failed: (error: Error) => void
 }
 
 export class Http2Session {
   readonly session: http2.ClientHttp2Session
+  private readonly socket: net.Socket
   private readonly pool: Http2Pool
   private readonly ping: PingSettings
   streams = 0
@@ -55,19 +61,24 @@ export class Http2Session {
   ready = false
   /** Takes no further streams. */
   leaving = false
+  /** The last stream that the server may have done something with. */
+  lastTaken = Infinity
   readonly address: string | undefined
   private idleTimer: NodeJS.Timeout | undefined
   private pingTimer: NodeJS.Timeout | undefined
   private pongTimer: NodeJS.Timeout | undefined
+  private farewellTimer: NodeJS.Timeout | undefined
 
   constructor(pool: Http2Pool, socket: net.Socket, address: string | undefined, ping: PingSettings, isSure: boolean) {
     this.pool = pool
+    this.socket = socket
     this.streamsMax = isSure ? 1 : 0
     this.address = address
     this.ping = ping
     const session = onDemand.http2().connect("http://upstream", {
       createConnection: () => socket,
       maxHeaderListPairs: HEADERS_MAX,
+      maxSendHeaderBlockLength: SENT_HEAD_BYTES_MAX,
       maxSessionMemory: SESSION_MEGABYTES_MAX,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
       ...repeating,
@@ -87,11 +98,15 @@ export class Http2Session {
       this.streamsMax = Math.min(maxConcurrentStreams ?? STREAMS_MAX, STREAMS_MAX)
       pool.serve()
     })
-    session.on("goaway", () => this.leave())
+    session.on("goaway", (_code, lastStream) => {
+      this.lastTaken = lastStream
+      this.leave()
+    })
     let broken: Error | undefined
     session.on("error", (error) => (broken = error))
     session.once("close", () => {
       clearTimeout(settingsTimer)
+      clearTimeout(this.farewellTimer)
       this.stopTimers()
       if (!this.ready) pool.doubt(isSure, (broken as NodeJS.ErrnoException | undefined)?.code === NO_FRAMES)
       this.leave()
@@ -100,6 +115,11 @@ export class Http2Session {
 
   get isFree(): boolean {
     return !this.leaving && this.streams < this.streamsMax && !this.session.destroyed
+  }
+
+  /** How much the server has said, so that it can be seen whether it says anything at all. */
+  get heardBytes(): number {
+    return this.socket.bytesRead
   }
 
   /** Counts a stream in. */
@@ -115,7 +135,7 @@ export class Http2Session {
     this.streams--
     if (this.streams === 0) {
       this.stopTimers()
-      if (this.leaving) this.session.close()
+      if (this.leaving) this.end()
       else if (!this.pool.keeps(this)) this.leave()
       else this.rest()
     }
@@ -137,21 +157,43 @@ export class Http2Session {
       this.pool.forget(this)
     }
     if (!this.session.closed && !this.session.destroyed) this.session.close()
+    if (this.streams === 0) this.end()
+  }
+
+  /** Nothing is left to be done here, but the server may never notice. */
+  private end(): void {
+    const { socket } = this
+    if (!socket.destroyed) this.farewellTimer ??= setTimeout(() => socket.destroy(), FAREWELL_MILLIS).unref()
+  }
+
+  /** The server may be gone without a word: nothing new is sent there, and what is left there ends unless it answers. */
+  doubt(): void {
+    // A session that is leaving can ask no more.
+    this.probe()
+    this.leave()
   }
 
   private pingLater(): void {
+    clearTimeout(this.pingTimer)
     this.pingTimer = setTimeout(() => {
       this.pingTimer = undefined
-      if (this.session.destroyed) return
-      this.pongTimer = setTimeout(() => this.session.destroy(), this.ping.timeoutMillis)
-      this.pongTimer.unref()
-      this.session.ping((error) => {
-        clearTimeout(this.pongTimer)
-        this.pongTimer = undefined
-        if (error === null && this.streams > 0) this.pingLater()
-      })
+      this.probe()
     }, this.ping.intervalMillis)
     this.pingTimer.unref()
+  }
+
+  private probe(): void {
+    if (this.session.destroyed || this.pongTimer !== undefined) return
+    this.pongTimer = setTimeout(() => {
+      this.session.destroy()
+      this.end()
+    }, this.ping.timeoutMillis)
+    this.pongTimer.unref()
+    this.session.ping((error) => {
+      clearTimeout(this.pongTimer)
+      this.pongTimer = undefined
+      if (error === null && this.streams > 0) this.pingLater()
+    })
   }
 
   private stopTimers(): void {
@@ -186,8 +228,8 @@ export class Http2Pool {
   }
 
   /** Gives a session at once, or later; the result withdraws the wish. */
-  acquire(wish: Waiting, fresh: boolean): () => void {
-    const session = fresh ? undefined : this.choose()
+  acquire(wish: Waiting): () => void {
+    const session = wish.avoids === undefined ? this.choose() : undefined
     if (session !== undefined) {
       session.take()
       wish.opened(session)
@@ -224,8 +266,8 @@ export class Http2Pool {
   serve(): void {
     for (const session of this.sessions) {
       while (session.isFree) {
-        const wish = this.next()
-        if (wish === undefined) return
+        const wish = this.next(session)
+        if (wish === undefined) break
         session.take()
         wish.opened(session)
       }
@@ -280,8 +322,9 @@ export class Http2Pool {
     return this.sessions.size
   }
 
-  private next(): Waiting | undefined {
+  private next(session: Http2Session): Waiting | undefined {
     for (const wish of this.waiting) {
+      if (wish.avoids === session) continue
       this.waiting.delete(wish)
       return wish
     }

@@ -40,8 +40,10 @@ export class Upload implements Sink {
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.over || this.stream.destroyed) return true
-    return this.stream.write(chunk)
+    const { stream } = this
+    // A server may have reset it behind its whole reply, which an error of writing would take from its reader.
+    if (this.over || stream.closed || stream.destroyed) return true
+    return stream.write(chunk)
   }
 
   end(trailers: Headers | undefined): void {

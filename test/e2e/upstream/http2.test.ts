@@ -16,12 +16,15 @@ import {
   frameServer,
   HEADERS,
   number,
-  type Peer,
+  Peer,
   PING,
   RST_STREAM,
   STATUS_200,
+  WINDOW_UPDATE,
 } from "./frames.ts"
-import { literal } from "../hostile/frames.ts"
+import * as onDemand from "../../../src/node/onDemand.ts"
+import { sockets } from "../faults/freed.ts"
+import { literal, setting } from "../hostile/frames.ts"
 import { Bench, ending, Fed, options, pause, read, refusal, request, send, text, until } from "./gateway.ts"
 
 let bench: Bench
@@ -417,6 +420,58 @@ describe("a stream that breaks", () => {
     }
   })
 
+  /** A hundred kilobytes and trailers, and behind them what the test says. */
+  const whole = (behind: (peer: Peer, stream: number) => void) =>
+    answering((peer, stream) => {
+      peer.write(HEADERS, END_HEADERS, stream, STATUS_200)
+      for (let i = 0; i < 10; i++) peer.write(DATA, 0, stream, Buffer.alloc(10_000, i))
+      peer.write(HEADERS, END_HEADERS | END_STREAM, stream, literal([["grpc-status", "0"]]))
+      behind(peer, stream)
+    })
+
+  it.each([
+    ["closes", (peer: Peer) => void peer.socket.end()],
+    ["breaks", (peer: Peer) => void peer.socket.resetAndDestroy()],
+    ["goes away in anger", (peer: Peer) => peer.goaway(1, 11)],
+  ])("behind its end takes nothing from whoever reads later: its connection %s", async (_what, behind) => {
+    const { port } = await whole((peer) => setTimeout(behind, 10, peer))
+    for (const isSlow of [false, true]) {
+      const reply = await send2(bench.to(port), request("GET", "/"))
+      if (reply.body._tag !== "Flow") throw new Error("no body")
+      if (!isSlow) await until("the connection is gone", () => bench.connections === 0)
+      let bytes = 0
+      let ended: unknown
+      const source = reply.body.open({
+        write: (chunk) => {
+          bytes += chunk.byteLength
+          return !isSlow
+        },
+        end: (trailers) => (ended = trailers?.flat),
+        fail: (failure) => (ended = failure),
+      })
+      await until("the connection is gone", () => bench.connections === 0)
+      await until("the end", () => {
+        source.resume()
+        return ended !== undefined
+      })
+      expect([bytes, ended]).toEqual([100_000, ["grpc-status", "0"]])
+    }
+  })
+
+  it("behind its end takes nothing from the reader of a reply whose request still goes on", async () => {
+    const { port } = await whole((peer, stream) => peer.write(RST_STREAM, 0, stream, number(0)))
+    for (const idleMillis of [undefined, 5_000]) {
+      const fed = new Fed()
+      const reply = await send2(bench.to(port), request("POST", "/", {}, fed), { idleMillis })
+      await pause(20)
+      fed.write("more")
+      await pause(20)
+      const { bytes, trailers } = await read(reply)
+      expect([bytes.byteLength, trailers?.flat]).toEqual([100_000, ["grpc-status", "0"]])
+      await until("the source was told", () => fed.cancelled)
+    }
+  })
+
   it("before the reply is a failure that names the code", async () => {
     const { port } = await answering((peer, stream) => peer.write(RST_STREAM, 0, stream, number(2)))
     expect(await refusal(bench.to(port), request("GET", "/"), { version: "2" })).toEqual({
@@ -426,14 +481,14 @@ describe("a stream that breaks", () => {
     })
   })
 
-  it("unprocessed is sent once more, whatever its method", async () => {
+  it("unprocessed is sent once more, on another connection, whatever its method", async () => {
     const { port, peers } = await answering((peer, stream, count) => {
       if (count === 0) peer.write(RST_STREAM, 0, stream, number(7))
       else peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
     })
     const reply = await send2(bench.to(port), request("POST", "/", {}, bytes(new Uint8Array(3))))
     expect(reply.status).toBe(200)
-    expect(countOf(peers, HEADERS)).toBe(2)
+    expect(peers.map((peer) => countOf([peer], HEADERS))).toEqual([1, 1])
   })
 
   it("unprocessed twice is reported as not sent", async () => {
@@ -517,6 +572,19 @@ describe("a session that goes away", () => {
     const reply = await send2(endpoint, request("POST", "/", {}, bytes(new Uint8Array(3))))
     expect([reply.status, peers.length]).toEqual([200, 2])
     await Effect.runPromise(Fiber.interrupt(first))
+  })
+
+  it("in anger has its unprocessed requests sent on another, too", async () => {
+    const { port, peers } = await answering((peer, stream) => {
+      if (peer !== peers[0]) return peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+      if (stream === 3) peer.goaway(1, 11)
+    })
+    const endpoint = bench.to(port)
+    const first = refusal(endpoint, request("GET", "/"), { version: "2" })
+    await until("it arrived", () => countOf(peers, HEADERS) === 1)
+    const second = await send2(endpoint, request("POST", "/", {}, bytes(new Uint8Array(3))))
+    expect([second.status, peers.length]).toEqual([200, 2])
+    expect(await first).toMatchObject({ _tag: "Reset", sent: true })
   })
 
   it("in anger takes its requests along", async () => {
@@ -641,6 +709,83 @@ describe("the life of a session", () => {
     await send2(bench.to(port, { poolIdleMillis: 40 }), request("GET", "/"))
     expect(bench.connections).toBe(1)
     await until("the connection is closed", () => bench.connections === 0)
+  })
+
+  it("ends although the server leaves its half of the connection open", async () => {
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      const peer = new Peer(socket, Buffer.alloc(0), (_peer, { stream, type }) => {
+        if (type === HEADERS) peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+      })
+    })
+    const { port } = await bench.listen(server)
+    const before = sockets()
+    await send2(bench.to(port, { poolIdleMillis: 20 }), request("GET", "/"))
+    expect(sockets()).toBe(before + 2)
+    await until("only the half of the server is left", () => sockets() === before + 1)
+  })
+
+  it("ends when it has no more numbers for streams, and nothing fails of that", async () => {
+    const { port, peers } = await instant()
+    const endpoint = bench.to(port)
+    const connecting = vi.spyOn(onDemand.http2(), "connect")
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    const session = connecting.mock.results[0]?.value as { readonly setNextStreamID: (id: number) => void }
+    connecting.mockRestore()
+    session.setNextStreamID(2 ** 31 - 1)
+    for (let i = 0; i < 3; i++) expect((await send2(endpoint, request("POST", "/"))).status).toBe(200)
+    expect(peers.length).toBe(2)
+    await until("the first connection is closed", () => bench.connections === 1)
+  })
+
+  it("ends when a request was waited for in vain and nothing at all was heard meanwhile", async () => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      if (count !== 1) peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    const endpoint = bench.to(port)
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    const hanging = { version: "2", replyTimeoutMillis: 50 } as const
+    expect((await refusal(endpoint, request("GET", "/"), hanging))._tag).toBe("ReplyTimeout")
+    expect((await send2(endpoint, request("GET", "/"))).status).toBe(200)
+    expect(peers.length).toBe(2)
+    await until("the first connection is closed", () => bench.connections === 1)
+  })
+
+  it("ends when a request was waited for in vain and the server reads nothing any more", async () => {
+    await bench.close()
+    bench = new Bench({ ping: { intervalMillis: 60_000, timeoutMillis: 50 } })
+    const server = net.createServer((socket) => {
+      const windows = setting(4, 1 << 30)
+      const peer = new Peer(socket, windows, (_peer, { stream, type }) => {
+        if (type !== HEADERS) return
+        if (stream > 1) return void socket.pause()
+        peer.write(WINDOW_UPDATE, 0, 0, number(1 << 30))
+        peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+      })
+    })
+    const { port } = await bench.listen(server)
+    const endpoint = bench.to(port)
+    await send2(endpoint, request("GET", "/"))
+    const before = sockets()
+    const fed = new Fed()
+    const failed = refusal(endpoint, request("POST", "/", {}, fed), { version: "2", replyTimeoutMillis: 300 })
+    await until("the body is wanted", () => fed.sink !== undefined)
+    for (let i = 0; i < 400; i++) fed.write(new Uint8Array(65_536))
+    expect((await failed)._tag).toBe("ReplyTimeout")
+    await until("only the end of the server is left", () => sockets() === before - 1)
+  })
+
+  it("goes on when a request was waited for in vain and another was answered meanwhile", async () => {
+    const { port, peers } = await answering((peer, stream, count) => {
+      if (count !== 1) peer.write(HEADERS, END_HEADERS | END_STREAM, stream, STATUS_200)
+    })
+    const endpoint = bench.to(port)
+    await send2(endpoint, request("GET", "/"))
+    const failed = refusal(endpoint, request("GET", "/"), { version: "2", replyTimeoutMillis: 100 })
+    await until("it arrived", () => countOf(peers, HEADERS) === 2)
+    await send2(endpoint, request("GET", "/"))
+    expect((await failed)._tag).toBe("ReplyTimeout")
+    await send2(endpoint, request("GET", "/"))
+    expect(peers.length).toBe(1)
   })
 
   it("ends with its endpoint, after its calls", async () => {
