@@ -224,7 +224,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   private listen(session: Http2Session, stream: http2.ClientHttp2Stream): void {
     let error: NodeJS.ErrnoException | undefined
-    const { destroy, push } = stream
+    const { push } = stream
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
       const isEnd = chunk === null && !stream.closed
       if (isEnd) this.complete = true
@@ -232,11 +232,6 @@ export class Http2Call implements Flow, Source, Waiting {
       if (isEnd) this.keepRest(stream)
       return takesMore
     }
-    // Node destroys a stream whose end it could not send any more, with all that came of its reply and was not yet read.
-    stream.destroy = (reason?: Error) =>
-      this.complete && stream.closed && stream.rstCode === 0 && !this.over && !stream.readableEnded
-        ? stream
-        : destroy.call(stream, reason)
     stream.on("headers", (headers, _flags, raw) => this.inform(Number(headers[":status"]), raw))
     stream.on("response", (headers, flags, raw) => this.replied(stream, Number(headers[":status"]), flags, raw))
     stream.on("trailers", (_headers, _flags, raw) => {

@@ -580,7 +580,7 @@ describe("a session that goes away", () => {
       if (stream === 3) peer.goaway(1, 11)
     })
     const endpoint = bench.to(port)
-    const first = refusal(endpoint, request("GET", "/"), { version: "2" })
+    const first = refusal(endpoint, request("POST", "/"), { version: "2" })
     await until("it arrived", () => countOf(peers, HEADERS) === 1)
     const second = await send2(endpoint, request("POST", "/", {}, bytes(new Uint8Array(3))))
     expect([second.status, peers.length]).toEqual([200, 2])
