@@ -61,8 +61,8 @@ export const applyEdits = (edits: RequestEdits, request: Request): void => {
     request.authority = formatAuthority(edits.authority)
     request.host = edits.authority.host
   }
-  // What was sent to an authority, without a path, asks for a tunnel: it has no other target and no other method.
-  if (request.path === "") return
+  // A tunnel leads to an authority: it has no other target and no other method.
+  if (request.method === "CONNECT") return
   if (edits.method !== undefined) request.method = edits.method
   if (edits.target !== undefined) {
     request.path = edits.target.path

@@ -4,6 +4,7 @@ import * as http2 from "node:http2"
 import type * as net from "node:net"
 import * as tls from "node:tls"
 import { afterEach, describe, expect, it } from "vitest"
+import type { TrafficPolicy } from "../../ir/Policy.ts"
 import {
   connect,
   connectTls,
@@ -351,6 +352,37 @@ describe("CONNECT", () => {
     other.write(request("y.test:443"))
     expect((await other.answer()).status).toBe(404)
     await other.gone()
+  })
+
+  it("stays what it is, whatever a policy makes of the request line", async () => {
+    const upstream = ends(
+      await rawUpstream(async (connection) => connection.write(`got ${await connection.take("\n")}`)),
+    )
+    const policies: ReadonlyArray<TrafficPolicy> = [
+      {
+        _tag: "RequestHeaderModifier",
+        add: [],
+        set: [
+          { name: ":method", value: "GET" },
+          { name: ":path", value: "/x" },
+        ],
+        remove: [],
+      },
+      { _tag: "UrlRewrite", path: { _tag: "Full", path: "/y" } },
+    ]
+    const gateway = ends(
+      await startGateway(
+        snapshotOf({
+          binds: [{ listeners: [{ routes: [{ to: upstream.port, policies }] }] }],
+          frontend: [{ _tag: "Connect", mode: "route" }],
+        }),
+      ),
+    )
+    const client = await connect(gateway.port)
+    client.write(`${request("x.test:443")}hello\n`)
+    expect(await client.take("\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /)
+    expect(await client.take("\n")).toBe("got hello\n")
+    client.close()
   })
 
   it("needs a port, and somebody to answer", async () => {
