@@ -342,6 +342,15 @@ routes:
       ["3:23 routes[0].matches[0].method: `get` is not `GET`: methods keep their letter case"],
     ],
     [
+      "a header that belongs to the connection is a warning, unless it asks for a switch of protocols",
+      one(
+        "{matches: [{headers: [{name: Keep-Alive, value: {regex: .*}}]}, {headers: [{name: Upgrade, value: {exact: websocket}}]}], backends: [{host: 'a:1'}]}",
+      ),
+      [
+        "3:32 routes[0].matches[0].headers[0].name: `Keep-Alive` is between a client and the gateway, so no request is found by it",
+      ],
+    ],
+    [
       "a proxy that is a service, or is spoken to over TLS, or looks for its credential elsewhere",
       one(
         "{backends: [{host: 'a:1', policies: {backendTunnel: {proxy: {host: 'p:1'}, policies: {backendTLS: {}}}}}, {host: 'b:1', policies: {backendTunnel: {proxy: {host: 'p:1'}, policies: {backendAuth: {key: {value: k, location: {header: {name: x-key}}}}}}}}]}",
