@@ -60,6 +60,7 @@ export const applyEdits = (edits: RequestEdits, request: Request): void => {
   if (edits.authority !== undefined) {
     request.authority = formatAuthority(edits.authority)
     request.host = edits.authority.host
+    request.isNamed = true
   }
   // A tunnel leads to an authority: it has no other target and no other method.
   if (request.method === "CONNECT") return

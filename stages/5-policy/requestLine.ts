@@ -29,6 +29,7 @@ export const setLine = (request: Request, name: string, value: string): void => 
       if (authority === undefined) return
       request.authority = formatAuthority(authority)
       request.host = authority.host
+      request.isNamed = true
     }
   }
 }

@@ -49,6 +49,7 @@ export const rewrite = ({ authority, path }: Rewrite, request: Request, match: M
   if (authority !== undefined) {
     request.authority = rewriteAuthority(authority, request)
     if (authority._tag !== "Port") request.host = authority.host
+    request.isNamed = true
   }
   return true
 }

@@ -53,6 +53,8 @@ const copyOf = (
 ): void => {
   const copied = request.copy()
   copied.body = body
+  // What the original's backend is called is nothing to the mirror.
+  copied.isNamed = exchange.request.isNamed
   const now = ports.clock.nowMillis()
   const shadow = shadowOf(exchange, copied, now, now + MIRROR_MILLIS_MAX, "Mirror")
   const sent = Effect.matchEffect(
