@@ -29,6 +29,7 @@ const request = (host: string, path: string, more: ReadonlyArray<string> = []): 
   path,
   query: undefined,
   headers: new Headers([...fields, ...more]),
+  upgrade: undefined,
 })
 
 interface World {

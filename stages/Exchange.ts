@@ -46,6 +46,8 @@ export class Request {
   upgrade: string | undefined
   /** Present once an expression needed the body. */
   captured: Captured | undefined = undefined
+  /** Whether somebody here has written the authority, and means it. */
+  isNamed = false
 
   constructor(
     method: string,
@@ -91,6 +93,7 @@ export class Request {
       this.upgrade,
     )
     copy.captured = this.captured
+    copy.isNamed = this.isNamed
     return copy
   }
 }

@@ -71,7 +71,8 @@ const valuesOf = (name: string, request: RouteRequest): ReadonlyArray<string> =>
   const target = request.query ? `${request.path}?${request.query}` : request.path
   if (name === ":method") return [request.method]
   if (name === ":scheme") return [request.scheme]
-  if (name === ":authority") return [request.authority]
+  if (name === ":authority" || name === "host") return [request.authority]
+  if (name === "upgrade") return request.upgrade === undefined ? [] : [request.upgrade]
   if (name === ":path") return [target]
   return request.headers.all(name)
 }

@@ -11,8 +11,8 @@ import type { ConditionalKind } from "../../ir/Policy.ts"
 import { portOf } from "../../ir/portOf.ts"
 import type { Route, WeightedBackend } from "../../ir/Route.ts"
 import type { Snapshot } from "../../ir/Snapshot.ts"
-import { Headers } from "../../protocols/http/headers.ts"
 import { parseAuthority } from "../../protocols/http/authority.ts"
+import { relayRequest } from "../../protocols/http/hopByHop.ts"
 import { type Reason, type Tried, whyNot } from "../../stages/4-route/explain.ts"
 import { closeness, findHost, makeHosts, normal } from "../../stages/4-route/host.ts"
 import type { RouteRequest } from "../../stages/4-route/tree.ts"
@@ -44,9 +44,9 @@ export const parseRequest = (text: string, headers: ReadonlyArray<string>): Aske
     if (colon <= 0) return `${JSON.stringify(line)} is not a header; write 'name: value'`
     flat.push(line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim())
   }
-  const list = new Headers(flat)
-  const host = parseAuthority(list.get("host") ?? "") ?? authority
-  list.remove("host")
+  const head = relayRequest(flat)
+  if (head.malformed !== undefined) return `such a request is refused: ${head.malformed}`
+  const host = parseAuthority(head.host ?? "") ?? authority
   return {
     method,
     scheme,
@@ -54,7 +54,8 @@ export const parseRequest = (text: string, headers: ReadonlyArray<string>): Aske
     host: host.host,
     path: parts[3] === "" ? "/" : (parts[3] as string),
     query: parts[4],
-    headers: list,
+    headers: head.headers,
+    upgrade: head.upgrade,
     port: authority.port,
   }
 }

@@ -16,6 +16,8 @@ export interface RouteRequest {
   /** Raw, without the question mark. */
   readonly query: string | undefined
   readonly headers: Headers
+  /** The protocol the client asks to switch to. */
+  readonly upgrade: string | undefined
 }
 
 export interface Candidate<A> {
@@ -33,6 +35,7 @@ export interface Found<A> {
 
 /** One header or query parameter that must be there. */
 export interface Condition {
+  /** Of a header that has left the list, the one it is found under. */
   readonly name: string
   readonly exact: string | undefined
   readonly regex: Regex.Regex | undefined
@@ -70,7 +73,7 @@ export const entriesOf = <A>({ route, value }: Candidate<A>, compile: Compiler):
   const hosts = route.hostnames.length === 0 ? ["*"] : new Set(route.hostnames)
   for (let place = 0; place < route.matches.length; place++) {
     const match = route.matches[place] as Match
-    const headers = match.headers.map((header) => condition(header.name, header.value, compile))
+    const headers = match.headers.map(({ name, value }) => condition(moved.get(name) ?? name, value, compile))
     const query = match.query.map((parameter) => condition(parameter.name, parameter.value, compile))
     const pathLength = textOf(match.path).length
     const { method } = match
@@ -80,6 +83,13 @@ export const entriesOf = <A>({ route, value }: Candidate<A>, compile: Compiler):
   }
   return entries
 }
+
+/** Where headers are found that are more than headers. */
+const moved = new Map([
+  ["host", ":authority"],
+  ["upgrade", ":upgrade"],
+  ["connection", ":connection"],
+])
 
 const condition = (name: string, value: ValueMatch, compile: Compiler): Condition =>
   value._tag === "Exact"
@@ -180,7 +190,7 @@ export const acceptsText = (regex: Regex.Regex, text: string): Verdict => {
 
 const colon = 58
 
-/** The parts of the request line under the names that HTTP/2 gives them (RFC 9113 §8.3.1). */
+/** The parts of the request line under the names that HTTP/2 gives them (RFC 9113 §8.3.1), and what it asks of the connection. */
 export const pseudoHeader = (name: string, request: RouteRequest): string | undefined => {
   if (name.charCodeAt(0) !== colon) return undefined
   switch (name) {
@@ -192,6 +202,10 @@ export const pseudoHeader = (name: string, request: RouteRequest): string | unde
       return request.authority
     case ":path":
       return request.query === undefined || request.query === "" ? request.path : `${request.path}?${request.query}`
+    case ":upgrade":
+      return request.upgrade
+    case ":connection":
+      return request.upgrade === undefined ? undefined : "upgrade"
     default:
       return undefined
   }

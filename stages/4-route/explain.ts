@@ -66,10 +66,11 @@ const firstReason = <A>(
   if (byPath === Entry.Verdict.No) return { _tag: "Path" }
   if (byPath === Entry.Verdict.TooLong) return { _tag: "TooLong", what: "path" }
   if (method !== undefined && method !== request.method) return { _tag: "Method" }
-  for (const header of entry.headers) {
+  for (const [i, header] of entry.headers.entries()) {
     const verdict = Entry.acceptsHeader(header, request)
-    if (verdict === Entry.Verdict.No) return { _tag: "Header", name: header.name }
-    if (verdict === Entry.Verdict.TooLong) return { _tag: "TooLong", what: `header ${header.name}` }
+    const name = entry.match.headers[i]?.name ?? header.name
+    if (verdict === Entry.Verdict.No) return { _tag: "Header", name }
+    if (verdict === Entry.Verdict.TooLong) return { _tag: "TooLong", what: `header ${name}` }
   }
   for (const parameter of entry.query) {
     const verdict = Entry.acceptsQuery(parameter, request)

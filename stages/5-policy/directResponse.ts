@@ -11,7 +11,7 @@ import { readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import { headerValue } from "./expression/headerValue.ts"
 import { Facts } from "./expression/Facts.ts"
-import { complaintAbout } from "./headerEdits.ts"
+import * as HeaderEdits from "./headerEdits.ts"
 import type { Layer } from "./order.ts"
 import { answer, type Step, unusable, type Verdict } from "./Step.ts"
 import type { PolicyPorts } from "./steps.ts"
@@ -19,11 +19,15 @@ import type { PolicyPorts } from "./steps.ts"
 /** Statuses whose replies have no body (RFC 9110 §6.4.1). */
 const isBodiless = (status: number): boolean => status === 204 || status === 205 || status === 304
 
+/** Why the answer cannot have such a header. */
+export const complaintAbout = (name: string): string | undefined =>
+  name === ":status" ? undefined : HeaderEdits.complaintAbout(name)
+
 /** Why there can be no such answer. */
 const complaint = ({ headers, status }: DirectResponse): string | undefined => {
   if (status < 200 || status > 599) return `${status} is not the status of a final reply`
   for (const { name } of headers) {
-    const problem = name === ":status" ? undefined : complaintAbout(name)
+    const problem = complaintAbout(name)
     if (problem !== undefined) return problem
   }
   return undefined

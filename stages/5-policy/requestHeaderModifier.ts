@@ -60,9 +60,10 @@ export const applyEdits = (edits: RequestEdits, request: Request): void => {
   if (edits.authority !== undefined) {
     request.authority = formatAuthority(edits.authority)
     request.host = edits.authority.host
+    request.isNamed = true
   }
-  // What was sent to an authority, without a path, asks for a tunnel: it has no other target and no other method.
-  if (request.path === "") return
+  // A tunnel leads to an authority: it has no other target and no other method.
+  if (request.method === "CONNECT") return
   if (edits.method !== undefined) request.method = edits.method
   if (edits.target !== undefined) {
     request.path = edits.target.path

@@ -12,9 +12,7 @@ export const setLine = (request: Request, name: string, value: string): void => 
   switch (name) {
     case ":method":
       // A tunnel is another kind of exchange: none becomes one, or ceases to be one, by a header.
-      if (request.path !== "" && request.method !== "CONNECT" && token.test(value) && value !== "CONNECT") {
-        request.method = value
-      }
+      if (request.method !== "CONNECT" && token.test(value) && value !== "CONNECT") request.method = value
       return
     case ":scheme":
       if (value === "http" || value === "https") request.scheme = value
@@ -31,6 +29,7 @@ export const setLine = (request: Request, name: string, value: string): void => 
       if (authority === undefined) return
       request.authority = formatAuthority(authority)
       request.host = authority.host
+      request.isNamed = true
     }
   }
 }

@@ -25,12 +25,12 @@ export interface Redirect {
   readonly status: number
 }
 
+export const isScheme = (text: string): boolean => /^[a-z][a-z0-9+.-]*$/i.test(text)
+
 /** A text says why the redirect cannot be made. */
 export const compileRedirect = ({ authority, path, scheme, status }: RequestRedirect): Redirect | string => {
   const newScheme = scheme?.toLowerCase()
-  if (newScheme !== undefined && !/^[a-z][a-z0-9+.-]*$/.test(newScheme)) {
-    return `${JSON.stringify(scheme)} is not a scheme`
-  }
+  if (scheme !== undefined && !isScheme(scheme)) return `${JSON.stringify(scheme)} is not a scheme`
   if (status < 200 || status > 599) return `${status} is not the status of a final reply`
   const newAuthority = authority === undefined ? undefined : compileAuthority(authority)
   if (typeof newAuthority === "string") return newAuthority

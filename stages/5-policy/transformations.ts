@@ -15,7 +15,7 @@ import { captureReply } from "./expression/capture.ts"
 import { type Expression, type Expressions, readsReplyBody, readsRequestBody } from "./expression/Expressions.ts"
 import { expressionsOf } from "./expression/expressionsOf.ts"
 import { Facts } from "./expression/Facts.ts"
-import { complaintAbout, isName } from "./headerEdits.ts"
+import * as HeaderEdits from "./headerEdits.ts"
 import { type Layer, slot } from "./order.ts"
 import { lineNames as requestLineNames, setLine } from "./requestLine.ts"
 import { pass, promise, type Step, unusable } from "./Step.ts"
@@ -43,6 +43,14 @@ const lineNames: Record<"request" | "response", ReadonlySet<string>> = {
   response: new Set([":status"]),
 }
 
+/** Why there cannot be such a header on that side. */
+export const complaintAbout = (side: "request" | "response", name: string): string | undefined =>
+  lineNames[side].has(name)
+    ? undefined
+    : name.startsWith(":")
+      ? `${name} is not part of a ${side}`
+      : HeaderEdits.complaintAbout(name)
+
 const compileHeaders = (
   list: ReadonlyArray<ComputedHeader>,
   isAdded: boolean,
@@ -57,9 +65,7 @@ export const compileChanges = (
   context: Context,
 ): Changes | string => {
   for (const { name } of [...one.add, ...one.set]) {
-    if (lineNames[side].has(name)) continue
-    if (name.startsWith(":")) return `${name} is not part of a ${side}`
-    const complaint = complaintAbout(name)
+    const complaint = complaintAbout(side, name)
     if (complaint !== undefined) return complaint
   }
   const header = ({ expression, name }: ComputedHeader) => expressions.compile(expression, context, headerUse(name))
@@ -100,9 +106,9 @@ const fieldsOf = (value: CelValue): ReadonlyArray<string> | undefined => {
     if (typeof name !== "string" || given === undefined) return undefined
     const lower = name.toLowerCase()
     if (lower.startsWith(":") || lower === "host") continue
-    if (!isName(lower)) return undefined
+    if (!HeaderEdits.isName(lower)) return undefined
     // What frames a message is not among its headers, wherever the map came from.
-    if (complaintAbout(lower) !== undefined) continue
+    if (HeaderEdits.complaintAbout(lower) !== undefined) continue
     for (const one of isList(given) ? given : [given]) {
       const text = textOf(one) === undefined ? scalarText(one) : headerValue(one)
       if (text === undefined) return undefined

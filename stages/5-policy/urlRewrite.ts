@@ -40,8 +40,8 @@ export const compileRewrite = ({ authority, path }: UrlRewrite): Rewrite | strin
 
 /** Rewrites the request in place; false where there is no prefix to replace, and then nothing is changed. */
 export const rewrite = ({ authority, path }: Rewrite, request: Request, match: Match | undefined): boolean => {
-  // What was sent to an authority has no path to replace: it asks for a tunnel.
-  if (path !== undefined && request.path !== "") {
+  // A tunnel leads to an authority: it has no path to replace.
+  if (path !== undefined && request.method !== "CONNECT") {
     const replaced = replacePath(path, request.path, match)
     if (replaced === undefined) return false
     request.path = replaced
@@ -49,6 +49,7 @@ export const rewrite = ({ authority, path }: Rewrite, request: Request, match: M
   if (authority !== undefined) {
     request.authority = rewriteAuthority(authority, request)
     if (authority._tag !== "Port") request.host = authority.host
+    request.isNamed = true
   }
   return true
 }

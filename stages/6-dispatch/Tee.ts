@@ -119,6 +119,11 @@ export class Tee implements Flow {
     this.copies = copies
   }
 
+  /** Nobody reads on, if anybody ever did: a copy that has not got all of it by now never will. */
+  abandon(): void {
+    for (const copy of this.copies) copy.breakOff(flowFailure("cancelled", "the body was not read to its end"))
+  }
+
   open(sink: Sink): Source {
     const { copies } = this
     const source = this.flow.open({
@@ -138,7 +143,7 @@ export class Tee implements Flow {
     return {
       resume: () => source.resume(),
       cancel: () => {
-        for (const copy of copies) copy.breakOff(flowFailure("cancelled", "the body was not read to its end"))
+        this.abandon()
         source.cancel()
       },
     }

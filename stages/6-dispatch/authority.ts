@@ -1,36 +1,20 @@
 /** By which name a backend is called. */
 import type { HostTarget } from "../../ir/Backend.ts"
-import type { BackendPolicies, TrafficPolicies } from "../../ir/effective.ts"
+import type { TrafficPolicies } from "../../ir/effective.ts"
 import { hostOf } from "../../protocols/http/authority.ts"
 import { isIpv4, isIpv6 } from "../../protocols/net/ip.ts"
 import { withPort } from "../5-policy/destination.ts"
 import { hostFrom } from "../5-policy/urlRewrite.ts"
 import { Request } from "../Exchange.ts"
 
-/** `custom`: by its own name where it has one of its own, else by what the request says. */
+/**
+ * `custom`: by what the request says where somebody here has written that, else by its own name where it has one of its
+ * own, else by what the request says.
+ */
 export type NamedBy = "request" | "backend" | "custom"
 
-const namesAuthority = (name: string): boolean => name === "host" || name === ":authority"
-
-const setsAuthority = ({
-  RequestHeaderModifier: edits,
-  Transformations: computed,
-}: Pick<TrafficPolicies & BackendPolicies, "RequestHeaderModifier" | "Transformations">): boolean => {
-  if (edits?._tag === "RequestHeaderModifier") {
-    if ([...edits.add, ...edits.set].some(({ name }) => namesAuthority(name))) return true
-  }
-  const request = computed?._tag === "Transformations" ? computed.request : undefined
-  return request !== undefined && [...request.add, ...request.set].some(({ name }) => namesAuthority(name))
-}
-
-/** Whoever writes an authority into the request means it. */
-export const namedBy = (route: TrafficPolicies, backend: BackendPolicies): NamedBy => {
-  const rewrite = route.UrlRewrite?._tag === "UrlRewrite" ? route.UrlRewrite : undefined
-  const said = hostFrom(rewrite)
-  return said === "custom" && (setsAuthority(route as BackendPolicies & TrafficPolicies) || setsAuthority(backend))
-    ? "request"
-    : said
-}
+export const namedBy = ({ UrlRewrite: rewrite }: TrafficPolicies): NamedBy =>
+  hostFrom(rewrite?._tag === "UrlRewrite" ? rewrite : undefined)
 
 /** The name of a host as an authority: the port where it says something, an IPv6 address in brackets. */
 export const authorityOf = (target: HostTarget, scheme: "http" | "https"): string | undefined =>

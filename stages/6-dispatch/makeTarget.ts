@@ -409,11 +409,13 @@ const reachHost = (
   const handle = endpoints.family(template).to(target)
   const version = versionOf(policies, undefined)
   const patience = patienceOf(policies, route)
-  const named = namedBy(route, policies)
+  const named = namedBy(route)
   const isRenamed = named === "backend" || (named === "custom" && hasName(target))
   const authority = isRenamed ? authorityOf(target, template.tls === undefined ? "http" : "https") : undefined
+  const yields = named === "custom"
   return (attempt) => {
-    const request = authority === undefined ? attempt.request : renamed(attempt.request, authority)
+    const keepsName = authority === undefined || (yields && attempt.request.isNamed)
+    const request = keepsName ? attempt.request : renamed(attempt.request, authority)
     return send(attempt, request, handle.get(), version ?? clientVersion(attempt, request), patience, clock)
   }
 }
@@ -485,9 +487,7 @@ const reachService = (
   const patience = patienceOf(policies, route)
   const scheme = template.tls === undefined ? "http" : "https"
   const authority =
-    namedBy(route, policies) === "backend"
-      ? authorityOf({ _tag: "Host", host: service.hostname, port }, scheme)
-      : undefined
+    namedBy(route) === "backend" ? authorityOf({ _tag: "Host", host: service.hostname, port }, scheme) : undefined
   const health = healthOf(policies, policyPorts)
   const keyOf = affinityOf(policies, policyPorts)
   const observe = observed(clock, policies.Health?.eviction, route.Retry?.backoffMillis, health?.judge)

@@ -1,7 +1,7 @@
 /** Sends copies of requests elsewhere, body included, and ignores what comes back. */
 import * as Effect from "effect/Effect"
 import { type Body, lengthOf } from "../Body.ts"
-import type { Request, Reply, Routed } from "../Exchange.ts"
+import { type Request, type Reply, type Routed, whenOver } from "../Exchange.ts"
 import { MIRROR_MILLIS_MAX, MIRROR_REPLY_BYTES_MAX, type Mirrors } from "./Mirrors.ts"
 import type { DispatchPorts } from "./ports.ts"
 import type { Resolved, ResolvedMirror } from "./resolve.ts"
@@ -53,6 +53,8 @@ const copyOf = (
 ): void => {
   const copied = request.copy()
   copied.body = body
+  // What the original's backend is called is nothing to the mirror.
+  copied.isNamed = exchange.request.isNamed
   const now = ports.clock.nowMillis()
   const shadow = shadowOf(exchange, copied, now, now + MIRROR_MILLIS_MAX, "Mirror")
   const sent = Effect.matchEffect(
@@ -108,6 +110,9 @@ export const copier = (
         copyOf(ports, mirrors, exchange, request, copy, one.target)
       }
     }
-    return copies.length > 0 && body._tag === "Flow" ? new Tee(body, copies) : body
+    if (copies.length === 0 || body._tag !== "Flow") return body
+    const tee = new Tee(body, copies)
+    whenOver(exchange, () => tee.abandon())
+    return tee
   }
 }

@@ -179,6 +179,8 @@ describe("the request", () => {
       port: 8080,
     })
     expect(asked("http://[::1]:80/")).toMatchObject({ host: "[::1]", port: 80 })
+    expect(asked("http://a/", "Connection: Upgrade", "Upgrade: websocket")).toMatchObject({ upgrade: "websocket" })
+    expect(asked("http://a/", "Upgrade: websocket").upgrade).toBeUndefined()
   })
 
   it("anything else is refused with what is wrong", () => {
@@ -186,6 +188,7 @@ describe("the request", () => {
     expect(parseRequest("GET http://a b", [])).toContain("expected 'METHOD http://host/path'")
     expect(parseRequest("http://a:b/", [])).toContain("is not a host with an optional port")
     expect(parseRequest("http://a/", ["nonsense"])).toContain("is not a header")
+    expect(parseRequest("http://a/", ["host: a", "host: b"])).toContain("duplicate host")
     expect(parseRequest(`http://a/${"x".repeat(70_000)}`, [])).toContain("too long")
   })
 })

@@ -318,6 +318,24 @@ routes:
       ["3:29 routes[0].matches[0].path.exact: a path starts with `/`, or no request can match it"],
     ],
     [
+      "a path that no request can have",
+      one(
+        "{matches: [{path: {exact: '/a?b=c'}}, {path: {pathPrefix: '/a b'}}, {path: {exact: /é}}, {path: {pathPrefix: '/a%20b'}}], backends: [{host: 'a:1'}]}",
+      ),
+      [
+        "3:29 routes[0].matches[0].path.exact: a path has no query, or no request can match it: parameters are matched by `query`",
+        "3:61 routes[0].matches[1].path.pathPrefix: a path prefix has other characters percent-encoded, or no request can match it",
+        "3:86 routes[0].matches[2].path.exact: a path has other characters percent-encoded, or no request can match it",
+      ],
+    ],
+    [
+      "a host name that no request can have",
+      one("{hostnames: [bücher.example, '*.[::1]', 'a&b', '[::1]', Www.Example.com.], backends: [{host: 'a:1'}]}"),
+      ["bücher.example", "*.[::1]", "a&b"].map(
+        (name, i) => `3:${[16, 32, 43][i]} routes[0].hostnames[${i}]: ${JSON.stringify(name)} is not a host name`,
+      ),
+    ],
+    [
       "two kinds of path",
       one("{matches: [{path: {exact: /a, pathPrefix: /b}}], backends: [{host: 'a:1'}]}"),
       [
@@ -340,6 +358,15 @@ routes:
       "a lower-case method is a warning",
       one("{matches: [{method: get}], backends: [{host: 'a:1'}]}"),
       ["3:23 routes[0].matches[0].method: `get` is not `GET`: methods keep their letter case"],
+    ],
+    [
+      "a header that belongs to the connection is a warning, unless it asks for a switch of protocols",
+      one(
+        "{matches: [{headers: [{name: Keep-Alive, value: {regex: .*}}]}, {headers: [{name: Upgrade, value: {exact: websocket}}]}], backends: [{host: 'a:1'}]}",
+      ),
+      [
+        "3:32 routes[0].matches[0].headers[0].name: `Keep-Alive` is between a client and the gateway, so no request is found by it",
+      ],
     ],
     [
       "a proxy that is a service, or is spoken to over TLS, or looks for its credential elsewhere",
@@ -393,6 +420,55 @@ routes:
       "a header that is none",
       one("{policies: {requestHeaderModifier: {set: {'a b': x}}}, backends: [{host: 'a:1'}]}"),
       ['3:52 routes[0].policies.requestHeaderModifier.set["a b"]: "a b" is not a header name'],
+    ],
+    [
+      "a header that cannot be written",
+      one(
+        "{policies: {requestHeaderModifier: {add: {Content-Length: '1', ':path': x}, set: {':status': '200', x-a: 日本}, remove: [connection]}, responseHeaderModifier: {set: {':status': '99', x-b: é}}}, backends: [{host: 'a:1', policies: {requestHeaderModifier: {set: {host: 'a b'}}}}]}",
+      ),
+      [
+        "routes[0].policies.requestHeaderModifier.add.Content-Length: content-length belongs to the connection and cannot be set",
+        'routes[0].policies.requestHeaderModifier.add[":path"]: "x" is not a path',
+        'routes[0].policies.requestHeaderModifier.set[":status"]: :status is not part of a request',
+        "routes[0].policies.requestHeaderModifier.set.x-a: the value of x-a cannot be carried in a header",
+        'routes[0].policies.responseHeaderModifier.set[":status"]: "99" is not the status of a final reply',
+        'routes[0].backends[0].policies.requestHeaderModifier.set.host: "a b" is not an authority',
+      ].map((line) => expect.stringContaining(line)),
+    ],
+    [
+      "a computed header that cannot be written",
+      one(
+        "{policies: {transformations: {request: {set: {connection: '\"a\"', ':status': '200', host: '\"a\"'}}, response: {add: {':path': '\"/\"', ':status': '200'}}}, directResponse: {status: 200, headers: {upgrade: '\"a\"', x: '\"a\"'}}}}",
+      ),
+      [
+        "routes[0].policies.transformations.request.set.connection: connection belongs to the connection and cannot be set",
+        'routes[0].policies.transformations.request.set[":status"]: :status is not part of a request',
+        'routes[0].policies.transformations.response.add[":path"]: :path is not part of a response',
+        "routes[0].policies.directResponse.headers.upgrade: upgrade belongs to the connection and cannot be set",
+      ].map((line) => expect.stringContaining(line)),
+    ],
+    [
+      "an address that leads nowhere",
+      one(
+        "{policies: {urlRewrite: {authority: {full: 'a/b'}, path: {prefix: '/a b'}}, requestRedirect: {scheme: 'ht tp', authority: {host: 'a:80'}, path: {full: 'x?y'}}}, backends: [{host: 'a:1', policies: {requestRedirect: {authority: {full: é}}}}]}",
+      ),
+      [
+        'routes[0].policies.urlRewrite.authority.full: "a/b" is not an authority',
+        'routes[0].policies.urlRewrite.path.prefix: "/a b" is not a path',
+        'routes[0].policies.requestRedirect.scheme: "ht tp" is not a scheme',
+        'routes[0].policies.requestRedirect.authority.host: "a:80" is not a host',
+        'routes[0].policies.requestRedirect.path.full: "x?y" is not a path',
+        'routes[0].backends[0].policies.requestRedirect.authority.full: "é" is not an authority',
+      ].map((line) => expect.stringContaining(line)),
+    ],
+    [
+      "an origin that no browser says is a warning",
+      one(
+        "{policies: {cors: {allowOrigins: [app.example.com, 'https://a.example/', 'https://*.example:*', '*', 'null']}}, backends: [{host: 'a:1'}]}",
+      ),
+      ["app.example.com", "https://a.example/"].map((text) =>
+        expect.stringContaining(`no browser says that its page is of ${JSON.stringify(text)}`),
+      ),
     ],
     [
       "a header value that would become two",

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto"
 import * as http from "node:http"
 import { afterEach, describe, expect, it } from "vitest"
 import { loadedOf } from "../config/memoryIo.ts"
-import { httpUpstream, type HttpUpstream, rawUpstream, startGateway, type Started, until } from "./harness.ts"
+import { connect, httpUpstream, type HttpUpstream, rawUpstream, startGateway, type Started, until } from "./harness.ts"
 import { freePort } from "../freePort.ts"
 
 const closers: Array<() => unknown> = []
@@ -219,6 +219,43 @@ routes:
         expect(got).toEqual({ status: 200, body: `POST / ${hash(body)}` })
       }
       await gateway.close()
+    }
+  })
+
+  it("ends with a request that no backend took the body of", async () => {
+    const silent = ends(await rawUpstream())
+    const port = await freePort()
+    // Lets no handshake come to its end, and breaks it off once the copy is under way.
+    let copies = 1
+    const refusing = ends(
+      await rawUpstream(async (connection) => {
+        await until("the copy has come", () => silent.connections.length === copies)
+        connection.reset()
+      }),
+    )
+    const to = `host: "127.0.0.1:${refusing.port}"`
+    const tls = "backendTLS: {insecure: true}"
+    const mirror = `requestMirror: {backend: {host: "127.0.0.1:${silent.port}"}, percentage: 1.0}`
+    const retry = "retry: {attempts: 2, codes: []}"
+    await serve(`
+gateways: {default: {port: ${port}}}
+routes:
+  - matches: [{path: {pathPrefix: /route}}]
+    policies: {${mirror}}
+    backends: [{${to}, policies: {${tls}}}]
+  - matches: [{path: {pathPrefix: /backend}}]
+    backends: [{${to}, policies: {${tls}, ${mirror}}}]
+  - matches: [{path: {pathPrefix: /again}}]
+    policies: {${retry}}
+    backends: [{${to}, policies: {${tls}, ${mirror}}}]
+`)
+    for (const path of ["/route", "/backend", "/again"]) {
+      const client = ends(await connect(port))
+      // More than came with the head, so that it is there piece by piece.
+      client.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\nbegin`)
+      expect((await client.answer()).status).toBe(503)
+      await silent.connections[copies - 1]?.gone(10_000)
+      copies++
     }
   })
 })

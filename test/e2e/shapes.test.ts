@@ -39,6 +39,50 @@ routes:
     expect([(await ask(`${url}/a`)).status, (await ask(`${url}/b`)).status]).toEqual([200, 200])
   })
 
+  it("that are host names are called as a policy says, whichever it was and wherever it stood", async () => {
+    const { port } = await upstream()
+    const service = await localServer(() => ({ body: {}, headers: { host: "authorized.test" } }))
+    closing.push(service.close)
+    const url = await serve(`
+config: {dns: {lookupFamily: V4Only}}
+gateways: {default: {port: 1}}
+policies:
+- name: {name: all, namespace: default}
+  target: {gateway: {gatewayName: default, gatewayNamespace: default}}
+  phase: gateway
+  policy:
+    transformations: {conditional: [{condition: 'request.path == "/gateway"', request: {set: {host: '"gateway.test"'}}}]}
+routes:
+- matches: [{path: {exact: /own}}, {path: {exact: /gateway}}]
+  backends: [{host: 'localhost:${port}'}]
+- matches: [{path: {exact: /computed}}]
+  policies: {transformations: {request: {set: {':authority': '"computed.test"'}}}}
+  backends: [{host: 'localhost:${port}'}]
+- matches: [{path: {exact: /conditional}}, {path: {exact: /other}}]
+  policies:
+    transformations: {conditional: [{condition: 'request.path == "/conditional"', request: {set: {host: '"conditional.test"'}}}]}
+  backends: [{host: 'localhost:${port}'}]
+- matches: [{path: {exact: /authorized}}]
+  policies: {extAuthz: {host: '127.0.0.1:${service.port}', protocol: {http: {includeResponseHeaders: [host]}}}}
+  backends: [{host: 'localhost:${port}'}]
+- matches: [{path: {exact: /retried}}]
+  policies: {retry: {attempts: 1, codes: [200]}}
+  backends: [{host: 'localhost:${port}', policies: {transformations: {request: {set: {host: '"retried.test"'}}}}}]
+`)
+    const paths = ["own", "gateway", "computed", "conditional", "other", "authorized", "retried"]
+    const heard = await Promise.all(paths.map(async (path) => headersOf(await ask(`${url}/${path}`))["host"]))
+    const own = `localhost:${port}`
+    expect(heard).toEqual([
+      own,
+      "gateway.test",
+      "computed.test",
+      "conditional.test",
+      own,
+      "authorized.test",
+      "retried.test",
+    ])
+  })
+
   it("are shown several headers", async () => {
     const { reached } = await start(closing, "{}", {
       target: "backendAuth: {key: {value: main}, headers: [{name: x-auth-token, prefix: 'Token ', value: two}]}",

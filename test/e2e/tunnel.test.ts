@@ -4,6 +4,8 @@ import * as http2 from "node:http2"
 import type * as net from "node:net"
 import * as tls from "node:tls"
 import { afterEach, describe, expect, it } from "vitest"
+import { any, type Match } from "../../ir/Match.ts"
+import type { TrafficPolicy } from "../../ir/Policy.ts"
 import {
   connect,
   connectTls,
@@ -156,6 +158,48 @@ describe("upgrades", () => {
     expect(answer.status).toBe(200)
     expect(JSON.parse(answer.body)).not.toMatchObject({ headers: { upgrade: expect.anything() as string } })
     client.close()
+  })
+
+  it("go where their headers say, over either version", async () => {
+    const [sockets, rest] = [ends(await upgrading()), ends(await httpUpstream())]
+    const asks = (name: string, value: string): Match => ({
+      ...any,
+      headers: [{ name, value: { _tag: "Exact", value } }],
+    })
+    const routes = [
+      {
+        to: sockets.port,
+        matches: [
+          { ...any, headers: [...asks("upgrade", "websocket").headers, ...asks("connection", "upgrade").headers] },
+        ],
+      },
+      { to: rest.port },
+    ]
+    const gateway = ends(await startGateway(snapshotOf({ binds: [{ listeners: [{ routes }] }] })))
+    const client = await connect(gateway.port)
+    client.write(upgrade())
+    expect(await client.take("\r\n\r\n")).toMatch(/^HTTP\/1\.1 101 /)
+    const plainly = await connect(gateway.port)
+    // Nobody vouches for this one.
+    plainly.write("GET / HTTP/1.1\r\nhost: x.test\r\nupgrade: websocket\r\n\r\n")
+    expect((await plainly.answer()).status).toBe(200)
+    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+    closers.push(() => session.destroy())
+    await new Promise((resolve) => session.once("remoteSettings", resolve))
+    const stream = session.request({
+      ":method": "CONNECT",
+      ":protocol": "websocket",
+      ":scheme": "http",
+      ":path": "/chat",
+      ":authority": "x.test",
+      "sec-websocket-version": "13",
+    })
+    const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once("response", resolve))
+    expect(headers[":status"]).toBe(200)
+    stream.destroy()
+    client.close()
+    plainly.close()
+    expect([sockets.upgrades.length, rest.requests.length]).toEqual([2, 1])
   })
 
   it("with a body are ordinary requests", async () => {
@@ -383,6 +427,37 @@ describe("CONNECT", () => {
     other.write(request("y.test:443"))
     expect((await other.answer()).status).toBe(404)
     await other.gone()
+  })
+
+  it("stays what it is, whatever a policy makes of the request line", async () => {
+    const upstream = ends(
+      await rawUpstream(async (connection) => connection.write(`got ${await connection.take("\n")}`)),
+    )
+    const policies: ReadonlyArray<TrafficPolicy> = [
+      {
+        _tag: "RequestHeaderModifier",
+        add: [],
+        set: [
+          { name: ":method", value: "GET" },
+          { name: ":path", value: "/x" },
+        ],
+        remove: [],
+      },
+      { _tag: "UrlRewrite", path: { _tag: "Full", path: "/y" } },
+    ]
+    const gateway = ends(
+      await startGateway(
+        snapshotOf({
+          binds: [{ listeners: [{ routes: [{ to: upstream.port, policies }] }] }],
+          frontend: [{ _tag: "Connect", mode: "route" }],
+        }),
+      ),
+    )
+    const client = await connect(gateway.port)
+    client.write(`${request("x.test:443")}hello\n`)
+    expect(await client.take("\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 /)
+    expect(await client.take("\n")).toBe("got hello\n")
+    client.close()
   })
 
   it("needs a port, and somebody to answer", async () => {

@@ -146,7 +146,7 @@ export const makeRequest = (told: Told = {}): Request => {
     scheme,
     formatAuthority(authority),
     authority.host,
-    told.method === "CONNECT" ? "" : path === "" ? "/" : path,
+    path === "" ? "/" : path,
     query,
     told.version ?? "1.1",
     new Headers(flat),

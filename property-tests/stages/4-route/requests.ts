@@ -57,7 +57,7 @@ const exactOrPrefix = Arbitrary.all([oneOf("Exact", "Prefix", "Prefix"), oneOf(.
 )
 const expression = oneOf(...patterns).pipe(Arbitrary.map((pattern): PathMatch => ({ _tag: "Regex", pattern })))
 
-const values = ["1", "2", "a b", "", "GET", "http", "/a?x=1", "a.b.c"] as const
+const values = ["1", "2", "a b", "", "GET", "http", "/a?x=1", "a.b.c", "ws"] as const
 const value = Arbitrary.all([
   oneOf("Exact", "Exact", "Regex"),
   oneOf(...values),
@@ -68,7 +68,7 @@ const value = Arbitrary.all([
   ),
 )
 const header: Arbitrary.Arbitrary<HeaderMatch> = Arbitrary.all({
-  name: oneOf("x", "x", "y", ":method", ":path", ":scheme", ":authority", ":status"),
+  name: oneOf("x", "x", "y", ":method", ":path", ":scheme", ":authority", ":status", "host", "upgrade"),
   value,
 })
 const parameter: Arbitrary.Arbitrary<QueryMatch> = Arbitrary.all({ name: oneOf("x", "y", "?x"), value })
@@ -138,8 +138,9 @@ export const request: Arbitrary.Arbitrary<RouteRequest> = Arbitrary.all({
   path: oneOf(...paths, "/a/c", "/abc", "/a/b/c"),
   query,
   fields: someOf(Arbitrary.all([oneOf("x", "x", "y"), oneOf("1", "2", "a b", "")]), 4),
+  upgrade: oneOf("", "ws"),
 }).pipe(
-  Arbitrary.map(({ method, scheme, host, path, query, fields }) => ({
+  Arbitrary.map(({ method, scheme, host, path, query, fields, upgrade }) => ({
     method,
     scheme,
     authority: host,
@@ -147,6 +148,7 @@ export const request: Arbitrary.Arbitrary<RouteRequest> = Arbitrary.all({
     path,
     query,
     headers: new Headers(fields.flat()),
+    upgrade: upgrade === "" ? undefined : upgrade,
   })),
 )
 

@@ -30,7 +30,7 @@ const shape = <A>(tree: RouteTree<A>): ReadonlyArray<number> => [
 
 const index = Arbitrary.schema(Schema.Literals([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]))
 
-const blank = { scheme: "http", authority: "", headers: new Headers(["x", "1"]) }
+const blank = { scheme: "http", authority: "", headers: new Headers(["x", "1"]), upgrade: undefined }
 
 const options = { arbitrary: { runs: 1500, size: 40 } }
 

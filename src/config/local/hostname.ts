@@ -1,6 +1,7 @@
 /** Host names that listeners and routes answer to: exact, `*.suffix`, or `*` for any. */
 import * as Result from "effect/Result"
 import { isIP } from "node:net"
+import { parseAuthority } from "../../../protocols/http/authority.ts"
 import { type Parsed, refuse } from "../Complaint.ts"
 import { isHostname } from "../target.ts"
 
@@ -13,8 +14,10 @@ export const parse = (text: string): Parsed<string> => {
   if (/:\d+$/.test(name) && isHostname(name.slice(0, name.lastIndexOf(":")))) {
     return refuse(`${JSON.stringify(text)} names a port`, "Leave the port out: host names are compared without it.")
   }
-  const rest = name.startsWith("*.") ? name.slice(2) : name
-  return isHostname(rest) && !rest.startsWith(".") && !rest.includes("..")
-    ? Result.succeed(name)
+  const below = name.startsWith("*.") ? "*." : ""
+  // As it is read of requests, so that it is found again.
+  const host = name.includes("[") ? undefined : parseAuthority(name.slice(below.length))?.host
+  return host !== undefined && !name.includes(":")
+    ? Result.succeed(below + host)
     : refuse(`${JSON.stringify(text)} is not a host name`, remedy)
 }

@@ -19,7 +19,13 @@ export type QueryMatch = typeof QueryMatch.Type
 
 const rooted = (what: string) =>
   Schema.makeFilter((path: string) =>
-    path === "" || path.startsWith("/") ? undefined : `${what} starts with \`/\`, or no request can match it`,
+    path !== "" && !path.startsWith("/")
+      ? `${what} starts with \`/\`, or no request can match it`
+      : path.includes("?")
+        ? `${what} has no query, or no request can match it: parameters are matched by \`query\``
+        : /^[\x21\x22\x24-\x5b\x5d-\x7e]*$/.test(path)
+          ? undefined
+          : `${what} has other characters percent-encoded, or no request can match it`,
   )
 
 const routeMatchShape = Schema.Struct({

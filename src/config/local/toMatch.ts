@@ -1,5 +1,11 @@
 /** What a request must look like, from the file's words to the snapshot's. */
-import { any, type Match, type PathMatch, type ValueMatch } from "../../../ir/Match.ts"
+import {
+  any,
+  type HeaderMatch as IrHeaderMatch,
+  type Match,
+  type PathMatch,
+  type ValueMatch,
+} from "../../../ir/Match.ts"
 import { patternProblem } from "../checkPatterns.ts"
 import type { Path } from "../ConfigIssue.ts"
 import type { Mapping } from "./Mapping.ts"
@@ -24,6 +30,29 @@ const pathMatch = (one: NonNullable<RouteMatch["path"]>, path: Path, to: Mapping
   return { _tag: "Prefix", path: one.pathPrefix === "" ? "/" : (one.pathPrefix ?? "/") }
 }
 
+/** Leave a request before routes are looked at: they are between the client and this gateway. */
+const unseen = new Set([
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-connection",
+  "trailer",
+  "transfer-encoding",
+])
+
+const headerMatch = (one: HeaderMatch, path: Path, to: Mapping): IrHeaderMatch => {
+  const name = one.name.toLowerCase()
+  if (unseen.has(name)) {
+    to.warn(
+      [...path, "name"],
+      `\`${one.name}\` is between a client and the gateway, so no request is found by it`,
+      "Match another header.",
+    )
+  }
+  return { name, value: valueMatch(one.value, [...path, "value"], to) }
+}
+
 const common = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"])
 
 export const match = (one: RouteMatch, path: Path, to: Mapping): Match => {
@@ -38,10 +67,7 @@ export const match = (one: RouteMatch, path: Path, to: Mapping): Match => {
   return {
     path: one.path === undefined ? any.path : pathMatch(one.path, [...path, "path"], to),
     ...present({ method: one.method }),
-    headers: (one.headers ?? []).map(({ name, value }, i) => ({
-      name: name.toLowerCase(),
-      value: valueMatch(value, [...path, "headers", i, "value"], to),
-    })),
+    headers: (one.headers ?? []).map((header, i) => headerMatch(header, [...path, "headers", i], to)),
     query: (one.query ?? []).map(({ name, value }, i) => ({
       name,
       value: valueMatch(value, [...path, "query", i, "value"], to),

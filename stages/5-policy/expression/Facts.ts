@@ -71,6 +71,15 @@ const bodyOf = ({ body, captured }: Bodied): Uint8Array | undefined =>
 const prefixOf = ({ body, captured }: Bodied): Uint8Array | undefined =>
   captured?.prefix ?? (body._tag === "Bytes" ? body.bytes : body._tag === "Empty" ? noBytes : undefined)
 
+/** What a client says to switch protocols stands beside the list. */
+const switching = (flat: ReadonlyArray<string>, upgrade: string): ReadonlyArray<string> => [
+  ...flat,
+  "connection",
+  "upgrade",
+  "upgrade",
+  upgrade,
+]
+
 class RequestFacts extends FieldView {
   protected readonly names = requestFields
   private readonly request: Request
@@ -91,7 +100,10 @@ class RequestFacts extends FieldView {
       case "path":
         return request.path
       case "headers":
-        return (this.headers ??= new HeaderView(request.headers.flat, this.facts.around.isSensitive))
+        // A list of its own does not follow what is made of the headers, so it is not kept.
+        return request.upgrade === undefined
+          ? (this.headers ??= new HeaderView(request.headers.flat, this.facts.around.isSensitive))
+          : new HeaderView(switching(request.headers.flat, request.upgrade), this.facts.around.isSensitive)
       case "host":
         return request.authority
       case "scheme":

@@ -47,12 +47,13 @@ interface Asked {
   readonly scheme?: string
   readonly host?: string
   readonly headers?: ReadonlyArray<readonly [string, string]>
+  readonly upgrade?: string
 }
 
 /** A request for a target such as `/path?query`. */
 export const get = (
   target: string,
-  { method = "GET", scheme = "http", host = "a.test", headers = [] }: Asked = {},
+  { method = "GET", scheme = "http", host = "a.test", headers = [], upgrade }: Asked = {},
 ): RouteRequest => {
   const at = target.indexOf("?")
   return {
@@ -63,5 +64,6 @@ export const get = (
     path: at === -1 ? target : target.slice(0, at),
     query: at === -1 ? undefined : target.slice(at + 1),
     headers: new Headers(headers.flat()),
+    upgrade,
   }
 }

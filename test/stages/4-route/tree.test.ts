@@ -201,6 +201,18 @@ describe("method, headers, query", () => {
       assert.strictEqual(taken(routes, get("/other", { method: "PUT", host: "b.test" })), undefined)
     }
   })
+  it("headers that have left the list for being more than headers are matched all the same", () => {
+    for (const condition of [
+      named("host", "a.test"),
+      named("upgrade", "websocket"),
+      like("upgrade", "(?i)WebSocket"),
+      named("connection", "upgrade"),
+    ]) {
+      const routes = [route("r", [match(prefix("/"), { headers: [condition] })])]
+      assert.strictEqual(taken(routes, get("/", { upgrade: "websocket" })), "r", condition.name)
+      assert.strictEqual(taken(routes, get("/", { host: "b.test" })), undefined, condition.name)
+    }
+  })
   it("of a repeated parameter the last value counts", () => {
     const routes = [route("r", [match(prefix("/"), { query: [named("q", "2")] })])]
     assert.strictEqual(taken(routes, get("/?q=1&q=2")), "r")

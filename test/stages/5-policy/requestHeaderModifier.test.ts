@@ -59,7 +59,7 @@ describe("request headers", () => {
   it("cannot make a tunnel, or give one a path", () => {
     refused({ set: { ":method": "CONNECT" } })
     const request = edited({ set: { ":path": "/x", ":method": "GET" } }, makeExchange({ method: "CONNECT" }))
-    assert.deepStrictEqual([request.method, request.path], ["CONNECT", ""])
+    assert.deepStrictEqual([request.method, request.path], ["CONNECT", "/"])
   })
 
   it("refuse what no header can be", () => {

@@ -175,6 +175,25 @@ describe("a mirror", () => {
     assert.strictEqual(w.calls.length, 4)
   })
 
+  it("of the backend is called by its own name, whatever that backend is called", () => {
+    const edits = {
+      _tag: "RequestHeaderModifier",
+      add: [],
+      set: [{ name: "host", value: "n.test" }],
+      remove: [],
+    } as const
+    const w = world(
+      routing([toBackend("main.test")], [], {
+        backends: table(host("main.test", [edits, mirrorTo(1, "copy.test")]), host("copy.test")),
+      }),
+    )
+    w.ask()
+    assert.deepStrictEqual(Object.fromEntries(w.calls.map(({ authority, to }) => [to, authority])), {
+      "main.test:80": "n.test",
+      "copy.test:80": "copy.test",
+    })
+  })
+
   it("and the body of a request that is tried again go together", async () => {
     const w = world(
       routing([toBackend("main.test")], [{ _tag: "Retry", attempts: 1, codes: [503] }, mirrorTo(1, "copy.test")], {

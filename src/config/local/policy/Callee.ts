@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../../../../ir/Named.ts"
 import type { Callee as IrCallee, CalleePolicy } from "../../../../ir/policy/Callee.ts"
+import { compileEdits as ofRequest } from "../../../../stages/5-policy/requestHeaderModifier.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { reference, refFields } from "../BackendRef.ts"
 import { opt } from "../grammar.ts"
@@ -42,7 +43,10 @@ export const calleePolicies = (policies: CalleePolicies, path: Path, to: Mapping
     const mapped = map(policy, [...path, key])
     if (mapped !== undefined) all.push(mapped)
   }
-  add("requestHeaderModifier", (edits, at) => ({ _tag: "RequestHeaderModifier", ...headerEdits(edits, at, to) }))
+  add("requestHeaderModifier", (edits, at) => ({
+    _tag: "RequestHeaderModifier",
+    ...headerEdits(edits, at, to, ofRequest),
+  }))
   add("transformations", (both, at) => transformations(both, at, to))
   add("backendTLS", (tls, at) => backendTls(tls, at, to))
   add("backendAuth", (auth, at) => backendAuth(auth, at, to))

@@ -1,5 +1,6 @@
 /** `directResponse`: replies of the gateway's own. */
 import type { DirectResponse as IrDirectResponse } from "../../../../ir/policy/DirectResponse.ts"
+import { complaintAbout } from "../../../../stages/5-policy/directResponse.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { Cel, CelMap, opt, Status, TextOrBytes } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
@@ -32,6 +33,6 @@ export const directResponse = (one: Direct, path: Path, to: Mapping): IrDirectRe
     _tag: "DirectResponse",
     status: one.status,
     ...present({ body }),
-    headers: computedHeaders(one.headers, [...path, "headers"], to),
+    headers: computedHeaders(one.headers, [...path, "headers"], to, complaintAbout),
   }
 }

@@ -4,10 +4,12 @@ import type { Named } from "../../../../ir/Named.ts"
 import type { HeaderEdits as IrHeaderEdits, HeaderValue } from "../../../../ir/policy/HeaderEdits.ts"
 import type { RequestHeaderModifier } from "../../../../ir/policy/RequestHeaderModifier.ts"
 import type { ResponseHeaderModifier } from "../../../../ir/policy/ResponseHeaderModifier.ts"
+import { compileEdits as ofRequest } from "../../../../stages/5-policy/requestHeaderModifier.ts"
+import { compileEdits as ofReply } from "../../../../stages/5-policy/responseHeaderModifier.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { opt, TextMap, Texts } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
-import { headerName, headerNames } from "./headers.ts"
+import { headerName, headerNames, writableName } from "./headers.ts"
 
 const headerEditsShape = Schema.Struct({
   add: opt(TextMap, "Headers to add beside those of the same name."),
@@ -21,28 +23,41 @@ export type HeaderEdits = typeof HeaderEdits.Type
 // A line break or a null byte in a value would let configuration write headers of its own.
 const forbidden = /[\0\r\n]/
 
+/** A text says why the edits cannot be made. */
+type Compile = (edits: IrHeaderEdits) => unknown
+
 const headerValues = (
   map: Readonly<Record<string, string>> = {},
   path: Path,
   to: Mapping,
+  compile: Compile,
 ): ReadonlyArray<HeaderValue> =>
   Object.entries(map).map(([name, value]) => {
-    if (forbidden.test(value)) to.fail([...path, name], "a header value cannot contain line breaks or null bytes")
-    return { name: headerName(name, [...path, name], to), value }
+    const at = [...path, name]
+    if (forbidden.test(value)) {
+      to.fail(at, "a header value cannot contain line breaks or null bytes")
+      return { name: headerName(name, at, to), value }
+    }
+    const complaint = (lower: string): string | undefined => {
+      const compiled = compile({ add: [], set: [{ name: lower, value }], remove: [] })
+      return typeof compiled === "string" ? compiled : undefined
+    }
+    return { name: writableName(name, at, to, complaint), value }
   })
 
-export const headerEdits = (edits: HeaderEdits, path: Path, to: Mapping): IrHeaderEdits => ({
-  add: headerValues(edits.add, [...path, "add"], to),
-  set: headerValues(edits.set, [...path, "set"], to),
+/** `compile` says of each edit by itself whether it can be made. */
+export const headerEdits = (edits: HeaderEdits, path: Path, to: Mapping, compile: Compile): IrHeaderEdits => ({
+  add: headerValues(edits.add, [...path, "add"], to, compile),
+  set: headerValues(edits.set, [...path, "set"], to, compile),
   remove: headerNames(edits.remove, [...path, "remove"], to),
 })
 
 export const requestHeaderModifier = (edits: HeaderEdits, path: Path, to: Mapping): RequestHeaderModifier => ({
   _tag: "RequestHeaderModifier",
-  ...headerEdits(edits, path, to),
+  ...headerEdits(edits, path, to, ofRequest),
 })
 
 export const responseHeaderModifier = (edits: HeaderEdits, path: Path, to: Mapping): ResponseHeaderModifier => ({
   _tag: "ResponseHeaderModifier",
-  ...headerEdits(edits, path, to),
+  ...headerEdits(edits, path, to, ofReply),
 })

@@ -5,6 +5,7 @@ import { defaults } from "../../../../ir/defaults.ts"
 import type { Named } from "../../../../ir/Named.ts"
 import type { GuardKind, PromptGuard as IrPromptGuard, Rejection } from "../../../../ir/policy/PromptGuard.ts"
 import { compileProgram } from "../../../../stages/4-route/Regex.ts"
+import { compileFields } from "../../../../stages/5-policy/headerEdits.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { SimpleRef, simpleRef } from "../BackendRef.ts"
 import {
@@ -146,7 +147,9 @@ const rejection = (
             headers:
               one.rejection.headers === undefined
                 ? undefined
-                : headerEdits(one.rejection.headers, [...path, "rejection", "headers"], to),
+                : headerEdits(one.rejection.headers, [...path, "rejection", "headers"], to, (one) =>
+                    compileFields(one, () => false),
+                  ),
           }),
   })
 

@@ -2,7 +2,10 @@
 import * as Schema from "effect/Schema"
 import { defaults } from "../../../../ir/defaults.ts"
 import type { RequestRedirect as IrRequestRedirect } from "../../../../ir/policy/RequestRedirect.ts"
+import { isScheme } from "../../../../stages/5-policy/requestRedirect.ts"
+import type { Path } from "../../ConfigIssue.ts"
 import { anyCase, opt, Status } from "../grammar.ts"
+import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { AuthorityChange, authorityChange, PathChange, pathChange } from "./Rewrite.ts"
 
@@ -14,15 +17,20 @@ export const RequestRedirect = Schema.Struct({
 }).annotate({ identifier: "RequestRedirect" })
 export type RequestRedirect = typeof RequestRedirect.Type
 
-export const requestRedirect = (policy: RequestRedirect): IrRequestRedirect => ({
-  _tag: "RequestRedirect",
-  ...present({
-    scheme: policy.scheme,
-    authority:
-      policy.authority === undefined || typeof policy.authority === "string"
-        ? undefined
-        : authorityChange(policy.authority),
-    path: policy.path === undefined ? undefined : pathChange(policy.path),
-  }),
-  status: policy.status ?? defaults.redirectStatus,
-})
+export const requestRedirect = (policy: RequestRedirect, path: Path, to: Mapping): IrRequestRedirect => {
+  const { authority, scheme } = policy
+  if (scheme !== undefined && !isScheme(scheme))
+    to.fail([...path, "scheme"], `${JSON.stringify(scheme)} is not a scheme`)
+  return {
+    _tag: "RequestRedirect",
+    ...present({
+      scheme,
+      authority:
+        authority === undefined || typeof authority === "string"
+          ? undefined
+          : authorityChange(authority, [...path, "authority"], to),
+      path: policy.path === undefined ? undefined : pathChange(policy.path, [...path, "path"], to),
+    }),
+    status: policy.status ?? defaults.redirectStatus,
+  }
+}

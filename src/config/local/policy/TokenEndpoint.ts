@@ -3,6 +3,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { defaults } from "../../../../ir/defaults.ts"
 import type { ClientAuth as IrClientAuth, TokenEndpointPolicy } from "../../../../ir/policy/TokenEndpoint.ts"
+import { compileEdits as ofRequest } from "../../../../stages/5-policy/requestHeaderModifier.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { reference, refFields } from "../BackendRef.ts"
 import { FileOrInline, secret } from "../FileOrInline.ts"
@@ -100,7 +101,7 @@ export const tokenEndpoint = (endpoint: TokenEndpoint, path: Path, to: Mapping) 
   const below = [...path, "policies"]
   const all: Array<TokenEndpointPolicy> = []
   if (policies.requestHeaderModifier !== undefined) {
-    const edits = headerEdits(policies.requestHeaderModifier, [...below, "requestHeaderModifier"], to)
+    const edits = headerEdits(policies.requestHeaderModifier, [...below, "requestHeaderModifier"], to, ofRequest)
     all.push({ _tag: "RequestHeaderModifier", ...edits })
   }
   if (policies.transformations !== undefined) {

@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../../../../ir/Named.ts"
 import type { Transformation as IrTransformation } from "../../../../ir/policy/Transformations.ts"
+import { complaintAbout } from "../../../../stages/5-policy/transformations.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { Cel, CelMap, expressions, opt, Texts } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
@@ -26,11 +27,16 @@ export const Transformations = { request: opt(Transformation), response: opt(Tra
 export const ConditionalTransformations = conditional(Transformations).annotate({ identifier: "Transformations" })
 export type TransformationsPolicy = typeof ConditionalTransformations.Type
 
-export const transformation = (one: Transformation, path: Path, to: Mapping): IrTransformation => ({
+export const transformation = (
+  side: "request" | "response",
+  one: Transformation,
+  path: Path,
+  to: Mapping,
+): IrTransformation => ({
   metadata: expressions(one.metadata),
   ...present({ replace: one.replace, body: one.body }),
-  add: computedHeaders(one.add, [...path, "add"], to),
-  set: computedHeaders(one.set, [...path, "set"], to),
+  add: computedHeaders(one.add, [...path, "add"], to, (name) => complaintAbout(side, name)),
+  set: computedHeaders(one.set, [...path, "set"], to, (name) => complaintAbout(side, name)),
   remove: headerNames(one.remove, [...path, "remove"], to),
 })
 
@@ -41,7 +47,8 @@ export const transformations = (
 ) => ({
   _tag: "Transformations" as const,
   ...present({
-    request: both.request === undefined ? undefined : transformation(both.request, [...path, "request"], to),
-    response: both.response === undefined ? undefined : transformation(both.response, [...path, "response"], to),
+    request: both.request === undefined ? undefined : transformation("request", both.request, [...path, "request"], to),
+    response:
+      both.response === undefined ? undefined : transformation("response", both.response, [...path, "response"], to),
   }),
 })

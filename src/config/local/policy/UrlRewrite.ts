@@ -1,7 +1,9 @@
 /** `urlRewrite`: another path or authority towards the backend. */
 import * as Schema from "effect/Schema"
 import type { AuthorityRewrite, UrlRewrite as IrUrlRewrite } from "../../../../ir/policy/UrlRewrite.ts"
+import type { Path } from "../../ConfigIssue.ts"
 import { anyCase, opt } from "../grammar.ts"
+import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { AuthorityChange, authorityChange, PathChange, pathChange } from "./Rewrite.ts"
 
@@ -11,13 +13,14 @@ export const UrlRewrite = Schema.Struct({
 }).annotate({ identifier: "UrlRewrite" })
 export type UrlRewrite = typeof UrlRewrite.Type
 
-const authorityRewrite = (change: NonNullable<UrlRewrite["authority"]>): AuthorityRewrite =>
-  change === "auto" ? { _tag: "Auto" } : change === "none" ? { _tag: "None" } : authorityChange(change)
+const authorityRewrite = (change: NonNullable<UrlRewrite["authority"]>, path: Path, to: Mapping): AuthorityRewrite =>
+  change === "auto" ? { _tag: "Auto" } : change === "none" ? { _tag: "None" } : authorityChange(change, path, to)
 
-export const urlRewrite = (policy: UrlRewrite): IrUrlRewrite => ({
+export const urlRewrite = (policy: UrlRewrite, path: Path, to: Mapping): IrUrlRewrite => ({
   _tag: "UrlRewrite",
   ...present({
-    authority: policy.authority === undefined ? undefined : authorityRewrite(policy.authority),
-    path: policy.path === undefined ? undefined : pathChange(policy.path),
+    authority:
+      policy.authority === undefined ? undefined : authorityRewrite(policy.authority, [...path, "authority"], to),
+    path: policy.path === undefined ? undefined : pathChange(policy.path, [...path, "path"], to),
   }),
 })

@@ -12,6 +12,19 @@ export const headerName = (name: string, path: Path, to: Mapping): string => {
   return lower
 }
 
+/** A name that no message may be given is refused here: every request would be. */
+export const writableName = (
+  name: string,
+  path: Path,
+  to: Mapping,
+  complaint: (name: string) => string | undefined,
+): string => {
+  const lower = headerName(name, path, to)
+  const problem = token.test(lower) ? complaint(lower) : undefined
+  if (problem !== undefined) to.fail(path, problem)
+  return lower
+}
+
 export const headerNames = (names: ReadonlyArray<string> = [], path: Path, to: Mapping): ReadonlyArray<string> =>
   names.map((name, i) => headerName(name, [...path, i], to))
 
@@ -19,5 +32,9 @@ export const computedHeaders = (
   map: Readonly<Record<string, Expression>> = {},
   path: Path,
   to: Mapping,
+  complaint: (name: string) => string | undefined,
 ): ReadonlyArray<ComputedHeader> =>
-  Object.entries(map).map(([name, expression]) => ({ name: headerName(name, [...path, name], to), expression }))
+  Object.entries(map).map(([name, expression]) => ({
+    name: writableName(name, [...path, name], to, complaint),
+    expression,
+  }))

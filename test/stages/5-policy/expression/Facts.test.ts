@@ -72,6 +72,14 @@ describe("what an expression sees of a request", () => {
     ["metadata == null", true],
   ])("%s", (source, expected) => assert.deepStrictEqual(asked(source, told), expected))
 
+  it("is the switch of protocols it asks for, too", () => {
+    const switching: Told = { ...told, upgrade: "websocket" }
+    assert.strictEqual(asked("request.headers.upgrade", switching), "websocket")
+    assert.strictEqual(asked('request.headers["connection"]', switching), "upgrade")
+    assert.strictEqual(asked('request.headers["x-a"]', switching), "1")
+    assert.strictEqual(asked("has(request.headers.upgrade)", told), false)
+  })
+
   it("is read where it is asked for, and nowhere else", () => {
     const exchange = makeExchange()
     Object.defineProperty(exchange.request, "headers", {
