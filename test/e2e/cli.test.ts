@@ -107,6 +107,25 @@ describe("validate", () => {
     ])
   })
 
+  it("a file that is not UTF-8 is refused where it is not: it would be read as something else", async () => {
+    const latin = file("latin.yaml", "")
+    const wide = file("wide.yaml", "")
+    const bytes = Buffer.from(answering(4999, "caf\xe9"), "latin1")
+    fs.writeFileSync(latin, bytes)
+    fs.writeFileSync(wide, Buffer.from(`\uFEFF${answering(4999, "x")}`, "utf16le"))
+    const [read, piped, served, windows] = await Promise.all([
+      command(["validate", latin]),
+      command(["validate", "-"], { input: bytes }),
+      command(["-f", "-"], { input: bytes }),
+      command(["validate", wide]),
+    ])
+    const said = ":6:47: this character is not UTF-8. Save the file as UTF-8.\n"
+    expect(read).toMatchObject({ code: 1, out: "", error: `${latin}${said}1 error, 0 warnings\n` })
+    expect(piped.error).toBe(`-${said}1 error, 0 warnings\n`)
+    expect(served).toMatchObject({ code: 1, error: `sluice: <stdin>${said}` })
+    expect(windows.error).toContain(`${wide}:1:1: the file is written in UTF-16. Save the file as UTF-8.\n`)
+  })
+
   it("what is right ends with 0; a file that is not there is one more error", async () => {
     const [right, fromInput, only, absent] = await Promise.all([
       command(["validate", file("right.yaml", answering(4999, "x"))]),
