@@ -183,6 +183,12 @@ const hexKeys = (texts: ReadonlyArray<string>): Parsed<ReadonlyArray<Redacted.Re
   return keys.length === 0 ? refuse("there are no keys", "Remove it, or name one.") : Result.succeed(keys)
 }
 
+/** What is wrong is told without the text: it may hold a password. */
+const parseRedis = (text: string): Parsed<Redacted.Redacted> =>
+  /^rediss?:\/\/[^\s/]/.test(text) && URL.canParse(text)
+    ? Result.succeed(Redacted.make(text))
+    : refuse("expected the URL of a Redis", "Write `redis://host:6379`, or `rediss://` for TLS.")
+
 const families = ["All", "Auto", "V4Preferred", "V4Only", "V6Only"] as const
 
 const family = (text: string): Parsed<(typeof families)[number]> => {
@@ -281,6 +287,13 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
   const none: Pick<Static["logging"], "level" | "targets"> = { level: "info", targets: [] }
   const logging = pick("RUST_LOG", logLevels, ["logging", "level"], writtenLevels, none)
 
+  const redisUrl = pick<Redacted.Redacted | undefined>(
+    undefined,
+    parseRedis,
+    ["redis", "url"],
+    section.redis === undefined ? undefined : parseRedis(section.redis.url),
+    undefined,
+  )
   const grace = pick("TERMINATION_GRACE_PERIOD_SECONDS", graceful, [], undefined, 5_000)
   const probes = section.backend?.keepalives
   const domains = section.additionalTrustDomains
@@ -392,7 +405,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ),
       isNamed: section.database !== undefined,
     },
-    ...(section.redis === undefined ? {} : { redisUrl: Redacted.make(section.redis.url) }),
+    ...named("redisUrl", redisUrl),
     sensitiveHeaders: (section.sensitiveHeaders ?? []).map((name) => name.toLowerCase()),
     identity: {
       namespace: pick("NAMESPACE", anything, ["namespace"], section.namespace, "default"),

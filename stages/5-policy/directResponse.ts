@@ -20,7 +20,7 @@ import type { PolicyPorts } from "./steps.ts"
 const isBodiless = (status: number): boolean => status === 204 || status === 205 || status === 304
 
 /** Why there can be no such answer. */
-const complaint = ({ headers, status }: DirectResponse): string | undefined => {
+export const complaintOf = ({ headers, status }: DirectResponse): string | undefined => {
   if (status < 200 || status > 599) return `${status} is not the status of a final reply`
   for (const { name } of headers) {
     const problem = name === ":status" ? undefined : complaintAbout(name)
@@ -35,7 +35,7 @@ const failed: Effect.Effect<Verdict, Refusal> = Effect.fail({
 })
 
 export const compile = (policy: DirectResponse, ports: PolicyPorts, layer: Layer): Step<Subject> => {
-  const problem = complaint(policy)
+  const problem = complaintOf(policy)
   if (problem !== undefined) return unusable("DirectResponse", problem)
   const { body, status } = policy
   const fixed = body?._tag === "Text" && !isBodiless(status) ? Body.text(body.text) : Body.empty

@@ -33,6 +33,8 @@ export interface Mapping {
   readonly group: (name: string, path: Path) => BackendRef | undefined
 }
 
+export type Section = "gateways" | "backends" | "services" | "routeGroups"
+
 /** Names that exist, so that a reference to none of them is found where it is written. */
 export interface Names {
   readonly gateways: ReadonlySet<string>
@@ -40,6 +42,8 @@ export interface Names {
   /** With their ports, where those are known. */
   readonly services: ReadonlyMap<string, ReadonlySet<string> | undefined>
   readonly groups: ReadonlySet<string>
+  /** Sections that could not be read in full, so that a name may be there without being known. */
+  readonly unread: ReadonlySet<Section>
   /** Whether limits can be shared with other gateways. */
   readonly hasRedis: boolean
 }
@@ -49,6 +53,7 @@ export const noNames: Names = {
   backends: new Set(),
   services: new Map(),
   groups: new Set(),
+  unread: new Set(),
   hasRedis: false,
 }
 
@@ -99,11 +104,13 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       for (const key of [name, `/${name}`]) {
         if (names.backends.has(key)) return { _tag: "Backend", backend: key as BackendKey }
       }
+      if (names.unread.has("backends")) return undefined
       return fail(path, `unknown backend \`${name}\``, chooseFrom(name, [...names.backends]) || "Add it to `backends`.")
     },
     service: (name, port, path) => {
       const ports = names.services.get(name)
       if (!names.services.has(name)) {
+        if (names.unread.has("services")) return undefined
         const shape = name.includes("/") ? "Add it to `services`." : "A service is named `namespace/hostname`."
         return fail(path, `unknown service \`${name}\``, chooseFrom(name, [...names.services.keys()]) || shape)
       }
@@ -112,13 +119,11 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       }
       return { _tag: "Service", service: name as ServiceKey, port }
     },
-    group: (name, path) =>
-      names.groups.has(name)
-        ? { _tag: "Group", group: name as RouteGroupKey }
-        : fail(
-            path,
-            `unknown route group \`${name}\``,
-            chooseFrom(name, [...names.groups]) || "Add it to `routeGroups`.",
-          ),
+    group: (name, path) => {
+      if (names.groups.has(name)) return { _tag: "Group", group: name as RouteGroupKey }
+      if (names.unread.has("routeGroups")) return undefined
+      const remedy = chooseFrom(name, [...names.groups]) || "Add it to `routeGroups`."
+      return fail(path, `unknown route group \`${name}\``, remedy)
+    },
   }
 }

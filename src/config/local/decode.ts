@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { formatPath, type Path } from "../ConfigIssue.ts"
-import { chooseFrom } from "../suggest.ts"
+import { chooseFrom, suggest } from "../suggest.ts"
 import { movedFields } from "./movedFields.ts"
 import { error, type Problem, warning, within } from "./Problem.ts"
 
@@ -65,6 +65,11 @@ const wrongType = (ast: SchemaAST.AST, input: unknown, path: Path): Problem => {
     : error(path, `expected ${list(expected)}, found ${kindOf(input)}`, quotable ? "Put the value in quotes." : "")
 }
 
+/** What the schema says, and which key somebody meant who wrote another. */
+interface Found extends Problem {
+  readonly meant?: string
+}
+
 const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
   ast._tag === "Objects" ? ast.propertySignatures.map((property) => String(property.name)) : []
 
@@ -72,7 +77,7 @@ const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
 const misfit = (problems: ReadonlyArray<Problem>, depth: number): number =>
   problems.reduce((sum, problem) => sum + (problem.path.length <= depth + (problem.at === "key" ? 1 : 0) ? 1 : 0), 0)
 
-const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): ReadonlyArray<Problem> => {
+const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): ReadonlyArray<Found> => {
   switch (issue._tag) {
     case "Composite":
       return issue.issues.flatMap((one) => collect(one, path, message))
@@ -86,7 +91,9 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
       return collect(issue.issue, path, message)
     case "Filter": {
       const { message: own, expected } = issue.filter.annotations ?? {}
-      const said = typeof own === "string" ? own : typeof expected === "string" ? `expected ${expected}` : undefined
+      const isEmpty = expected === "a value with a length of at least 1"
+      const told = typeof expected === "string" ? `expected ${expected}` : undefined
+      const said = typeof own === "string" ? own : isEmpty ? "cannot be empty" : told
       return collect(issue.issue, path, message ?? said)
     }
     case "AnyOf": {
@@ -105,9 +112,21 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
       const key = String(path.at(-1))
       const known = fieldsOf(issue.ast)
       const remedy = Object.hasOwn(movedFields, key) ? movedFields[key] : chooseFrom(key, known, 40)
-      return [{ ...error(path, `unknown field \`${key}\``, remedy), at: "key" }]
+      const meant = suggest(key, known)
+      return [
+        {
+          ...error(path, `unknown field \`${key}\``, remedy),
+          at: "key",
+          ...(meant === undefined ? {} : { meant }),
+        },
+      ]
     }
     case "InvalidType":
+      if (issue.ast._tag === "Never") {
+        return [
+          { ...error(path, `unknown field \`${String(path.at(-1))}\``, "Remove it: this map is empty."), at: "key" },
+        ]
+      }
       return [message === undefined ? wrongType(issue.ast, issue.input, path) : error(path, message)]
     case "InvalidValue": {
       const own = issue.annotations?.message
@@ -175,6 +194,10 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
       const result = once(input)
       if (Result.isSuccess(result)) return { value: result.success, problems, original }
       const found = collect(result.failure.issue, [])
+      // A key that is missing since another was written in its place is one mistake.
+      const meant = new Set(
+        found.flatMap((one) => (one.meant === undefined ? [] : [formatPath([...one.path.slice(0, -1), one.meant])])),
+      )
       const prunedItems = new Map<Array<unknown>, Set<number>>()
       let pruned = false
       const translated = found.map((problem) => ({ problem, path: original(problem.path) }))
@@ -183,7 +206,9 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
         const isMissing = at(input, problem.path) === undefined
         // What is missing only since something beside it was taken out was never wrong.
         const place = isMissing && round > 0 ? path.slice(0, -1) : path
-        if (!known.slice(0, before).some((one) => within(one, place))) problems.push({ ...problem, path })
+        const isSaid =
+          (isMissing && meant.has(formatPath(problem.path))) || known.slice(0, before).some((one) => within(one, place))
+        if (!isSaid) problems.push({ ...problem, path })
         known.push(path)
         const target = isMissing ? problem.path.slice(0, -1) : problem.path
         const last = target.at(-1)

@@ -1,6 +1,7 @@
 /** Host names that listeners and routes answer to: exact, `*.suffix`, or `*` for any. */
 import * as Result from "effect/Result"
 import { isIP } from "node:net"
+import { domainToASCII } from "node:url"
 import { type Parsed, refuse } from "../Complaint.ts"
 import { isHostname } from "../target.ts"
 
@@ -13,8 +14,11 @@ export const parse = (text: string): Parsed<string> => {
   if (/:\d+$/.test(name) && isHostname(name.slice(0, name.lastIndexOf(":")))) {
     return refuse(`${JSON.stringify(text)} names a port`, "Leave the port out: host names are compared without it.")
   }
-  const rest = name.startsWith("*.") ? name.slice(2) : name
+  const wildcard = name.startsWith("*.") ? "*." : ""
+  const written = name.slice(wildcard.length)
+  // Clients send a name beyond ASCII in the form that DNS has for it.
+  const rest = /^[\0-\x7f]*$/.test(written) ? written : domainToASCII(written)
   return isHostname(rest) && !rest.startsWith(".") && !rest.includes("..")
-    ? Result.succeed(name)
+    ? Result.succeed(`${wildcard}${rest}`)
     : refuse(`${JSON.stringify(text)} is not a host name`, remedy)
 }

@@ -39,6 +39,7 @@ const namesIn = (config: LocalConfig, broken: Names): Names => ({
     ),
   ]),
   groups: new Set([...broken.groups, ...(config.routeGroups ?? []).map((one) => one.name)]),
+  unread: broken.unread,
   hasRedis: broken.hasRedis || config.config?.redis !== undefined,
 })
 

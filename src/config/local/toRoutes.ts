@@ -265,7 +265,7 @@ export const attachedTo = (
     const listeners = draft.attachable.get(ref)
     if (listeners === undefined) {
       const [gateway = ""] = ref.split("/")
-      if (draft.to.names.gateways.has(gateway)) continue
+      if (draft.to.names.gateways.has(gateway) || draft.to.names.unread.has("gateways")) continue
       draft.to.fail(at, `unknown gateway reference ${ref}`, chooseFrom(ref, [...draft.attachable.keys()]))
       continue
     }
@@ -279,7 +279,9 @@ export const attachedTo = (
 /** What a section without `gateways` is attached to: the gateway `default`, where it has listeners of the kind, or is broken. */
 export const implicit = (draft: Draft.Draft, kind: Draft.Kind): GatewayRefs | undefined => {
   const listeners = draft.attachable.get("default")
-  const is = listeners?.some((listener) => listener.kind === kind) ?? draft.to.names.gateways.has("default")
+  const { gateways, unread } = draft.to.names
+  const is =
+    listeners?.some((listener) => listener.kind === kind) ?? (gateways.has("default") || unread.has("gateways"))
   return is ? "default" : undefined
 }
 

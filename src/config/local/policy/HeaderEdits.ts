@@ -20,6 +20,7 @@ export type HeaderEdits = typeof HeaderEdits.Type
 
 // A line break or a null byte in a value would let configuration write headers of its own.
 const forbidden = /[\0\r\n]/
+const carried = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const headerValues = (
   map: Readonly<Record<string, string>> = {},
@@ -28,6 +29,9 @@ const headerValues = (
 ): ReadonlyArray<HeaderValue> =>
   Object.entries(map).map(([name, value]) => {
     if (forbidden.test(value)) to.fail([...path, name], "a header value cannot contain line breaks or null bytes")
+    else if (!carried.test(value)) {
+      to.fail([...path, name], "a header carries no control characters and none beyond Latin-1", "Encode the value.")
+    }
     return { name: headerName(name, [...path, name], to), value }
   })
 
