@@ -9,6 +9,7 @@ import * as onDemand from "../onDemand.ts"
 import { SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { Connector, Purpose } from "./connect.ts"
 import { Failed, OtherVersion } from "./failure.ts"
+import { timerMillis } from "../timerMillis.ts"
 
 /** Our side of flow control: how much of one reply, and of all replies on a session, may be under way. */
 const STREAM_WINDOW_BYTES = 262_144
@@ -75,7 +76,7 @@ export class Http2Session {
       const message = `no HTTP/2 settings within ${connectTimeoutMillis} ms`
       pool.refuse(new Failed({ _tag: "ConnectTimeout", message }))
       session.destroy()
-    }, connectTimeoutMillis)
+    }, timerMillis(connectTimeoutMillis))
     session.on("remoteSettings", ({ maxConcurrentStreams }) => {
       clearTimeout(settingsTimer)
       this.ready = true
@@ -122,7 +123,7 @@ export class Http2Session {
   rest(): void {
     if (this.streams > 0 || this.leaving) return
     clearTimeout(this.idleTimer)
-    this.idleTimer = setTimeout(() => this.leave(), this.pool.spec.poolIdleMillis)
+    this.idleTimer = setTimeout(() => this.leave(), timerMillis(this.pool.spec.poolIdleMillis))
     this.idleTimer.unref()
   }
 
@@ -146,7 +147,7 @@ export class Http2Session {
         this.pongTimer = undefined
         if (error === null && this.streams > 0) this.pingLater()
       })
-    }, this.ping.intervalMillis)
+    }, timerMillis(this.ping.intervalMillis))
     this.pingTimer.unref()
   }
 

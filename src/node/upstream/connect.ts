@@ -11,6 +11,7 @@ import type { Found, Resolver } from "../resolver.ts"
 import { connectFailed, Failed } from "./failure.ts"
 import { Securer } from "./secure.ts"
 import { requestTunnel } from "./tunnel.ts"
+import { probeMillis, timerMillis } from "../timerMillis.ts"
 
 /** The address is one of those that the name of the first hop stands for. */
 export type Connected = (
@@ -105,7 +106,7 @@ class Attempt {
     this.deadline = setTimeout(() => {
       const message = `no connection within ${connectTimeoutMillis} ms`
       this.fail(new Failed({ _tag: "ConnectTimeout", message }))
-    }, connectTimeoutMillis)
+    }, timerMillis(connectTimeoutMillis))
     const first = tunnel === undefined ? target : tunnel.proxy
     if (first._tag === "Unix") return this.tryPath(first.path)
     const { host, port } = first
@@ -155,7 +156,7 @@ class Attempt {
       allowHalfOpen: this.purpose.halfOpen,
       noDelay: true,
       keepAlive: keepAlive.enabled,
-      keepAliveInitialDelay: keepAlive.timeMillis,
+      keepAliveInitialDelay: probeMillis(keepAlive.timeMillis),
     }
   }
 
