@@ -10,6 +10,8 @@ import { watch } from "./watch.ts"
 export interface FileOptions extends Job {
   /** Told of every load after the first that succeeded. */
   readonly onLoaded?: (loaded: Loaded) => void
+  /** Told what has everything read again, whether or not it changed. */
+  readonly onFollowed?: (readAgain: () => void) => void
 }
 
 /** A load, with what has to be looked at to learn when it is out of date. */
@@ -63,6 +65,7 @@ export const source = (options: FileOptions, first: Read): Source => ({
       const changes = Effect.acquireUseRelease(
         Effect.sync(() => {
           const bell = new Bell()
+          options.onFollowed?.(bell.ring)
           return { bell, watching: watch(() => seen, bell.ring) }
         }),
         ({ bell, watching: { look } }) => Effect.forever(Effect.flatMap(Effect.andThen(bell.rung, again(look)), take)),

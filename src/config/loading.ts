@@ -5,6 +5,7 @@
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
+import type { Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { deserialize, serialize } from "node:v8"
 import { settings as compileCache } from "../node/compileCache.ts"
@@ -91,6 +92,9 @@ const start = (begunWith: ReadonlyArray<string>, asked: Promise<Job>): Reader =>
       ),
     },
   })
+  const failed = new Promise<Outcome>((resolve) => child.once("error", (error) => resolve(broken(error.message))))
+  // Where no files may be opened any more there are no pipes either.
+  if ((child.stdin as Writable | undefined) === undefined) return { told: failed, cancel: () => {} }
   // A failure to send is the end of the process, which is told below.
   child.stdin.on("error", () => {})
   void asked.then((job) => child.stdin.end(serialize(job)))
@@ -107,7 +111,7 @@ const start = (begunWith: ReadonlyArray<string>, asked: Promise<Job>): Reader =>
         resolve(outcomeIn(Buffer.concat(told).subarray(4)))
       })
       child.stdout.once("error", (error) => resolve(broken(error.message)))
-      child.once("error", (error) => resolve(broken(error.message)))
+      void failed.then(resolve)
       child.once("close", () => resolve(undefined))
     }),
     cancel: () => void child.kill("SIGKILL"),

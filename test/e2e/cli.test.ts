@@ -1,8 +1,10 @@
 import * as fs from "node:fs"
+import { type ChildProcess, spawn } from "node:child_process"
 import * as http from "node:http"
 import * as net from "node:net"
 import type { AddressInfo } from "node:net"
 import * as path from "node:path"
+import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { command, get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
 import { freePort } from "../freePort.ts"
@@ -27,6 +29,15 @@ const start = (words: Words): Standalone => {
   running.add(one)
   return one
 }
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+const ended = (child: ChildProcess): Promise<{ readonly error: string }> =>
+  new Promise((resolve) => {
+    let error = ""
+    child.stderr?.on("data", (text: Buffer) => void (error += text.toString()))
+    child.once("close", () => resolve({ error }))
+  })
 
 const file = (name: string, text: string): string => {
   const full = path.join(directory, name)
@@ -83,6 +94,27 @@ describe("what the command line says about itself", () => {
     one.child.stdout?.destroy()
     expect(await one.ended).toBe(0)
     expect(one.error).toBe("")
+  })
+})
+
+describe("what the system does not give", () => {
+  it("is said in a line, and what to do about it", async () => {
+    const taken = net.createServer().listen(0)
+    await new Promise((resolve) => taken.once("listening", resolve))
+    const { port } = taken.address() as AddressInfo
+    const absent = new Standalone({ args: ["-c", answering(port, "x")], env: { ADMIN_ADDR: "192.0.2.1:1" } })
+    // Few enough files for Node to start with, and none for more; the port makes an end where there are enough.
+    const limits = [23, 24, 25, 26, 28]
+    const few = await Promise.all(
+      limits.map((limit) => {
+        const words = ["-c", `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, main, "-c", answering(port, "x")]
+        return ended(spawn("sh", words, { env: { ...process.env, WORKER_THREADS: "1", ADMIN_ADDR: "off" } }))
+      }),
+    )
+    taken.close()
+    await absent.ended
+    expect(absent.error).toContain("Give this machine the address, or set `config.adminAddr`")
+    for (const { error } of few) expect(error).not.toContain("Unhandled")
   })
 })
 

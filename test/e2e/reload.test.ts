@@ -227,6 +227,22 @@ describe("a change that cannot be used", () => {
     expect(await one.dump()).toMatchObject({ version: 2, problems: [] })
   })
 
+  it("is tried again when a hang-up says so: what stood in its way may be gone", async () => {
+    const port = await freePort()
+    const taken = net.createServer()
+    const takenPort = await freePort()
+    await new Promise<void>((resolve) => taken.listen({ port: takenPort, host: "::" }, resolve))
+    const file = path.join(directory, "config.yaml")
+    fs.writeFileSync(file, answering(port, "one"))
+    const one = await serve(file)
+    fs.writeFileSync(file, answering(takenPort, "two"))
+    await one.says("Failed to reload config: ")
+    await new Promise((resolve) => taken.close(resolve))
+    one.kill("SIGHUP")
+    await answers(takenPort, "two")
+    expect(await one.stop()).toBe(0)
+  })
+
   it("what refers to a file that is not there yet is used as soon as the file is", async () => {
     const port = await freePort()
     const file = path.join(directory, "config.yaml")
