@@ -152,6 +152,8 @@ describe("structure", () => {
       `gateways: {default: {port: 1, cors: }}\n${route}`,
       ["1:31 gateways.default.cors: is empty and has no effect"],
     ],
+    ["nothing at all, as in a file that is just being written", " \n", ["1:1 : there is nothing in it"]],
+    ["nothing on purpose", "{}", []],
     ["not a map at all", "- a", ["1:1 : expected a map, found a list"]],
   ])
 

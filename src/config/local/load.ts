@@ -48,8 +48,19 @@ export interface Loaded {
 const decode = decoder(LocalConfig)
 const topLevel = Object.keys(LocalConfig.fields)
 
+const empty: ConfigIssue = {
+  severity: "error",
+  line: 1,
+  column: 1,
+  path: "",
+  message: "there is nothing in it",
+  remedy: "Write `{}` where nothing is to be served.",
+}
+
 export const load: (text: string, options: Options) => Effect.Effect<Loaded, ReadonlyArray<ConfigIssue>> =
   Effect.fnUntraced(function* (text, { cpus, env, io }) {
+    // A file that is just being written is empty for a moment: to follow it would be to serve nothing.
+    if (text.trim() === "") return yield* Effect.fail([empty])
     const document = read(text, env)
     if (document.value === undefined) return yield* Effect.fail(document.issues.toSorted(order))
     const names = namesIn(document.value)
