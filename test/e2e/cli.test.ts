@@ -298,7 +298,7 @@ describe("ports that are taken", () => {
       const found = await command(["-c", answering(port, "x")], { env: { WORKER_THREADS: workers } })
       expect(found).toMatchObject({ code: 1, out: "" })
       expect(found.error).toContain(`bind bind/${port}: cannot listen on *:${port}: `)
-      expect(found.error).toContain("Free the address or choose another.")
+      expect(found.error).toContain("Free the address, or choose another.")
     }
     const embedded = await command([], { env: { SLUICE_PORT: String(port) } })
     expect(embedded.code).toBe(1)
