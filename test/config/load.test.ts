@@ -122,6 +122,16 @@ describe("values that nothing could be done with", () => {
   })
 })
 
+describe("what is wrong", () => {
+  it("is one line that can be read, whatever the file says", async () => {
+    const text = `gateways: {default: {port: 1}}\nroutes: [{gateways: "\\e[2J\\nb", policies: {timeout: {requestTimeout: ${"x".repeat(100_000)}}}}]`
+    const lines = (await issuesOf(text)).map((one) => format(one, "a.yaml"))
+    expect(lines[0]).toMatch(/^a\.yaml:2:21 routes\[0\]\.gateways: unknown gateway reference \\u001b\[2J\\nb\. /)
+    expect(lines[1]).toMatch(/^a\.yaml:2:70 [^ ]+: "x{199} … x+" is not a duration\. Write a number with a unit/)
+    expect(lines.join("")).toHaveLength(lines.join("").replaceAll(/[\0-\x1f]/g, "").length)
+  })
+})
+
 describe("structure", () => {
   table([
     ["an unknown key suggests the one that was meant", "gatewys: {}", ["1:1 gatewys: unknown field `gatewys`"]],
