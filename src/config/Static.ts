@@ -340,6 +340,10 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
           ...named("batchMax", batchMax),
         }
 
+  if (section.backend?.connectTimeout === 0) {
+    problems.push(error(["config", "backend", "connectTimeout"], "nobody is reached in no time", "Use a time above 0."))
+  }
+
   const resolved: Static = {
     enableIpv6,
     dns: {

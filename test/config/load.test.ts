@@ -99,6 +99,14 @@ describe("values that nothing could be done with", () => {
       ],
     ],
     [
+      "headers to hide whose names are none",
+      "config: {sensitiveHeaders: [x-ok, 'x bad', '']}",
+      [
+        "1:35 config.sensitiveHeaders[1]: expected the name of a header",
+        "1:44 config.sensitiveHeaders[2]: expected the name of a header",
+      ],
+    ],
+    [
       "a Redis that is none, without the text, which may hold a password",
       "config: {redis: {url: 'secret@host'}}",
       ["1:23 config.redis.url: expected the URL of a Redis"],

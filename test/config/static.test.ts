@@ -272,6 +272,19 @@ describe("settings that nothing reads yet", () => {
   })
 })
 
+describe("settings that something reads", () => {
+  it("are not said to be without effect", () => {
+    expect(said({ namespace: "n", gateway: "g", clusterId: "c", network: "n", trustDomain: "t" })).toEqual([
+      "config.trustDomain: `config.trustDomain` is accepted, but what it configures is not built yet",
+    ])
+  })
+  it("leave time to connect", () => {
+    expect(said({ backend: { connectTimeout: 0 } })).toEqual([
+      "config.backend.connectTimeout: nobody is reached in no time",
+    ])
+  })
+})
+
 describe("notifications of agents", () => {
   const push = { callback: "https://gateway.example.com" }
   it("are passed on where it is said how the gateway is reached", () => {
