@@ -23,6 +23,44 @@ const table = (cases: ReadonlyArray<Case>) =>
 
 const route = "routes: [{backends: [{host: 'a:1'}]}]"
 
+describe("a remedy", () => {
+  const remedies = async (policies: string) =>
+    (
+      await issuesOf(`gateways: {default: {port: 1}}\nroutes: [{policies: {${policies}}, backends: [{host: 'a:1'}]}]`)
+    ).map((one) => format(one, "a").replace(/^\S+ routes\[0\]\.policies\./, ""))
+  it.each([
+    [
+      "names the keys of a map",
+      "timeout: 5s",
+      "timeout: expected a map, found a string. Its keys are `requestTimeout`, ",
+    ],
+    ["knows a list by its dashes", "retry: {codes: 503}", "retry.codes: expected a list, found a number. Begin each "],
+    ["takes quotes away", "retry: {codes: ['503']}", "retry.codes[0]: expected a number, found a string. Remove the"],
+    [
+      "puts quotes around",
+      "requestRedirect: {scheme: 5}",
+      "requestRedirect.scheme: expected a string, found a number. Put",
+    ],
+    ["knows what YAML once took for true", "cors: {allowCredentials: yes}", "found a string. Write `true` or `false`"],
+    [
+      "is of the shape that is nearly right",
+      "jwtAuth: {issuers: a, jwks: '{}'}",
+      "unknown field `issuers`. Did you mean `issuer`?",
+    ],
+  ])("%s", async (_name, policies, said) => {
+    expect((await remedies(policies)).filter((line) => !line.includes("warning"))).toEqual([
+      expect.stringContaining(said),
+    ])
+  })
+
+  it("is not of a shape that nobody means", async () => {
+    expect(await remedies("localRateLimit: {maxTokens: 1, tokensPerFill: 1}")).toEqual([
+      "localRateLimit: expected a list, or a map with `conditional`. Begin each entry of the list with `- `.",
+    ])
+    expect((await remedies("remoteRateLimit: {a: 1}")).join("\n")).toContain("remoteRateLimit.domain is required")
+  })
+})
+
 describe("values that nothing could be done with", () => {
   const routed = (policies: string, more = "") =>
     `gateways: {default: {port: 1}}\nroutes:\n- {matches: [{path: {pathPrefix: /}}], ${more}policies: {${policies}}, backends: [{host: 'a:1'}]}`

@@ -58,24 +58,51 @@ const wrongType = (ast: SchemaAST.AST, input: unknown, path: Path): Problem => {
   if (input === null && ast.context?.isOptional === true) {
     return warning(path, "is empty and has no effect", "Remove the key, or give it a value.")
   }
-  const quotable = expected.includes("a string") && (typeof input === "number" || typeof input === "boolean")
   const spelt = expected.every((word) => word.startsWith("`"))
   return spelt && typeof input === "string"
     ? error(path, `unknown value ${JSON.stringify(input)}`, `Use ${list(expected)}.`)
-    : error(path, `expected ${list(expected)}, found ${kindOf(input)}`, quotable ? "Put the value in quotes." : "")
+    : error(path, `expected ${list(expected)}, found ${kindOf(input)}`, anotherType(ast, expected, input))
+}
+
+/** How to write the kind of value that is expected, where what was written says what was meant. */
+const anotherType = (ast: SchemaAST.AST, expected: ReadonlyArray<string>, input: unknown): string => {
+  const isPlain = typeof input === "number" || typeof input === "boolean"
+  if (isPlain && expected.includes("a string")) return "Put the value in quotes."
+  if (typeof input === "string" && expected.includes("a number") && /^\s*-?\d+(?:\.\d+)?\s*$/.test(input)) {
+    return "Remove the quotes."
+  }
+  if (expected.includes("true or false") && typeof input === "string") return "Write `true` or `false`, without quotes."
+  if (expected.includes("a list") && !Array.isArray(input)) return "Begin each entry of the list with `- `."
+  const keys = fieldsOf(ast)
+  return keys.length > 0 && keys.length <= 8 ? `Its keys are ${keys.map((key) => `\`${key}\``).join(", ")}.` : ""
 }
 
 /** What the schema says, and which key somebody meant who wrote another. */
 interface Found extends Problem {
   readonly meant?: string
+  /** There is no such key, and there has to be. */
+  readonly isMissing?: true
 }
 
 const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
   ast._tag === "Objects" ? ast.propertySignatures.map((property) => String(property.name)) : []
 
-/** Complaints about the keys of a value itself say that another shape was meant. */
-const misfit = (problems: ReadonlyArray<Problem>, depth: number): number =>
-  problems.reduce((sum, problem) => sum + (problem.path.length <= depth + (problem.at === "key" ? 1 : 0) ? 1 : 0), 0)
+/** Complaints about the keys of a value itself say that another shape was meant; one that is nearly right says that this was. */
+const misfit = (problems: ReadonlyArray<Found>, depth: number): number => {
+  const meant = new Set(problems.map((one) => one.meant))
+  return problems.filter(
+    (one) =>
+      one.path.length <= depth + (one.at === "key" ? 1 : 0) &&
+      one.meant === undefined &&
+      !(one.at === "key" && meant.has(String(one.path.at(-1)))),
+  ).length
+}
+
+/** Policies that may depend on conditions have a second shape, which nobody means without naming its only key. */
+const isConditional = (problems: ReadonlyArray<Found>, depth: number): boolean =>
+  problems.some(
+    ({ isMissing, path }) => isMissing === true && path.length === depth + 1 && path.at(-1) === "conditional",
+  )
 
 const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): ReadonlyArray<Found> => {
   switch (issue._tag) {
@@ -98,7 +125,11 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
     }
     case "AnyOf": {
       if (issue.issues.length === 0) return [wrongType(issue.ast, issue.input, path)]
-      const branches = issue.issues.map((one) => collect(one, path, message))
+      const all = issue.issues.map((one) => collect(one, path, message))
+      const branches = all.filter((branch) => !isConditional(branch, path.length))
+      if (branches.length === 0) {
+        return [error(path, "expected a list, or a map with `conditional`", "Begin each entry of the list with `- `.")]
+      }
       return branches.reduce((best, branch) =>
         misfit(branch, path.length) < misfit(best, path.length) ||
         (misfit(branch, path.length) === misfit(best, path.length) && branch.length < best.length)
@@ -107,7 +138,7 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
       )
     }
     case "MissingKey":
-      return [{ ...error(path, `${formatPath(path)} is required`), at: "key" }]
+      return [{ ...error(path, `${formatPath(path)} is required`), at: "key", isMissing: true }]
     case "UnexpectedKey": {
       const key = String(path.at(-1))
       const known = fieldsOf(issue.ast)
