@@ -137,6 +137,19 @@ describe("values that nothing could be done with", () => {
       ],
     ],
     [
+      "sizes that HTTP/2 does not have, and times in which no client can do anything",
+      "frontendPolicies: {http: {http2FrameSize: 5, http2WindowSize: 4294967295, http2ConnectionWindowSize: 0, http1MaxHeaders: 0, http1IdleTimeout: 0s, http2KeepaliveInterval: 0}, tls: {handshakeTimeout: 0}}",
+      [
+        "1:43 frontendPolicies.http.http2FrameSize: expected a whole number from 16384 to 16777215",
+        "1:63 frontendPolicies.http.http2WindowSize: expected a whole number from 1 to 2147483647",
+        "1:102 frontendPolicies.http.http2ConnectionWindowSize: expected a whole number from 1 to 2147483647",
+        "1:122 frontendPolicies.http.http1MaxHeaders: expected a whole number from 1 to 4294967295",
+        "1:143 frontendPolicies.http.http1IdleTimeout: expected a time above 0",
+        "1:171 frontendPolicies.http.http2KeepaliveInterval: expected a time above 0",
+        "1:199 frontendPolicies.tls.handshakeTimeout: expected a time above 0",
+      ],
+    ],
+    [
       "headers to hide whose names are none",
       "config: {sensitiveHeaders: [x-ok, 'x bad', '']}",
       [

@@ -101,6 +101,11 @@ export const Millis: Schema.Codec<number, string | number> = Schema.Union([
   ),
 )
 
+/** Time for something that takes some. */
+export const Patience: Schema.Codec<number, string | number> = Millis.pipe(
+  Schema.check(Schema.makeFilter((millis: number) => (millis > 0 ? undefined : "expected a time above 0"))),
+)
+
 /** `host:port`, `[::1]:port` or `unix:/path`. */
 export const Target: Schema.Codec<HostTarget, string> = parsed(HostTarget, TargetText.parse, TargetText.format)
 
@@ -119,14 +124,18 @@ export const Texts = Schema.Array(Schema.String)
 export const TextMap = Schema.Record(Schema.String, Schema.String)
 export const JsonMap = Schema.Record(Schema.String, Schema.Json)
 
-const natural = (max: number, expected: string) =>
+const integer = (min: number, max: number, expected: string) =>
   Schema.Finite.check(
-    Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 0 && n <= max, {
+    Schema.makeFilter((n: number) => Number.isInteger(n) && n >= min && n <= max, {
       message: `expected ${expected}`,
-      toJsonSchema: () => ({ type: "integer", minimum: 0, maximum: max }),
-      arbitraryConstraint: { number: "integer", minimum: 0, maximum: max },
+      toJsonSchema: () => ({ type: "integer", minimum: min, maximum: max }),
+      arbitraryConstraint: { number: "integer", minimum: min, maximum: max },
     }),
   )
+
+const natural = (max: number, expected: string) => integer(0, max, expected)
+
+export const between = (min: number, max: number) => integer(min, max, `a whole number from ${min} to ${max}`)
 
 export const Count = natural(0xffff_ffff, "a whole number, 0 or more")
 

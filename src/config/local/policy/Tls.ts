@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import type { Tls as IrTls } from "../../../../ir/policy/Tls.ts"
 import type { Path } from "../../ConfigIssue.ts"
-import { AlpnName, Byte, Millis, opt, utf8 } from "../grammar.ts"
+import { AlpnName, Byte, opt, Patience, utf8 } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { overrides } from "../tls.ts"
@@ -17,7 +17,7 @@ const Alpn = Schema.Union([Schema.String, Schema.NonEmptyArray(Byte)]).pipe(
 )
 
 export const Tls = Schema.Struct({
-  handshakeTimeout: opt(Millis),
+  handshakeTimeout: opt(Patience),
   alpn: opt(Schema.Array(Alpn)),
   ...overrides,
 }).annotate({ identifier: "FrontendTls" })
