@@ -357,10 +357,11 @@ const parseServe = (words: ReadonlyArray<string>): Asked | Usage => {
     const known = (subcommands as ReadonlyArray<string>).includes(word)
     if (known) return usage(`the command comes first: sluice ${word} …`)
     const near = suggest(word, subcommands)
-    const meant = near === undefined ? undefined : `did you mean ${near}?`
-    const toRun = /[./]/.test(word) ? `to run with a file: sluice -f ${word}` : undefined
+    const meant = near === undefined ? "" : `did you mean ${near}? `
     return usage(
-      `unknown command ${JSON.stringify(word)}; ${toRun ?? meant ?? `the commands are ${subcommands.join(", ")}`}`,
+      /[./]/.test(word)
+        ? `unknown command ${JSON.stringify(word)}; to run with a file: sluice -f ${word}`
+        : `unknown command ${JSON.stringify(word)}; ${meant}the commands are ${subcommands.join(", ")}`,
     )
   }
   const file = onlyFile([], values.file)
