@@ -462,7 +462,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ),
     )
   }
-  return { static: resolved, problems: [...refusals(section), ...problems] }
+  return { static: resolved, problems: [...refusals(section, env), ...problems] }
 }
 
 const locationOf = ({
@@ -540,9 +540,20 @@ const at = (section: unknown, path: ReadonlyArray<string>): unknown =>
     section,
   )
 
+/** Whoever names a control plane expects it to be listened to. */
+const addressVariables = [
+  ["CA_ADDRESS", "caAddress"],
+  ["XDS_ADDRESS", "xdsAddress"],
+] as const
+
 /** Settings that nothing reads yet, refused by name, or said aloud where they do no harm. */
-const refusals = (section: StaticSection): ReadonlyArray<Problem> => {
+const refusals = (section: StaticSection, env: Environment): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
+  for (const [variable, key] of addressVariables) {
+    if ((env[variable] ?? "") === "") continue
+    const why = refusal("config", key) ?? ""
+    if (why !== "") problems.push(error([], `${variable} is set, but ${why}`, `Unset ${variable}.`))
+  }
   if (section.listener !== undefined) {
     problems.push(error(["config", "listener"], "`listener` has been removed; move to `frontendPolicies`"))
   }

@@ -272,6 +272,14 @@ describe("settings that nothing reads yet", () => {
   })
 })
 
+describe("variables that name what is not built", () => {
+  it("are refused like the settings they stand for", () => {
+    expect(said({}, { XDS_ADDRESS: "http://a", CA_ADDRESS: "" })).toEqual([
+      ": XDS_ADDRESS is set, but `config.xdsAddress` is not built yet",
+    ])
+  })
+})
+
 describe("settings that something reads", () => {
   it("are not said to be without effect", () => {
     expect(said({ namespace: "n", gateway: "g", clusterId: "c", network: "n", trustDomain: "t" })).toEqual([
