@@ -243,6 +243,15 @@ describe("structure", () => {
       ],
     ],
     [
+      "nor what a gateway that could not be read in full is for",
+      "gateways: {a: {port: 1, protocol: tpc}, b: {port: 2, listners: [{protocol: TCP}]}, default: {port: 3, protocol: TSL}}\ntcpRoutes: [{gateways: [a, b], backends: [{host: 'a:1'}]}, {backends: [{host: 'a:1'}]}]",
+      [
+        '1:35 gateways.a.protocol: unknown value "tpc"',
+        "1:54 gateways.b.listners: unknown field `listners`",
+        '1:113 gateways.default.protocol: unknown value "TSL"',
+      ],
+    ],
+    [
       "and neither is one whose own name is wrong",
       "gateways: {default: {port: 1}}\nbackends: [{nam: a, host: 'a:1'}]\nroutes: [{backends: [{backend: a}]}]",
       ["2:13 backends[0].nam: unknown field `nam`"],

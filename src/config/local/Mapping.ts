@@ -38,6 +38,8 @@ export type Section = "gateways" | "backends" | "services" | "routeGroups"
 /** Names that exist, so that a reference to none of them is found where it is written. */
 export interface Names {
   readonly gateways: ReadonlySet<string>
+  /** Gateways of which something could not be read: their protocol, for instance. */
+  readonly damaged: ReadonlySet<string>
   readonly backends: ReadonlySet<string>
   /** With their ports, where those are known. */
   readonly services: ReadonlyMap<string, ReadonlySet<string> | undefined>
@@ -50,6 +52,7 @@ export interface Names {
 
 export const noNames: Names = {
   gateways: new Set(),
+  damaged: new Set(),
   backends: new Set(),
   services: new Map(),
   groups: new Set(),

@@ -85,7 +85,8 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     })
     issues.push(...problems.flatMap(said))
 
-    const broken = decoded.problems.length + document.unread.length > 0 ? names : noNames
+    const damaged = new Set(takenOut.flatMap(([section, name]) => (section === "gateways" ? [String(name)] : [])))
+    const broken = decoded.problems.length + document.unread.length > 0 ? { ...names, damaged } : noNames
     const settled = settle(config, env)
     issues.push(...settled.problems.flatMap(said))
     let mapped = toIr(settled.config, undefined, broken, env)
@@ -208,6 +209,8 @@ const items = (value: unknown, section: string): ReadonlyArray<Record<string, un
 
 const sections = ["gateways", "backends", "services", "routeGroups"] as const
 
+const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
+
 /** Whether a section, or something in it, has no name that could be read; it may also be the section's own that is misspelt. */
 const isUnread = (value: unknown, section: Section): boolean => {
   const found = at(value, [section]) ?? {}
@@ -218,13 +221,14 @@ const isUnread = (value: unknown, section: Section): boolean => {
   if (section === "gateways") return Array.isArray(found)
   const own = section === "services" ? ["namespace", "hostname"] : ["name"]
   return Array.isArray(found)
-    ? found.some((one: unknown) => own.some((field) => typeof at(one, [field]) !== "string"))
+    ? found.some((one: unknown) => own.some((field) => !isName(at(one, [field]))))
     : Object.keys(found).length > 0
 }
 
 /** What the file defines by name, decodable or not: a reference to it is no mistake of the reference. */
 const namesIn = (value: unknown): Names => ({
   gateways: new Set(Object.keys(Object(at(value, ["gateways"])))),
+  damaged: new Set(),
   backends: new Set(items(value, "backends").map((one) => `/${String(one["name"])}`)),
   services: new Map(
     items(value, "services").map((one) => [`${String(one["namespace"])}/${String(one["hostname"])}`, undefined]),
