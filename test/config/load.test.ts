@@ -53,6 +53,14 @@ describe("a remedy", () => {
     ])
   })
 
+  it("says where a file is looked for", async () => {
+    const said = (await remedies("backendTLS: {root: ca.pem}")).concat(await remedies("backendTLS: {root: ~/ca.pem}"))
+    expect(said).toEqual([
+      "backendTLS.root: cannot read ca.pem: there is no such file. Check the path, which is taken from the directory the process was started in, and its permissions.",
+      "backendTLS.root: cannot read ~/ca.pem: there is no such file. A `~` stands for nothing here: write `$HOME`.",
+    ])
+  })
+
   it("is not of a shape that nobody means", async () => {
     expect(await remedies("localRateLimit: {maxTokens: 1, tokensPerFill: 1}")).toEqual([
       "localRateLimit: expected a list, or a map with `conditional`. Begin each entry of the list with `- `.",

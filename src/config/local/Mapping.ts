@@ -60,6 +60,13 @@ export const noNames: Names = {
   hasRedis: false,
 }
 
+const lookFor = (name: string): string => {
+  if (name.startsWith("~")) return "A `~` stands for nothing here: write `$HOME`."
+  return name.startsWith("/")
+    ? "Check the path and its permissions."
+    : "Check the path, which is taken from the directory the process was started in, and its permissions."
+}
+
 export const make = (names: Names, contents: Contents, env: Mapping["env"] = {}): Mapping => {
   const problems: Array<Problem> = []
   const backends = new Map<BackendKey, Backend>()
@@ -92,7 +99,7 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       }
       if (Result.isSuccess(content)) return content.success
       const once = `${name}\0${path.join("\0")}`
-      if (!complained.has(once)) fail(path, `cannot read ${name}: ${content.failure}`)
+      if (!complained.has(once)) fail(path, `cannot read ${name}: ${content.failure}`, lookFor(name))
       complained.add(once)
       return undefined
     },
