@@ -27,7 +27,12 @@ interface Seen {
 /** Secrets are still sealed. */
 export type Outcome =
   | ({ readonly _tag: "Loaded"; readonly loaded: Loaded } & Seen)
-  | ({ readonly _tag: "Refused"; readonly issues: ReadonlyArray<ConfigIssue> } & Seen)
+  | ({
+      readonly _tag: "Refused"
+      readonly issues: ReadonlyArray<ConfigIssue>
+      /** Nothing was read: there was no process to read it, for instance. */
+      readonly isUnread?: true
+    } & Seen)
 
 export interface Loading {
   /** Asked once; the process ends with its answer. */
@@ -50,6 +55,7 @@ const broken = (message: string): Outcome => ({
     },
   ],
   seen: new Map(),
+  isUnread: true,
 })
 
 const besides = (name: string): string => fileURLToPath(new URL(name, import.meta.url))

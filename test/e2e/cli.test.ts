@@ -118,6 +118,40 @@ describe("what the system does not give", () => {
   })
 })
 
+describe("a change that came while no file could be opened", () => {
+  it("is read as soon as one can, and what served before serves until then", async () => {
+    const port = await freePort()
+    const name = file("limited.yaml", answering(port, "one"))
+    const words = ["-c", 'ulimit -n 64; exec "$0" "$@"', process.execPath, main, "-f", name]
+    const own = { WORKER_THREADS: "1", ADMIN_ADDR: "off", STATS_ADDR: "off", READINESS_ADDR: "off" }
+    const child = spawn("sh", words, { env: { ...process.env, ...own } })
+    const closed = new Promise((resolve) => child.once("close", resolve))
+    let out = ""
+    child.stdout.on("data", (text: Buffer) => void (out += text.toString()))
+    const said = async (): Promise<string> =>
+      (await get(`http://127.0.0.1:${port}/`).catch(() => undefined))?.body ?? ""
+    try {
+      await until(() => out.includes("is serving"))
+      let refused = 0
+      const held = Array.from({ length: 100 }, () =>
+        net
+          .connect(port, "127.0.0.1")
+          .on("error", () => {})
+          .once("close", () => refused++),
+      )
+      await until(() => refused > 0)
+      fs.writeFileSync(name, answering(port, "two"))
+      await until(() => out.includes("the configuration could not be read"))
+      for (const one of held) one.destroy()
+      await until(async () => (await said()) === "two")
+      expect(child.exitCode).toBeNull()
+    } finally {
+      child.kill()
+      await closed
+    }
+  })
+})
+
 describe("validate", () => {
   it("says every error at once, each with its place", async () => {
     const name = file("mistaken.yaml", mistaken)
