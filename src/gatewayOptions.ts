@@ -51,6 +51,6 @@ export const gatewayOptions = (settings: Static): Omit<GatewayOptions, "config">
     connectTimeoutMillis: settings.backend.connectTimeoutMillis,
     poolIdleMillis: settings.backend.poolIdleTimeoutMillis,
     poolSizeMax: settings.backend.poolMaxSize,
-    keepAlive: { enabled: settings.backend.keepalives.enabled, timeMillis: settings.backend.keepalives.timeMillis },
+    keepAlive: settings.backend.keepalives,
   },
 })

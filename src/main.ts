@@ -1,5 +1,5 @@
 /** The command line: `sluice --help` says it all. */
-import { parse, type Asked, help } from "./cli/flags.ts"
+import { parse, type Asked, help, helpAbout } from "./cli/flags.ts"
 import { inputOf } from "./cli/input.ts"
 import { versionText } from "./cli/version.ts"
 import { keepIn, settings } from "./node/compileCache.ts"
@@ -49,7 +49,7 @@ const answer = async (asked: ReturnType<typeof parse>): Promise<Printed | undefi
     case "Usage":
       return failed(`${asked.message}\nTry sluice --help.`, 2)
     case "Help":
-      return succeeded(help)
+      return succeeded(asked.about === undefined ? help : helpAbout(asked.about))
     case "Version":
       return succeeded(`${versionText(asked.short)}\n`)
     case "Validate": {

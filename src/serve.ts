@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { randomBytes } from "node:crypto"
+import { isatty } from "node:tty"
 import { memory } from "../stages/5-policy/Buckets.ts"
 import * as Occupancy from "../stages/5-policy/Occupancy.ts"
 import { memory as endedMemory } from "../stages/5-policy/oidc/Ended.ts"
@@ -75,6 +76,23 @@ const checkStorage = Effect.fnUntraced(function* ({ database }: File.Read["loade
   )
 })
 
+/** A terminal that is closed ends what runs in it. Elsewhere the signal says to read everything again. */
+const hangUps = Effect.gen(function* () {
+  const isInTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor))
+  let readAgain = (): void => {}
+  const onHangUp = (): void => {
+    if (isInTerminal) process.kill(process.pid, "SIGTERM")
+    else readAgain()
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => process.on("SIGHUP", onHangUp)),
+    () => Effect.sync(() => process.off("SIGHUP", onHangUp)),
+  )
+  return (again: () => void): void => {
+    readAgain = again
+  }
+})
+
 const withWorkers = Effect.fnUntraced(function* (
   input: Input,
   job: Job,
@@ -109,9 +127,11 @@ const withWorkers = Effect.fnUntraced(function* (
           onProblem: warn,
         })
 
+  const readsAgain = yield* hangUps
   const source = File.source(
     {
       ...job,
+      onFollowed: readsAgain,
       onLoaded: (again) => {
         warnOf(again)
         if (JSON.stringify(seal(again.static)) !== JSON.stringify(seal(settings))) {

@@ -5,7 +5,7 @@ import { withoutCredentials } from "../telemetry/accessLog.ts"
 export const redacted = "<redacted>"
 
 const sensitiveName =
-  /authori[sz]ation|cookie|token|secret|passw|credential|signature|api[-_]?key|private[-_]?key|(?:^|[-_])(?:key|auth|pwd|sig)$/i
+  /authori[sz]ation|cookie|token|secret|passw|credential|signature|api[-_]?key|private[-_]?key|signing[-_]?keys?$|grant[-_]?keys?$|(?:^|[-_])(?:key|auth|pwd|sig)$/i
 
 /** Where names are the user's own, so that a telling name is all there is to go by. */
 const freeForm = new Set(["metadata", "claims"])
@@ -19,7 +19,7 @@ const knownShapes =
   /\b(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abprs]|agw_sk|AIza|AKIA|ASIA|ya29)[-_.]?[A-Za-z0-9_.-]{12,}/g
 /** Private and symmetric members of a JSON Web Key. */
 const keyMembers = /("(?:k|d|p|q|dp|dq|qi)"\s*:\s*)"[^"]*"/g
-const webUrl = /^https?:\/\/[^\s?#]+\?/i
+const webUrl = /^(?:https?:\/\/[^\s?#]+|\/[^\s?#]*)\?/i
 
 export const redactText = (value: string): string => {
   if (privateKey.test(value)) return redacted
@@ -29,12 +29,27 @@ export const redactText = (value: string): string => {
   return url === null ? text : url[0] + withoutCredentials(text.slice(url[0].length))
 }
 
+const flag = /^--?[a-z][\w-]*$/i
+const flagAndValue = /^(--?[a-z][\w-]*)=/i
+
+/** Words for a program: behind a telling flag stands what it tells of. */
+const redactWord = (word: string, before: unknown): string => {
+  const [, own] = flagAndValue.exec(word) ?? []
+  if (own !== undefined && sensitiveName.test(own)) return `${own}=${redacted}`
+  const isTold = typeof before === "string" && flag.test(before) && sensitiveName.test(before) && !flag.test(word)
+  return isTold ? redacted : redactText(word)
+}
+
 /** A copy that can be printed. */
 export const redact = (value: unknown, sensitiveHeaders: ReadonlySet<string>, isFree = false): unknown => {
   if (typeof value === "string") return redactText(value)
   if (typeof value !== "object" || value === null) return value
   if (Redacted.isRedacted(value)) return redacted
-  if (Array.isArray(value)) return value.map((one) => redact(one, sensitiveHeaders, isFree))
+  if (Array.isArray(value)) {
+    return value.map((one, i) =>
+      typeof one === "string" ? redactWord(one, value[i - 1]) : redact(one, sensitiveHeaders, isFree),
+    )
+  }
   if (value instanceof Map) return redact(Object.fromEntries(value), sensitiveHeaders, isFree)
   if (value instanceof Uint8Array) return redacted
   const name = "name" in value && typeof value.name === "string" ? value.name : undefined

@@ -6,6 +6,7 @@ import type * as http from "node:http"
 import * as net from "node:net"
 import * as Address from "../config/Address.ts"
 import { createServer } from "../node/builtinHttp.ts"
+import { listenRemedy } from "../config/listenRemedy.ts"
 
 export interface Asked {
   readonly method: string
@@ -76,10 +77,14 @@ export const serve = (options: ServeOptions): Effect.Effect<ReadonlyArray<Served
     Effect.acquireRelease(
       Effect.tryPromise({
         try: () => open(options.address, options.answer),
-        catch: (error): AdminUnavailable => ({
-          _tag: "AdminUnavailable",
-          message: `cannot listen on ${Address.format(options.address)}: ${error instanceof Error ? error.message : String(error)}. Free the address, or set \`config.${options.setting}\` or ${options.variable} to another one or to \`off\`.`,
-        }),
+        catch: (error): AdminUnavailable => {
+          const cause = error instanceof Error ? error.message : String(error)
+          const other = `set \`config.${options.setting}\` or ${options.variable} to another one or to \`off\``
+          return {
+            _tag: "AdminUnavailable",
+            message: `cannot listen on ${Address.format(options.address)}: ${cause}. ${listenRemedy(cause, other)}`,
+          }
+        },
       }),
       (servers) => Effect.promise(() => Promise.all(servers.map((server) => server.close()))),
     ),

@@ -4,6 +4,7 @@ import type { Backend } from "../../ir/Backend.ts"
 import type { Bind } from "../../ir/Bind.ts"
 import { backendPolicies, type ConditionalOf, gatewayPolicies, routePolicies } from "../../ir/effective.ts"
 import type { RouteGroupKey } from "../../ir/Key.ts"
+import type { Listener } from "../../ir/Listener.ts"
 import { isTls } from "../../ir/listenerProtocol.ts"
 import type { Match } from "../../ir/Match.ts"
 import { placement } from "../../ir/placement.ts"
@@ -14,6 +15,7 @@ import type { Snapshot } from "../../ir/Snapshot.ts"
 import { parseAuthority } from "../../protocols/http/authority.ts"
 import { relayRequest } from "../../protocols/http/hopByHop.ts"
 import { type Reason, type Tried, whyNot } from "../../stages/4-route/explain.ts"
+import { findTcp, makeTcp } from "../../stages/4-route/tcp.ts"
 import { closeness, findHost, makeHosts, normal } from "../../stages/4-route/host.ts"
 import type { RouteRequest } from "../../stages/4-route/tree.ts"
 import { requestOrder } from "../../stages/5-policy/order.ts"
@@ -33,6 +35,8 @@ export const parseRequest = (text: string, headers: ReadonlyArray<string>): Aske
   if (words.length > 2) return `expected 'METHOD http://host/path', got ${JSON.stringify(text)}`
   const method = words.length === 2 ? (words[0] as string) : "GET"
   const url = words.at(-1) as string
+  if (url.includes("#"))
+    return `${JSON.stringify(url)} has a fragment, which no client sends; leave out \`#\` and what follows`
   const parts = /^(https?):\/\/([^/?#]+)([^?#]*)(?:\?([^#]*))?$/i.exec(url)
   if (parts === null) return `${JSON.stringify(url)} is not an http or https URL with a host`
   const authority = parseAuthority(parts[2] as string)
@@ -177,6 +181,57 @@ const inOrder = (layer: PolicyLine["layer"], policies: object): ReadonlyArray<Po
 /** Policies that answer themselves. */
 const answers = new Set<string>([placement.DirectResponse.spelling, placement.RequestRedirect.spelling])
 
+/** What a reference leads to, in words. */
+const targetOf = (snapshot: Snapshot, { backend }: WeightedBackend): string => {
+  switch (backend._tag) {
+    case "Backend":
+      return describeBackend(snapshot.backends.get(backend.backend))
+    case "Service":
+      return `service ${backend.service}:${backend.port}`
+    case "Group":
+      return `route group ${backend.group}`
+    case "Dynamic":
+      return "the authority of the request"
+    default:
+      return "invalid"
+  }
+}
+
+/** Where a connection goes whose requests are not looked at. */
+const connectionOn = (
+  snapshot: Snapshot,
+  listener: Listener,
+  serverName: string | undefined,
+): Pick<Verdict, "routes" | "backends" | "outcome"> => {
+  const routes = [...snapshot.tcpRoutes.values()].filter((route) => route.listener === listener.key)
+  const route = findTcp(makeTcp(routes.map((one) => ({ route: one, value: one }))), serverName)
+  if (route === undefined)
+    return { routes: [], backends: [], outcome: "the connection is closed: no TCP route matches" }
+  const { backends, hostnames, key } = route
+  const total = backends.reduce((sum, { weight }) => sum + weight, 0)
+  return {
+    routes: [{ key, match: hostnames.length === 0 ? "any connection" : `server name ${hostnames.join(", ")}` }],
+    backends: backends.map((ref) => {
+      const target = targetOf(snapshot, ref)
+      const backend = ref.backend._tag === "Backend" ? ref.backend.backend : target
+      return { weight: total === 0 ? 0 : ref.weight / total, backend, target, policies: [] }
+    }),
+    outcome:
+      total === 0
+        ? "the connection is closed: no valid backends"
+        : "the connection goes to one of the backends; its requests are not looked at",
+  }
+}
+
+/** Answers for one bind of raw connections. */
+const explainRaw = (snapshot: Snapshot, bind: Bind): Verdict => {
+  const listener = [...snapshot.listeners.values()].find((one) => one.bind === bind.key)
+  const nothing = { bind: describeBind(bind), policies: [], others: [] }
+  return listener === undefined
+    ? { ...nothing, listener: undefined, routes: [], backends: [], outcome: "the connection is closed: no listener" }
+    : { ...nothing, listener: `${listener.key} (${listener.protocol})`, ...connectionOn(snapshot, listener, undefined) }
+}
+
 /** Answers for one bind. */
 const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdict => {
   const index = Attachments.make(snapshot.attachments.values())
@@ -205,9 +260,7 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
         ? `listener ${one.key}: ${listener.key} names the host more closely`
         : `listener ${one.key}: its hostname ${one.hostname} is not ${request.host}`,
     )
-  if (listener.protocol === "TLS") {
-    return { ...found, outcome: "the connection goes to a TCP route; its requests are not looked at", others }
-  }
+  if (listener.protocol === "TLS") return { ...found, ...connectionOn(snapshot, listener, request.host), others }
 
   const chain: Array<Tried> = []
   const seen = new Set<RouteGroupKey>()
@@ -259,16 +312,7 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
     backends: backends.map((ref) => {
       const backend = ref.backend._tag === "Backend" ? snapshot.backends.get(ref.backend.backend) : undefined
       const service = ref.backend._tag === "Service" ? { key: ref.backend.service, port: ref.backend.port } : undefined
-      const target =
-        ref.backend._tag === "Backend"
-          ? describeBackend(backend)
-          : ref.backend._tag === "Service"
-            ? `service ${ref.backend.service}:${ref.backend.port}`
-            : ref.backend._tag === "Group"
-              ? `route group ${ref.backend.group}`
-              : ref.backend._tag === "Dynamic"
-                ? "the authority of the request"
-                : "invalid"
+      const target = targetOf(snapshot, ref)
       return {
         weight: total === 0 ? 0 : ref.weight / total,
         backend: ref.backend._tag === "Backend" ? ref.backend.backend : target,
@@ -286,18 +330,18 @@ const explainOn = (snapshot: Snapshot, bind: Bind, request: AskedRequest): Verdi
 
 /** One verdict for each bind the request could arrive at: those of its port, or all where it names none. */
 export const verdicts = (snapshot: Snapshot, request: AskedRequest): ReadonlyArray<Verdict> => {
-  const binds = [...snapshot.binds.values()].filter((bind) => bind.protocol !== "tcp")
-  const onPort = binds.filter((bind) => portOf(bind) === (request.port ?? (request.scheme === "https" ? 443 : 80)))
-  return (onPort.length > 0 || request.port !== undefined ? onPort : binds).map((bind) =>
-    explainOn(snapshot, bind, request),
+  const all = [...snapshot.binds.values()]
+  const onPort = all.filter((bind) => portOf(bind) === (request.port ?? (request.scheme === "https" ? 443 : 80)))
+  const asked =
+    onPort.length > 0 || request.port !== undefined ? onPort : all.filter(({ protocol }) => protocol !== "tcp")
+  return asked.map((bind) =>
+    bind.protocol === "tcp" ? explainRaw(snapshot, bind) : explainOn(snapshot, bind, request),
   )
 }
 
 const nowhere = (snapshot: Snapshot, request: AskedRequest): string => {
   const binds = [...snapshot.binds.values()]
   if (binds.every(({ protocol }) => protocol === "tcp")) return "the configuration has no HTTP binds"
-  const [taken] = binds.filter((bind) => portOf(bind) === request.port)
-  if (taken !== undefined) return `port ${request.port} is for TCP, not for HTTP`
   const ports = binds.flatMap((bind) => portOf(bind) ?? []).join(", ")
   return `nothing listens on port ${request.port}; the configuration has ${ports}`
 }

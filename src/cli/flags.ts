@@ -3,6 +3,7 @@ import { parseArgs } from "node:util"
 import type { CelAsked } from "./cel.ts"
 import type { ConnectAsked } from "./connect.ts"
 import type { KeysAsked } from "./keys.ts"
+import { suggest } from "../config/suggest.ts"
 import { type LockAsked, lockActions } from "./lockAsked.ts"
 import type { LogsAsked } from "./logs.ts"
 
@@ -12,7 +13,8 @@ export interface Usage {
 }
 
 export type Asked =
-  | { readonly _tag: "Help" }
+  /** `about` one command, or everything. */
+  | { readonly _tag: "Help"; readonly about?: string }
   | { readonly _tag: "Version"; readonly short: boolean }
   | { readonly _tag: "Init"; readonly file: string }
   | ({ readonly _tag: "Cel" } & CelAsked)
@@ -108,14 +110,24 @@ Options
 The configuration, its settings and the environment variables are described in docs/configuration.md.
 `
 
+/** The part of it about one command. */
+export const helpAbout = (command: string): string => {
+  const [, lines = ""] = /Usage\n(.*?)\n\n/s.exec(help) ?? []
+  const parts = lines.split(/\n(?= {2}\S)/).filter((part) => part.startsWith(`  sluice ${command} `))
+  return `${parts.join("\n")}\n\nThe rest is in sluice --help and docs/cli.md.\n`
+}
+
 const usage = (message: string): Usage => ({ _tag: "Usage", message })
 
 const readable = (error: unknown): string =>
   (error instanceof Error ? error.message.split(". To specify")[0] : String(error)) ?? ""
 
 /** The file a command is about, named once: by place or by flag. */
-const onlyFile = (positionals: ReadonlyArray<string>, flag: string | undefined): string | undefined | Usage => {
-  const files = flag === undefined ? positionals : [...positionals, flag]
+const onlyFile = (
+  positionals: ReadonlyArray<string>,
+  flags: ReadonlyArray<string> = [],
+): string | undefined | Usage => {
+  const files = [...positionals, ...flags]
   return files.length > 1 ? usage(`one file at a time, got ${files.join(", ")}`) : files[0]
 }
 
@@ -125,7 +137,7 @@ const parseValidate = (words: ReadonlyArray<string>): Asked | Usage => {
     allowPositionals: true,
     options: {
       json: { type: "boolean", default: false },
-      file: { type: "string", short: "f" },
+      file: { type: "string", short: "f", multiple: true },
       help: { type: "boolean", short: "h", default: false },
     },
   })
@@ -149,7 +161,7 @@ const parseExplain = (words: ReadonlyArray<string>): Asked | Usage => {
       admin: { type: "string" },
       header: { type: "string", short: "H", multiple: true, default: [] },
       json: { type: "boolean", default: false },
-      file: { type: "string", short: "f" },
+      file: { type: "string", short: "f", multiple: true },
       help: { type: "boolean", short: "h", default: false },
     },
   })
@@ -240,7 +252,7 @@ const parseDoctor = (words: ReadonlyArray<string>): Asked | Usage => {
   const { positionals, values } = parseArgs({
     args: [...words],
     allowPositionals: true,
-    options: { ...everywhere, file: { type: "string", short: "f" } },
+    options: { ...everywhere, file: { type: "string", short: "f", multiple: true } },
   })
   if (values.help) return { _tag: "Help" }
   const file = onlyFile(positionals, values.file)
@@ -271,7 +283,7 @@ const parseImport = (words: ReadonlyArray<string>): Asked | Usage => {
     allowPositionals: true,
     options: {
       from: { type: "string" },
-      file: { type: "string", short: "f" },
+      file: { type: "string", short: "f", multiple: true },
       output: { type: "string", short: "o" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -316,7 +328,7 @@ const parseInit = (words: ReadonlyArray<string>): Asked | Usage => {
     args: [...words],
     allowPositionals: true,
     options: {
-      file: { type: "string", short: "f" },
+      file: { type: "string", short: "f", multiple: true },
       help: { type: "boolean", short: "h", default: false },
     },
   })
@@ -330,8 +342,8 @@ const parseServe = (words: ReadonlyArray<string>): Asked | Usage => {
     args: [...words],
     allowPositionals: true,
     options: {
-      file: { type: "string", short: "f" },
-      config: { type: "string", short: "c" },
+      file: { type: "string", short: "f", multiple: true },
+      config: { type: "string", short: "c", multiple: true, default: [] },
       "validate-only": { type: "boolean", default: false },
       V: { type: "boolean", short: "V", default: false },
       version: { type: "boolean", default: false },
@@ -343,18 +355,33 @@ const parseServe = (words: ReadonlyArray<string>): Asked | Usage => {
   const [word] = positionals
   if (word !== undefined) {
     const known = (subcommands as ReadonlyArray<string>).includes(word)
+    if (known) return usage(`the command comes first: sluice ${word} …`)
+    const near = suggest(word, subcommands)
+    const meant = near === undefined ? "" : `did you mean ${near}? `
     return usage(
-      known
-        ? `the command comes first: sluice ${word} …`
-        : `unknown command ${JSON.stringify(word)}; the commands are ${subcommands.join(", ")}`,
+      /[./]/.test(word)
+        ? `unknown command ${JSON.stringify(word)}; to run with a file: sluice -f ${word}`
+        : `unknown command ${JSON.stringify(word)}; ${meant}the commands are ${subcommands.join(", ")}`,
     )
   }
-  if (values.file !== undefined && values.config !== undefined) return usage("only one of --config or --file")
-  return { _tag: "Serve", file: values.file, text: values.config, validateOnly: values["validate-only"] }
+  const file = onlyFile([], values.file)
+  if (typeof file === "object") return file
+  const [text, another] = values.config
+  if (another !== undefined) return usage("one --config at a time")
+  if (file !== undefined && text !== undefined) return usage("only one of --config or --file")
+  return { _tag: "Serve", file, text, validateOnly: values["validate-only"] }
 }
 
 /** Pure: what the words mean, or what is wrong with them. */
 export const parse = (words: ReadonlyArray<string>): Asked | Usage => {
+  const asked = commandIn(words)
+  const about = words[0] === "help" ? words[1] : words[0]
+  const isAboutOne =
+    asked._tag === "Help" && about !== "help" && (subcommands as ReadonlyArray<unknown>).includes(about)
+  return isAboutOne && about !== undefined ? { ...asked, about } : asked
+}
+
+const commandIn = (words: ReadonlyArray<string>): Asked | Usage => {
   const [first, ...rest] = words
   try {
     switch (first) {

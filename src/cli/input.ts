@@ -1,5 +1,7 @@
 /** Where the configuration comes from, by flags and environment. */
 import { readFileSync } from "node:fs"
+import { format } from "../config/ConfigIssue.ts"
+import { textIn } from "../config/local/utf8.ts"
 import { embeddedFor } from "../embedded/config.ts"
 
 export interface Input {
@@ -37,7 +39,8 @@ export const inputOf = (
     if (!readOnce.test(path)) return { path, text: undefined, isEmbedded: false }
     const name = path === "-" ? "<stdin>" : path
     try {
-      return { path: name, text: readFileSync(path === "-" ? 0 : path, "utf8"), isEmbedded: false }
+      const text = textIn(readFileSync(path === "-" ? 0 : path))
+      return typeof text === "string" ? { path: name, text, isEmbedded: false } : noInput(format(text, name))
     } catch (error) {
       return noInput(`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
     }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import { type ConfigIssue, formatAll, hasErrors, toJson } from "../config/ConfigIssue.ts"
 import { load, type Loaded } from "../config/local/load.ts"
-import { nodeIo, readConfig, unreadable } from "../config/local/nodeIo.ts"
+import { configText, nodeIo, readConfig, unreadable } from "../config/local/nodeIo.ts"
 import { withoutSample } from "../embedded/config.ts"
 import type { Input } from "./input.ts"
 
@@ -27,10 +27,13 @@ export const readFor = (file: string, env: NodeJS.ProcessEnv, text?: string): Pr
 
 const textOf = (file: string): Effect.Effect<string, ReadonlyArray<ConfigIssue>> =>
   file === "-"
-    ? Effect.try({
-        try: () => readFileSync(0, "utf8"),
-        catch: (error) => [unreadable(error instanceof Error ? error.message : String(error))],
-      })
+    ? Effect.flatMap(
+        Effect.try({
+          try: () => readFileSync(0),
+          catch: (error) => [unreadable(error instanceof Error ? error.message : String(error))],
+        }),
+        configText,
+      )
     : readConfig(file)
 
 export interface Printed {

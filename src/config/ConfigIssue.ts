@@ -27,12 +27,26 @@ export const formatPath = (path: Path): string => {
   return text
 }
 
+const charsMax = 1_000
+const edgeChars = 200
+
+/** What the file says may be long, and may hold what a terminal obeys or a reader of lines takes for the next one. */
+const inOneLine = (text: string): string => {
+  const short = text.length > charsMax ? `${text.slice(0, edgeChars)} … ${text.slice(-edgeChars)}` : text
+  return short.replaceAll(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, (c) =>
+    c === "\n" ? "\\n" : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  )
+}
+
 /** `file.yaml:12:7 routes[0]: cause. remedy` */
 export const format = (issue: ConfigIssue, file: string): string => {
-  const where = `${file}:${issue.line}:${issue.column}${issue.path === "" ? "" : ` ${issue.path}`}`
-  const cause = /[.!?]$/.test(issue.message) ? issue.message : `${issue.message}.`
+  const path = inOneLine(issue.path)
+  const where = `${file}:${issue.line}:${issue.column}${path === "" ? "" : ` ${path}`}`
+  const message = inOneLine(issue.message)
+  const cause = /[.!?]$/.test(message) ? message : `${message}.`
   const severity = issue.severity === "warning" ? "warning: " : ""
-  return `${where}: ${severity}${cause}${issue.remedy === "" ? "" : ` ${issue.remedy}`}`
+  const remedy = inOneLine(issue.remedy)
+  return `${where}: ${severity}${cause}${remedy === "" ? "" : ` ${remedy}`}`
 }
 
 export const formatAll = (issues: ReadonlyArray<ConfigIssue>, file: string): string =>

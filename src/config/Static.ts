@@ -183,6 +183,12 @@ const hexKeys = (texts: ReadonlyArray<string>): Parsed<ReadonlyArray<Redacted.Re
   return keys.length === 0 ? refuse("there are no keys", "Remove it, or name one.") : Result.succeed(keys)
 }
 
+/** What is wrong is told without the text: it may hold a password. */
+const parseRedis = (text: string): Parsed<Redacted.Redacted> =>
+  /^rediss?:\/\/[^\s/]/.test(text) && URL.canParse(text)
+    ? Result.succeed(Redacted.make(text))
+    : refuse("expected the URL of a Redis", "Write `redis://host:6379`, or `rediss://` for TLS.")
+
 const families = ["All", "Auto", "V4Preferred", "V4Only", "V6Only"] as const
 
 const family = (text: string): Parsed<(typeof families)[number]> => {
@@ -281,6 +287,13 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
   const none: Pick<Static["logging"], "level" | "targets"> = { level: "info", targets: [] }
   const logging = pick("RUST_LOG", logLevels, ["logging", "level"], writtenLevels, none)
 
+  const redisUrl = pick<Redacted.Redacted | undefined>(
+    undefined,
+    parseRedis,
+    ["redis", "url"],
+    section.redis === undefined ? undefined : parseRedis(section.redis.url),
+    undefined,
+  )
   const grace = pick("TERMINATION_GRACE_PERIOD_SECONDS", graceful, [], undefined, 5_000)
   const probes = section.backend?.keepalives
   const domains = section.additionalTrustDomains
@@ -326,6 +339,10 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
           retentionMillis: pick("REQUEST_LOG_RETENTION", Duration.parse, [], undefined, requestLogRetentionMillis),
           ...named("batchMax", batchMax),
         }
+
+  if (section.backend?.connectTimeout === 0) {
+    problems.push(error(["config", "backend", "connectTimeout"], "nobody is reached in no time", "Use a time above 0."))
+  }
 
   const resolved: Static = {
     enableIpv6,
@@ -392,7 +409,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ),
       isNamed: section.database !== undefined,
     },
-    ...(section.redis === undefined ? {} : { redisUrl: Redacted.make(section.redis.url) }),
+    ...named("redisUrl", redisUrl),
     sensitiveHeaders: (section.sensitiveHeaders ?? []).map((name) => name.toLowerCase()),
     identity: {
       namespace: pick("NAMESPACE", anything, ["namespace"], section.namespace, "default"),
@@ -445,7 +462,7 @@ export const resolve = (section: StaticSection, { cpus, env }: Surroundings): Re
       ),
     )
   }
-  return { static: resolved, problems: [...refusals(section), ...problems] }
+  return { static: resolved, problems: [...refusals(section, env), ...problems] }
 }
 
 const locationOf = ({
@@ -523,9 +540,20 @@ const at = (section: unknown, path: ReadonlyArray<string>): unknown =>
     section,
   )
 
+/** Whoever names a control plane expects it to be listened to. */
+const addressVariables = [
+  ["CA_ADDRESS", "caAddress"],
+  ["XDS_ADDRESS", "xdsAddress"],
+] as const
+
 /** Settings that nothing reads yet, refused by name, or said aloud where they do no harm. */
-const refusals = (section: StaticSection): ReadonlyArray<Problem> => {
+const refusals = (section: StaticSection, env: Environment): ReadonlyArray<Problem> => {
   const problems: Array<Problem> = []
+  for (const [variable, key] of addressVariables) {
+    if ((env[variable] ?? "") === "") continue
+    const why = refusal("config", key) ?? ""
+    if (why !== "") problems.push(error([], `${variable} is set, but ${why}`, `Unset ${variable}.`))
+  }
   if (section.listener !== undefined) {
     problems.push(error(["config", "listener"], "`listener` has been removed; move to `frontendPolicies`"))
   }

@@ -5,11 +5,13 @@ import { type ConfigIssue, format } from "./ConfigIssue.ts"
 import { begin, type Job, type Loading, type Outcome } from "./loading.ts"
 import type { Loaded } from "./local/load.ts"
 import type { Source, Told, Unusable } from "./Source.ts"
-import { watch } from "./watch.ts"
+import { pollMillis, watch } from "./watch.ts"
 
 export interface FileOptions extends Job {
   /** Told of every load after the first that succeeded. */
   readonly onLoaded?: (loaded: Loaded) => void
+  /** Told what has everything read again, whether or not it changed. */
+  readonly onFollowed?: (readAgain: () => void) => void
 }
 
 /** A load, with what has to be looked at to learn when it is out of date. */
@@ -18,10 +20,10 @@ export interface Read {
   readonly seen: ReadonlyMap<string, string>
 }
 
-const ask = (loading: () => Loading, { env, file, text }: Job, isReload = false): Effect.Effect<Outcome> =>
+const ask = (loading: () => Loading, { env, file, text }: Job): Effect.Effect<Outcome> =>
   Effect.callback((resume) => {
     const { cancel, load, outcome } = loading()
-    load({ file, env, isReload, ...(text === undefined ? {} : { text }) })
+    load({ file, env, ...(text === undefined ? {} : { text }) })
     void outcome.then((value) => resume(Effect.succeed(value)))
     return Effect.sync(cancel)
   })
@@ -47,8 +49,10 @@ export const source = (options: FileOptions, first: Read): Source => ({
   follow: (take) =>
     Effect.suspend(() => {
       let { seen } = first
-      const again = (look: () => void) =>
-        Effect.map(ask(begin, options, true), (outcome): Told | Unusable => {
+      const again = (look: () => void, later: () => void) =>
+        Effect.map(ask(begin, options), (outcome): Told | Unusable => {
+          // Nothing that is watched changes when what was in the way is gone.
+          if (outcome._tag === "Refused" && outcome.isUnread === true) later()
           // What could not be used may become usable by a change of what it refers to, or by a return to what served.
           seen = outcome._tag === "Loaded" ? outcome.seen : new Map([...seen, ...outcome.seen])
           look()
@@ -63,10 +67,16 @@ export const source = (options: FileOptions, first: Read): Source => ({
       const changes = Effect.acquireUseRelease(
         Effect.sync(() => {
           const bell = new Bell()
+          options.onFollowed?.(bell.ring)
           return { bell, watching: watch(() => seen, bell.ring) }
         }),
-        ({ bell, watching: { look } }) => Effect.forever(Effect.flatMap(Effect.andThen(bell.rung, again(look)), take)),
-        ({ watching: { stop } }) => Effect.sync(stop),
+        ({ bell, watching: { look } }) =>
+          Effect.forever(Effect.flatMap(Effect.andThen(bell.rung, again(look, bell.ringLater)), take)),
+        ({ bell, watching: { stop } }) =>
+          Effect.sync(() => {
+            bell.still()
+            stop()
+          }),
       )
       return Effect.andThen(take({ _tag: "Told", snapshot: first.loaded.snapshot }), changes)
     }),
@@ -76,11 +86,19 @@ export const source = (options: FileOptions, first: Read): Source => ({
 class Bell {
   private isRung = false
   private waiting: (() => void) | undefined
+  private timer: NodeJS.Timeout | undefined
 
   readonly ring = (): void => {
     this.isRung = true
     this.waiting?.()
   }
+
+  readonly ringLater = (): void => {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(this.ring, pollMillis).unref()
+  }
+
+  readonly still = (): void => clearTimeout(this.timer)
 
   readonly rung = Effect.callback<void>((resume) => {
     this.waiting = () => {

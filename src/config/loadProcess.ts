@@ -5,10 +5,10 @@ import { deserialize, serialize, startupSnapshot } from "node:v8"
 import { seal } from "../../ir/transfer.ts"
 import type { Job, Outcome } from "./loading.ts"
 import { load } from "./local/load.ts"
-import { emptied, nodeIo, readConfig } from "./local/nodeIo.ts"
+import { nodeIo, readConfig } from "./local/nodeIo.ts"
 import { stampSync } from "./stamp.ts"
 
-const run = ({ env, file, isReload = false, text }: Job): Promise<Outcome> => {
+const run = ({ env, file, text }: Job): Promise<Outcome> => {
   const seen = new Map<string, string>()
   const noted =
     <E>(read: (path: string) => Effect.Effect<string, E>) =>
@@ -20,9 +20,7 @@ const run = ({ env, file, isReload = false, text }: Job): Promise<Outcome> => {
   return Effect.runPromise(
     Effect.match(
       Effect.flatMap(text === undefined ? noted(readConfig)(file) : Effect.succeed(text), (content) =>
-        isReload && content.trim() === ""
-          ? Effect.fail([emptied])
-          : load(content, { file, env, io: { readFile: noted(nodeIo.readFile) } }),
+        load(content, { file, env, io: { readFile: noted(nodeIo.readFile) } }),
       ),
       {
         onFailure: (issues): Outcome => ({ _tag: "Refused", issues, seen }),

@@ -5,6 +5,7 @@
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
+import type { Writable } from "node:stream"
 import { fileURLToPath } from "node:url"
 import { deserialize, serialize } from "node:v8"
 import { settings as compileCache } from "../node/compileCache.ts"
@@ -15,8 +16,6 @@ export interface Job {
   /** Name of the file, read by that process unless the text is given. */
   readonly file: string
   readonly text?: string
-  /** Another configuration serves already. */
-  readonly isReload?: boolean
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -28,7 +27,12 @@ interface Seen {
 /** Secrets are still sealed. */
 export type Outcome =
   | ({ readonly _tag: "Loaded"; readonly loaded: Loaded } & Seen)
-  | ({ readonly _tag: "Refused"; readonly issues: ReadonlyArray<ConfigIssue> } & Seen)
+  | ({
+      readonly _tag: "Refused"
+      readonly issues: ReadonlyArray<ConfigIssue>
+      /** Nothing was read: there was no process to read it, for instance. */
+      readonly isUnread?: true
+    } & Seen)
 
 export interface Loading {
   /** Asked once; the process ends with its answer. */
@@ -51,6 +55,7 @@ const broken = (message: string): Outcome => ({
     },
   ],
   seen: new Map(),
+  isUnread: true,
 })
 
 const besides = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -93,6 +98,9 @@ const start = (begunWith: ReadonlyArray<string>, asked: Promise<Job>): Reader =>
       ),
     },
   })
+  const failed = new Promise<Outcome>((resolve) => child.once("error", (error) => resolve(broken(error.message))))
+  // Where no files may be opened any more there are no pipes either.
+  if ((child.stdin as Writable | undefined) === undefined) return { told: failed, cancel: () => {} }
   // A failure to send is the end of the process, which is told below.
   child.stdin.on("error", () => {})
   void asked.then((job) => child.stdin.end(serialize(job)))
@@ -109,7 +117,7 @@ const start = (begunWith: ReadonlyArray<string>, asked: Promise<Job>): Reader =>
         resolve(outcomeIn(Buffer.concat(told).subarray(4)))
       })
       child.stdout.once("error", (error) => resolve(broken(error.message)))
-      child.once("error", (error) => resolve(broken(error.message)))
+      void failed.then(resolve)
       child.once("close", () => resolve(undefined))
     }),
     cancel: () => void child.kill("SIGKILL"),

@@ -15,6 +15,7 @@ import type { Live, Plan } from "../../stages/Plan.ts"
 import type { Address } from "../../stages/Connection.ts"
 import type { Listening, Network, Socket } from "../../stages/ports/Network.ts"
 import type { Unusable } from "./Source.ts"
+import { listenRemedy } from "./listenRemedy.ts"
 
 /** An open listening socket; binds may take it over from one another without closing it. */
 interface Opened {
@@ -109,7 +110,7 @@ export const make = (ports: PublishPorts, live: Live) => {
             Effect.fail<Unusable>({
               _tag: "Unusable",
               problems: [
-                `bind ${bind.key}: cannot listen on ${describe(bind.address)}: ${failure.message}. Free the address or choose another.`,
+                `bind ${bind.key}: cannot listen on ${describe(bind.address)}: ${failure.message}. ${listenRemedy(failure.message, "choose another")}`,
               ],
             }),
           ),

@@ -12,7 +12,7 @@ export const port = (text: string): number | undefined => {
   return number >= 1 && number <= 65_535 ? number : undefined
 }
 
-const hostname = /^[^\s/\\?#@[\]:,"'<>{}|^`%*]+$/
+const hostname = /^[^\s\0-\x1f\x7f/\\?#@[\]:,"'<>{}|^`%*]+$/
 
 export const isHostname = (text: string): boolean => text.length <= 255 && hostname.test(text)
 

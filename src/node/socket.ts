@@ -23,6 +23,7 @@ import * as http1 from "./downstream/ClientConnection.ts"
 import * as http2 from "./downstream/ClientSession.ts"
 import { type End, relay } from "./relay.ts"
 import * as tls from "./tls.ts"
+import { probeMillis, PROBES_MAX, timerMillis } from "./timerMillis.ts"
 
 const addressOf = (host: string | undefined, port: number | undefined): Address => ({
   host: host === undefined ? "" : host.startsWith("::ffff:") ? host.slice(7) : host,
@@ -83,7 +84,7 @@ export class NodeSocket implements Socket, End {
         finish(Effect.fail({ _tag: "SocketClosed", reason: "ended", message: "closed by the peer" }))
       const timer = setTimeout(
         () => finish(Effect.fail({ _tag: "SocketClosed", reason: "timeout", message: "nothing arrived in time" })),
-        timeoutMillis,
+        timerMillis(timeoutMillis),
       )
       const stop = (): void => {
         clearTimeout(timer)
@@ -141,7 +142,12 @@ export class NodeSocket implements Socket, End {
 
   keepAlive({ enabled, intervalMillis, retries, timeMillis }: KeepAlive): void {
     if (this.stream instanceof net.Socket) {
-      this.stream.setKeepAlive(enabled, timeMillis, intervalMillis, retries)
+      this.stream.setKeepAlive(
+        enabled,
+        probeMillis(timeMillis),
+        probeMillis(intervalMillis),
+        Math.min(retries, PROBES_MAX),
+      )
     }
   }
 

@@ -13,6 +13,7 @@ import type {
 } from "../../stages/ports/Network.ts"
 import type { ServerTls } from "../../ir/Tls.ts"
 import * as onDemand from "./onDemand.ts"
+import { timerMillis } from "./timerMillis.ts"
 
 export interface Secured {
   readonly stream: Duplex
@@ -249,7 +250,7 @@ export const secure = (
         }),
       )
     }
-    const timer = setTimeout(() => fail(failed("timeout", "the handshake took too long")), timeoutMillis)
+    const timer = setTimeout(() => fail(failed("timeout", "the handshake took too long")), timerMillis(timeoutMillis))
     // Without a listener a late error would end the process.
     socket.on("error", () => {})
     socket.on("secure", onSecure)

@@ -20,6 +20,7 @@ import { Http1Call } from "./upstream/Http1Call.ts"
 import { Http1Pool } from "./upstream/Http1Pool.ts"
 import { Http2Call } from "./upstream/Http2Call.ts"
 import { Http2Pool, PING_INTERVAL_MILLIS_MIN, PING_TIMEOUT_MILLIS, type PingSettings } from "./upstream/Http2Pool.ts"
+import { timerMillis } from "./timerMillis.ts"
 
 type Version = "1.1" | "2"
 type Sent = Effect.Effect<Reply, UpstreamFailure | OtherVersion>
@@ -147,7 +148,7 @@ const defaults: UpstreamOptions = { lookupFamily: "Auto", ipv6: true, query: sys
 /** Waiting for the next query must not keep the process alive. */
 const clock = {
   after: (millis: number, callback: () => void) => {
-    const timer = setTimeout(callback, millis)
+    const timer = setTimeout(callback, timerMillis(millis))
     timer.unref()
     return () => clearTimeout(timer)
   },

@@ -167,7 +167,11 @@ export const callsEndWithTheirExchange: Checker = {
   check: (trace) => {
     const { linesOf } = index(trace)
     return trace.calls.flatMap((call) => {
-      const [line] = linesOf(call.request ?? "")
+      // Calls of the gateway's own, such as probes, are no exchange's; they end with the gateway.
+      if (call.request === undefined) {
+        return call.ended === undefined ? [`call ${call.id} to ${call.server} never ended`] : []
+      }
+      const [line] = linesOf(call.request)
       if (line === undefined) return [`call ${call.id} to ${call.server} belongs to no exchange`]
       if (mirrorsOf(line.exchange).has(call.server)) return []
       if (call.ended === undefined) return [`call ${call.id} of request ${call.request} never ended`]

@@ -18,6 +18,7 @@ import type { Setting } from "../telemetry/Levels.ts"
 import { type Exported, merge } from "../telemetry/Registry.ts"
 import type { Asking } from "./questions.ts"
 import type { Answer, FromWorker, ThreadStart, Told, ToWorker, WorkerStart } from "./messages.ts"
+import { timerMillis } from "../node/timerMillis.ts"
 
 /** A worker that dies is replaced after this long, and after twice as long each time it cannot serve … */
 export const restartMillis = 1_000
@@ -218,7 +219,7 @@ export const make = (options: PoolOptions): Effect.Effect<Pool, never, Scope> =>
       Effect.promise(async () => {
         drain()
         const patience = new Promise<void>((resolve) => {
-          setTimeout(resolve, options.drainMillis + farewellMillis).unref()
+          setTimeout(resolve, timerMillis(options.drainMillis + farewellMillis)).unref()
         })
         await Promise.race([Promise.all([...all].map(({ exited }) => exited)), patience])
         await Promise.all([...all].map(({ thread }) => thread.terminate()))

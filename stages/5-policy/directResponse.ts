@@ -24,7 +24,7 @@ export const complaintAbout = (name: string): string | undefined =>
   name === ":status" ? undefined : HeaderEdits.complaintAbout(name)
 
 /** Why there can be no such answer. */
-const complaint = ({ headers, status }: DirectResponse): string | undefined => {
+export const complaintOf = ({ headers, status }: DirectResponse): string | undefined => {
   if (status < 200 || status > 599) return `${status} is not the status of a final reply`
   for (const { name } of headers) {
     const problem = complaintAbout(name)
@@ -39,7 +39,7 @@ const failed: Effect.Effect<Verdict, Refusal> = Effect.fail({
 })
 
 export const compile = (policy: DirectResponse, ports: PolicyPorts, layer: Layer): Step<Subject> => {
-  const problem = complaint(policy)
+  const problem = complaintOf(policy)
   if (problem !== undefined) return unusable("DirectResponse", problem)
   const { body, status } = policy
   const fixed = body?._tag === "Text" && !isBodiless(status) ? Body.text(body.text) : Body.empty

@@ -57,6 +57,15 @@ const compileHeaders = (
   compile: (one: ComputedHeader) => Expression,
 ): ReadonlyArray<Header> => list.map((one) => ({ name: one.name, isAdded, expression: compile(one) }))
 
+/** Why the headers of a change cannot be written, whatever their values. */
+export const complaintOf = (side: "request" | "response", one: Transformation): string | undefined => {
+  for (const { name } of [...one.add, ...one.set]) {
+    const complaint = complaintAbout(side, name)
+    if (complaint !== undefined) return complaint
+  }
+  return undefined
+}
+
 /** A text says why they cannot be made. */
 export const compileChanges = (
   side: "request" | "response",
@@ -64,10 +73,8 @@ export const compileChanges = (
   expressions: Expressions,
   context: Context,
 ): Changes | string => {
-  for (const { name } of [...one.add, ...one.set]) {
-    const complaint = complaintAbout(side, name)
-    if (complaint !== undefined) return complaint
-  }
+  const complaint = complaintOf(side, one)
+  if (complaint !== undefined) return complaint
   const header = ({ expression, name }: ComputedHeader) => expressions.compile(expression, context, headerUse(name))
   return {
     metadata: one.metadata.map(({ expression, name }) => ({

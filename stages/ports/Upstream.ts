@@ -5,7 +5,7 @@ import type { HostTarget } from "../../ir/Backend.ts"
 import type { ClientTls } from "../../ir/Tls.ts"
 import type { FlowFailure } from "../Body.ts"
 import type { Reply, Request } from "../Exchange.ts"
-import type { Socket } from "./Network.ts"
+import type { KeepAlive, Socket } from "./Network.ts"
 
 /** Why no reply came. */
 export type UpstreamFailure =
@@ -32,7 +32,8 @@ export interface EndpointSpec {
   readonly connectTimeoutMillis: number
   readonly poolIdleMillis: number
   readonly poolSizeMax: number | undefined
-  readonly keepAlive: { readonly enabled: boolean; readonly timeMillis: number }
+  /** The system has its own way of probing where only the time before the first probe is said. */
+  readonly keepAlive: Pick<KeepAlive, "enabled" | "timeMillis"> & Partial<KeepAlive>
   /** Nothing but addresses of the public network is connected to, whatever a name stands for. */
   readonly publicOnly?: boolean
   /** An HTTP proxy to go through. */

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { type AskedRequest, parseRequest, type Verdict, verdicts } from "../../src/cli/explain.ts"
 import { load } from "../../src/config/local/load.ts"
+import { mapped } from "../config/mapped.ts"
 import { memoryIo } from "../config/memoryIo.ts"
 
 const text = `
@@ -126,8 +127,28 @@ describe("where a request would go", () => {
     expect(outcome("/lost")).toBe("404 route not found")
   })
 
-  it("a connection that passes through unread is not looked into", () => {
-    expect(explained("https://tls.example:9443/").outcome).toContain("goes to a TCP route")
+  it("a connection that passes through unread, by its server name", () => {
+    const { snapshot } = mapped(`
+gateways: {pass: {port: 9443, protocol: TLS}, raw: {port: 9000, protocol: TCP}}
+tcpRoutes:
+- {name: db, gateways: pass, hostnames: [db.example], backends: [{host: "db.internal:5432", weight: 3}, {host: "b:1"}]}
+- {name: off, gateways: pass, hostnames: [off.example], backends: [{host: "b:1", weight: 0}]}
+- {name: raw, gateways: raw, backends: [{host: "raw.internal:1"}]}`)
+    const of = (url: string): Verdict => verdicts(snapshot, asked(url))[0] as Verdict
+    const db = of("https://db.example:9443/")
+    expect(db.outcome).toBe("the connection goes to one of the backends; its requests are not looked at")
+    expect(db.routes).toEqual([{ key: "gateway/pass/default/db", match: "server name db.example" }])
+    expect(db.backends.map(({ target, weight }) => [target, weight])).toEqual([
+      ["db.internal:5432", 0.75],
+      ["b:1", 0.25],
+    ])
+    expect(of("https://other.example:9443/").outcome).toBe("the connection is closed: no TCP route matches")
+    expect(of("https://off.example:9443/").outcome).toBe("the connection is closed: no valid backends")
+    expect(of("http://any.example:9000/")).toMatchObject({
+      listener: "gateway/raw (TCP)",
+      routes: [{ key: "gateway/raw/default/raw", match: "any connection" }],
+      backends: [{ target: "raw.internal:1", weight: 1 }],
+    })
   })
 })
 
@@ -155,9 +176,8 @@ describe("why the others were not taken", () => {
     expect(why(explained("https://shop.example.com:8080/"), "shop")).toBe("it speaks HTTP, the request is https")
   })
 
-  it("a port that nothing listens on, or only TCP, has no verdict; no port means every bind", () => {
+  it("a port that nothing listens on has no verdict; no port means every bind of HTTP", () => {
     expect(verdicts(snapshot, asked("http://shop.example.com:1/"))).toEqual([])
-    expect(verdicts(snapshot, asked("http://shop.example.com:9000/"))).toEqual([])
     expect(verdicts(snapshot, asked("http://shop.example.com/")).map(({ bind }) => bind)).toEqual([
       "bind/8080 (*:8080, http)",
       "bind/9443 (*:9443, tls)",
@@ -166,6 +186,10 @@ describe("why the others were not taken", () => {
 })
 
 describe("the request", () => {
+  it("has no fragment: no client sends one", () => {
+    expect(parseRequest("http://h/a#b", [])).toContain("has a fragment")
+  })
+
   it("is a method, which may be left out, and a URL; a host header says more than the URL", () => {
     expect(asked("http://h.example/a?b=c")).toMatchObject({
       method: "GET",

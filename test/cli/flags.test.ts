@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { parse } from "../../src/cli/flags.ts"
+import { helpAbout, parse, subcommands } from "../../src/cli/flags.ts"
 import { inputOf } from "../../src/cli/input.ts"
 
 const said = (...words: ReadonlyArray<string>): string => {
@@ -19,8 +19,15 @@ describe("words on the command line", () => {
   it("versions and help win over everything else", () => {
     expect(parse(["-V"])).toEqual({ _tag: "Version", short: true })
     expect(parse(["--version", "-f", "a"])).toEqual({ _tag: "Version", short: false })
-    for (const words of [["-h"], ["--help", "-f", "a"], ["help"], ["validate", "--help"], ["explain", "-h"]]) {
+    for (const words of [["-h"], ["--help", "-f", "a"], ["help"], ["help", "help"], ["help", "me"]]) {
       expect(parse(words)).toEqual({ _tag: "Help" })
+    }
+    for (const words of [
+      ["validate", "--help"],
+      ["validate", "-h", "a"],
+      ["help", "validate"],
+    ]) {
+      expect(parse(words)).toEqual({ _tag: "Help", about: "validate" })
     }
   })
 
@@ -29,7 +36,7 @@ describe("words on the command line", () => {
     expect(parse(["validate", "-f", "a", "--json"])).toEqual({ _tag: "Validate", file: "a", json: true })
     expect(parse(["init"])).toEqual({ _tag: "Init", file: "config.yaml" })
     expect(parse(["init", "-f", "mine.yaml"])).toEqual({ _tag: "Init", file: "mine.yaml" })
-    expect(parse(["init", "--help"])).toEqual({ _tag: "Help" })
+    expect(parse(["init", "--help"])).toEqual({ _tag: "Help", about: "init" })
     expect(parse(["explain", "a", "-r", "GET http://h/", "-H", "a: b", "-H", "c: d"])).toEqual({
       _tag: "Explain",
       file: "a",
@@ -48,10 +55,24 @@ describe("words on the command line", () => {
   it("what is unknown is refused", () => {
     expect(said("--prot")).toBe("Unknown option '--prot'")
     expect(said("validate", "a", "--yes")).toBe("Unknown option '--yes'")
-    expect(said("run")).toContain('unknown command "run"')
+    expect(said("run")).toContain('unknown command "run"; the commands are validate, ')
+    expect(said("vlidate", "a")).toContain('unknown command "vlidate"; did you mean validate? the commands are ')
+    expect(said("gateway.yaml")).toBe('unknown command "gateway.yaml"; to run with a file: sluice -f gateway.yaml')
+    expect(said("-f", "a", "-f", "b")).toBe("one file at a time, got a, b")
+    expect(said("-c", "{}", "-c", "{}")).toBe("one --config at a time")
+    expect(said("validate", "-f", "a", "-f", "b")).toBe("one file at a time, got a, b")
     expect(said("-f", "a", "validate")).toBe("the command comes first: sluice validate …")
     expect(said("-c", "{}", "-f", "a")).toBe("only one of --config or --file")
     expect(said("--file")).toContain("--file")
+  })
+})
+
+describe("help", () => {
+  it.each(subcommands.filter((one) => one !== "help"))("about %s says how to use it, and nothing else", (command) => {
+    const text = helpAbout(command)
+    expect(text).toMatch(new RegExp(`^ {2}sluice ${command} `))
+    for (const [, other] of text.matchAll(/^ {2}sluice (\S+)/gm)) expect(other).toBe(command)
+    expect(text.split("\n").length).toBeLessThan(12)
   })
 })
 

@@ -97,6 +97,26 @@ describe("documents", () => {
       )
     expect(said(lines.join("\n"))).toEqual([expect.stringMatching(/more than \d+ values, aliases included/)])
   })
+  it("may begin with a byte order mark, which is no column", () => {
+    expect(value("\uFEFFa: 1\r\nb:\r\n  c: 2\r\n")).toEqual({ a: 1, b: { c: 2 } })
+    expect(said("\uFEFFa: $GONE")).toEqual(["1:4 a: environment variable not found: GONE"])
+  })
+  it("are told of one mistake in their syntax once, with what to do about it", () => {
+    const remedies = (text: string) =>
+      read(text, {}).issues.map(({ column, line, remedy }) => `${line}:${column} ${remedy}`)
+    expect(remedies("a: {b: 1}]\n\nc: [{d: 1}, {e: {f: 2}}]\n")).toEqual([
+      "1:10 Look for what was opened before and is not closed, or put the text in quotes.",
+    ])
+    expect(remedies('a: "\\d+"\nb: "\\w"')).toEqual([
+      "1:5 Write `\\\\` for a backslash, or use single quotes.",
+      "2:5 Write `\\\\` for a backslash, or use single quotes.",
+    ])
+    expect(remedies("a: !env PORT")).toEqual(["1:4 Remove the tag; variables are written `$NAME`."])
+    expect(remedies("a: b: c")).toEqual([
+      "1:4 Put a value with `: ` in it in quotes, or begin a map on a line of its own.",
+    ])
+    expect(remedies("a:\n\tb: 1\nc: 1")).toEqual(["2:1 Indent with spaces."])
+  })
   it("say where YAML is broken", () => {
     expect(said("a:\n  b: [1, 2\nc: 3")[0]).toMatch(/^3:\d+ : /)
     expect(said("a:\n\tb: 1")[0]).toMatch(/^2:1 : /)

@@ -272,6 +272,27 @@ describe("settings that nothing reads yet", () => {
   })
 })
 
+describe("variables that name what is not built", () => {
+  it("are refused like the settings they stand for", () => {
+    expect(said({}, { XDS_ADDRESS: "http://a", CA_ADDRESS: "" })).toEqual([
+      ": XDS_ADDRESS is set, but `config.xdsAddress` is not built yet",
+    ])
+  })
+})
+
+describe("settings that something reads", () => {
+  it("are not said to be without effect", () => {
+    expect(said({ namespace: "n", gateway: "g", clusterId: "c", network: "n", trustDomain: "t" })).toEqual([
+      "config.trustDomain: `config.trustDomain` is accepted, but what it configures is not built yet",
+    ])
+  })
+  it("leave time to connect", () => {
+    expect(said({ backend: { connectTimeout: 0 } })).toEqual([
+      "config.backend.connectTimeout: nobody is reached in no time",
+    ])
+  })
+})
+
 describe("notifications of agents", () => {
   const push = { callback: "https://gateway.example.com" }
   it("are passed on where it is said how the gateway is reached", () => {

@@ -1,8 +1,10 @@
 import * as fs from "node:fs"
+import { type ChildProcess, spawn } from "node:child_process"
 import * as http from "node:http"
 import * as net from "node:net"
 import type { AddressInfo } from "node:net"
 import * as path from "node:path"
+import { fileURLToPath } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { command, get, makeDirectory, Standalone, until, type Words } from "./standalone.ts"
 import { freePort } from "../freePort.ts"
@@ -27,6 +29,15 @@ const start = (words: Words): Standalone => {
   running.add(one)
   return one
 }
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
+
+const ended = (child: ChildProcess): Promise<{ readonly error: string }> =>
+  new Promise((resolve) => {
+    let error = ""
+    child.stderr?.on("data", (text: Buffer) => void (error += text.toString()))
+    child.once("close", () => resolve({ error }))
+  })
 
 const file = (name: string, text: string): string => {
   const full = path.join(directory, name)
@@ -86,6 +97,61 @@ describe("what the command line says about itself", () => {
   })
 })
 
+describe("what the system does not give", () => {
+  it("is said in a line, and what to do about it", async () => {
+    const taken = net.createServer().listen(0)
+    await new Promise((resolve) => taken.once("listening", resolve))
+    const { port } = taken.address() as AddressInfo
+    const absent = new Standalone({ args: ["-c", answering(port, "x")], env: { ADMIN_ADDR: "192.0.2.1:1" } })
+    // Few enough files for Node to start with, and none for more; the port makes an end where there are enough.
+    const limits = [23, 24, 25, 26, 28]
+    const few = await Promise.all(
+      limits.map((limit) => {
+        const words = ["-c", `ulimit -n ${limit}; exec "$0" "$@"`, process.execPath, main, "-c", answering(port, "x")]
+        return ended(spawn("sh", words, { env: { ...process.env, WORKER_THREADS: "1", ADMIN_ADDR: "off" } }))
+      }),
+    )
+    taken.close()
+    await absent.ended
+    expect(absent.error).toContain("Give this machine the address, or set `config.adminAddr`")
+    for (const { error } of few) expect(error).not.toContain("Unhandled")
+  })
+})
+
+describe("a change that came while no file could be opened", () => {
+  it("is read as soon as one can, and what served before serves until then", async () => {
+    const port = await freePort()
+    const name = file("limited.yaml", answering(port, "one"))
+    const words = ["-c", 'ulimit -n 64; exec "$0" "$@"', process.execPath, main, "-f", name]
+    const own = { WORKER_THREADS: "1", ADMIN_ADDR: "off", STATS_ADDR: "off", READINESS_ADDR: "off" }
+    const child = spawn("sh", words, { env: { ...process.env, ...own } })
+    const closed = new Promise((resolve) => child.once("close", resolve))
+    let out = ""
+    child.stdout.on("data", (text: Buffer) => void (out += text.toString()))
+    const said = async (): Promise<string> =>
+      (await get(`http://127.0.0.1:${port}/`).catch(() => undefined))?.body ?? ""
+    try {
+      await until(() => out.includes("is serving"))
+      let refused = 0
+      const held = Array.from({ length: 100 }, () =>
+        net
+          .connect(port, "127.0.0.1")
+          .on("error", () => {})
+          .once("close", () => refused++),
+      )
+      await until(() => refused > 0)
+      fs.writeFileSync(name, answering(port, "two"))
+      await until(() => out.includes("the configuration could not be read"))
+      for (const one of held) one.destroy()
+      await until(async () => (await said()) === "two")
+      expect(child.exitCode).toBeNull()
+    } finally {
+      child.kill()
+      await closed
+    }
+  })
+})
+
 describe("validate", () => {
   it("says every error at once, each with its place", async () => {
     const name = file("mistaken.yaml", mistaken)
@@ -105,6 +171,25 @@ describe("validate", () => {
       { file: name, severity: "error", line: 3, column: 19, path: "gateways.default.port" },
       { file: name, severity: "error", line: 5 },
     ])
+  })
+
+  it("a file that is not UTF-8 is refused where it is not: it would be read as something else", async () => {
+    const latin = file("latin.yaml", "")
+    const wide = file("wide.yaml", "")
+    const bytes = Buffer.from(answering(4999, "caf\xe9"), "latin1")
+    fs.writeFileSync(latin, bytes)
+    fs.writeFileSync(wide, Buffer.from(`\uFEFF${answering(4999, "x")}`, "utf16le"))
+    const [read, piped, served, windows] = await Promise.all([
+      command(["validate", latin]),
+      command(["validate", "-"], { input: bytes }),
+      command(["-f", "-"], { input: bytes }),
+      command(["validate", wide]),
+    ])
+    const said = ":6:47: this character is not UTF-8. Save the file as UTF-8.\n"
+    expect(read).toMatchObject({ code: 1, out: "", error: `${latin}${said}1 error, 0 warnings\n` })
+    expect(piped.error).toBe(`-${said}1 error, 0 warnings\n`)
+    expect(served).toMatchObject({ code: 1, error: `sluice: <stdin>${said}` })
+    expect(windows.error).toContain(`${wide}:1:1: the file is written in UTF-16. Save the file as UTF-8.\n`)
   })
 
   it("what is right ends with 0; a file that is not there is one more error", async () => {
@@ -247,7 +332,7 @@ describe("ports that are taken", () => {
       const found = await command(["-c", answering(port, "x")], { env: { WORKER_THREADS: workers } })
       expect(found).toMatchObject({ code: 1, out: "" })
       expect(found.error).toContain(`bind bind/${port}: cannot listen on *:${port}: `)
-      expect(found.error).toContain("Free the address or choose another.")
+      expect(found.error).toContain("Free the address, or choose another.")
     }
     const embedded = await command([], { env: { SLUICE_PORT: String(port) } })
     expect(embedded.code).toBe(1)

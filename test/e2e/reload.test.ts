@@ -193,7 +193,7 @@ describe("a change that cannot be used", () => {
     const freed = await freePort()
     const bad: ReadonlyArray<readonly [text: string, said: string]> = [
       ["gateways: [", `${file}:1:`],
-      ["", "the file has become empty"],
+      ["", "there is nothing in it"],
       [answering(port, "bad").replace("routes:", "rooutes:"), "rooutes"],
       [answering(port, "bad").replace(`port: ${port}`, "port: 70000"), "gateways.default.port"],
       // One port is free and one is taken: neither is opened, though the first could be.
@@ -226,6 +226,22 @@ describe("a change that cannot be used", () => {
     await answers(port, "good again")
     expect(await one.metric("config_synchronized")).toBe(1)
     expect(await one.dump()).toMatchObject({ version: 2, problems: [] })
+  })
+
+  it("is tried again when a hang-up says so: what stood in its way may be gone", async () => {
+    const port = await freePort()
+    const taken = net.createServer()
+    const takenPort = await freePort()
+    await new Promise<void>((resolve) => taken.listen({ port: takenPort, host: "::" }, resolve))
+    const file = path.join(directory, "config.yaml")
+    fs.writeFileSync(file, answering(port, "one"))
+    const one = await serve(file)
+    fs.writeFileSync(file, answering(takenPort, "two"))
+    await one.says("Failed to reload config: ")
+    await new Promise((resolve) => taken.close(resolve))
+    one.kill("SIGHUP")
+    await answers(takenPort, "two")
+    expect(await one.stop()).toBe(0)
   })
 
   it("what refers to a file that is not there yet is used as soon as the file is", async () => {

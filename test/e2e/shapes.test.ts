@@ -27,6 +27,32 @@ const upstream = async (listener?: http.RequestListener) => {
 const headersOf = ({ body }: { readonly body: string }): Record<string, string> =>
   (JSON.parse(body) as { headers: Record<string, string> }).headers
 
+describe("times", () => {
+  it("may be longer than the timers of Node can hold", async () => {
+    const warnings: Array<string> = []
+    const onWarning = ({ message }: Error): void => void warnings.push(message)
+    process.on("warning", onWarning)
+    closing.push(() => void process.off("warning", onWarning))
+    const { port } = await upstream((_request, reply) => void setTimeout(() => reply.end("late"), 50))
+    const ages = "9999999h"
+    const url = await serve(`
+gateways: {default: {port: 1}}
+frontendPolicies:
+  http: {http1IdleTimeout: ${ages}, maxConnectionDuration: ${ages}}
+  tcp: {keepalives: {time: ${ages}, interval: ${ages}, retries: 1000}}
+routes:
+- policies: {timeout: {requestTimeout: ${ages}, backendRequestTimeout: ${ages}, idleTimeout: ${ages}}}
+  backends:
+  - host: 127.0.0.1:${port}
+    policies:
+      http: {requestTimeout: ${ages}}
+      tcp: {connectTimeout: ${ages}, keepalives: {time: ${ages}}}`)
+    expect(await ask(url)).toMatchObject({ status: 200, body: "late" })
+    await new Promise(setImmediate)
+    expect(warnings).toEqual([])
+  })
+})
+
 describe("backends", () => {
   it("are found by their names, with a slash in front or without", async () => {
     const { port } = await upstream()

@@ -30,7 +30,7 @@ export interface Words {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** For the process itself, ahead of the program. */
   readonly node?: ReadonlyArray<string>
-  readonly input?: string
+  readonly input?: string | Uint8Array
   /** Whether it can be sent messages. */
   readonly hasChannel?: boolean
   readonly cwd?: string

@@ -33,23 +33,38 @@ export interface Mapping {
   readonly group: (name: string, path: Path) => BackendRef | undefined
 }
 
+export type Section = "gateways" | "backends" | "services" | "routeGroups"
+
 /** Names that exist, so that a reference to none of them is found where it is written. */
 export interface Names {
   readonly gateways: ReadonlySet<string>
+  /** Gateways of which something could not be read: their protocol, for instance. */
+  readonly damaged: ReadonlySet<string>
   readonly backends: ReadonlySet<string>
   /** With their ports, where those are known. */
   readonly services: ReadonlyMap<string, ReadonlySet<string> | undefined>
   readonly groups: ReadonlySet<string>
+  /** Sections that could not be read in full, so that a name may be there without being known. */
+  readonly unread: ReadonlySet<Section>
   /** Whether limits can be shared with other gateways. */
   readonly hasRedis: boolean
 }
 
 export const noNames: Names = {
   gateways: new Set(),
+  damaged: new Set(),
   backends: new Set(),
   services: new Map(),
   groups: new Set(),
+  unread: new Set(),
   hasRedis: false,
+}
+
+const lookFor = (name: string): string => {
+  if (name.startsWith("~")) return "A `~` stands for nothing here: write `$HOME`."
+  return name.startsWith("/")
+    ? "Check the path and its permissions."
+    : "Check the path, which is taken from the directory the process was started in, and its permissions."
 }
 
 export const make = (names: Names, contents: Contents, env: Mapping["env"] = {}): Mapping => {
@@ -84,7 +99,7 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       }
       if (Result.isSuccess(content)) return content.success
       const once = `${name}\0${path.join("\0")}`
-      if (!complained.has(once)) fail(path, `cannot read ${name}: ${content.failure}`)
+      if (!complained.has(once)) fail(path, `cannot read ${name}: ${content.failure}`, lookFor(name))
       complained.add(once)
       return undefined
     },
@@ -99,11 +114,13 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       for (const key of [name, `/${name}`]) {
         if (names.backends.has(key)) return { _tag: "Backend", backend: key as BackendKey }
       }
+      if (names.unread.has("backends")) return undefined
       return fail(path, `unknown backend \`${name}\``, chooseFrom(name, [...names.backends]) || "Add it to `backends`.")
     },
     service: (name, port, path) => {
       const ports = names.services.get(name)
       if (!names.services.has(name)) {
+        if (names.unread.has("services")) return undefined
         const shape = name.includes("/") ? "Add it to `services`." : "A service is named `namespace/hostname`."
         return fail(path, `unknown service \`${name}\``, chooseFrom(name, [...names.services.keys()]) || shape)
       }
@@ -112,13 +129,11 @@ export const make = (names: Names, contents: Contents, env: Mapping["env"] = {})
       }
       return { _tag: "Service", service: name as ServiceKey, port }
     },
-    group: (name, path) =>
-      names.groups.has(name)
-        ? { _tag: "Group", group: name as RouteGroupKey }
-        : fail(
-            path,
-            `unknown route group \`${name}\``,
-            chooseFrom(name, [...names.groups]) || "Add it to `routeGroups`.",
-          ),
+    group: (name, path) => {
+      if (names.groups.has(name)) return { _tag: "Group", group: name as RouteGroupKey }
+      if (names.unread.has("routeGroups")) return undefined
+      const remedy = chooseFrom(name, [...names.groups]) || "Add it to `routeGroups`."
+      return fail(path, `unknown route group \`${name}\``, remedy)
+    },
   }
 }

@@ -36,14 +36,10 @@ export const notBuilt = {
 
 /** Settings of things that are not built: harmless to have, so that a file may keep them, but said aloud. */
 export const withoutEffect: ReadonlyArray<string> = [
-  "namespace",
-  "gateway",
   "trustDomain",
   "additionalTrustDomains",
   "skipValidateTrustDomain",
   "serviceAccount",
-  "clusterId",
-  "network",
   "hbone",
 ]
 

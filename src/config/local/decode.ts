@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { formatPath, type Path } from "../ConfigIssue.ts"
-import { chooseFrom } from "../suggest.ts"
+import { chooseFrom, suggest } from "../suggest.ts"
 import { movedFields } from "./movedFields.ts"
 import { error, type Problem, warning, within } from "./Problem.ts"
 
@@ -58,21 +58,53 @@ const wrongType = (ast: SchemaAST.AST, input: unknown, path: Path): Problem => {
   if (input === null && ast.context?.isOptional === true) {
     return warning(path, "is empty and has no effect", "Remove the key, or give it a value.")
   }
-  const quotable = expected.includes("a string") && (typeof input === "number" || typeof input === "boolean")
   const spelt = expected.every((word) => word.startsWith("`"))
   return spelt && typeof input === "string"
     ? error(path, `unknown value ${JSON.stringify(input)}`, `Use ${list(expected)}.`)
-    : error(path, `expected ${list(expected)}, found ${kindOf(input)}`, quotable ? "Put the value in quotes." : "")
+    : error(path, `expected ${list(expected)}, found ${kindOf(input)}`, anotherType(ast, expected, input))
+}
+
+/** How to write the kind of value that is expected, where what was written says what was meant. */
+const anotherType = (ast: SchemaAST.AST, expected: ReadonlyArray<string>, input: unknown): string => {
+  const isPlain = typeof input === "number" || typeof input === "boolean"
+  if (isPlain && expected.includes("a string")) return "Put the value in quotes."
+  if (typeof input === "string" && expected.includes("a number") && /^\s*-?\d+(?:\.\d+)?\s*$/.test(input)) {
+    return "Remove the quotes."
+  }
+  if (expected.includes("true or false") && typeof input === "string") return "Write `true` or `false`, without quotes."
+  if (expected.includes("a list") && !Array.isArray(input)) return "Begin each entry of the list with `- `."
+  const keys = fieldsOf(ast)
+  return keys.length > 0 && keys.length <= 8 ? `Its keys are ${keys.map((key) => `\`${key}\``).join(", ")}.` : ""
+}
+
+/** What the schema says, and which key somebody meant who wrote another. */
+interface Found extends Problem {
+  readonly meant?: string
+  /** There is no such key, and there has to be. */
+  readonly isMissing?: true
 }
 
 const fieldsOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
   ast._tag === "Objects" ? ast.propertySignatures.map((property) => String(property.name)) : []
 
-/** Complaints about the keys of a value itself say that another shape was meant. */
-const misfit = (problems: ReadonlyArray<Problem>, depth: number): number =>
-  problems.reduce((sum, problem) => sum + (problem.path.length <= depth + (problem.at === "key" ? 1 : 0) ? 1 : 0), 0)
+/** Complaints about the keys of a value itself say that another shape was meant; one that is nearly right says that this was. */
+const misfit = (problems: ReadonlyArray<Found>, depth: number): number => {
+  const meant = new Set(problems.map((one) => one.meant))
+  return problems.filter(
+    (one) =>
+      one.path.length <= depth + (one.at === "key" ? 1 : 0) &&
+      one.meant === undefined &&
+      !(one.at === "key" && meant.has(String(one.path.at(-1)))),
+  ).length
+}
 
-const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): ReadonlyArray<Problem> => {
+/** Policies that may depend on conditions have a second shape, which nobody means without naming its only key. */
+const isConditional = (problems: ReadonlyArray<Found>, depth: number): boolean =>
+  problems.some(
+    ({ isMissing, path }) => isMissing === true && path.length === depth + 1 && path.at(-1) === "conditional",
+  )
+
+const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): ReadonlyArray<Found> => {
   switch (issue._tag) {
     case "Composite":
       return issue.issues.flatMap((one) => collect(one, path, message))
@@ -86,12 +118,18 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
       return collect(issue.issue, path, message)
     case "Filter": {
       const { message: own, expected } = issue.filter.annotations ?? {}
-      const said = typeof own === "string" ? own : typeof expected === "string" ? `expected ${expected}` : undefined
+      const isEmpty = expected === "a value with a length of at least 1"
+      const told = typeof expected === "string" ? `expected ${expected}` : undefined
+      const said = typeof own === "string" ? own : isEmpty ? "cannot be empty" : told
       return collect(issue.issue, path, message ?? said)
     }
     case "AnyOf": {
       if (issue.issues.length === 0) return [wrongType(issue.ast, issue.input, path)]
-      const branches = issue.issues.map((one) => collect(one, path, message))
+      const all = issue.issues.map((one) => collect(one, path, message))
+      const branches = all.filter((branch) => !isConditional(branch, path.length))
+      if (branches.length === 0) {
+        return [error(path, "expected a list, or a map with `conditional`", "Begin each entry of the list with `- `.")]
+      }
       return branches.reduce((best, branch) =>
         misfit(branch, path.length) < misfit(best, path.length) ||
         (misfit(branch, path.length) === misfit(best, path.length) && branch.length < best.length)
@@ -100,14 +138,26 @@ const collect = (issue: SchemaIssue.Issue, path: Path, message?: string): Readon
       )
     }
     case "MissingKey":
-      return [{ ...error(path, `${formatPath(path)} is required`), at: "key" }]
+      return [{ ...error(path, `${formatPath(path)} is required`), at: "key", isMissing: true }]
     case "UnexpectedKey": {
       const key = String(path.at(-1))
       const known = fieldsOf(issue.ast)
       const remedy = Object.hasOwn(movedFields, key) ? movedFields[key] : chooseFrom(key, known, 40)
-      return [{ ...error(path, `unknown field \`${key}\``, remedy), at: "key" }]
+      const meant = suggest(key, known)
+      return [
+        {
+          ...error(path, `unknown field \`${key}\``, remedy),
+          at: "key",
+          ...(meant === undefined ? {} : { meant }),
+        },
+      ]
     }
     case "InvalidType":
+      if (issue.ast._tag === "Never") {
+        return [
+          { ...error(path, `unknown field \`${String(path.at(-1))}\``, "Remove it: this map is empty."), at: "key" },
+        ]
+      }
       return [message === undefined ? wrongType(issue.ast, issue.input, path) : error(path, message)]
     case "InvalidValue": {
       const own = issue.annotations?.message
@@ -175,6 +225,10 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
       const result = once(input)
       if (Result.isSuccess(result)) return { value: result.success, problems, original }
       const found = collect(result.failure.issue, [])
+      // A key that is missing since another was written in its place is one mistake.
+      const meant = new Set(
+        found.flatMap((one) => (one.meant === undefined ? [] : [formatPath([...one.path.slice(0, -1), one.meant])])),
+      )
       const prunedItems = new Map<Array<unknown>, Set<number>>()
       let pruned = false
       const translated = found.map((problem) => ({ problem, path: original(problem.path) }))
@@ -183,7 +237,9 @@ export const decoder = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) 
         const isMissing = at(input, problem.path) === undefined
         // What is missing only since something beside it was taken out was never wrong.
         const place = isMissing && round > 0 ? path.slice(0, -1) : path
-        if (!known.slice(0, before).some((one) => within(one, place))) problems.push({ ...problem, path })
+        const isSaid =
+          (isMissing && meant.has(formatPath(problem.path))) || known.slice(0, before).some((one) => within(one, place))
+        if (!isSaid) problems.push({ ...problem, path })
         known.push(path)
         const target = isMissing ? problem.path.slice(0, -1) : problem.path
         const last = target.at(-1)

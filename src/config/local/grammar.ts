@@ -101,6 +101,11 @@ export const Millis: Schema.Codec<number, string | number> = Schema.Union([
   ),
 )
 
+/** Time for something that takes some. */
+export const Patience: Schema.Codec<number, string | number> = Millis.pipe(
+  Schema.check(Schema.makeFilter((millis: number) => (millis > 0 ? undefined : "expected a time above 0"))),
+)
+
 /** `host:port`, `[::1]:port` or `unix:/path`. */
 export const Target: Schema.Codec<HostTarget, string> = parsed(HostTarget, TargetText.parse, TargetText.format)
 
@@ -112,25 +117,42 @@ export const CelMap = Schema.Record(Schema.String, Cel)
 export const expressions = (map: Readonly<Record<string, Expression>> = {}): ReadonlyArray<NamedExpression> =>
   Object.entries(map).map(([name, expression]) => ({ name, expression }))
 
+/** A map that holds nothing: that it is there says it all. */
+export const Nothing = Schema.Record(Schema.String, Schema.Never)
+
 export const Texts = Schema.Array(Schema.String)
 export const TextMap = Schema.Record(Schema.String, Schema.String)
 export const JsonMap = Schema.Record(Schema.String, Schema.Json)
 
-const natural = (max: number, expected: string) =>
+const integer = (min: number, max: number, expected: string) =>
   Schema.Finite.check(
-    Schema.makeFilter((n: number) => Number.isInteger(n) && n >= 0 && n <= max, {
+    Schema.makeFilter((n: number) => Number.isInteger(n) && n >= min && n <= max, {
       message: `expected ${expected}`,
-      toJsonSchema: () => ({ type: "integer", minimum: 0, maximum: max }),
-      arbitraryConstraint: { number: "integer", minimum: 0, maximum: max },
+      toJsonSchema: () => ({ type: "integer", minimum: min, maximum: max }),
+      arbitraryConstraint: { number: "integer", minimum: min, maximum: max },
     }),
   )
 
+const natural = (max: number, expected: string) => integer(0, max, expected)
+
+export const between = (min: number, max: number) => integer(min, max, `a whole number from ${min} to ${max}`)
+
 export const Count = natural(0xffff_ffff, "a whole number, 0 or more")
+
+export const Byte = natural(0xff, "a byte, 0 to 255")
+
+/** As a handshake can carry it. */
+export const AlpnName = Schema.String.check(
+  Schema.makeFilter((name: string) => {
+    const bytes = Buffer.byteLength(name)
+    return bytes >= 1 && bytes <= 255 ? undefined : "the name of a protocol has 1 to 255 bytes"
+  }),
+)
 
 export const utf8 = new TextDecoder("utf-8", { fatal: false })
 
 /** A text, or the list of its bytes. */
-export const TextOrBytes = Schema.Union([Schema.String, Schema.Array(Count)]).pipe(
+export const TextOrBytes = Schema.Union([Schema.String, Schema.Array(Byte)]).pipe(
   Schema.decodeTo(Schema.String, {
     decode: SchemaGetter.transform((text) => (typeof text === "string" ? text : utf8.decode(Uint8Array.from(text)))),
     encode: SchemaGetter.transform((text): string | ReadonlyArray<number> => text),

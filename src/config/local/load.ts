@@ -12,13 +12,15 @@ import { Expressions } from "../../../stages/5-policy/expression/Expressions.ts"
 import { needsKeys } from "../../mcp/grantKeys.ts"
 import { natives } from "../../node/natives.ts"
 import { clock } from "../../node/timer.ts"
+import { checkPolicies } from "../checkPolicies.ts"
 import { ExpressionChecker } from "../checkExpressions.ts"
 import { type ConfigIssue, hasErrors, order, type Path } from "../ConfigIssue.ts"
 import { resolve as resolveStatic, type Static } from "../Static.ts"
+import { suggest } from "../suggest.ts"
 import { decoder } from "./decode.ts"
 import { originKey } from "./Draft.ts"
 import type { Environment } from "./expand.ts"
-import { type Names, noNames } from "./Mapping.ts"
+import { type Names, noNames, type Section } from "./Mapping.ts"
 import { error, type Problem, warning, within } from "./Problem.ts"
 import { type Io, readAll } from "./resolve.ts"
 import { settle, withManners } from "./fromStatic.ts"
@@ -44,9 +46,21 @@ export interface Loaded {
 }
 
 const decode = decoder(LocalConfig)
+const topLevel = Object.keys(LocalConfig.fields)
+
+const empty: ConfigIssue = {
+  severity: "error",
+  line: 1,
+  column: 1,
+  path: "",
+  message: "there is nothing in it",
+  remedy: "Write `{}` where nothing is to be served.",
+}
 
 export const load: (text: string, options: Options) => Effect.Effect<Loaded, ReadonlyArray<ConfigIssue>> =
   Effect.fnUntraced(function* (text, { cpus, env, io }) {
+    // A file that is just being written is empty for a moment: to follow it would be to serve nothing.
+    if (text.trim() === "") return yield* Effect.fail([empty])
     const document = read(text, env)
     if (document.value === undefined) return yield* Effect.fail(document.issues.toSorted(order))
     const names = namesIn(document.value)
@@ -71,7 +85,8 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     })
     issues.push(...problems.flatMap(said))
 
-    const broken = decoded.problems.length + document.unread.length > 0 ? names : noNames
+    const damaged = new Set(takenOut.flatMap(([section, name]) => (section === "gateways" ? [String(name)] : [])))
+    const broken = decoded.problems.length + document.unread.length > 0 ? { ...names, damaged } : noNames
     const settled = settle(config, env)
     issues.push(...settled.problems.flatMap(said))
     let mapped = toIr(settled.config, undefined, broken, env)
@@ -93,7 +108,7 @@ export const load: (text: string, options: Options) => Effect.Effect<Loaded, Rea
     }
 
     if (!hasErrors(issues)) {
-      for (const found of validate(mapped.snapshot)) {
+      for (const found of [...validate(mapped.snapshot), ...checkPolicies(mapped.snapshot)]) {
         issues.push(document.issue(placed(found, mapped.snapshot, mapped.origins)))
       }
       issues.push(...unplaced(settings, mapped.snapshot, mapped.origins).map(document.issue))
@@ -192,14 +207,34 @@ const items = (value: unknown, section: string): ReadonlyArray<Record<string, un
   return Array.isArray(list) ? list.filter((one) => typeof one === "object" && one !== null) : []
 }
 
+const sections = ["gateways", "backends", "services", "routeGroups"] as const
+
+const isName = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+/** Whether a section, or something in it, has no name that could be read; it may also be the section's own that is misspelt. */
+const isUnread = (value: unknown, section: Section): boolean => {
+  const found = at(value, [section]) ?? {}
+  const isMisspelt = Object.keys(Object(value)).some(
+    (key) => !topLevel.includes(key) && suggest(key, topLevel) === section,
+  )
+  if (isMisspelt || typeof found !== "object") return true
+  if (section === "gateways") return Array.isArray(found)
+  const own = section === "services" ? ["namespace", "hostname"] : ["name"]
+  return Array.isArray(found)
+    ? found.some((one: unknown) => own.some((field) => !isName(at(one, [field]))))
+    : Object.keys(found).length > 0
+}
+
 /** What the file defines by name, decodable or not: a reference to it is no mistake of the reference. */
 const namesIn = (value: unknown): Names => ({
   gateways: new Set(Object.keys(Object(at(value, ["gateways"])))),
+  damaged: new Set(),
   backends: new Set(items(value, "backends").map((one) => `/${String(one["name"])}`)),
   services: new Map(
     items(value, "services").map((one) => [`${String(one["namespace"])}/${String(one["hostname"])}`, undefined]),
   ),
   groups: new Set(items(value, "routeGroups").map((one) => String(one["name"]))),
+  unread: new Set(sections.filter((section) => isUnread(value, section))),
   // What is broken elsewhere is no reason to complain about this as well.
   hasRedis: true,
 })

@@ -40,7 +40,7 @@ const routeMatchShape = Schema.Struct({
     ),
     "Every path unless set.",
   ),
-  method: opt(Schema.NonEmptyString),
+  method: opt(Schema.String.check(Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { message: "expected a method" }))),
   headers: opt(Schema.Array(HeaderMatch), "All of them must match."),
   query: opt(Schema.Array(QueryMatch), "All of them must match."),
 }).annotate({ identifier: "RouteMatch" })

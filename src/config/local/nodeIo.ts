@@ -4,6 +4,7 @@ import { readFile, stat } from "node:fs/promises"
 import { referencedBytesMax } from "../bounds.ts"
 import type { ConfigIssue } from "../ConfigIssue.ts"
 import type { Io } from "./resolve.ts"
+import { textIn } from "./utf8.ts"
 
 const reasons: Record<string, string> = {
   ENOENT: "there is no such file",
@@ -33,16 +34,15 @@ export const nodeIo: Io = {
 
 /** The text of the configuration itself. */
 export const readConfig = (path: string): Effect.Effect<string, ReadonlyArray<ConfigIssue>> =>
-  Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: (cause) => [unreadable(why(cause))] })
+  Effect.flatMap(
+    Effect.tryPromise({ try: () => readFile(path), catch: (cause) => [unreadable(why(cause))] }),
+    configText,
+  )
 
-/** Whoever writes a file often empties it first, and whoever is then out of space leaves it so. */
-export const emptied: ConfigIssue = {
-  severity: "error",
-  line: 1,
-  column: 1,
-  path: "",
-  message: "the file has become empty",
-  remedy: "Write `{}` for a gateway that serves nothing.",
+/** The text of a configuration that was read, wherever from. */
+export const configText = (bytes: Uint8Array): Effect.Effect<string, ReadonlyArray<ConfigIssue>> => {
+  const text = textIn(bytes)
+  return typeof text === "string" ? Effect.succeed(text) : Effect.fail([text])
 }
 
 export const unreadable = (reason: string): ConfigIssue => ({

@@ -2,7 +2,19 @@
  * Text to values: YAML (and so JSON) with every position kept, and the environment expanded inside scalar values only.
  * Nothing here knows what a configuration looks like; nothing here throws.
  */
-import { Alias, isAlias, isMap, isScalar, isSeq, Lexer, parseAllDocuments, Scalar, type YAMLMap } from "yaml"
+import {
+  Alias,
+  type ErrorCode,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  parseAllDocuments,
+  Scalar,
+  type YAMLError,
+  type YAMLMap,
+} from "yaml"
 import type { ConfigIssue, Path } from "../ConfigIssue.ts"
 import { formatPath } from "../ConfigIssue.ts"
 import { documentDepthMax, documentNodesMax } from "../bounds.ts"
@@ -48,6 +60,25 @@ const resolvePlain = (text: string): string | number | boolean | null => {
   return text
 }
 
+/** What to do about text that is no YAML. */
+const syntaxRemedies: Partial<Record<ErrorCode, string>> = {
+  BAD_DQ_ESCAPE: "Write `\\\\` for a backslash, or use single quotes.",
+  BAD_INDENT: "Indent the keys of a map alike, and what is inside of brackets further than their key.",
+  BAD_SCALAR_START: "Put the value in quotes.",
+  BLOCK_AS_IMPLICIT_KEY: "Put a value with `: ` in it in quotes, or begin a map on a line of its own.",
+  MISSING_CHAR: "Look for what was opened before and is not closed.",
+  MULTILINE_IMPLICIT_KEY: "Write `key: value`; a text of several lines goes in quotes.",
+  TAB_AS_INDENT: "Indent with spaces.",
+  TAG_RESOLVE_FAILED: "Remove the tag; variables are written `$NAME`.",
+  UNEXPECTED_TOKEN: "Look for what was opened before and is not closed, or put the text in quotes.",
+}
+
+/** After the first mistake the parser stumbles over much that is right. */
+const said = (problems: ReadonlyArray<YAMLError>): ReadonlyArray<YAMLError> =>
+  problems
+    .toSorted((a, b) => a.pos[0] - b.pos[0])
+    .filter(({ code, pos }, i, sorted) => i === 0 || (code !== "UNEXPECTED_TOKEN" && sorted[i - 1]?.pos[0] !== pos[0]))
+
 const depthIn = (parts: Iterable<string>): number => {
   let depth = 0
   let deepest = 0
@@ -84,7 +115,7 @@ const keyText = (key: unknown): string | undefined => {
 }
 
 export const read = (source: string, environment: Environment): Document => {
-  const text = source.startsWith("\uFEFF") ? ` ${source.slice(1)}` : source
+  const text = source.startsWith("\uFEFF") ? source.slice(1) : source
   const placeOf = placesIn(text)
   const issues: Array<ConfigIssue> = []
   const unread: Array<Path> = []
@@ -196,13 +227,8 @@ export const read = (source: string, environment: Environment): Document => {
   const [document, second] = documents
   if (document === undefined) return done({})
   for (const one of documents) {
-    for (const problem of [...one.errors, ...one.warnings]) {
-      complain(
-        problem.pos[0],
-        [],
-        unmask(problem.message),
-        problem.code === "TAB_AS_INDENT" ? "Indent with spaces." : "",
-      )
+    for (const problem of said([...one.errors, ...one.warnings])) {
+      complain(problem.pos[0], [], unmask(problem.message), syntaxRemedies[problem.code])
     }
   }
   if (second !== undefined) {

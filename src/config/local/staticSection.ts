@@ -79,7 +79,13 @@ const staticSectionShape = Schema.Struct({
       ),
     }),
   ),
-  sensitiveHeaders: opt(Texts),
+  sensitiveHeaders: opt(
+    Schema.Array(
+      Schema.String.check(
+        Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { message: "expected the name of a header" }),
+      ),
+    ),
+  ),
   customFunctions: opt(Schema.String),
   connectionMinTerminationDeadline: opt(Millis),
   connectionTerminationDeadline: opt(Millis),

@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import { type Parsed, refuse } from "../Complaint.ts"
 import type { Path } from "../ConfigIssue.ts"
 import { chooseFrom } from "../suggest.ts"
-import { anyCase, FileName, oneSpelling, opt, parsed, wordsFragment } from "./grammar.ts"
+import { anyCase, FileName, Nothing, oneSpelling, opt, parsed, wordsFragment } from "./grammar.ts"
 import type { Mapping } from "./Mapping.ts"
 import * as Pem from "./pem.ts"
 
@@ -96,7 +96,7 @@ const serverTlsShape = oneSpelling(
       anyCase(["required", "optional"]),
       "With `optional` a client may come without one, and is then nobody in particular; needs `root`.",
     ),
-    spiffe: opt(Schema.Struct({}), "Take the identity from the SPIFFE Workload API."),
+    spiffe: opt(Nothing, "Take the identity from the SPIFFE Workload API."),
     cipherSuites: opt(Schema.Array(CipherSuite)),
     minTLSVersion: opt(Version, "Lowest version accepted; 1.2 unless set."),
     minTlsVersion: opt(Version),

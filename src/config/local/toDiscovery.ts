@@ -64,7 +64,7 @@ export const workload = (draft: Draft.Draft, one: Workload, path: Path): void =>
   for (const [name, map] of Object.entries(one.services ?? {})) {
     const at = [...path, "services", name]
     const known = draft.services.get(name as ServiceKey)
-    if (known === undefined) {
+    if (known === undefined && !to.names.services.has(name) && !to.names.unread.has("services")) {
       to.fail(
         at,
         `unknown service \`${name}\``,

@@ -27,6 +27,7 @@ export interface Mapped {
 /** Names that are defined, together with those whose definitions could not be decoded. */
 const namesIn = (config: LocalConfig, broken: Names): Names => ({
   gateways: broken.gateways,
+  damaged: broken.damaged,
   backends: new Set([
     ...broken.backends,
     ...(config.backends ?? []).map((one) => `/${one.name}`),
@@ -39,6 +40,7 @@ const namesIn = (config: LocalConfig, broken: Names): Names => ({
     ),
   ]),
   groups: new Set([...broken.groups, ...(config.routeGroups ?? []).map((one) => one.name)]),
+  unread: broken.unread,
   hasRedis: broken.hasRedis || config.config?.redis !== undefined,
 })
 

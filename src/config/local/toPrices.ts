@@ -1,8 +1,9 @@
 /** Catalogues of prices, from files and from the configuration itself, to one. */
-import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type { Price, Prices, Rates as IrRates } from "../../../ir/Prices.ts"
-import type { Path } from "../ConfigIssue.ts"
+import { formatPath, type Path } from "../ConfigIssue.ts"
+import { decoder } from "./decode.ts"
+import { Count } from "./grammar.ts"
 import type { Mapping } from "./Mapping.ts"
 import { present } from "./present.ts"
 import type { StaticSection } from "./staticSection.ts"
@@ -11,7 +12,7 @@ import type { StaticSection } from "./staticSection.ts"
 const Rate = Schema.optionalKey(
   Schema.Union([
     Schema.String.check(Schema.isPattern(/^\d{1,9}(?:\.\d{1,6})?$/, { message: 'expected a decimal such as "2.50"' })),
-    Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
+    Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0, { message: "expected a number, 0 or more" })),
   ]),
 )
 
@@ -28,7 +29,7 @@ const Rates = Schema.Struct({
 
 const Model = Schema.Struct({
   rates: Schema.optionalKey(Rates),
-  tiers: Schema.optionalKey(Schema.Array(Schema.Struct({ contextOver: Schema.Natural, rates: Rates }))),
+  tiers: Schema.optionalKey(Schema.Array(Schema.Struct({ contextOver: Count, rates: Rates }))),
   tags: Schema.optionalKey(Schema.Array(Schema.String)),
 })
 
@@ -36,7 +37,7 @@ const Catalogue = Schema.Struct({
   providers: Schema.Record(Schema.String, Schema.Struct({ models: Schema.Record(Schema.String, Model) })),
 })
 
-const decode = Schema.decodeUnknownExit(Catalogue, { onExcessProperty: "error" })
+const decode = decoder(Catalogue)
 
 type Entry = NonNullable<(typeof StaticSection.Type)["modelCatalog"]>[number]
 
@@ -46,14 +47,26 @@ const numbers = (rates: typeof Rates.Type = {}): IrRates => {
   return made
 }
 
-const jsonOf = (entry: Entry, path: Path, to: Mapping): unknown => {
-  const text = entry.file === undefined ? entry.inline : to.file(entry.file, [...path, "file"])
-  if (typeof text !== "string") return text
+const jsonOf = (text: string, path: Path, to: Mapping): unknown => {
   try {
     return JSON.parse(text)
   } catch (error) {
     return to.fail(path, `is not JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+/** What is wrong with a text, a file for instance, is told where the text is named. */
+const catalogueOf = (entry: Entry, path: Path, to: Mapping): typeof Catalogue.Type | undefined => {
+  const written = entry.file === undefined ? entry.inline : to.file(entry.file, path)
+  const isText = typeof written === "string"
+  const json = isText ? jsonOf(written, path, to) : structuredClone(written)
+  if (json === undefined) return undefined
+  const { problems, value } = decode(json)
+  for (const problem of problems) {
+    if (isText) to.fail(path, [formatPath(problem.path), problem.message].filter(Boolean).join(": "), problem.remedy)
+    else to.problems.push({ ...problem, path: [...path, ...problem.path] })
+  }
+  return problems.length === 0 ? value : undefined
 }
 
 const growing = (thresholds: ReadonlyArray<number>): boolean =>
@@ -71,15 +84,10 @@ export const prices = (entries: ReadonlyArray<Entry> | undefined, to: Mapping): 
   if (entries === undefined || entries.length === 0) return undefined
   const all: Record<string, Record<string, Price>> = {}
   for (const [i, entry] of entries.entries()) {
-    const path = ["config", "modelCatalog", i]
-    const json = jsonOf(entry, path, to)
-    if (json === undefined) continue
-    const decoded = decode(json)
-    if (Exit.isFailure(decoded)) {
-      to.fail(path, `is not a catalogue of models: ${String(decoded.cause).split("\n")[0]}`)
-      continue
-    }
-    for (const [provider, { models }] of Object.entries(decoded.value.providers)) {
+    const path = ["config", "modelCatalog", i, entry.file === undefined ? "inline" : "file"]
+    const catalogue = catalogueOf(entry, path, to)
+    if (catalogue === undefined) continue
+    for (const [provider, { models }] of Object.entries(catalogue.providers)) {
       const known = (all[provider] ??= {})
       for (const [name, model] of Object.entries(models)) {
         if (!growing(model.tiers?.map(({ contextOver }) => contextOver) ?? [])) {

@@ -263,14 +263,15 @@ export const attachedTo = (
   for (const [i, ref] of (several ? refs : [refs]).entries()) {
     const at = several ? [...path, i] : path
     const listeners = draft.attachable.get(ref)
+    const [gateway = ""] = ref.split("/")
     if (listeners === undefined) {
-      const [gateway = ""] = ref.split("/")
-      if (draft.to.names.gateways.has(gateway)) continue
+      if (draft.to.names.gateways.has(gateway) || draft.to.names.unread.has("gateways")) continue
       draft.to.fail(at, `unknown gateway reference ${ref}`, chooseFrom(ref, [...draft.attachable.keys()]))
       continue
     }
     const fitting = listeners.filter((listener) => listener.kind === kind)
-    if (fitting.length === 0) draft.to.fail(at, `gateway reference ${ref} has no ${kind} listeners`)
+    if (fitting.length === 0 && !draft.to.names.damaged.has(gateway))
+      draft.to.fail(at, `gateway reference ${ref} has no ${kind} listeners`)
     for (const listener of fitting) found.add(listener.key)
   }
   return [...found]
@@ -279,7 +280,10 @@ export const attachedTo = (
 /** What a section without `gateways` is attached to: the gateway `default`, where it has listeners of the kind, or is broken. */
 export const implicit = (draft: Draft.Draft, kind: Draft.Kind): GatewayRefs | undefined => {
   const listeners = draft.attachable.get("default")
-  const is = listeners?.some((listener) => listener.kind === kind) ?? draft.to.names.gateways.has("default")
+  const { damaged, gateways, unread } = draft.to.names
+  const is =
+    listeners?.some((listener) => listener.kind === kind || damaged.has("default")) ??
+    (gateways.has("default") || unread.has("gateways"))
   return is ? "default" : undefined
 }
 

@@ -15,6 +15,7 @@ import { ClientStream, type StreamOwner } from "./ClientStream.ts"
 import { Resets } from "./Resets.ts"
 import { Standstill } from "./Standstill.ts"
 import { watchFor } from "./watch.ts"
+import { timerMillis } from "../timerMillis.ts"
 
 /** RFC 9113 §7. */
 const NO_ERROR = 0x0
@@ -89,7 +90,7 @@ export class ClientSession implements HttpConnection, StreamOwner {
     session.on("stream", (stream, _headers, _flags, raw) => this.arrived(stream, raw))
     const { connectionWindowBytes: configured, keepaliveIntervalMillis } = settings.http2
     session.setLocalWindowSize(configured ?? connectionWindowBytes)
-    session.setTimeout(settings.idleTimeoutMillis)
+    session.setTimeout(timerMillis(settings.idleTimeoutMillis))
     session.on("timeout", () => {
       if (this.streams.size === 0) session.close()
       else this.overdue = true
@@ -99,7 +100,7 @@ export class ClientSession implements HttpConnection, StreamOwner {
     const pinging =
       keepaliveIntervalMillis === undefined
         ? undefined
-        : setInterval(() => this.ping(), keepaliveIntervalMillis).unref()
+        : setInterval(() => this.ping(), timerMillis(keepaliveIntervalMillis)).unref()
     // Unlike HTTP/1, a half of a connection is worth nothing here.
     socket.once("end", () => socket.destroy())
     socket.once("close", () => {
@@ -155,7 +156,7 @@ export class ClientSession implements HttpConnection, StreamOwner {
     if (session.destroyed || session.closed) return
     const timer = setTimeout(
       () => session.destroy(),
-      this.settings.http2.keepaliveTimeoutMillis ?? keepaliveTimeoutMillis,
+      timerMillis(this.settings.http2.keepaliveTimeoutMillis ?? keepaliveTimeoutMillis),
     )
     const sent = session.ping(() => clearTimeout(timer))
     if (sent === false) clearTimeout(timer)

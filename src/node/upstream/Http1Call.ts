@@ -28,6 +28,7 @@ import type { Http1Pool } from "./Http1Pool.ts"
 import { Unwritable } from "../http1/fieldLines.ts"
 import { requestHead } from "./requestHead.ts"
 import { Unread, unreadFor } from "./Unread.ts"
+import { timerMillis } from "../timerMillis.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 
@@ -86,7 +87,7 @@ export class Http1Call implements Flow, Source, Served {
 
   start(): void {
     const { replyTimeoutMillis } = this.options
-    if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, replyTimeoutMillis, this)
+    if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, timerMillis(replyTimeoutMillis), this)
     this.serve(this.isTunnelling ? this.pool.fresh(this.upgradePurpose) : this.pool.acquire())
   }
 

@@ -14,6 +14,7 @@ import type { Http1Pool } from "./Http1Pool.ts"
 import { type ReplyEvents, ReplyReader } from "./ReplyReader.ts"
 import { RequestBody, writeWhole } from "./RequestBody.ts"
 import { expectsBody } from "./requestHead.ts"
+import { timerMillis } from "../timerMillis.ts"
 
 /** A server that announces when it will close is believed a little early. */
 const KEEP_ALIVE_MARGIN_MILLIS = 500
@@ -298,7 +299,7 @@ export class Http1Connection implements ReplyEvents, Owner {
   private lookAfter(nowMillis: number, millis: number): void {
     clearTimeout(this.timer)
     this.looksMillis = nowMillis + millis
-    this.timer = setTimeout(lookAtIdle, millis, this).unref()
+    this.timer = setTimeout(lookAtIdle, timerMillis(millis), this).unref()
   }
 
   look(): void {

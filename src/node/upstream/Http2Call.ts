@@ -20,6 +20,7 @@ import { describe, Failed, OtherVersion } from "./failure.ts"
 import type { Http2Pool, Http2Session, Waiting } from "./Http2Pool.ts"
 import { Upload, WATCHED_BYTES, WatchedUpload } from "./Http2Upload.ts"
 import { Unread, unreadFor } from "./Unread.ts"
+import { timerMillis } from "../timerMillis.ts"
 
 type Resume = (effect: Effect.Effect<Reply, UpstreamFailure | OtherVersion>) => void
 
@@ -96,7 +97,7 @@ export class Http2Call implements Flow, Source, Waiting {
 
   start(): void {
     const { replyTimeoutMillis } = this.options
-    if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, replyTimeoutMillis, this)
+    if (replyTimeoutMillis !== undefined) this.timer = setTimeout(expire, timerMillis(replyTimeoutMillis), this)
     this.withdraw = this.pool.acquire(this)
   }
 

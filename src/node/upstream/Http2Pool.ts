@@ -9,6 +9,7 @@ import * as onDemand from "../onDemand.ts"
 import { SENT_HEAD_BYTES_MAX, SESSION_MEGABYTES_MAX } from "../sessionMemory.ts"
 import type { Connector, Purpose } from "./connect.ts"
 import { Failed, OtherVersion } from "./failure.ts"
+import { timerMillis } from "../timerMillis.ts"
 
 const HEADERS_MAX = 1_000
 /** What came were no frames. */
@@ -90,7 +91,7 @@ export class Http2Session {
       const message = `no HTTP/2 settings within ${connectTimeoutMillis} ms`
       pool.refuse(new Failed({ _tag: "ConnectTimeout", message }))
       session.destroy()
-    }, connectTimeoutMillis)
+    }, timerMillis(connectTimeoutMillis))
     session.on("remoteSettings", ({ maxConcurrentStreams }) => {
       clearTimeout(settingsTimer)
       this.ready = true
@@ -146,7 +147,7 @@ export class Http2Session {
   rest(): void {
     if (this.streams > 0 || this.leaving) return
     clearTimeout(this.idleTimer)
-    this.idleTimer = setTimeout(() => this.leave(), this.pool.spec.poolIdleMillis)
+    this.idleTimer = setTimeout(() => this.leave(), timerMillis(this.pool.spec.poolIdleMillis))
     this.idleTimer.unref()
   }
 
@@ -178,7 +179,7 @@ export class Http2Session {
     this.pingTimer = setTimeout(() => {
       this.pingTimer = undefined
       this.probe()
-    }, this.ping.intervalMillis)
+    }, timerMillis(this.ping.intervalMillis))
     this.pingTimer.unref()
   }
 

@@ -11,6 +11,7 @@ import type { Found, Resolver } from "../resolver.ts"
 import { connectFailed, Failed } from "./failure.ts"
 import { Securer } from "./secure.ts"
 import { requestTunnel } from "./tunnel.ts"
+import { probeMillis, PROBES_MAX, timerMillis } from "../timerMillis.ts"
 
 /** The address is one of those that the name of the first hop stands for. */
 export type Connected = (
@@ -105,7 +106,7 @@ class Attempt {
     this.deadline = setTimeout(() => {
       const message = `no connection within ${connectTimeoutMillis} ms`
       this.fail(new Failed({ _tag: "ConnectTimeout", message }))
-    }, connectTimeoutMillis)
+    }, timerMillis(connectTimeoutMillis))
     const first = tunnel === undefined ? target : tunnel.proxy
     if (first._tag === "Unix") return this.tryPath(first.path)
     const { host, port } = first
@@ -150,12 +151,12 @@ class Attempt {
     keepAliveInitialDelay: number
     noDelay: boolean
   } {
-    const { keepAlive } = this.spec
+    const { enabled, intervalMillis, timeMillis } = this.spec.keepAlive
     return {
       allowHalfOpen: this.purpose.halfOpen,
       noDelay: true,
-      keepAlive: keepAlive.enabled,
-      keepAliveInitialDelay: keepAlive.timeMillis,
+      keepAlive: enabled && intervalMillis === undefined,
+      keepAliveInitialDelay: probeMillis(timeMillis),
     }
   }
 
@@ -219,7 +220,12 @@ class Attempt {
 
   /** A socket to the target, or to the proxy in front of it. */
   private reached(socket: net.Socket): void {
-    const { tunnel, target } = this.spec
+    const { keepAlive, tunnel, target } = this.spec
+    // The options of a connection cannot say how often to probe.
+    if (keepAlive.enabled && keepAlive.intervalMillis !== undefined) {
+      const { intervalMillis, retries = PROBES_MAX, timeMillis } = keepAlive
+      socket.setKeepAlive(true, probeMillis(timeMillis), probeMillis(intervalMillis), Math.min(retries, PROBES_MAX))
+    }
     if (tunnel === undefined || !this.purpose.throughTunnel) return this.secure(socket)
     if (target._tag === "Unix") {
       return this.fail(new Failed({ _tag: "TunnelRefused", message: "no tunnel to a unix socket", status: 0 }))

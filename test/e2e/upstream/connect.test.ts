@@ -9,7 +9,7 @@ import * as net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as tls from "node:tls"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import type { ClientTls } from "../../../ir/Tls.ts"
 import type { NodeSocket } from "../../../src/node/socket.ts"
 import type { Endpoint } from "../../../stages/ports/Upstream.ts"
@@ -76,6 +76,21 @@ const proxy = async (
   })
   return { port: (await bench.listen(server)).port, connects, gets }
 }
+
+it("probes idle connections as often as it is told", async () => {
+  const probe = vi.spyOn(net.Socket.prototype, "setKeepAlive")
+  const { port } = await bench.listen(net.createServer())
+  const times = { timeMillis: 20_000, intervalMillis: 5_000, retries: 3 }
+  const target = { _tag: "Host", host: "127.0.0.1", port } as const
+  const sockets = [
+    await dial(bench.open({ target, keepAlive: { enabled: true, ...times } })),
+    await dial(bench.open({ target, keepAlive: { enabled: false, ...times } })),
+    await dial(bench.open({ target, keepAlive: { enabled: true, timeMillis: 20_000 } })),
+  ]
+  for (const socket of sockets) socket.destroy()
+  expect(probe.mock.calls).toEqual([[true, 20_000, 5_000, 3]])
+  probe.mockRestore()
+})
 
 describe("connecting", () => {
   it("takes the next address when one refuses or is silent", async () => {

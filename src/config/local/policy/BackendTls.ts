@@ -4,7 +4,7 @@ import { systemTrust } from "../../../../ir/defaults.ts"
 import type { Named } from "../../../../ir/Named.ts"
 import type { BackendTls as IrBackendTls } from "../../../../ir/policy/BackendTls.ts"
 import type { Path } from "../../ConfigIssue.ts"
-import { FileName, opt, Texts } from "../grammar.ts"
+import { AlpnName, FileName, Nothing, opt, Texts } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { identity, KeyExchangeGroup, roots } from "../tls.ts"
@@ -16,10 +16,10 @@ const backendTlsShape = Schema.Struct({
   hostname: opt(Schema.NonEmptyString, "Server name to ask for and to expect."),
   insecure: opt(Schema.Boolean, "Accept any certificate."),
   insecureHost: opt(Schema.Boolean, "Accept a trusted certificate for any name."),
-  alpn: opt(Texts),
+  alpn: opt(Schema.Array(AlpnName)),
   subjectAltNames: opt(Texts, "Names or `spiffe://` URIs of which the certificate must carry one."),
   keyExchangeGroups: opt(Schema.Array(KeyExchangeGroup)),
-  spiffe: opt(Schema.Struct({}), "Take the identity and the authorities from the SPIFFE Workload API."),
+  spiffe: opt(Nothing, "Take the identity and the authorities from the SPIFFE Workload API."),
 }).annotate({ identifier: "BackendTls", description: "TLS towards a backend." })
 export interface BackendTlsSchema extends Named<typeof backendTlsShape> {}
 export const BackendTls: BackendTlsSchema = backendTlsShape

@@ -7,7 +7,7 @@ import type { Named } from "../../../../ir/Named.ts"
 import type { AwsRole, AzureSource, OwnAuth as IrOwnAuth } from "../../../../ir/policy/CloudAuth.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { FileOrInline, secret } from "../FileOrInline.ts"
-import { anyCase, atMostOne, Cel, exactlyOne, Millis, opt } from "../grammar.ts"
+import { anyCase, atMostOne, Cel, exactlyOne, Millis, Nothing, opt } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { insertable, Location } from "./CredentialLocation.ts"
@@ -88,18 +88,18 @@ export const ownAuth = {
                   ),
                 }),
               ),
-              workloadIdentity: opt(Schema.Struct({})),
+              workloadIdentity: opt(Nothing),
             }),
             ["clientSecret", "managedIdentity", "workloadIdentity"],
           ),
         ),
-        developerImplicit: opt(Schema.Struct({})),
-        implicit: opt(Schema.Struct({})),
+        developerImplicit: opt(Nothing),
+        implicit: opt(Nothing),
       }),
       ["explicitConfig", "developerImplicit", "implicit"],
     ),
   ),
-  copilot: opt(Schema.Struct({})),
+  copilot: opt(Nothing),
   jwtSign: opt(
     Schema.Struct({
       signingKey: FileOrInline,

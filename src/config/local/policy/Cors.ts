@@ -19,26 +19,32 @@ export interface CorsSchema extends Named<typeof corsShape> {}
 export const Cors: CorsSchema = corsShape
 export type Cors = typeof Cors.Type
 
-/** What a browser may say, with wildcards in it. */
+const word = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** As browsers write one: a scheme and a host, perhaps a port, and nothing after it. */
 const origin = /^(?:\*|null|[a-z][a-z0-9+.-]*:\/\/[^/?#@\s\\]+)$/i
 
 export const cors = (policy: Cors, path: Path, to: Mapping): IrCors => {
-  const allowOrigins = policy.allowOrigins ?? []
-  for (const [i, one] of allowOrigins.entries()) {
-    if (!origin.test(one)) {
-      to.warn(
-        [...path, "allowOrigins", i],
-        `no browser says that its page is of ${JSON.stringify(one)}`,
-        "Write scheme and host: `https://app.example.com`.",
-      )
+  for (const list of ["allowHeaders", "allowMethods", "exposeHeaders"] as const) {
+    for (const [i, one] of (policy[list] ?? []).entries()) {
+      const what = list === "allowMethods" ? "method" : "header name"
+      if (!word.test(one)) to.fail([...path, list, i], `${JSON.stringify(one)} is not a ${what}`)
     }
+  }
+  for (const [i, one] of (policy.allowOrigins ?? []).entries()) {
+    if (origin.test(one)) continue
+    to.warn(
+      [...path, "allowOrigins", i],
+      `no page comes from ${JSON.stringify(one)}`,
+      "Write scheme and host and nothing after them: `https://app.example.com`, `https://*.example.com`, or `*`.",
+    )
   }
   return {
     _tag: "Cors",
     allowCredentials: policy.allowCredentials ?? false,
     allowHeaders: policy.allowHeaders ?? [],
     allowMethods: policy.allowMethods ?? [],
-    allowOrigins,
+    allowOrigins: policy.allowOrigins ?? [],
     exposeHeaders: policy.exposeHeaders ?? [],
     ...present({ maxAgeMillis: policy.maxAge }),
   }

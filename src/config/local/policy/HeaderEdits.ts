@@ -22,6 +22,7 @@ export type HeaderEdits = typeof HeaderEdits.Type
 
 // A line break or a null byte in a value would let configuration write headers of its own.
 const forbidden = /[\0\r\n]/
+const carried = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** A text says why the edits cannot be made. */
 type Compile = (edits: IrHeaderEdits) => unknown
@@ -36,6 +37,10 @@ const headerValues = (
     const at = [...path, name]
     if (forbidden.test(value)) {
       to.fail(at, "a header value cannot contain line breaks or null bytes")
+      return { name: headerName(name, at, to), value }
+    }
+    if (!carried.test(value)) {
+      to.fail(at, "a header carries no control characters and none beyond Latin-1", "Encode the value.")
       return { name: headerName(name, at, to), value }
     }
     const complaint = (lower: string): string | undefined => {

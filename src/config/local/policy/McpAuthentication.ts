@@ -7,7 +7,7 @@ import type { McpAuthentication as IrMcpAuthentication } from "../../../../ir/po
 import { locate } from "../../../../protocols/http/locate.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { FileInlineOrRemote, FileOrInline, secret } from "../FileOrInline.ts"
-import { Cel, exactlyOne, opt, Texts } from "../grammar.ts"
+import { Cel, exactlyOne, Nothing, opt, Texts } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { AuthenticationMode } from "./authenticationMode.ts"
@@ -22,12 +22,12 @@ const mcpAuthenticationShape = Schema.Struct({
   provider: opt(
     exactlyOne(
       Schema.Struct({
-        auth0: opt(Schema.Struct({})),
-        keycloak: opt(Schema.Struct({})),
-        okta: opt(Schema.Struct({})),
-        descope: opt(Schema.Struct({})),
-        authentik: opt(Schema.Struct({})),
-        entra: opt(Schema.Struct({})),
+        auth0: opt(Nothing),
+        keycloak: opt(Nothing),
+        okta: opt(Nothing),
+        descope: opt(Nothing),
+        authentik: opt(Nothing),
+        entra: opt(Nothing),
       }),
       providerName,
     ),

@@ -3,21 +3,21 @@ import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import type { Tls as IrTls } from "../../../../ir/policy/Tls.ts"
 import type { Path } from "../../ConfigIssue.ts"
-import { Count, Millis, opt, utf8 } from "../grammar.ts"
+import { AlpnName, Byte, opt, Patience, utf8 } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
 import { present } from "../present.ts"
 import { overrides } from "../tls.ts"
 
 /** A protocol name, or the list of its bytes. */
-const Alpn = Schema.Union([Schema.NonEmptyString, Schema.NonEmptyArray(Count)]).pipe(
-  Schema.decodeTo(Schema.NonEmptyString, {
+const Alpn = Schema.Union([Schema.String, Schema.NonEmptyArray(Byte)]).pipe(
+  Schema.decodeTo(AlpnName, {
     decode: SchemaGetter.transform((name) => (typeof name === "string" ? name : utf8.decode(Uint8Array.from(name)))),
     encode: SchemaGetter.transform((name): string | readonly [number, ...Array<number>] => name),
   }),
 )
 
 export const Tls = Schema.Struct({
-  handshakeTimeout: opt(Millis),
+  handshakeTimeout: opt(Patience),
   alpn: opt(Schema.Array(Alpn)),
   ...overrides,
 }).annotate({ identifier: "FrontendTls" })
