@@ -9,7 +9,7 @@ import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import type { Ready } from "../../lock/Approvals.ts"
 import { asDefinition, type Judged, ServerLock, type ServerLockOptions, type Shown } from "../../lock/ServerLock.ts"
 import type { LocksFailure } from "../../../ports/Locks.ts"
-import { contextOf } from "../context.ts"
+import { contextOf } from "../callers.ts"
 import { mayMatch } from "../federation/Directory.ts"
 import { limits } from "../limits.ts"
 import type {

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto"
 import { describe, expect, it } from "vitest"
-import type { Exchange } from "../../../../../stages/Exchange.ts"
-import type { Identity } from "../../../../../stages/Identity.ts"
-import type { ClientIdentity } from "../../../../../stages/ports/Network.ts"
-import { principalOf } from "../../../../../stages/6-dispatch/mcp/down/callers.ts"
+import type { Exchange } from "../../../../stages/Exchange.ts"
+import type { Identity } from "../../../../stages/Identity.ts"
+import type { ClientIdentity } from "../../../../stages/ports/Network.ts"
+import { principalOf } from "../../../../stages/6-dispatch/mcp/callers.ts"
 
 const sealer = { digest: (text: string) => hash("sha256", text) }
 
