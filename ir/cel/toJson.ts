@@ -74,16 +74,6 @@ const mapJson = (value: CelMap, depth: number): Json => {
 
 export const toJsonText = (value: CelValue): string => JSON.stringify(toJson(value))
 
-/** Only `true` is true; an error or anything else is undefined, and the caller decides what that means for its rule. */
-export const toCondition = (value: Evaluated): boolean | undefined => (typeof value === "boolean" ? value : undefined)
-
-/** The chance, from 0 to 1, that a sampling expression gives. */
-export const toProbability = (value: Evaluated): number => {
-  if (typeof value === "boolean") return value ? 1 : 0
-  const number = toNumber(value)
-  return number === undefined || Number.isNaN(number) ? 0 : Math.min(1, Math.max(0, number))
-}
-
 const toNumber = (value: Evaluated): number | undefined => {
   if (typeof value === "number") return value
   if (typeof value === "bigint") return Number(value)

@@ -38,8 +38,6 @@ export const withoutTasks = (capabilities: Fields): Fields => {
 export const capabilitiesToLegacy = (capabilities: Fields): Fields =>
   declaresTasks(capabilities) ? withoutTasks(capabilities).with("tasks", legacyCapability) : capabilities
 
-export type TaskStatus = "working" | "input_required" | "completed" | "failed" | "cancelled"
-
 const terminal: ReadonlySet<string | undefined> = new Set(["completed", "failed", "cancelled"])
 
 export const isTerminal = (status: string | undefined): boolean => terminal.has(status)

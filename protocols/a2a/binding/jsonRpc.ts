@@ -77,9 +77,3 @@ export const readAnswer = (operation: Operation, text: string, version: Version)
   if (!("result" in value)) return failed(fault("InvalidAgentResponse", "the agent's answer has no result"))
   return result(dialectOf(version).result.read(operation, value["result"]))
 }
-
-/** The method a body names, for those who only want to know; everything else stays unjudged. */
-export const peekMethod = (text: string): string | undefined => {
-  const method = fieldsOf(parse(text)?.value)["method"]
-  return typeof method === "string" ? method : undefined
-}
