@@ -255,33 +255,3 @@ export const tap = (
       fail: (failure) => sink.fail(failure),
     }),
 })
-
-/** Refuses to carry more than so many bytes: the sink fails with `tooLarge` and the source is cancelled. */
-export const limit = (flow: Flow, bytesMax: number): Flow => ({
-  _tag: "Flow",
-  length: flow.length,
-  open(sink) {
-    let left = bytesMax
-    let over = false
-    let source: Source | undefined
-    source = flow.open({
-      write(chunk) {
-        if (over) return true
-        left -= chunk.byteLength
-        if (left >= 0) return sink.write(chunk)
-        over = true
-        sink.fail(flowFailure("tooLarge", `body larger than ${bytesMax} bytes`))
-        source?.cancel()
-        return true
-      },
-      end: (trailers) => {
-        if (!over) sink.end(trailers)
-      },
-      fail: (failure) => {
-        if (!over) sink.fail(failure)
-      },
-    })
-    if (over) source.cancel()
-    return source
-  },
-})

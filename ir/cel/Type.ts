@@ -126,7 +126,7 @@ const splitTopLevel = (text: string): ReadonlyArray<string> => {
   return last === "" ? parts : [...parts, last]
 }
 
-export const parseType = (text: string): Type => {
+const parseType = (text: string): Type => {
   const open = text.indexOf("<")
   if (open < 0) return /^[A-Z]$/.test(text) ? { kind: "variable", id: -text.charCodeAt(0) } : named(text)
   return named(text.slice(0, open), ...splitTopLevel(text.slice(open + 1, -1)).map(parseType))

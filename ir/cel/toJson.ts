@@ -26,7 +26,7 @@ import { durationMillis, printDuration, printTimestamp, timestampMillis } from "
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-export const JSON_DEPTH_MAX = 128
+const JSON_DEPTH_MAX = 128
 
 /** Base 64 in the standard alphabet. */
 export const toBase64 = (bytes: Uint8Array): string => btoa(binary(bytes))

@@ -12,7 +12,7 @@ export interface Authority {
 }
 
 /** The longest name DNS can carry, with its final dot. */
-export const HOST_CHARS_MAX = 254
+const HOST_CHARS_MAX = 254
 
 const COLON = 0x3a
 const DOT = 0x2e

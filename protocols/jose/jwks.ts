@@ -23,7 +23,7 @@ export interface KeySet {
 const rsaBitsMin = 2048
 const rsaBitsMax = 16_384
 /** Nobody publishes as many; each one could be tried. */
-export const KEYS_MAX = 256
+const KEYS_MAX = 256
 
 const rsaAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 const curves: Readonly<Record<string, { readonly algorithms: ReadonlyArray<string>; readonly bytes: number }>> = {

@@ -14,7 +14,7 @@ const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
 
 /** Whether only this machine can reach the address. */
-export const isLocal = (address: Address.Address): boolean =>
+const isLocal = (address: Address.Address): boolean =>
   address._tag !== "Ip" || isLoopback(address.host) || address.host.toLowerCase() === "::ffff:127.0.0.1"
 
 /** The name in a `Host` header, without its port; absent when it cannot be read. */

@@ -45,7 +45,7 @@ export type Asked =
       readonly json: boolean
     }
 
-export const subcommands = [
+const subcommands = [
   "validate",
   "explain",
   "cel",

@@ -8,7 +8,7 @@ import { type Dialect, modern } from "../dialect/Dialect.ts"
 
 export type Id = string | number | null
 
-export const dialectOf = (version: Version): Dialect => (version === "1.0" ? modern : legacyJson)
+const dialectOf = (version: Version): Dialect => (version === "1.0" ? modern : legacyJson)
 
 /** A request that is one: its method and what goes with it. */
 export interface Request {

@@ -29,7 +29,7 @@ import { SharedQuestions } from "./SharedQuestions.ts"
 import type { Similar } from "./Similar.ts"
 import { isWholeReply, isWholeStream } from "./whole.ts"
 
-export const cacheHeader = "x-sluice-cache"
+const cacheHeader = "x-sluice-cache"
 
 /** Calls whose answers depend on nothing but what is asked. */
 const kept: ReadonlySet<Asked["kind"]> = new Set([

@@ -75,7 +75,7 @@ const refusal = (
   return undefined
 }
 
-export const statusOf = (error: Json): number => {
+const statusOf = (error: Json): number => {
   switch (JsonRpc.codeOf(error)) {
     case codes.methodNotFound:
       return 404
