@@ -1,4 +1,5 @@
 /** Making a client known to an authorization server: by registering it (RFC 7591), or by a document that it fetches. */
+import { objectIn } from "../json/object.ts"
 import type { ServerMetadata } from "./metadata.ts"
 
 export type ClientAuthMethod = "none" | "client_secret_basic" | "client_secret_post"
@@ -57,14 +58,8 @@ export const parseRegistered = (
   text: string,
   server: Pick<ServerMetadata, "tokenEndpointAuthMethods">,
 ): Registered | string => {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch {
-    return "it is not JSON"
-  }
-  if (typeof document !== "object" || document === null) return "it is not an object"
-  const fields = document as Readonly<Record<string, unknown>>
+  const fields = objectIn(text)
+  if (typeof fields === "string") return fields
   const clientId = fields["client_id"]
   const secret = fields["client_secret"]
   const method = fields["token_endpoint_auth_method"]

@@ -8,6 +8,7 @@ import type { Json } from "effect/Schema"
 import { defaults } from "../../ir/defaults.ts"
 import type { McpAuthentication } from "../../ir/policy/McpAuthentication.ts"
 import { Headers } from "../../protocols/http/headers.ts"
+import { objectIn } from "../../protocols/json/object.ts"
 import * as Vendors from "../../protocols/oauth/vendors.ts"
 import * as Body from "../Body.ts"
 import type { Reply, Request, Subject } from "../Exchange.ts"
@@ -59,17 +60,6 @@ const behind = (path: string, prefix: string): string | undefined =>
 
 /** A text in quotes (RFC 9110 §5.6.4). */
 const quoted = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?")}"`
-
-const objectIn = (text: string): Vendors.Metadata | string => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Vendors.Metadata)
-      : "it is not an object"
-  } catch {
-    return "it is not JSON"
-  }
-}
 
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
