@@ -3,6 +3,7 @@
  * sink, with back-pressure; whoever must see the bytes collects, taps or copies it here.
  */
 import * as Effect from "effect/Effect"
+import { join } from "../protocols/bytes.ts"
 import type { Headers } from "../protocols/http/headers.ts"
 
 /** Why a flow ended before its end. */
@@ -97,23 +98,13 @@ export const discard = (body: Body): void => {
 
 const ignoring: Sink = { write: () => true, end: () => {}, fail: () => {} }
 
+export { join }
+
 /** The result of reading at most so many bytes. */
 export type Collected =
   | { readonly _tag: "Whole"; readonly bytes: Uint8Array; readonly trailers: Headers | undefined }
   /** More than the limit: what was read, and the body as it was, beginning included. */
   | { readonly _tag: "Partial"; readonly prefix: Uint8Array; readonly body: Body }
-
-export const join = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const only = chunks[0]
-  if (chunks.length === 1 && only !== undefined) return only
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return whole
-}
 
 /** Reads a body into memory as long as it stays within the limit. */
 export const collect = (body: Body, bytesMax: number): Effect.Effect<Collected, FlowFailure> => {
