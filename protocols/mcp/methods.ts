@@ -44,6 +44,9 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
 /** Whether only clients with a session may ask for it. */
 export const isLegacyOnly = (method: string): boolean => methods.get(method)?.eras === legacy
 
+/** Whether only clients without one may. */
+export const isModernOnly = (method: string): boolean => methods.get(method)?.eras === modern
+
 /** Syslog severities, the least severe first. */
 export const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const
 export type LogLevel = (typeof logLevels)[number]

@@ -23,11 +23,9 @@ const own: ReadonlySet<string> = new Set(["tasks/get", "tasks/result", "tasks/li
 export const isAboutTasks = (session: DownSession, method: string): boolean =>
   own.has(method) && session.identity.revision === revision
 
-const ofExtension = "tasks/update"
-
 /** Whether the request is about tasks in a way that its revision does not have. */
 export const isForeignToTasks = (session: DownSession, method: string): boolean =>
-  method === ofExtension || (own.has(method) && session.identity.revision !== revision)
+  own.has(method) && session.identity.revision !== revision
 
 const result = (text: Json): Outcome => ({ _tag: "Result", result: text, era: "legacy" })
 const failed = (message: string): Outcome => ({
