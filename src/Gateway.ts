@@ -15,7 +15,6 @@ import type { Natives } from "../ir/cel/Natives.ts"
 import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
-import type { Changes } from "../ir/diff.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import { type Propagator, propagationOf } from "../protocols/trace/propagation.ts"
 import { asking } from "../stages/5-policy/ask.ts"
@@ -62,7 +61,7 @@ import { cryptography } from "./node/cryptography.ts"
 import type { Source, Unusable } from "./config/Source.ts"
 import * as Spoken from "./Spoken.ts"
 import * as Publish from "./config/publish.ts"
-import { type ConfigState, takeConfig } from "./takeConfig.ts"
+import { type ConfigState, type OnConfig, type Peers, takeConfig } from "./takeConfig.ts"
 
 /** How long a drain waits for the first words on a connection. */
 const arrivingGraceMillis = 1_000
@@ -81,13 +80,7 @@ export interface GatewayOptions {
   readonly upstream?: Partial<CompilePorts["dispatch"]["defaults"]>
   readonly limits?: Partial<Limits>
   /** Other workers that serve the same configuration: they change with us or not at all. */
-  readonly peers?: {
-    readonly prepare: (
-      snapshot: Snapshot,
-      changes: Changes,
-      addresses: ReadonlyMap<BindKey, Address>,
-    ) => Effect.Effect<Publish.Prepared, Unusable>
-  }
+  readonly peers?: Peers
   /** Where this gateway stands, for services that prefer what is near. */
   readonly whereabouts?: Whereabouts
   /** Functions that expressions may call, as text. */
@@ -143,7 +136,7 @@ export interface GatewayOptions {
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
-  readonly onConfig?: (result: { readonly version: number } | Unusable) => void
+  readonly onConfig?: OnConfig
 }
 
 /** Bounds of what clients may hold open or send. */

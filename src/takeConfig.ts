@@ -1,11 +1,13 @@
 /** What is told is taken by all workers or by none, and what became of it is remembered. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type { Changes } from "../ir/diff.ts"
+import type { BindKey } from "../ir/Key.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
+import type { Address } from "../stages/Connection.ts"
 import type { Clock } from "../stages/ports/Timer.ts"
 import type * as Publish from "./config/publish.ts"
 import type { Told, Unusable } from "./config/Source.ts"
-import type { GatewayOptions } from "./Gateway.ts"
 
 export interface ConfigState {
   /** The configuration told last is the one that serves. */
@@ -18,14 +20,26 @@ export interface ConfigState {
   readonly problems: ReadonlyArray<string>
 }
 
-interface TakingParts extends Pick<GatewayOptions, "onConfig" | "peers"> {
+export interface Peers {
+  readonly prepare: (
+    snapshot: Snapshot,
+    changes: Changes,
+    addresses: ReadonlyMap<BindKey, Address>,
+  ) => Effect.Effect<Publish.Prepared, Unusable>
+}
+
+export type OnConfig = (result: { readonly version: number } | Unusable) => void
+
+interface TakingParts {
   readonly publisher: ReturnType<typeof Publish.make>
   readonly clock: Clock
+  readonly peers?: Peers
+  readonly onConfig?: OnConfig
 }
 
 export const takeConfig = ({ clock, onConfig, peers, publisher }: TakingParts) => {
   let config: ConfigState = { synchronized: false, version: 0, takenMillis: undefined, problems: [] }
-  const tell = (result: { readonly version: number } | Unusable) =>
+  const tell = (result: Parameters<OnConfig>[0]) =>
     Effect.sync(() => {
       config =
         "version" in result
