@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { defaults } from "../../../ir/defaults.ts"
 import type { McpAuthentication } from "../../../ir/policy/McpAuthentication.ts"
+import { isLoopback } from "../../../protocols/http/authority.ts"
 import { objectIn } from "../../../protocols/json/object.ts"
 import * as Vendors from "../../../protocols/oauth/vendors.ts"
 import * as Body from "../../Body.ts"
@@ -52,11 +53,7 @@ interface Relayed {
 const isOwnMachine = (redirect: string): boolean => {
   const url = URL.parse(redirect)
   return (
-    url !== null &&
-    url.protocol === "http:" &&
-    url.username === "" &&
-    url.password === "" &&
-    /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
+    url !== null && url.protocol === "http:" && url.username === "" && url.password === "" && isLoopback(url.hostname)
   )
 }
 
