@@ -1,8 +1,8 @@
 /** The types of what functions make: those of the language, those that are configured, and forms that only look like functions. */
 import type { CustomFunction } from "../customFunctions.ts"
 import type { Expr } from "../Expr.ts"
-import { type CelFunction, functions, specialForms } from "../functions.ts"
-import { spelled } from "../resolve.ts"
+import { functions, specialForms } from "../functions.ts"
+import { resolveCall, type ResolvedCall, spelled } from "../resolve.ts"
 import { dyn, isNamed, map, namespaces, nullType, optional, print, printSignature, string, type Type } from "../Type.ts"
 import type { Checker } from "./Checker.ts"
 import { suggestion } from "./suggestion.ts"
@@ -10,24 +10,12 @@ import { suggestion } from "./suggestion.ts"
 export const callType = (checker: Checker, expr: Extract<Expr, { kind: "call" }>): Type => {
   const special = formType(checker, expr)
   if (special !== undefined) return special
-  const space = expr.target === undefined ? undefined : spelled(expr.target)
-  const qualified =
-    space === undefined || checker.isLocal(space.root) ? undefined : functions.get(`${space.path}.${expr.name}`)
-  if (qualified !== undefined)
-    return builtInType(checker, expr, qualified, expr.arguments, `${space?.path}.${expr.name}`)
-  const custom = checker.environment.functions?.functions.get(expr.name)
-  if (custom !== undefined) return customType(checker, expr, custom)
-  const known = functions.get(expr.name)
-  if (known !== undefined)
-    return builtInType(
-      checker,
-      expr,
-      known,
-      expr.target === undefined ? expr.arguments : [expr.target, ...expr.arguments],
-      expr.name,
-    )
+  const found = resolveCall(expr, checker.environment, checker.isLocal)
+  if (found?.kind === "custom") return customType(checker, expr, found.custom)
+  if (found !== undefined) return builtInType(checker, expr.at, found)
   for (const one of expr.arguments) checker.typed(one)
   const names = [...functions.keys(), ...specialForms, ...(checker.environment.functions?.functions.keys() ?? [])]
+  const space = expr.target === undefined ? undefined : spelled(expr.target)
   const full = space !== undefined && namespaces.has(space.path) ? `${space.path}.${expr.name}` : expr.name
   checker.report(expr.at, `unknown function ${full}`, suggestion(full, names))
   return dyn
@@ -79,18 +67,15 @@ const fallbackType = (checker: Checker, expr: Extract<Expr, { kind: "call" }>): 
 
 const builtInType = (
   checker: Checker,
-  expr: Extract<Expr, { kind: "call" }>,
-  known: CelFunction,
-  args: ReadonlyArray<Expr>,
-  name: string,
+  at: number,
+  { args, known, member, name }: Extract<ResolvedCall, { kind: "builtIn" }>,
 ): Type => {
   const types = args.map((one) => checker.typed(one))
-  const member = expr.target !== undefined && args.length > expr.arguments.length
   const formed = known.signatures.filter((one) => one.member === member)
   if (formed.length === 0) {
     const [form] = known.signatures
     checker.report(
-      expr.at,
+      at,
       `${name} is called ${member ? `as ${name}(…)` : `as a member: value.${name}(…)`}`,
       form === undefined ? undefined : printSignature(form),
     )
@@ -100,7 +85,7 @@ const builtInType = (
   if (fitting.length === 0) {
     const given = args.length - (member ? 1 : 0)
     checker.report(
-      expr.at,
+      at,
       `${name} does not take ${given} argument${given === 1 ? "" : "s"}`,
       formed.map(printSignature).join("; "),
     )
@@ -109,7 +94,7 @@ const builtInType = (
   const found = checker.overload(fitting, types)
   if (found !== undefined) return found
   checker.report(
-    expr.at,
+    at,
     `${name} does not take (${types.map((one) => print(checker.resolved(one))).join(", ")})`,
     fitting.map(printSignature).join("; "),
   )
