@@ -2,7 +2,6 @@
  * The gateway as a Layer: give it a source of configuration and the ports of a world, and it serves until its scope
  * closes — then it drains.
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -16,7 +15,6 @@ import type { Natives } from "../ir/cel/Natives.ts"
 import { defaults as assumed } from "../ir/defaults.ts"
 import type { BindKey } from "../ir/Key.ts"
 import { empty } from "../ir/emptySnapshot.ts"
-import type { Changes } from "../ir/diff.ts"
 import type { Snapshot } from "../ir/Snapshot.ts"
 import { type Propagator, propagationOf } from "../protocols/trace/propagation.ts"
 import { asking } from "../stages/5-policy/ask.ts"
@@ -33,7 +31,7 @@ import type { PushOptions } from "./a2a/push.ts"
 import type { Protocols } from "../stages/6-dispatch/ports.ts"
 import * as Mirrors from "../stages/6-dispatch/Mirrors.ts"
 import type { Whereabouts } from "../stages/6-dispatch/Whereabouts.ts"
-import type { Address, Bound } from "../stages/Connection.ts"
+import type { Address } from "../stages/Connection.ts"
 import { type CompilePorts, compile, type ConnectionLimits } from "../stages/compile.ts"
 import * as Pipeline from "../stages/pipeline.ts"
 import type { Live, Plan } from "../stages/Plan.ts"
@@ -47,9 +45,10 @@ import type { Keyring } from "../stages/ports/Keyring.ts"
 import type { Spending } from "../stages/ports/Spending.ts"
 import type { Places } from "../stages/ports/Places.ts"
 import type { Tasks } from "../stages/ports/Tasks.ts"
-import { type HttpConnection, Network, type Socket } from "../stages/ports/Network.ts"
+import { Network } from "../stages/ports/Network.ts"
 import { Timer } from "../stages/ports/Timer.ts"
 import { Upstream } from "../stages/ports/Upstream.ts"
+import { Connections, type ConnectionState } from "./Connections.ts"
 import { type Desk, makeDesk } from "./Desk.ts"
 import { natives } from "./node/natives.ts"
 import { describe, ExpressionChecker } from "./config/checkExpressions.ts"
@@ -59,9 +58,10 @@ import { cedar } from "./node/cedar.ts"
 import { make as redisLedger } from "./node/redisLedger.ts"
 import { credentials } from "./node/credentials/credentials.ts"
 import { cryptography } from "./node/cryptography.ts"
-import type { Source, Told, Unusable } from "./config/Source.ts"
+import type { Source, Unusable } from "./config/Source.ts"
 import * as Spoken from "./Spoken.ts"
 import * as Publish from "./config/publish.ts"
+import { type ConfigState, type OnConfig, type Peers, takeConfig } from "./takeConfig.ts"
 
 /** How long a drain waits for the first words on a connection. */
 const arrivingGraceMillis = 1_000
@@ -80,13 +80,7 @@ export interface GatewayOptions {
   readonly upstream?: Partial<CompilePorts["dispatch"]["defaults"]>
   readonly limits?: Partial<Limits>
   /** Other workers that serve the same configuration: they change with us or not at all. */
-  readonly peers?: {
-    readonly prepare: (
-      snapshot: Snapshot,
-      changes: Changes,
-      addresses: ReadonlyMap<BindKey, Address>,
-    ) => Effect.Effect<Publish.Prepared, Unusable>
-  }
+  readonly peers?: Peers
   /** Where this gateway stands, for services that prefer what is near. */
   readonly whereabouts?: Whereabouts
   /** Functions that expressions may call, as text. */
@@ -142,7 +136,7 @@ export interface GatewayOptions {
   /** Told when the end has begun. */
   readonly onDrain?: () => void
   /** Told of every configuration that was taken or refused. */
-  readonly onConfig?: (result: { readonly version: number } | Unusable) => void
+  readonly onConfig?: OnConfig
 }
 
 /** Bounds of what clients may hold open or send. */
@@ -159,24 +153,8 @@ const limitsByDefault: Limits = {
   http2StreamsMax: bounds.http2StreamsMax,
 }
 
-export interface ConfigState {
-  /** The configuration told last is the one that serves. */
-  readonly synchronized: boolean
-  /** How many were taken; 0 before the first. */
-  readonly version: number
-  /** By the wall clock; absent before the first. */
-  readonly takenMillis: number | undefined
-  /** Why the last one was refused, if it was. */
-  readonly problems: ReadonlyArray<string>
-}
-
-export interface ConnectionState {
-  readonly peer: string
-  readonly bind: string
-  readonly listener?: string
-  readonly isTls: boolean
-  readonly ageMillis: number
-}
+export type { ConfigState } from "./takeConfig.ts"
+export type { ConnectionState } from "./Connections.ts"
 
 export class Gateway extends Context.Service<
   Gateway,
@@ -300,16 +278,11 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     limits,
   }
   const live: Live = { current: yield* compile(compilePorts, empty, undefined) }
-  const connections = yield* FiberSet.make<void>()
-  const run = yield* FiberSet.runtime(connections)()
-  const http = new Set<{ readonly bound: Bound; readonly connection: HttpConnection }>()
-  const busy = new Map<Fiber.Fiber<unknown, unknown>, string>()
-  /** Connections of which it is not known yet what they carry. */
-  const arriving = new Set<Socket>()
+  const fibers = yield* FiberSet.make<void>()
+  const connections = new Connections(yield* FiberSet.runtime(fibers)())
   const retired = new Set<Plan>()
   let draining = false
   let isCutOff = false
-  let connectionCount = 0
   const exchangeCount = (): number => [...retired, live.current].reduce((sum, plan) => sum + plan.use.count, 0)
 
   const pipeline = Pipeline.make({
@@ -319,17 +292,9 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     journal,
     protocols: spoken.protocols,
     isCutOff: () => isCutOff,
-    relaying: ({ secured }) => void arriving.delete(secured.accepted.socket),
+    relaying: (bound) => connections.relaying(bound),
     opened: (bound, connection) => {
-      arriving.delete(bound.secured.accepted.socket)
-      const entry = { bound, connection }
-      http.add(entry)
-      run(
-        Effect.ensuring(
-          connection.closed,
-          Effect.sync(() => http.delete(entry)),
-        ),
-      )
+      connections.opened(bound, connection)
       if (draining) connection.drain()
     },
   })
@@ -346,29 +311,12 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       network,
       ipv6: options.ipv6 ?? true,
       connectionsMax: limits.connectionsMax,
-      onSocket: (bind, socket) => {
-        connectionCount++
-        arriving.add(socket)
-        const fiber = run(
-          Effect.ensuring(
-            pipeline.connection(bind, socket),
-            Effect.sync(() => {
-              connectionCount--
-              arriving.delete(socket)
-            }),
-          ),
-        )
-        if (fiber.pollUnsafe() !== undefined) return
-        busy.set(fiber, `connection of ${socket.peer.host}:${socket.peer.port} at ${bind}`)
-        fiber.addObserver(() => busy.delete(fiber))
-      },
+      onSocket: (bind, socket) => connections.accept(bind, socket, pipeline.connection(bind, socket)),
       onSwap: (before, after, changes) => {
         retired.add(before)
         before.use.retire(() => retired.delete(before))
         spoken.reconcile(after, compilePorts.dispatch, { from: before.snapshot, changes })
-        for (const { bound, connection } of http) {
-          if (isStale(bound, before, after)) connection.drain()
-        }
+        connections.swapped(before, after)
       },
     },
     live,
@@ -380,24 +328,24 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       options.onDrain?.()
       yield* Effect.sleep(drain.minMillis)
       publisher.stop()
-      for (const { connection } of http) connection.drain()
+      connections.drain()
       spoken.drain()
       const beganAt = clock.nowMillis()
       const giveUpAt = clock.nowMillis() + drain.maxMillis
-      const isEmpty = (): boolean => connectionCount === 0
+      const isEmpty = (): boolean => connections.count === 0
       while (!isEmpty() && clock.nowMillis() < giveUpAt) {
         // A connection that was opened in time may have its request on the way, but not for long.
-        if (clock.nowMillis() - beganAt >= arrivingGraceMillis) for (const socket of arriving) socket.destroy()
+        if (clock.nowMillis() - beganAt >= arrivingGraceMillis) connections.dropArriving()
         yield* Effect.sleep(drainPollMillis)
       }
       if (!isEmpty()) {
         isCutOff = true
         yield* Effect.logWarning("the deadline of the drain has passed: what is still open is cut off", {
-          connections: connectionCount,
+          connections: connections.count,
           exchanges: exchangeCount(),
         })
       }
-      yield* FiberSet.clear(connections)
+      yield* FiberSet.clear(fibers)
       // An exchange learns that its connection is gone a moment later, and is still to be told of.
       const endedBy = clock.nowMillis() + cutOffMillis
       while (exchangeCount() > 0 && clock.nowMillis() < endedBy) yield* Effect.sleep(drainPollMillis)
@@ -410,39 +358,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
   )
   yield* Effect.addFinalizer(() => leave)
 
-  let config: ConfigState = { synchronized: false, version: 0, takenMillis: undefined, problems: [] }
-  const tell = (result: { readonly version: number } | Unusable) =>
-    Effect.sync(() => {
-      config =
-        "version" in result
-          ? { synchronized: true, version: result.version, takenMillis: clock.wallMillis(), problems: [] }
-          : { ...config, synchronized: false, problems: result.problems }
-      options.onConfig?.(result)
-    })
-  /** The gateway's own part and every peer's, all or nothing. */
-  const change = Effect.fnUntraced(function* (snapshot: Snapshot) {
-    const own = yield* publisher.prepare(snapshot)
-    const others =
-      options.peers === undefined
-        ? undefined
-        : yield* Effect.tapError(options.peers.prepare(snapshot, own.changes, publisher.addresses()), () => own.abort)
-    yield* own.commit
-    if (others !== undefined) yield* others.commit
-  }, Effect.uninterruptible)
-  const take = (update: Told | Unusable): Effect.Effect<void, Unusable> =>
-    (update._tag === "Unusable" ? Effect.fail(update) : change(update.snapshot)).pipe(
-      // A defect of ours must not end the listening to what is told next.
-      Effect.catchDefect((defect) =>
-        Effect.andThen(
-          Effect.logError("a change of the configuration failed", Cause.die(defect)),
-          Effect.fail<Unusable>({ _tag: "Unusable", problems: [`internal error: ${String(defect)}`] }),
-        ),
-      ),
-      Effect.matchEffect({
-        onFailure: (unusable) => Effect.andThen(tell(unusable), Effect.fail(unusable)),
-        onSuccess: () => tell({ version: config.version + 1 }),
-      }),
-    )
+  const config = takeConfig({ ...options, publisher, clock })
 
   const ready = yield* Deferred.make<void, Unusable>()
   yield* Effect.forkScoped(
@@ -450,7 +366,7 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
       // Nothing is opened any more that the end would have to close.
       draining
         ? Effect.void
-        : Effect.matchEffect(take(update), {
+        : Effect.matchEffect(config.take(update), {
             onFailure: (unusable) => Deferred.fail(ready, unusable),
             onSuccess: () => Deferred.succeed(ready, undefined),
           }),
@@ -479,41 +395,25 @@ const make = Effect.fnUntraced(function* (options: GatewayOptions) {
     live,
     addresses: publisher.addresses,
     open: () => ({
-      connections: connectionCount,
+      connections: connections.count,
       exchanges: exchangeCount(),
       endpoints: endpoints.size,
     }),
     draining: () => draining,
     desk,
     queues: () => ({ "mirrored copies": mirrors.inFlight, "parked calls": spoken.remembered.mcp?.parked.size ?? 0 }),
-    fibers: () => [...busy],
-    connections: () =>
-      Array.from(http, ({ bound }) => ({
-        peer: `${bound.secured.accepted.peer.host}:${bound.secured.accepted.peer.port}`,
-        bind: bound.secured.accepted.bind,
-        ...(bound.listener === undefined ? {} : { listener: bound.listener }),
-        isTls: bound.secured.tls !== undefined,
-        ageMillis: clock.nowMillis() - bound.secured.accepted.acceptedMillis,
-      })),
+    fibers: () => connections.fibers(),
+    connections: () => connections.states(clock.nowMillis()),
     expressions,
     expressionFailures: () => expressions.failures,
     connected: spoken.connected,
     undelivered: undelivered(() => spoken.remembered.agents?.push),
     drain: leave,
-    config: () => config,
+    config: config.state,
     prepare: publisher.prepare,
     ready: Deferred.await(ready),
   })
 })
-
-/** A connection finishes when what it was opened for is gone or has other certificates. */
-const isStale = (bound: Bound, before: Plan, after: Plan): boolean => {
-  if (!after.binds.has(bound.secured.accepted.bind)) return true
-  if (bound.listener === undefined) return false
-  const [was, is] = [before.listeners.get(bound.listener), after.listeners.get(bound.listener)]
-  // What is the same to a handshake stays the same object from plan to plan, whatever else of a listener changes.
-  return was?.tls !== is?.tls || was?.ir.protocol !== is?.ir.protocol
-}
 
 export const layer = (options: GatewayOptions): Layer.Layer<Gateway, never, Network | Upstream | Journal | Timer> =>
   Layer.effect(Gateway, make(options))

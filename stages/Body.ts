@@ -3,6 +3,7 @@
  * sink, with back-pressure; whoever must see the bytes collects, taps or copies it here.
  */
 import * as Effect from "effect/Effect"
+import { join } from "../protocols/bytes.ts"
 import type { Headers } from "../protocols/http/headers.ts"
 
 /** Why a flow ended before its end. */
@@ -97,23 +98,13 @@ export const discard = (body: Body): void => {
 
 const ignoring: Sink = { write: () => true, end: () => {}, fail: () => {} }
 
+export { join }
+
 /** The result of reading at most so many bytes. */
 export type Collected =
   | { readonly _tag: "Whole"; readonly bytes: Uint8Array; readonly trailers: Headers | undefined }
   /** More than the limit: what was read, and the body as it was, beginning included. */
   | { readonly _tag: "Partial"; readonly prefix: Uint8Array; readonly body: Body }
-
-export const join = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const only = chunks[0]
-  if (chunks.length === 1 && only !== undefined) return only
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return whole
-}
 
 /** Reads a body into memory as long as it stays within the limit. */
 export const collect = (body: Body, bytesMax: number): Effect.Effect<Collected, FlowFailure> => {
@@ -254,34 +245,4 @@ export const tap = (
       },
       fail: (failure) => sink.fail(failure),
     }),
-})
-
-/** Refuses to carry more than so many bytes: the sink fails with `tooLarge` and the source is cancelled. */
-export const limit = (flow: Flow, bytesMax: number): Flow => ({
-  _tag: "Flow",
-  length: flow.length,
-  open(sink) {
-    let left = bytesMax
-    let over = false
-    let source: Source | undefined
-    source = flow.open({
-      write(chunk) {
-        if (over) return true
-        left -= chunk.byteLength
-        if (left >= 0) return sink.write(chunk)
-        over = true
-        sink.fail(flowFailure("tooLarge", `body larger than ${bytesMax} bytes`))
-        source?.cancel()
-        return true
-      },
-      end: (trailers) => {
-        if (!over) sink.end(trailers)
-      },
-      fail: (failure) => {
-        if (!over) sink.fail(failure)
-      },
-    })
-    if (over) source.cancel()
-    return source
-  },
 })

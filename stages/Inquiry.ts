@@ -13,7 +13,7 @@ export interface Inquiry {
 }
 
 /** Notes of one exchange; what comes later is counted only. */
-export const notesMax = 256
+const notesMax = 256
 
 export interface TimedNote extends Note {
   /** By the monotonic clock. */

@@ -14,9 +14,3 @@ export const make = <In, Out, E = never, R = never>(
   name: string,
   run: (input: In) => Effect.Effect<Out, E, R>,
 ): Stage<In, Out, E, R> => ({ name, run })
-
-/** Two steps in a row, under a name that says so. */
-export const andThen =
-  <B, C, E2, R2>(next: Stage<B, C, E2, R2>) =>
-  <A, E, R>(self: Stage<A, B, E, R>): Stage<A, C, E | E2, R | R2> =>
-    make(`${self.name} > ${next.name}`, (input) => Effect.flatMap(self.run(input), next.run))

@@ -29,7 +29,7 @@ export type Subtype =
   | "Otlp"
 
 /** Spans of one trace; what comes later is counted only. */
-export const spansMax = 512
+const spansMax = 512
 
 /** What is said of a span when it is over. */
 export interface MadeEnd {

@@ -6,7 +6,7 @@ import type { Clock } from "./ports/Timer.ts"
 import type { Attribute, Span, SpanKind, Trace } from "./Trace.ts"
 
 /** The same exchange for whoever works inside a span: its calls are parts of that. */
-export const seenFrom = <X extends Exchange>(exchange: X, trace: Trace): X =>
+const seenFrom = <X extends Exchange>(exchange: X, trace: Trace): X =>
   // Everything else stays that of the original, so that what becomes known of one is known of both.
   Object.create(exchange, { trace: { value: trace, writable: true, enumerable: true } }) as X
 

@@ -58,7 +58,7 @@ export class CelError {
 
 export const isError = (value: unknown): value is CelError => value instanceof CelError
 
-export abstract class Boxed {
+abstract class Boxed {
   abstract get kind(): Kind
 }
 
@@ -325,7 +325,7 @@ export const compareText = (left: string, right: string): number => {
   return left.length < right.length ? -1 : 1
 }
 
-export const compareBytes = (left: Uint8Array, right: Uint8Array): number => {
+const compareBytes = (left: Uint8Array, right: Uint8Array): number => {
   const length = Math.min(left.length, right.length)
   for (let i = 0; i < length; i++) {
     const a = left[i] as number

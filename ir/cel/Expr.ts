@@ -70,7 +70,7 @@ export interface Position {
 }
 
 /** Line and column, both from 1, of an offset. */
-export const positionOf = (source: string, offset: number): Position => {
+const positionOf = (source: string, offset: number): Position => {
   const before = source.slice(0, offset)
   const line = before.split("\n").length
   return { line, column: offset - (before.lastIndexOf("\n") + 1) + 1 }

@@ -41,6 +41,9 @@ export const print = (type: Type): string => {
   return type.arguments.length === 0 ? type.name : `${type.name}<${type.arguments.map(print).join(", ")}>`
 }
 
+const numbers: ReadonlySet<string> = new Set(["int", "uint", "double"])
+export const isNumber = (type: Type): boolean => type.kind === "named" && numbers.has(type.name)
+
 /** Text with members of its own, which stands wherever a string may. */
 const texts: ReadonlySet<string> = new Set(["query", "redacted"])
 const mapOfDyn = map(string, dyn)
@@ -79,6 +82,22 @@ export const parseSignature = (text: string): Signature => {
   }
 }
 
+export const printSignature = (signature: Signature): string => {
+  const parameters = signature.parameters.map(printParameter)
+  const args = signature.member ? parameters.slice(1) : parameters
+  const listed = `${args.join(", ")}${signature.variadic ? "…" : ""}`
+  return `${signature.member ? `${parameters[0] ?? ""}.` : ""}${signature.name}(${listed})`
+}
+
+const printParameter = (type: Type): string =>
+  type.kind === "variable"
+    ? "any"
+    : type.kind === "named"
+      ? type.arguments.length === 0
+        ? type.name
+        : `${type.name}<${type.arguments.map(printParameter).join(", ")}>`
+      : type.name
+
 export const namespaces: ReadonlySet<string> = new Set([
   "math",
   "optional",
@@ -107,7 +126,7 @@ const splitTopLevel = (text: string): ReadonlyArray<string> => {
   return last === "" ? parts : [...parts, last]
 }
 
-export const parseType = (text: string): Type => {
+const parseType = (text: string): Type => {
   const open = text.indexOf("<")
   if (open < 0) return /^[A-Z]$/.test(text) ? { kind: "variable", id: -text.charCodeAt(0) } : named(text)
   return named(text.slice(0, open), ...splitTopLevel(text.slice(open + 1, -1)).map(parseType))

@@ -38,7 +38,6 @@ import { check } from "./check.ts"
 import type { CustomFunction } from "./customFunctions.ts"
 import type { Environment } from "./Environment.ts"
 import { type Expr, type Issue, issue } from "./Expr.ts"
-import { type CelFunction, functions } from "./functions.ts"
 import { tooManySteps } from "./limits.ts"
 import type { Natives } from "./Natives.ts"
 import { needs } from "./needs.ts"
@@ -58,7 +57,7 @@ import {
   subtract,
 } from "./operators.ts"
 import { parse } from "./parse.ts"
-import { resolve, spelled } from "./resolve.ts"
+import { resolve, resolveCall, type ResolvedCall } from "./resolve.ts"
 import type { Type } from "./Type.ts"
 import type { Need } from "./variables.ts"
 
@@ -395,15 +394,9 @@ class Compiler {
   #call(expr: Extract<Expr, { kind: "call" }>): Code {
     const special = this.#special(expr)
     if (special !== undefined) return special
-    const space = expr.target === undefined ? undefined : spelled(expr.target)
-    const qualified =
-      space === undefined || this.#isLocal(space.root) ? undefined : functions.get(`${space.path}.${expr.name}`)
-    if (qualified !== undefined) return this.#builtIn(qualified, expr.arguments, false, expr.at)
-    const custom = this.#environment.functions?.functions.get(expr.name)
-    if (custom !== undefined) return this.#custom(custom, expr)
-    const known = functions.get(expr.name)
-    const args = expr.target === undefined ? expr.arguments : [expr.target, ...expr.arguments]
-    if (known !== undefined) return this.#builtIn(known, args, expr.target !== undefined, expr.at)
+    const found = resolveCall(expr, this.#environment, this.#isLocal)
+    if (found?.kind === "custom") return this.#custom(found.custom, expr)
+    if (found !== undefined) return this.#builtIn(found, expr.at)
     return constantCode(new CelError("undeclared", `unbound function ${expr.name}`))
   }
 
@@ -458,7 +451,7 @@ class Compiler {
     })
   }
 
-  #builtIn(known: CelFunction, args: ReadonlyArray<Expr>, member: boolean, at: number): Code {
+  #builtIn({ args, known, member }: Extract<ResolvedCall, { kind: "builtIn" }>, at: number): Code {
     const parts = args.map((one) => this.code(one))
     const formed = known.signatures.some(
       (one) => one.member === member && (one.variadic ? args.length > 0 : one.parameters.length === args.length),

@@ -24,7 +24,7 @@ export interface CustomFunctions {
   readonly functions: ReadonlyMap<string, CustomFunction>
 }
 
-export const CUSTOM_FUNCTIONS_LENGTH_MAX = 262_144
+const CUSTOM_FUNCTIONS_LENGTH_MAX = 262_144
 
 export const parseFunctions = (source: string): Result.Result<CustomFunctions, ReadonlyArray<Issue>> => {
   if (source.length > CUSTOM_FUNCTIONS_LENGTH_MAX)

@@ -42,7 +42,7 @@ const bothDoubles = (left: CelValue, right: CelValue): readonly [number, number]
   return a === undefined || b === undefined ? undefined : [a, b]
 }
 
-export const concatText = (left: string, right: string): string | CelError =>
+const concatText = (left: string, right: string): string | CelError =>
   left.length + right.length > VALUE_LENGTH_MAX ? tooLong : left + right
 
 const joined = (left: Uint8Array, right: Uint8Array): Evaluated => {

@@ -94,7 +94,7 @@ const reservedFields: ReadonlySet<string> = new Set(["in", "true", "false", "nul
 const fieldName = (name: string): string =>
   isName(name) || (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !reservedFields.has(name)) ? name : `\`${name}\``
 
-export const printLiteral = (value: CelValue): string => {
+const printLiteral = (value: CelValue): string => {
   if (typeof value === "string") return quote(value)
   if (typeof value === "number")
     return isInt(value)
@@ -110,7 +110,7 @@ export const printLiteral = (value: CelValue): string => {
 }
 
 /** A string literal; everything outside visible ASCII is escaped. */
-export const quote = (text: string): string => {
+const quote = (text: string): string => {
   let out = '"'
   for (const character of text) {
     const code = character.codePointAt(0) ?? 0

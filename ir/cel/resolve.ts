@@ -1,6 +1,8 @@
-/** What a dotted name stands for: a variable (whose own name may have dots), or a type. */
+/** What a dotted name stands for: a variable (whose own name may have dots), or a type; and which function a call means. */
+import type { CustomFunction } from "./customFunctions.ts"
 import type { Environment } from "./Environment.ts"
 import type { Expr } from "./Expr.ts"
+import { type CelFunction, functions } from "./functions.ts"
 
 const typeNames: Readonly<Record<string, string>> = {
   bool: "bool",
@@ -49,4 +51,38 @@ export const resolve = (
     container = container.slice(0, Math.max(0, container.lastIndexOf(".")))
   }
   return Object.hasOwn(typeNames, name.path) ? { kind: "type", name: typeNames[name.path] ?? "" } : undefined
+}
+
+export type ResolvedCall =
+  | {
+      readonly kind: "builtIn"
+      readonly known: CelFunction
+      /** With its namespace. */
+      readonly name: string
+      /** The receiver first, when it is called as a member. */
+      readonly args: ReadonlyArray<Expr>
+      readonly member: boolean
+    }
+  | { readonly kind: "custom"; readonly custom: CustomFunction }
+
+/** One of a namespace, else one that is configured, else one of the language. */
+export const resolveCall = (
+  expr: Extract<Expr, { kind: "call" }>,
+  environment: Environment,
+  isLocal: (name: string) => boolean,
+): ResolvedCall | undefined => {
+  const { name, target } = expr
+  const space = target === undefined ? undefined : spelled(target)
+  if (space !== undefined && !isLocal(space.root)) {
+    const full = `${space.path}.${name}`
+    const known = functions.get(full)
+    if (known !== undefined) return { kind: "builtIn", known, name: full, args: expr.arguments, member: false }
+  }
+  const custom = environment.functions?.functions.get(name)
+  if (custom !== undefined) return { kind: "custom", custom }
+  const known = functions.get(name)
+  if (known === undefined) return undefined
+  return target === undefined
+    ? { kind: "builtIn", known, name, args: expr.arguments, member: false }
+    : { kind: "builtIn", known, name, args: [target, ...expr.arguments], member: true }
 }

@@ -26,7 +26,7 @@ import { durationMillis, printDuration, printTimestamp, timestampMillis } from "
 
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
-export const JSON_DEPTH_MAX = 128
+const JSON_DEPTH_MAX = 128
 
 /** Base 64 in the standard alphabet. */
 export const toBase64 = (bytes: Uint8Array): string => btoa(binary(bytes))
@@ -73,16 +73,6 @@ const mapJson = (value: CelMap, depth: number): Json => {
 }
 
 export const toJsonText = (value: CelValue): string => JSON.stringify(toJson(value))
-
-/** Only `true` is true; an error or anything else is undefined, and the caller decides what that means for its rule. */
-export const toCondition = (value: Evaluated): boolean | undefined => (typeof value === "boolean" ? value : undefined)
-
-/** The chance, from 0 to 1, that a sampling expression gives. */
-export const toProbability = (value: Evaluated): number => {
-  if (typeof value === "boolean") return value ? 1 : 0
-  const number = toNumber(value)
-  return number === undefined || Number.isNaN(number) ? 0 : Math.min(1, Math.max(0, number))
-}
 
 const toNumber = (value: Evaluated): number | undefined => {
   if (typeof value === "number") return value

@@ -224,9 +224,7 @@ type Root =
 /** A variable, or a part of one that is costly to have. */
 export type Need = Root | (typeof partNeeds)[keyof typeof partNeeds]
 
-export const roots: ReadonlySet<string> = new Set(
-  Object.values(contexts).flatMap((variables) => Object.keys(variables)),
-)
+const roots: ReadonlySet<string> = new Set(Object.values(contexts).flatMap((variables) => Object.keys(variables)))
 
 const parts = Object.entries(partNeeds)
 

@@ -19,7 +19,7 @@ export class RecordView extends MapView {
 }
 
 /** What stands in the place of a secret. */
-export const REDACTED = "<redacted>"
+const REDACTED = "<redacted>"
 
 export class RedactedText extends TextView {
   readonly secret: string

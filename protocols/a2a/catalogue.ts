@@ -30,7 +30,7 @@ const versionsOf = (card: Fields | undefined): ReadonlyArray<string> =>
     listOf(card?.["supportedInterfaces"]).flatMap((one) => cardVersion(textOf(fieldsOf(one)["protocolVersion"])) ?? []),
   )
 
-export const entryOf = ({ card, cardUrl, id }: Listed): Fields =>
+const entryOf = ({ card, cardUrl, id }: Listed): Fields =>
   present({
     id,
     cardUrl,
@@ -93,7 +93,7 @@ export const pageOf = (all: ReadonlyArray<Listed>, size: number, token: string |
 }
 
 /** What names a skill of one agent among those of all. */
-export const skillSeparator = "__"
+const skillSeparator = "__"
 
 /** One agent that can do what all of them can; interfaces are added by whoever offers it. */
 export const facade = (name: string, all: ReadonlyArray<Listed>): Fields => {

@@ -101,14 +101,6 @@ export const grpcService: Readonly<Record<Version, string>> = {
 export const canSay = ({ version }: Dialed, operation: Operation): boolean =>
   version === "1.0" || operations[operation].legacyMethod !== undefined
 
-/** Repeating these does no harm. */
-export const isSafe = (operation: Operation): boolean =>
-  operation === "GetTask" ||
-  operation === "ListTasks" ||
-  operation === "GetTaskPushNotificationConfig" ||
-  operation === "ListTaskPushNotificationConfigs" ||
-  operation === "GetExtendedAgentCard"
-
 /** A question, with its parameters as 1.0 writes them in JSON. */
 export interface Call {
   readonly operation: Operation

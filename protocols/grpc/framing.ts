@@ -3,7 +3,7 @@
  * into chunks says nothing.
  */
 
-export const PREFIX_BYTES = 5
+const PREFIX_BYTES = 5
 
 /** What gRPC implementations take unless they are told otherwise. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024

@@ -3,7 +3,7 @@
  * Stricter than the grammar on purpose: no user information, no percent-encoding, no sub-delimiters, so that every
  * reader further on sees the same host.
  */
-import { isIpv6 } from "../net/ip.ts"
+import { isIpv4, isIpv6 } from "../net/ip.ts"
 
 export interface Authority {
   /** Lower case, without a final dot; an IPv6 address keeps its brackets. */
@@ -12,7 +12,7 @@ export interface Authority {
 }
 
 /** The longest name DNS can carry, with its final dot. */
-export const HOST_CHARS_MAX = 254
+const HOST_CHARS_MAX = 254
 
 const COLON = 0x3a
 const DOT = 0x2e
@@ -111,6 +111,10 @@ export const stripDefaultPort = (scheme: string, authority: string): string => {
   const port = portOf(authority)
   return port !== undefined && port === defaultPort(scheme) ? authority.slice(0, authority.lastIndexOf(":")) : authority
 }
+
+/** Whether only this very machine is reached by that name. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || host === "[::1]" || (isIpv4(host) && host.startsWith("127."))
 
 /** The host as sockets and resolvers take it: an IPv6 address without brackets. */
 export const unbracket = (host: string): string => (host.charCodeAt(0) === BRACKET ? host.slice(1, -1) : host)

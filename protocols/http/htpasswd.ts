@@ -13,7 +13,7 @@ export interface Htpasswd {
 }
 
 /** A check of a costlier hash would take longer than anybody waits: each step more takes twice the time. */
-export const BCRYPT_COST_MAX = 16
+const BCRYPT_COST_MAX = 16
 
 const bcrypt = /^\$2[abxy]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 const apr1 = /^\$apr1\$[^$:]{1,8}\$[./A-Za-z0-9]{22}$/

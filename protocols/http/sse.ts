@@ -11,7 +11,7 @@ export interface SseEvent {
 }
 
 /** How much of one unfinished event is held, in characters. */
-export const SSE_EVENT_CHARS_MAX = 8 * 1024 * 1024
+const SSE_EVENT_CHARS_MAX = 8 * 1024 * 1024
 
 /**
  * Reads a stream of events however it was cut into chunks. An event that carries only an id or a retry is reported

@@ -15,7 +15,3 @@ export const refuseUpgrade = (offered: string | undefined, chosen: string | unde
     ? undefined
     : `the server switched to ${JSON.stringify(chosen)}, asked for was ${JSON.stringify(offered)}`
 }
-
-/** Whether an offer is for WebSocket alone. */
-export const isWebSocket = (upgrade: string | undefined): boolean =>
-  upgrade !== undefined && upgrade.length === 9 && upgrade.toLowerCase() === "websocket"

@@ -2,6 +2,7 @@
  * Key sets (RFC 7517) as a verifier of signatures sees them: which of the keys can be used, and by which algorithms.
  * Only asymmetric keys count; a secret that signs must not be published, and whoever has it could sign himself.
  */
+import { isObject } from "../json/object.ts"
 
 export type Jwk = { readonly kty: string } & { readonly [name: string]: string | ReadonlyArray<string> }
 
@@ -23,7 +24,7 @@ export interface KeySet {
 const rsaBitsMin = 2048
 const rsaBitsMax = 16_384
 /** Nobody publishes as many; each one could be tried. */
-export const KEYS_MAX = 256
+const KEYS_MAX = 256
 
 const rsaAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
 const curves: Readonly<Record<string, { readonly algorithms: ReadonlyArray<string>; readonly bytes: number }>> = {
@@ -32,9 +33,6 @@ const curves: Readonly<Record<string, { readonly algorithms: ReadonlyArray<strin
   "P-521": { algorithms: ["ES512"], bytes: 66 },
 }
 const edwards: typeof curves = { Ed25519: { algorithms: ["EdDSA", "Ed25519"], bytes: 32 } }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const base64url = /^[A-Za-z0-9_-]+$/
 
@@ -73,7 +71,7 @@ const material = (
 }
 
 const keyOf = (value: unknown): Key | string => {
-  if (!isRecord(value)) return "it is not an object"
+  if (!isObject(value)) return "it is not an object"
   const { alg, key_ops: operations, kid, use } = value
   if (kid !== undefined && typeof kid !== "string") return "its kid is not a text"
   if (use !== undefined && use !== "sig") return `it is for ${JSON.stringify(use)}, not for signatures`
@@ -90,7 +88,7 @@ const keyOf = (value: unknown): Key | string => {
 }
 
 const named = (value: unknown, index: number): string =>
-  isRecord(value) && typeof value["kid"] === "string"
+  isObject(value) && typeof value["kid"] === "string"
     ? JSON.stringify(value["kid"].slice(0, 64))
     : `number ${index + 1}`
 
@@ -104,7 +102,7 @@ export const parse = (text: string): KeySet | string => {
   } catch {
     return "it is not JSON"
   }
-  const list = isRecord(document) ? document["keys"] : undefined
+  const list = isObject(document) ? document["keys"] : undefined
   if (!Array.isArray(list)) return "it has no list of `keys`"
   if (list.length > KEYS_MAX) return `it has more than ${KEYS_MAX} keys`
   const keys: Array<Key> = []

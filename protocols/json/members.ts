@@ -2,6 +2,7 @@
  * Changes single members of a JSON object as bytes, so that everything else in it stays as it was written: unknown
  * fields, the order of names, numbers beyond what a double can hold. The text is known to be JSON.
  */
+import { join } from "../bytes.ts"
 
 export interface Member {
   readonly name: string
@@ -110,7 +111,7 @@ export const withMembers = (bytes: Uint8Array, edits: ReadonlyMap<string, string
     from = valueEnd
     kept++
   }
-  let body = concat(parts)
+  let body = join(parts)
   const tail = bytes.subarray(from)
   if (kept < members.length || members.length === 0) body = withoutTrailingComma(body)
   const more: Array<Uint8Array> = [body]
@@ -120,23 +121,11 @@ export const withMembers = (bytes: Uint8Array, edits: ReadonlyMap<string, string
     more.push(encoder.encode(`${kept++ === 0 ? "" : ","}${JSON.stringify(name)}:${text}`))
   }
   more.push(tail)
-  return concat(more)
+  return join(more)
 }
 
 const withoutTrailingComma = (bytes: Uint8Array): Uint8Array => {
   let end = bytes.byteLength
   while (end > 0 && isSpace(bytes[end - 1])) end--
   return bytes[end - 1] === comma ? bytes.subarray(0, end - 1) : bytes
-}
-
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  let length = 0
-  for (const part of parts) length += part.byteLength
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.byteLength
-  }
-  return whole
 }

@@ -204,7 +204,7 @@ export interface ChatRequest {
   readonly extras: { readonly vendor: Vendor; readonly fields: JsonObject }
 }
 
-export const finishes = [
+const finishes = [
   "stop",
   "stopSequence",
   "length",

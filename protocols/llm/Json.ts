@@ -1,9 +1,7 @@
 /** Reading JSON that a stranger wrote: every look is safe, whatever is there. */
+import { isObject, type JsonObject } from "../json/object.ts"
 
-export type JsonObject = { readonly [name: string]: unknown }
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+export { isObject, type JsonObject }
 
 export const objectOf = (value: unknown): JsonObject | undefined => (isObject(value) ? value : undefined)
 export const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])

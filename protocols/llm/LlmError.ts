@@ -1,6 +1,6 @@
 /** Why a call to a model failed, before it is put into the words of the client's format. */
 
-export const errorKinds = [
+const errorKinds = [
   "invalidRequest",
   "authentication",
   "permission",

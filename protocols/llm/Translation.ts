@@ -18,7 +18,7 @@ export const chatFormats = ["openaiChat", "openaiResponses", "anthropicMessages"
 export type ChatFormat = (typeof chatFormats)[number]
 
 /** What is asked once and answered once. */
-export const plainFormats = [
+const plainFormats = [
   "openaiEmbeddings",
   "geminiEmbeddings",
   "vertexEmbeddings",

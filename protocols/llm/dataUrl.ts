@@ -5,7 +5,7 @@ import type { Source } from "./Conversation.ts"
 const dataUrl = /^data:([^;,]*)((?:;[^;,]*)*),/i
 
 /** Undefined for an address that is no data URL. */
-export const readDataUrl = (url: string): Extract<Source, { kind: "base64" }> | undefined => {
+const readDataUrl = (url: string): Extract<Source, { kind: "base64" }> | undefined => {
   const head = dataUrl.exec(url.slice(0, 512))
   if (head === null) return undefined
   const [whole, mediaType = "", parameters = ""] = head

@@ -9,7 +9,7 @@ import type { Format, WireEvent } from "./Translation.ts"
 
 type Family = "openai" | "anthropic" | "google" | "aws" | "cohere"
 
-export const familyOf = (format: Format): Family => {
+const familyOf = (format: Format): Family => {
   switch (format) {
     case "anthropicMessages":
     case "anthropicCountTokens":

@@ -1,4 +1,5 @@
 /** How the events of a stream are carried, in both directions, indifferent to how the bytes are cut. */
+import { join } from "../bytes.ts"
 import { encodeSse, SseParser } from "../http/sse.ts"
 import { encodeEventStreamMessage, EventStreamDecoder, type EventStreamMessage } from "./framing/awsEventStream.ts"
 import { JsonArrayDecoder } from "./framing/jsonArray.ts"
@@ -68,16 +69,6 @@ export interface EventEncoder {
 const encoder = new TextEncoder()
 const nothing = new Uint8Array(0)
 
-const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
-}
-
 const eventStreamMessage = ({ data, event = "" }: WireEvent): Uint8Array => {
   const isException = event.startsWith("exception:")
   const kind = isException ? "exception" : "event"
@@ -104,7 +95,7 @@ export const eventEncoder = (framing: Framing): EventEncoder => {
         end: () => nothing,
       }
     case "awsEventStream":
-      return { events: (events) => joined(events.map(eventStreamMessage)), end: () => nothing }
+      return { events: (events) => join(events.map(eventStreamMessage)), end: () => nothing }
     case "jsonArray": {
       let any = false
       return {

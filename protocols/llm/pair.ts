@@ -9,7 +9,7 @@ import { Notes } from "./Notes.ts"
 import type { Prepared, Seen, StreamTranslator, Translation, Untranslatable, WireEvent } from "./Translation.ts"
 import { later, type Usage } from "./Usage.ts"
 
-export const endedEarly: LlmError = {
+const endedEarly: LlmError = {
   kind: "unavailable",
   status: 502,
   message: "the stream of the model ended before it was finished",

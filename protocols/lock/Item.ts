@@ -1,4 +1,5 @@
 /** One definition of a server: what it is called, what it says, its hash and its cues. */
+import { isObject, type JsonObject } from "../json/object.ts"
 import { canonical } from "./canonical.ts"
 import { cardCues, identityMembers, skillCues } from "./cardCues.ts"
 import { Cues } from "./Cues.ts"
@@ -6,10 +7,6 @@ import { type Digest, itemHash, type Kind } from "./hash.ts"
 import type { Names } from "./Names.ts"
 import { schemaCues } from "./schemaCues.ts"
 import { textCues } from "./textCues.ts"
-
-type Node = Readonly<Record<string, unknown>>
-
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && !Array.isArray(value)
 
 export interface Item {
   readonly kind: Kind
@@ -39,7 +36,7 @@ export const itemOf = (kind: Kind, text: string, digest: Digest): Item | undefin
     const { repeated, text: canonicalText } = canonical(text)
     const member = nameMember[kind]
     const value: unknown = JSON.parse(canonicalText)
-    const name = member === undefined ? "" : isNode(value) ? value[member] : undefined
+    const name = member === undefined ? "" : isObject(value) ? value[member] : undefined
     if (typeof name !== "string") return undefined
     return { kind, name, text, canonicalText, repeated, hash: itemHash(kind, canonicalText, digest) }
   } catch {
@@ -68,7 +65,7 @@ const special: Readonly<Record<Kind, ReadonlySet<string>>> = {
 const everyText = (value: unknown, cues: Cues, names: Names): void => {
   if (typeof value === "string") textCues(value, names, cues)
   else if (Array.isArray(value)) for (const one of value) everyText(one, cues, names)
-  else if (isNode(value)) {
+  else if (isObject(value)) {
     for (const [name, one] of Object.entries(value)) {
       textCues(name, names, cues)
       everyText(one, cues, names)
@@ -79,12 +76,12 @@ const everyText = (value: unknown, cues: Cues, names: Names): void => {
 /** Whatever a member that nobody here knows says is news when it changes. */
 const leaves = (value: unknown, path: string, cues: Cues): void => {
   if (Array.isArray(value)) for (const one of value) leaves(one, `${path}/*`, cues)
-  else if (isNode(value)) for (const [name, one] of Object.entries(value)) leaves(one, `${path}/${name}`, cues)
+  else if (isObject(value)) for (const [name, one] of Object.entries(value)) leaves(one, `${path}/${name}`, cues)
   else cues.add("member", `${path} is ${JSON.stringify(value)}`)
 }
 
-const toolCues = (tool: Node, cues: Cues): void => {
-  const annotations = isNode(tool["annotations"]) ? tool["annotations"] : {}
+const toolCues = (tool: JsonObject, cues: Cues): void => {
+  const annotations = isObject(tool["annotations"]) ? tool["annotations"] : {}
   for (const [hint, assumed] of Object.entries(hints))
     cues.add("hint", `${hint} is ${String(annotations[hint] ?? assumed)}`)
   for (const [name, value] of Object.entries(annotations)) {
@@ -94,10 +91,10 @@ const toolCues = (tool: Node, cues: Cues): void => {
   schemaCues(tool["outputSchema"], "output", cues)
 }
 
-const promptCues = (prompt: Node, cues: Cues): void => {
+const promptCues = (prompt: JsonObject, cues: Cues): void => {
   const given = Array.isArray(prompt["arguments"]) ? prompt["arguments"] : []
   for (const one of given) {
-    if (!isNode(one)) continue
+    if (!isObject(one)) continue
     cues.add("schema", `the argument ${String(one["name"])} may be given`)
     if (one["required"] === true) cues.add("schema", `the argument ${String(one["name"])} is required`)
   }
@@ -109,7 +106,7 @@ export const cuesOf = ({ canonicalText, kind, repeated }: Item, names: Names): C
   const value: unknown = JSON.parse(canonicalText)
   for (const one of repeated) cues.add("repeated", one)
   everyText(value, cues, names)
-  if (!isNode(value)) return cues
+  if (!isObject(value)) return cues
   if (kind === "tool") toolCues(value, cues)
   if (kind === "prompt") promptCues(value, cues)
   if (kind === "card") cardCues(value, cues)

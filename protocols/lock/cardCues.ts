@@ -2,12 +2,9 @@
  * What an agent is, as its card has it: where it is reached, who provides and signs it, what whoever asks must come with.
  * Each is compared whole, and what is absent is said as well, so that taking something away is seen like adding it.
  */
+import { isObject, type JsonObject } from "../json/object.ts"
 import { canonical } from "./canonical.ts"
 import type { Cues } from "./Cues.ts"
-
-type Node = Readonly<Record<string, unknown>>
-
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && !Array.isArray(value)
 
 const listOf = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
 
@@ -28,16 +25,16 @@ export const identityMembers = [
   "signers",
 ] as const
 
-export const cardCues = (card: Node, cues: Cues): void => {
+export const cardCues = (card: JsonObject, cues: Cues): void => {
   each(card["supportedInterfaces"], "it is reached by", "it is reached nowhere", cues)
   each(card["signers"], "it is signed by", "nobody signs it", cues)
   each(card["securityRequirements"], "whoever asks comes with", "anybody may ask", cues)
   const { provider, securitySchemes } = card
   cues.add("identity", provider === undefined ? "nobody provides it" : `it is provided by ${written(provider)}`)
-  for (const [name, scheme] of Object.entries(isNode(securitySchemes) ? securitySchemes : {}))
+  for (const [name, scheme] of Object.entries(isObject(securitySchemes) ? securitySchemes : {}))
     cues.add("identity", `the scheme ${name} is ${written(scheme)}`)
 }
 
 /** A skill may ask for more than its agent does. */
-export const skillCues = (skill: Node, cues: Cues): void =>
+export const skillCues = (skill: JsonObject, cues: Cues): void =>
   each(skill["securityRequirements"], "whoever uses it comes with", "it asks for nothing of its own", cues)

@@ -16,7 +16,7 @@ const strongClasses = [
   "mixedScript",
 ] as const
 
-export const cueClasses = [
+const cueClasses = [
   ...strongClasses,
   // Ordinary in themselves; news where they were not before.
   "imperative",

@@ -2,11 +2,8 @@
  * What a JSON Schema lets a caller send or demands of it, as cues: whatever widens it or asks for more adds one. A bound
  * that is gone is a cue as well ("no maximum here"), so that comparing sets is enough.
  */
+import { isObject } from "../json/object.ts"
 import type { Cues } from "./Cues.ts"
-
-type Node = Readonly<Record<string, unknown>>
-
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Words for people and models; their texts are looked at elsewhere. */
 const spoken: ReadonlySet<string> = new Set(["title", "description", "$comment", "examples", "deprecated"])
@@ -73,7 +70,7 @@ export const schemaCues = (schema: unknown, at: string, cues: Cues): void => {
       cues.add("oversize", `${at} has more than ${nodesMax} parts`)
       return
     }
-    if (!isNode(value)) {
+    if (!isObject(value)) {
       if (value !== undefined) cues.add("schema", `${path} is ${JSON.stringify(value)}`)
       return
     }
@@ -93,10 +90,10 @@ export const schemaCues = (schema: unknown, at: string, cues: Cues): void => {
         Object.hasOwn(value, bound) ? `${path} ${bound} ${JSON.stringify(value[bound])}` : `${path} has no ${bound}`,
       )
     }
-    if (isNode(additionalProperties)) walk(additionalProperties, `${path}/*`)
+    if (isObject(additionalProperties)) walk(additionalProperties, `${path}/*`)
     else cues.add("schema", `${path} ${additionalProperties === false ? "is closed" : "takes other properties"}`)
     for (const [keyword, inner] of Object.entries(value)) {
-      if (byName.has(keyword) && isNode(inner)) {
+      if (byName.has(keyword) && isObject(inner)) {
         for (const [name, one] of Object.entries(inner)) {
           const below = keyword === "properties" ? `${path}/${name}` : `${path}/${keyword}/${name}`
           if (keyword === "properties") cues.add("schema", `${below} may be given`)

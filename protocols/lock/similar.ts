@@ -9,7 +9,7 @@ export interface Body {
 }
 
 /** From so much in common on, two definitions are taken for one. */
-export const SIMILAR = 0.6
+const SIMILAR = 0.6
 
 const words = /[\p{L}\p{N}]+/gu
 
@@ -20,7 +20,7 @@ const common: ReadonlySet<string> = new Set(
   ),
 )
 
-export const bodyOf = ({ canonicalText, kind }: Item): Body => {
+const bodyOf = ({ canonicalText, kind }: Item): Body => {
   const value = JSON.parse(canonicalText) as unknown
   const member = nameMember[kind]
   const text =
@@ -34,7 +34,7 @@ export const bodyOf = ({ canonicalText, kind }: Item): Body => {
 }
 
 /** From 0 to 1: what both have of what either has. */
-export const similarity = (a: Body, b: Body): number => {
+const similarity = (a: Body, b: Body): number => {
   if (a.text === b.text) return 1
   // So little says nothing.
   if (Math.min(a.pieces.size, b.pieces.size) < 5) return 0

@@ -7,7 +7,7 @@ import type { Names } from "./Names.ts"
 import { disguisedIn, phrasesIn } from "./phrases.ts"
 
 /** A longer text is a cue by itself, and only its beginning is looked at more closely. */
-export const TEXT_CHARS_MAX = 64 * 1024
+const TEXT_CHARS_MAX = 64 * 1024
 
 /** How often something encoded may be inside something encoded. */
 const layersMax = 3

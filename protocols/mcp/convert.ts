@@ -38,7 +38,7 @@ export const resultToLegacy = (method: string, result: Json, revision: Revision)
 }
 
 /** What strict readers of older revisions do not get past. */
-export const downgrade = (method: string, fields: Fields, revision: Revision): Fields => {
+const downgrade = (method: string, fields: Fields, revision: Revision): Fields => {
   switch (method) {
     case "tools/list": {
       const tools = itemsOf(fields.get("tools"))

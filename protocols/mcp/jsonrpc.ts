@@ -34,7 +34,7 @@ export interface Malformed {
   readonly id: Json | undefined
 }
 
-export const malformed = (code: number, message: string, id?: Json): Malformed => ({
+const malformed = (code: number, message: string, id?: Json): Malformed => ({
   _tag: "Malformed",
   code,
   message,

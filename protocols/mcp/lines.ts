@@ -2,6 +2,7 @@
  * Lines out of a stream of bytes, however it is cut into chunks. What others write is taken as it comes: a byte order
  * mark, `\r\n` and broken UTF-8 do no harm. A line longer than the limit is left out, and said so.
  */
+import { join } from "../bytes.ts"
 
 export interface LineSink {
   readonly line: (text: string) => void
@@ -60,21 +61,9 @@ export class LineReader {
     this.isSkipping = false
     this.isFirst = false
     if (isSkipping) return this.sink.tooLong()
-    let text = this.decoder.decode(joined(parts, held))
+    let text = this.decoder.decode(join(parts, held))
     if (isFirst && text.startsWith("\uFEFF")) text = text.slice(1)
     if (text.endsWith("\r")) text = text.slice(0, -1)
     if (text.trim() !== "") this.sink.line(text)
   }
-}
-
-const joined = (parts: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const [first] = parts
-  if (first !== undefined && parts.length === 1) return first
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.byteLength
-  }
-  return whole
 }

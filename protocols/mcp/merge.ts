@@ -47,7 +47,7 @@ export const mergeCapabilities = (all: ReadonlyArray<Json>): Json => {
   return together.toJson()
 }
 
-export const INSTRUCTIONS_CHARS_MAX = 32_768
+const INSTRUCTIONS_CHARS_MAX = 32_768
 
 /** Each server's words under its name, in the order of the configuration. */
 export const mergeInstructions = (

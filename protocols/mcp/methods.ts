@@ -41,7 +41,11 @@ export const methods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ["tasks/update", { eras: modern, named: "taskId" }],
 ])
 
-export const isOf = (method: string, era: Era): boolean => methods.get(method)?.eras.includes(era) ?? false
+/** Whether only clients with a session may ask for it. */
+export const isLegacyOnly = (method: string): boolean => methods.get(method)?.eras === legacy
+
+/** Whether only clients without one may. */
+export const isModernOnly = (method: string): boolean => methods.get(method)?.eras === modern
 
 /** Syslog severities, the least severe first. */
 export const logLevels = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"] as const

@@ -27,7 +27,7 @@ export const phaseOf = (methods: Readonly<Record<string, Phase>>, method: string
 }
 
 /** Methods that a guard is asked about. */
-export const guardedMethods: ReadonlyArray<string> = [
+const guardedMethods: ReadonlyArray<string> = [
   "initialize",
   "server/discover",
   "tools/list",

@@ -1,7 +1,7 @@
 /** Tasks of 2025-11-25, where clients ask for them, and of the extension, where servers decide: one in the words of the other. */
 import { Fields, type Json } from "./json.ts"
 
-export const tasksExtension = "io.modelcontextprotocol/tasks"
+const tasksExtension = "io.modelcontextprotocol/tasks"
 
 /** `experimental` of the core, for servers that run tool calls as tasks. */
 const legacyCapability = '{"list":{},"cancel":{},"requests":{"tools":{"call":{}}}}'
@@ -37,8 +37,6 @@ export const withoutTasks = (capabilities: Fields): Fields => {
 /** What a server with the extension can do, as a client of 2025-11-25 is told. */
 export const capabilitiesToLegacy = (capabilities: Fields): Fields =>
   declaresTasks(capabilities) ? withoutTasks(capabilities).with("tasks", legacyCapability) : capabilities
-
-export type TaskStatus = "working" | "input_required" | "completed" | "failed" | "cancelled"
 
 const terminal: ReadonlySet<string | undefined> = new Set(["completed", "failed", "cancelled"])
 

@@ -34,12 +34,8 @@ export type ProxyResult =
   | { readonly _tag: "Absent" }
   | { readonly _tag: "Malformed"; readonly reason: string }
 
-export const TLV_ALPN = 0x01
 export const TLV_AUTHORITY = 0x02
 export const TLV_CRC32C = 0x03
-export const TLV_NOOP = 0x04
-export const TLV_UNIQUE_ID = 0x05
-export const TLV_SSL = 0x20
 
 const needMore: ProxyResult = { _tag: "NeedMore" }
 const absent: ProxyResult = { _tag: "Absent" }

@@ -1,4 +1,5 @@
 /** What an authorization server says of itself (RFC 8414, OpenID Connect Discovery), as far as a client needs it. */
+import { objectIn } from "../json/object.ts"
 
 export interface ServerMetadata {
   readonly issuer: string
@@ -34,14 +35,8 @@ const isEndpoint = (text: string, issuer: string): boolean => {
 
 /** A text says why it is no such document. */
 export const parse = (text: string, issuer: string): ServerMetadata | string => {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch {
-    return "it is not JSON"
-  }
-  if (typeof document !== "object" || document === null || Array.isArray(document)) return "it is not an object"
-  const fields = document as Readonly<Record<string, unknown>>
+  const fields = objectIn(text)
+  if (typeof fields === "string") return fields
   if (fields["issuer"] !== issuer) return `its issuer is not ${JSON.stringify(issuer)}`
   const endpoints: Record<string, string | undefined> = {}
   for (const name of [

@@ -1,4 +1,6 @@
 /** Making a client known to an authorization server: by registering it (RFC 7591), or by a document that it fetches. */
+import { isLoopback } from "../http/authority.ts"
+import { objectIn } from "../json/object.ts"
 import type { ServerMetadata } from "./metadata.ts"
 
 export type ClientAuthMethod = "none" | "client_secret_basic" | "client_secret_post"
@@ -11,18 +13,13 @@ export interface Registered {
   readonly expiresSeconds: number | undefined
 }
 
-const isLoopback = (uri: string): boolean => {
-  const host = URL.parse(uri)?.hostname
-  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host ?? "")
-}
-
 const metadata = (name: string, redirectUri: string, method: string): Readonly<Record<string, unknown>> => ({
   client_name: name,
   redirect_uris: [redirectUri],
   grant_types: ["authorization_code", "refresh_token"],
   response_types: ["code"],
   token_endpoint_auth_method: method,
-  application_type: isLoopback(redirectUri) ? "native" : "web",
+  application_type: isLoopback(URL.parse(redirectUri)?.hostname ?? "") ? "native" : "web",
 })
 
 const known: ReadonlyArray<ClientAuthMethod> = ["client_secret_basic", "client_secret_post", "none"]
@@ -57,14 +54,8 @@ export const parseRegistered = (
   text: string,
   server: Pick<ServerMetadata, "tokenEndpointAuthMethods">,
 ): Registered | string => {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch {
-    return "it is not JSON"
-  }
-  if (typeof document !== "object" || document === null) return "it is not an object"
-  const fields = document as Readonly<Record<string, unknown>>
+  const fields = objectIn(text)
+  if (typeof fields === "string") return fields
   const clientId = fields["client_id"]
   const secret = fields["client_secret"]
   const method = fields["token_endpoint_auth_method"]

@@ -1,4 +1,5 @@
 /** What a resource says of itself (RFC 9728), and whether it speaks of the server that was meant. */
+import { objectIn } from "../json/object.ts"
 
 export interface ResourceMetadata {
   readonly resource: string
@@ -23,14 +24,9 @@ const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
 
 /** A text says why it is no such document. */
 export const parse = (text: string): ResourceMetadata | string => {
-  let document: unknown
-  try {
-    document = JSON.parse(text)
-  } catch {
-    return "it is not JSON"
-  }
-  if (typeof document !== "object" || document === null || Array.isArray(document)) return "it is not an object"
-  const { authorization_servers, resource, scopes_supported } = document as Readonly<Record<string, unknown>>
+  const document = objectIn(text)
+  if (typeof document === "string") return document
+  const { authorization_servers, resource, scopes_supported } = document
   if (typeof resource !== "string" || resource === "") return "it names no resource"
   return { resource, authorizationServers: textsOf(authorization_servers) ?? [], scopes: textsOf(scopes_supported) }
 }

@@ -96,9 +96,6 @@ export const registrationUrl = (issuer: string, vendor: Vendor | undefined): str
 /** Those whose logins can pass through the gateway. */
 export type Relayable = Extract<Vendor, "entra" | "keycloak">
 
-export const isRelayable = (vendor: Vendor | undefined): vendor is Relayable =>
-  vendor === "entra" || vendor === "keycloak"
-
 /** Where what passes through the gateway goes on to. */
 export const endpointOf = (issuer: string, vendor: Relayable, name: "authorize" | "token"): string => {
   if (vendor === "keycloak") {

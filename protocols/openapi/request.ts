@@ -1,4 +1,5 @@
 /** The arguments of a call as the request that an operation asks for (RFC 6570 as OpenAPI uses it). */
+import { join } from "../bytes.ts"
 import { fromBase64 } from "../base64.ts"
 import { at, isList, isMap, type Json, mapAt } from "./json.ts"
 import type { Operation, OperationBody, Parameter } from "./Operation.ts"
@@ -237,13 +238,7 @@ const multipartOf = (spec: OperationBody, value: Json, boundary: string): Uint8A
     )
   }
   pieces.push(encoder.encode(`--${boundary}--\r\n`))
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0))
-  let offset = 0
-  for (const piece of pieces) {
-    whole.set(piece, offset)
-    offset += piece.byteLength
-  }
-  return whole
+  return join(pieces)
 }
 
 /** Which groups of arguments an operation takes; others were meant for another tool. */

@@ -2,7 +2,6 @@
 import { BIT32, VARINT, Writer } from "../protobuf/Writer.ts"
 import { attributes, exportRequest, id, item, type Origin, type OtlpAttribute, text, time, value } from "./wire.ts"
 
-export const logsPath = "/v1/logs"
 export const logsMethod = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 
 export interface OtlpLog {

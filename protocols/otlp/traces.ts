@@ -2,7 +2,6 @@
 import { VARINT, Writer } from "../protobuf/Writer.ts"
 import { attributes, exportRequest, id, item, message, type Origin, type OtlpAttribute, text, time } from "./wire.ts"
 
-export const tracesPath = "/v1/traces"
 export const tracesMethod = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 export interface OtlpSpan {

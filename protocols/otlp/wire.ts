@@ -1,14 +1,6 @@
 /** What all OTLP messages are made of: values, attributes and the resource, written as protobuf (opentelemetry-proto 1.x). */
 import { BIT64, BYTES, VARINT, Writer } from "../protobuf/Writer.ts"
 
-export type OtlpValue =
-  | string
-  | number
-  | boolean
-  | bigint
-  | null
-  | ReadonlyArray<unknown>
-  | { readonly [key: string]: unknown }
 export type OtlpAttribute = readonly [name: string, value: unknown]
 
 /** A field that holds a message; `write` writes its fields. */

@@ -1,10 +1,8 @@
 /** Evaluates an expression that somebody sends, with the variables they send along. */
 import type { CustomFunctions } from "../../ir/cel/customFunctions.ts"
+import { isObject } from "../../protocols/json/object.ts"
 import { isPlace, places, tryOut } from "../cel/tryOut.ts"
 import { type Answer, json, text } from "./serve.ts"
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const malformed = (message: string): Answer => text(400, `${message}\n`)
 

@@ -4,17 +4,14 @@
  */
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
-import { isIP } from "node:net"
+import { isLoopback } from "../../protocols/http/authority.ts"
 import type * as Address from "../config/Address.ts"
 import { type Answer, type Asked, text } from "./serve.ts"
 
 export const tokenVariable = "SLUICE_ADMIN_TOKEN"
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
-
 /** Whether only this machine can reach the address. */
-export const isLocal = (address: Address.Address): boolean =>
+const isLocal = (address: Address.Address): boolean =>
   address._tag !== "Ip" || isLoopback(address.host) || address.host.toLowerCase() === "::ffff:127.0.0.1"
 
 /** The name in a `Host` header, without its port; absent when it cannot be read. */

@@ -2,7 +2,7 @@
 import * as Redacted from "effect/Redacted"
 import { withoutCredentials } from "../telemetry/accessLog.ts"
 
-export const redacted = "<redacted>"
+const redacted = "<redacted>"
 
 const sensitiveName =
   /authori[sz]ation|cookie|token|secret|passw|credential|signature|api[-_]?key|private[-_]?key|signing[-_]?keys?$|grant[-_]?keys?$|(?:^|[-_])(?:key|auth|pwd|sig)$/i

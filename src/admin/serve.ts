@@ -56,7 +56,7 @@ export interface AdminUnavailable {
 }
 
 /** Connections to one of these servers. */
-export const connectionsMax = 256
+const connectionsMax = 256
 const headBytesMax = 16 * 1024
 const bodyBytesMax = 16 * 1024 * 1024
 const requestTimeoutMillis = 10_000

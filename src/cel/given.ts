@@ -5,6 +5,7 @@ import type { Activation } from "../../ir/cel/compile.ts"
 import { parseDuration, parseTimestamp } from "../../ir/cel/time.ts"
 import type { Type } from "../../ir/cel/Type.ts"
 import { HeaderView, QueryText, RedactedText } from "../../ir/cel/views.ts"
+import { isObject } from "../../protocols/json/object.ts"
 
 class Malformed {
   readonly message: string
@@ -12,9 +13,6 @@ class Malformed {
     this.message = `${path}: ${message}`
   }
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const text = (value: unknown, path: string): string => {
   if (typeof value === "string") return value

@@ -13,7 +13,7 @@ const timeoutMillis = 10_000
 
 const unix = "unix:"
 
-export const adminUrl = (given: string | undefined, env: NodeJS.ProcessEnv): string => {
+const adminUrl = (given: string | undefined, env: NodeJS.ProcessEnv): string => {
   const text = given ?? env["SLUICE_ADMIN"] ?? env["ADMIN_ADDR"] ?? "localhost:15000"
   if (text.startsWith(unix)) return text
   return (/^https?:\/\//.test(text) ? text : `http://${text}`).replace(/\/$/, "")

@@ -1,6 +1,7 @@
 /** `sluice connect`: tells a client of MCP where the gateway is, takes it back, and proves that the way leads there. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { isObject } from "../../protocols/json/object.ts"
 import type { Printed } from "./validate.ts"
 
 /** The name under which clients know us. */
@@ -85,9 +86,6 @@ export interface ConnectAsked {
   readonly print: boolean
 }
 
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
 /** The text with the entry in it, or without it; a text of ours says why it cannot be done. */
 export const withEntry = (
   format: Extract<Client["format"], { readonly _tag: "Json" }>,
@@ -100,8 +98,9 @@ export const withEntry = (
   } catch {
     return { problem: "it is not plain JSON, so it is left alone" }
   }
-  const section = isMap(document) ? (document[format.section] ?? {}) : undefined
-  if (!isMap(document) || !isMap(section)) return { problem: "it has another shape than expected, so it is left alone" }
+  const section = isObject(document) ? (document[format.section] ?? {}) : undefined
+  if (!isObject(document) || !isObject(section))
+    return { problem: "it has another shape than expected, so it is left alone" }
   const { [entryName]: _, ...others } = section
   const servers = url === undefined ? others : { ...others, [entryName]: format.entry(url) }
   const next: Record<string, unknown> = { ...document, [format.section]: servers }
@@ -171,7 +170,7 @@ export const prove = async (
     )
     if (first.answer.result === undefined) return first.answer.error?.message ?? "it did not understand the first word"
     const session: Record<string, string> = first.session === null ? {} : { "mcp-session-id": first.session }
-    const info = isMap(first.answer.result["serverInfo"]) ? first.answer.result["serverInfo"] : {}
+    const info = isObject(first.answer.result["serverInfo"]) ? first.answer.result["serverInfo"] : {}
     await fetch(url, {
       method: "POST",
       headers: { ...headers, ...session },

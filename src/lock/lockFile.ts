@@ -3,6 +3,7 @@
  * read, and what a person has written around it stays when it is changed.
  */
 import { Document, isMap, parseDocument, YAMLMap } from "yaml"
+import { isObject, type JsonObject } from "../../protocols/json/object.ts"
 import { canonical } from "../../protocols/lock/canonical.ts"
 import { type Kind, kinds, rootOf } from "../../protocols/lock/hash.ts"
 import { itemOf } from "../../protocols/lock/Item.ts"
@@ -32,13 +33,9 @@ const sections: Readonly<Record<Kind, string>> = {
 /** A server has one of these. */
 const isSingle = (kind: Kind): boolean => kind === "instructions" || kind === "card"
 
-type Node = Readonly<Record<string, unknown>>
-
-const isNode = (value: unknown): value is Node => typeof value === "object" && value !== null && !Array.isArray(value)
-
 const pinIn = (server: string, kind: Kind, name: string, value: unknown): Pin => {
   const what = `${server}: ${kind}${name === "" ? "" : ` ${name}`}`
-  if (!isNode(value)) throw new BrokenLock(`${what} is not written as the gateway writes it`)
+  if (!isObject(value)) throw new BrokenLock(`${what} is not written as the gateway writes it`)
   const { approved, by, definition, hash, json } = value
   if (typeof hash !== "string" || typeof approved !== "string" || typeof by !== "string") {
     throw new BrokenLock(`${what} lacks one of \`hash\`, \`approved\`, \`by\``)
@@ -61,13 +58,13 @@ const kindsIn = (server: string, met: unknown): ReadonlyArray<Kind> => {
 }
 
 const pageIn = (server: string, value: unknown): Pick<Page, "pins" | "met"> => {
-  if (!isNode(value)) throw new BrokenLock(`${server} is not written as the gateway writes it`)
+  if (!isObject(value)) throw new BrokenLock(`${server} is not written as the gateway writes it`)
   const pins: Array<Pin> = []
   for (const kind of kinds) {
     const section = value[sections[kind]]
     if (section === undefined) continue
     if (isSingle(kind)) pins.push(pinIn(server, kind, "", section))
-    else if (isNode(section)) {
+    else if (isObject(section)) {
       for (const [name, one] of Object.entries(section)) pins.push(pinIn(server, kind, name, one))
     } else throw new BrokenLock(`${server}: \`${sections[kind]}\` is not written as the gateway writes it`)
   }
@@ -88,15 +85,15 @@ const parsed = (text: string): Document => {
 export const read = (text: string): Pages => {
   const value: unknown = parsed(text).toJS({ maxAliasCount: 0 })
   if (value === null || value === undefined) return new Map()
-  if (!isNode(value) || value["version"] !== version) {
+  if (!isObject(value) || value["version"] !== version) {
     throw new BrokenLock(`it is not a lock of version ${version}`)
   }
   const servers = value["servers"] ?? {}
-  if (!isNode(servers)) throw new BrokenLock("`servers` is not a map")
+  if (!isObject(servers)) throw new BrokenLock("`servers` is not a map")
   return new Map(Object.entries(servers).map(([name, one]) => [name, pageIn(name, one)]))
 }
 
-const written = ({ at, by, hash, text }: Pin): Node => {
+const written = ({ at, by, hash, text }: Pin): JsonObject => {
   const definition: unknown = JSON.parse(text)
   // A number that YAML would write otherwise keeps its digits in a text.
   const isFaithful = canonical(JSON.stringify(definition)).text === text

@@ -7,7 +7,7 @@ import type { Random } from "./Random.ts"
 import type { Scheduler } from "./Scheduler.ts"
 
 /** When simulations begin, by the wall clock: 2026-01-01T00:00:00Z. */
-export const epochMillis = 1_767_225_600_000
+const epochMillis = 1_767_225_600_000
 
 const nanosOf = (millis: number): bigint => BigInt(Math.round(millis * 1_000_000))
 

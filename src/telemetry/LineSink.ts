@@ -7,11 +7,11 @@ import * as fs from "node:fs"
 import type { Clock } from "../../stages/ports/Timer.ts"
 
 /** Lines that may wait; what comes then is dropped. */
-export const waitingLinesMax = 10_000
+const waitingLinesMax = 10_000
 /** More that may wait of what the gateway says about itself, so that it is not drowned by what it does. */
 export const reservedLines = 1_000
 /** Bytes that may wait, for the sake of very long lines. */
-export const waitingBytesMax = 16 * 1024 * 1024
+const waitingBytesMax = 16 * 1024 * 1024
 
 /** Lines are written when so many bytes are there, about. */
 const batchLength = 16 * 1024

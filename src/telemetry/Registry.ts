@@ -68,7 +68,7 @@ export class Gauge {
 }
 
 /** What the histograms of one metric have in common. */
-export class Scale {
+class Scale {
   readonly cells: Cells
   readonly bounds: ReadonlyArray<number>
   /** Beside the fixed buckets, where somebody wants to see them. */
@@ -128,7 +128,7 @@ type Series = Counter | Gauge | Histogram
 export const metricSeriesMax = 10_000
 
 /** Value of every label of the series that takes what is beyond the bound. */
-export const overflow = "overflow"
+const overflow = "overflow"
 
 /** Stands for a label value that there is none of. */
 export const unknown = "unknown"

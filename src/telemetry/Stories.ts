@@ -9,7 +9,7 @@ import type { Witness } from "./Told.ts"
 
 /** Stories that are kept in memory by each thread, and the room they have; the oldest make room. */
 export const storiesMax = 4_000
-export const storiesBytesMax = 4 * 1024 * 1024
+const storiesBytesMax = 4 * 1024 * 1024
 
 export class Stories {
   private readonly ring: Ring

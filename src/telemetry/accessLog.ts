@@ -5,7 +5,7 @@ import type { TlsFacts } from "../../stages/ports/Network.ts"
 import type { Address } from "../../stages/Connection.ts"
 
 /** Fields in the order in which they are written. */
-export const fieldNames = [
+const fieldNames = [
   "connection.id",
   "request.id",
   "gateway",
@@ -142,7 +142,7 @@ export interface Format {
   readonly end: string
 }
 
-export const text: Format = {
+const text: Format = {
   name: "text",
   begin: (time, level, target) => `${time}\t${level}\t${target}`,
   key: (name) => ` ${name}=`,
@@ -152,7 +152,7 @@ export const text: Format = {
   end: "\n",
 }
 
-export const json: Format = {
+const json: Format = {
   name: "json",
   begin: (time, level, target) => `{"level":"${level}","time":"${time}","scope":${quoted(target)}`,
   key: (name) => `,${quoted(name)}:`,

@@ -11,7 +11,7 @@ import { type Format, plain, quoted } from "./accessLog.ts"
 import type { Levels } from "./Levels.ts"
 
 /** The target of whatever names none; `Effect.annotateLogs("target", name)` names one. */
-export const defaultTarget = "sluice"
+const defaultTarget = "sluice"
 
 /** Fields of one line, at most: an object logged by mistake does not fill the log. */
 const fieldsMax = 32
@@ -107,7 +107,7 @@ class Lines extends Pipeable.Class implements Logger.Logger<unknown, void> {
 }
 
 /** Takes the place of the console for everything that is logged below it. */
-export const logger = ({ format, levels, write }: LogOptions): Logger.Logger<unknown, void> =>
+const logger = ({ format, levels, write }: LogOptions): Logger.Logger<unknown, void> =>
   new Lines(({ cause, date, fiber, logLevel, message }) => {
     const annotations = fiber.getRef(References.CurrentLogAnnotations)
     const named = annotations["target"]

@@ -22,7 +22,7 @@ const routeText = ({ path }: Match): string => {
 }
 
 /** Never the path itself: names of spans are few. */
-export const nameOf = (exchange: Exchange): string => {
+const nameOf = (exchange: Exchange): string => {
   const { match, request } = exchange
   const spoken = spokenName(exchange)
   if (spoken !== undefined) return spoken
@@ -45,7 +45,7 @@ const removedBy = (policy: Tracing | undefined): ReadonlyArray<string> => {
 }
 
 /** The span of the exchange itself first, then those of what it did. */
-export const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
+const spansOf = (told: Told): ReadonlyArray<OtlpSpan> => {
   const { ending, exchange, line } = told
   const { trace } = exchange
   const tracer = exchange.trail.listener?.tracer

@@ -25,9 +25,9 @@ export const restartMillis = 1_000
 /** … up to this long, so that one that cannot live does not spin. */
 export const restartMillisMax = 30_000
 /** A worker that takes this long to take part in a change hangs, and is replaced. */
-export const changeMillisMax = 10_000
+const changeMillisMax = 10_000
 /** Metrics are shown without a worker that is too busy to tell. */
-export const metricsMillisMax = 1_000
+const metricsMillisMax = 1_000
 /** Beyond the deadlines of the drain, for the threads to come to their end. */
 const farewellMillis = 500
 

@@ -37,7 +37,7 @@ export interface Thread {
   readonly telemetry: Telemetry["Service"]
 }
 
-export const stateOf = ({ gateway, telemetry }: Thread): ThreadState => ({
+const stateOf = ({ gateway, telemetry }: Thread): ThreadState => ({
   thread: threadId,
   ...gateway.open(),
   draining: gateway.draining(),

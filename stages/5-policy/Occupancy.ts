@@ -19,9 +19,6 @@ const RIVALS_MAX = 16
 /** A thread that holds the table longer than this has died over it. */
 const LOCK_MILLIS_MAX = 50
 
-/** Threads, the one that starts the others included. */
-export const THREADS_MAX = 256
-
 /** No identity is one of these. */
 const nobody = 0n
 const changing = -1n

@@ -32,6 +32,8 @@ export type Where =
   | { readonly _tag: "Mcp"; readonly backend: McpBackend; readonly targets: ReadonlyArray<McpTarget> }
   | { readonly _tag: "Nowhere"; readonly refusal: Refusal }
 
+export type WhereOf<Tag extends Where["_tag"]> = Extract<Where, { readonly _tag: Tag }>
+
 interface AgentsWhere {
   readonly _tag: "Agents"
   readonly members: ReadonlyArray<{ readonly name: string; readonly backend: Resolved }>

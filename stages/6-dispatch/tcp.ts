@@ -16,7 +16,7 @@ import { Facts } from "../5-policy/expression/Facts.ts"
 import type { PolicyPorts } from "../5-policy/steps.ts"
 import type { EndpointFamily, EndpointHandle } from "./Endpoints.ts"
 import { isOwn } from "./loop.ts"
-import { obstacle, templateOf } from "./makeTarget.ts"
+import { obstacle, templateOf } from "./template.ts"
 import type { DispatchPorts } from "./ports.ts"
 import { resolve, type Resolved } from "./resolve.ts"
 

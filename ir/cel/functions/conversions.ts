@@ -23,7 +23,7 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const utf8 = new TextEncoder()
 const outOfRange = (to: string) => new CelError("range", `range error: does not fit ${to}`)
 
-export const decodeText = (bytes: Uint8Array): Evaluated => {
+const decodeText = (bytes: Uint8Array): Evaluated => {
   try {
     return strict.decode(bytes)
   } catch {

@@ -2,7 +2,6 @@ import { describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { cookieIn, formatSetCookie, setCookie, withoutCookies } from "../../../protocols/http/cookies.ts"
 import { formatHttpDate, parseHttpDate } from "../../../protocols/http/date.ts"
-import { formatForwarded, parseForwarded } from "../../../protocols/http/forwarded.ts"
 import { Headers } from "../../../protocols/http/headers.ts"
 import { RETRY_HINT_MILLIS_MAX, retryHintMillis } from "../../../protocols/http/retryAfter.ts"
 import { refuseUpgrade } from "../../../protocols/http/upgrade.ts"
@@ -101,30 +100,6 @@ describe("cookies", () => {
         return text === undefined || (text.split(";").length === 2 && !/[\r\n\0]/.test(text))
       }),
     )
-  })
-})
-
-describe("Forwarded", () => {
-  it("read after write is the same", () => {
-    const lowerToken = token.map((text) => text.toLowerCase())
-    const element = fc.uniqueArray(fc.tuple(lowerToken, fc.oneof(token, fc.stringMatching(/^[ -~]{1,10}$/))), {
-      selector: ([name]) => name,
-      minLength: 1,
-      maxLength: 4,
-    })
-    fc.assert(
-      fc.property(fc.array(element, { maxLength: 5 }), (elements) => {
-        const read = parseForwarded(formatForwarded(elements.map((pairs) => new Map(pairs))))
-        return same(
-          read?.map((map) => [...map]),
-          elements,
-        )
-      }),
-    )
-  })
-
-  it("reading any text never throws", () => {
-    fc.assert(fc.property(nasty, (text) => parseForwarded(text) !== null))
   })
 })
 

@@ -8,7 +8,7 @@ import { type Dialect, modern } from "../dialect/Dialect.ts"
 
 export type Id = string | number | null
 
-export const dialectOf = (version: Version): Dialect => (version === "1.0" ? modern : legacyJson)
+const dialectOf = (version: Version): Dialect => (version === "1.0" ? modern : legacyJson)
 
 /** A request that is one: its method and what goes with it. */
 export interface Request {
@@ -76,10 +76,4 @@ export const readAnswer = (operation: Operation, text: string, version: Version)
   if (isFields(value["error"])) return failed(fromJsonRpc(value["error"]))
   if (!("result" in value)) return failed(fault("InvalidAgentResponse", "the agent's answer has no result"))
   return result(dialectOf(version).result.read(operation, value["result"]))
-}
-
-/** The method a body names, for those who only want to know; everything else stays unjudged. */
-export const peekMethod = (text: string): string | undefined => {
-  const method = fieldsOf(parse(text)?.value)["method"]
-  return typeof method === "string" ? method : undefined
 }

@@ -62,7 +62,7 @@ const requirementsIn = (security: unknown, split: ReadonlyMap<string, ReadonlyAr
     return alternatives.slice(0, 16).map((schemes) => ({ schemes }))
   })
 
-export const requirementsOut = (requirements: unknown): ReadonlyArray<Fields> =>
+const requirementsOut = (requirements: unknown): ReadonlyArray<Fields> =>
   listOf(requirements).map((one) =>
     Object.fromEntries(
       Object.entries(fieldsOf(fieldsOf(one)["schemes"])).map(([name, scopes]) => [

@@ -35,7 +35,7 @@ export const taskIn = (value: unknown): Fields => {
 /** Both always have a status, since readers count on it. */
 const stated = (value: unknown): Fields => ({ status: {}, ...fieldsOf(value) })
 
-export const taskOut = (value: unknown): Fields => ({ kind: "task", ...writing.task(stated(value)) })
+const taskOut = (value: unknown): Fields => ({ kind: "task", ...writing.task(stated(value)) })
 
 const statusUpdateIn = (value: Fields): Fields => {
   const { final: _, kind: __, ...rest } = value
@@ -79,7 +79,7 @@ const kindOf = (event: Fields): string | undefined => {
   return undefined
 }
 
-export const eventOut = (value: unknown): unknown => {
+const eventOut = (value: unknown): unknown => {
   const { artifactUpdate, message, statusUpdate, task } = fieldsOf(value)
   if (message !== undefined) return messageOut(message)
   if (task !== undefined) return taskOut(task)

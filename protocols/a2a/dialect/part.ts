@@ -25,7 +25,7 @@ const readMetadata = (part: Fields): { readonly metadata: Fields | undefined; re
       }
 }
 
-export const fromLegacy = (value: unknown): unknown => {
+const fromLegacy = (value: unknown): unknown => {
   const part = fieldsOf(value)
   switch (part["kind"]) {
     case "text": {
@@ -62,7 +62,7 @@ const describedIn = (part: Fields, metadata: unknown): unknown => {
   return Object.keys(also).length === 0 ? metadata : addTo(metadata, { [described]: also })
 }
 
-export const toLegacy = (value: unknown): unknown => {
+const toLegacy = (value: unknown): unknown => {
   const part = fieldsOf(value)
   const { data, filename, mediaType, metadata, raw, text, url, ...rest } = part
   if (raw !== undefined || url !== undefined) {

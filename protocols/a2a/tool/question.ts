@@ -3,7 +3,7 @@ import { type Fields, fieldsOf, isFields, listOf, textOf } from "../Fields.ts"
 import { type Gathered, textIn } from "./Gathered.ts"
 
 /** The only field of a form that asks in words. */
-export const ANSWER = "answer"
+const ANSWER = "answer"
 
 export interface Form {
   readonly message: string

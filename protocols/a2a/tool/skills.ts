@@ -18,7 +18,7 @@ export interface SkillTool {
 }
 
 /** The tool of an agent without skills. */
-export const WHOLE_AGENT = "send_message"
+const WHOLE_AGENT = "send_message"
 
 const modesOf = (own: unknown, common: unknown): ReadonlyArray<string> => {
   const modes = listOf(own).length > 0 ? listOf(own) : listOf(common)

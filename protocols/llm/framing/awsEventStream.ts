@@ -2,6 +2,7 @@
  * Messages of an AWS event stream (`application/vnd.amazon.eventstream`): a prelude with two lengths, headers, a
  * payload, and a checksum over the prelude and one over everything.
  */
+import { join } from "../../bytes.ts"
 
 /** The value of a header; the types of numbers and times do not matter to us. */
 export type HeaderValue = string | number | bigint | boolean | Uint8Array
@@ -159,12 +160,7 @@ export class EventStreamDecoder {
   private peek(count: number): Uint8Array {
     const first = this.pieces[0]
     if (first !== undefined && first.length >= count) return first.subarray(0, count)
-    const whole = new Uint8Array(this.held)
-    let at = 0
-    for (const piece of this.pieces) {
-      whole.set(piece, at)
-      at += piece.length
-    }
+    const whole = join(this.pieces, this.held)
     this.pieces = [whole]
     return whole.subarray(0, count)
   }

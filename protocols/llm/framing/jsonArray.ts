@@ -1,7 +1,7 @@
 /** A list of JSON objects that arrives one by one, which is how Gemini streams to whoever does not ask for SSE. */
 
 /** How much of one unfinished element is held, in characters. */
-export const ELEMENT_CHARS_MAX = 8 * 1024 * 1024
+const ELEMENT_CHARS_MAX = 8 * 1024 * 1024
 
 /** Finds the elements of the outermost list however the bytes were cut; what is inside them is not looked at. */
 export class JsonArrayDecoder {

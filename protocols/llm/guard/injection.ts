@@ -19,7 +19,7 @@ const sign = (name: string, weight: number, source: string): Sign => ({
   pattern: new RegExp(source, "giu"),
 })
 
-export const signs: ReadonlyArray<Sign> = [
+const signs: ReadonlyArray<Sign> = [
   sign(
     "override",
     0.7,

@@ -17,7 +17,7 @@ export const entities = [
 export type Entity = (typeof entities)[number]
 
 /** As they are written in the place of what was found. */
-export const entityNames: Readonly<Record<Entity, string>> = {
+const entityNames: Readonly<Record<Entity, string>> = {
   email: "EMAIL_ADDRESS",
   phoneNumber: "PHONE_NUMBER",
   creditCard: "CREDIT_CARD",
@@ -36,7 +36,7 @@ interface Range {
 const isWord = (text: string, at: number): boolean => /[A-Za-z0-9_]/.test(text[at] ?? " ")
 
 /** Of digits, doubling every second one from the right. */
-export const passesLuhn = (digits: string): boolean => {
+const passesLuhn = (digits: string): boolean => {
   let sum = 0
   for (let i = digits.length - 1, second = false; i >= 0; i--, second = !second) {
     const digit = digits.charCodeAt(i) - 48
@@ -46,7 +46,7 @@ export const passesLuhn = (digits: string): boolean => {
 }
 
 /** ISO 7064 over an account number whose first four characters were moved to its end. */
-export const passesMod97 = (iban: string): boolean => {
+const passesMod97 = (iban: string): boolean => {
   let rest = 0
   for (const char of iban.slice(4) + iban.slice(0, 4)) {
     const value = Number.parseInt(char, 36)
@@ -343,7 +343,7 @@ const recognisers: Readonly<Record<Entity, (text: string) => ReadonlyArray<Range
 export const recognise = (entity: Entity, text: string): ReadonlyArray<Span> =>
   merge(recognisers[entity](text), `<${entityNames[entity]}>`)
 
-export const merge = (ranges: ReadonlyArray<Range>, text: string): ReadonlyArray<Span> => {
+const merge = (ranges: ReadonlyArray<Range>, text: string): ReadonlyArray<Span> => {
   const merged: Array<{ start: number; end: number; text: string }> = []
   for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
     const last = merged.at(-1)

@@ -70,7 +70,7 @@ export const modelArmorJudgement = (reply: unknown): Judgement => {
 }
 
 /** The service takes no longer texts; what is longer is given to it in pieces. */
-export const AZURE_CHARS_MAX = 10_000
+const AZURE_CHARS_MAX = 10_000
 
 export const azurePieces = (texts: ReadonlyArray<string>): ReadonlyArray<string> => {
   const whole = texts.join("\n")

@@ -6,7 +6,7 @@ import type { Refusal } from "../../Refusal.ts"
 import { type Asking, type Expiring, Tokens, type TokensPorts } from "./Tokens.ts"
 
 /** How many credentials of clouds are kept; a role may be assumed under as many names as there are users. */
-export const CLOUD_CREDENTIALS_MAX = 8192
+const CLOUD_CREDENTIALS_MAX = 8192
 
 export interface Wallet {
   readonly credentials: Credentials
@@ -17,7 +17,7 @@ export interface Wallet {
 }
 
 /** How many policies may have a store; one that is no longer configured is the first to go. */
-export const STORES_MAX = 1024
+const STORES_MAX = 1024
 
 export const make = (credentials: Credentials, ports: TokensPorts): Wallet => {
   const stores = new Map<string, Tokens<Token>>()

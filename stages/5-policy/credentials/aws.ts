@@ -21,13 +21,13 @@ import type { PolicyPorts } from "../steps.ts"
 import { chunked, chunkedLength } from "./awsChunked.ts"
 import { asked, failed, reasonOf, type Wallet } from "./Wallet.ts"
 
-export const DEFAULT_SERVICE = "bedrock"
+const DEFAULT_SERVICE = "bedrock"
 
 const unsignedPayload = "UNSIGNED-PAYLOAD"
 const chunkedPayload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 
 /** What else is signed of the header. */
-export const isSigned = (name: string): boolean =>
+const isSigned = (name: string): boolean =>
   name === "content-type" || name.startsWith("x-amz-") || name.startsWith("x-amzn-")
 
 /** What a client may have sent along of another signature. */
@@ -42,7 +42,7 @@ const decoded = (text: string): string => {
   }
 }
 
-export const decodeQuery = (query: string | undefined): ReadonlyArray<readonly [string, string]> =>
+const decodeQuery = (query: string | undefined): ReadonlyArray<readonly [string, string]> =>
   query === undefined || query === ""
     ? []
     : query.split("&").map((pair) => {
@@ -54,11 +54,11 @@ const encoded = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** Written as it is signed, so that no reader can take it for another. */
-export const encodeQuery = (pairs: ReadonlyArray<readonly [string, string]>): string | undefined =>
+const encodeQuery = (pairs: ReadonlyArray<readonly [string, string]>): string | undefined =>
   pairs.length === 0 ? undefined : pairs.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join("&")
 
 /** The region in the name of an endpoint, where it has one. */
-export const regionIn = (host: string): string | undefined =>
+const regionIn = (host: string): string | undefined =>
   /(?:^|\.)([a-z]{2}(?:-[a-z]+)+-\d+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$/.exec(host)?.[1]
 
 type Computed<A> = (attempt: Attempt) => A | undefined
@@ -67,8 +67,8 @@ const sessionNamePattern = /^[\w+=,.@-]{2,64}$/
 /** Letters, digits and white space of any script, and a few signs. */
 const tagPattern = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
-export const isSessionName = (text: string): boolean => sessionNamePattern.test(text)
-export const isTagValue = (text: string): boolean => text.length <= 256 && tagPattern.test(text)
+const isSessionName = (text: string): boolean => sessionNamePattern.test(text)
+const isTagValue = (text: string): boolean => text.length <= 256 && tagPattern.test(text)
 
 const asText = (value: CelValue): string | undefined =>
   value instanceof Uint8Array

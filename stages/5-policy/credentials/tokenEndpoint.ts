@@ -121,7 +121,7 @@ export const proofOf = async (auth: ClientAuth | undefined, asker: Asker): Promi
   }
 }
 
-export const formRequest = (path: string, fields: ReadonlyArray<Field>, authorization: string | undefined): Request => {
+const formRequest = (path: string, fields: ReadonlyArray<Field>, authorization: string | undefined): Request => {
   const [bare = "/", query] = path.split("?", 2)
   const headers = new Headers([
     "accept",
@@ -184,7 +184,7 @@ export const grantedOf = (document: unknown): Granted | string => {
 }
 
 /** An exchange of nobody's: what is fetched for many must not end with the first of them. */
-export const detached = (exchange: Exchange, request: Request, nowMillis: number): Exchange => {
+const detached = (exchange: Exchange, request: Request, nowMillis: number): Exchange => {
   const alone = new Exchange(exchange.plan, exchange.bound, request, nowMillis, undefined, undefined)
   alone.listener = exchange.listener
   alone.route = exchange.route

@@ -14,7 +14,7 @@ import type { Clock } from "../../ports/Timer.ts"
 import type { Facts, Surroundings } from "./Facts.ts"
 
 /** How many compiled expressions are remembered at once; what is in force keeps its own. */
-export const EXPRESSIONS_MAX = 16_384
+const EXPRESSIONS_MAX = 16_384
 
 export interface ExpressionSettings {
   readonly clock: Clock

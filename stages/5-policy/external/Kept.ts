@@ -2,7 +2,7 @@
 import type { Decision } from "./Decision.ts"
 
 /** How long before its end a decision is asked for again, by one request on behalf of all. */
-export const AHEAD_MILLIS_MAX = 5_000
+const AHEAD_MILLIS_MAX = 5_000
 
 interface Entry {
   readonly decision: Decision

@@ -20,7 +20,7 @@ import type { FieldChange } from "./mutation.ts"
 import type { Shown } from "./checkGrpc.ts"
 
 /** A body of an answer longer than that is not read for a decision, and a refusal with one is not kept. */
-export const ANSWER_BYTES_MAX = 65_536
+const ANSWER_BYTES_MAX = 65_536
 
 export interface HttpCheck {
   /** Undefined: something about the question cannot be computed. */

@@ -26,7 +26,7 @@ const actionOf = ({ append, appendAction }: HeaderValueOption): FieldChange["act
   }
 }
 
-export const valueOf = ({ rawValue, value }: HeaderValue): string =>
+const valueOf = ({ rawValue, value }: HeaderValue): string =>
   rawValue.byteLength > 0 ? valueOfBytes(rawValue) : valueOfText(value)
 
 export const changesOf = (options: ReadonlyArray<HeaderValueOption>): ReadonlyArray<FieldChange> =>

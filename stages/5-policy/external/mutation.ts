@@ -18,8 +18,6 @@ export interface Mutation {
   readonly set: ReadonlyArray<FieldChange>
 }
 
-export const unchanged: Mutation = { remove: [], set: [] }
-
 /** Why such a change was never meant to be carried out; undefined: it can be. */
 export const complaintOf = ({ remove, set }: Mutation): string | undefined => {
   for (const name of remove) if (!isName(name) && !name.startsWith(":")) return `it removes ${JSON.stringify(name)}`

@@ -5,7 +5,7 @@
  */
 
 /** How many are remembered. */
-export const ENDED_MAX = 65_536
+const ENDED_MAX = 65_536
 
 /** How far from its own place one may be found. */
 const PROBES_MAX = 64

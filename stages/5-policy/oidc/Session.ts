@@ -37,7 +37,7 @@ export interface Attributes {
   readonly maxAgeSeconds: number
 }
 
-export const written = (name: string, value: string, { maxAgeSeconds, secure }: Attributes): string =>
+const written = (name: string, value: string, { maxAgeSeconds, secure }: Attributes): string =>
   `${name}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAgeSeconds}${secure ? "; Secure" : ""}`
 
 export class Cookies {

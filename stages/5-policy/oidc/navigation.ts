@@ -12,7 +12,7 @@ export const isNavigation = ({ headers, method }: Pick<Request, "headers" | "met
     : mode === "navigate"
 }
 
-export const TARGET_CHARS_MAX = 2048
+const TARGET_CHARS_MAX = 2048
 
 const decoded = (text: string): string | undefined => {
   try {

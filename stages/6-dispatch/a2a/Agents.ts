@@ -20,7 +20,7 @@ import type { Run } from "./stream.ts"
 import { Whereabouts } from "./Whereabouts.ts"
 
 /** How many cards are kept; beyond, the one asked for first is forgotten. */
-export const CARDS_MAX = 4_096
+const CARDS_MAX = 4_096
 
 /** A card as it was written, signatures and all; a text says why it is none. */
 export const decodeCard = (text: string): Fields | string => {

@@ -17,10 +17,10 @@ import type { Refusal } from "../../Refusal.ts"
 import { fromBase64Url, toBase64Url } from "../../../protocols/base64url.ts"
 
 /** More than any honest rotation leaves on a card. */
-export const SIGNATURES_MAX = 8
+const SIGNATURES_MAX = 8
 
 /** How many different cards are kept signed; every name a client calls the gateway by makes one. */
-export const SIGNED_MAX = 256
+const SIGNED_MAX = 256
 
 /** Brings the protobuf library, so it is loaded when it is first needed. */
 let loading: Promise<typeof Canonical> | undefined

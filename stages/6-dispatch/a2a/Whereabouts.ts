@@ -8,11 +8,11 @@ import type { Places, PlacesFailure } from "../../ports/Places.ts"
 import type { Clock } from "../../ports/Timer.ts"
 
 /** How many tasks and contexts are remembered. */
-export const WHEREABOUTS_MAX = 65_536
+const WHEREABOUTS_MAX = 65_536
 /** How old what is written down may get before it is written again, so that it is not forgotten while it is used. */
-export const REWRITE_MILLIS = 3_600_000
+const REWRITE_MILLIS = 3_600_000
 /** How long a look-up may take; a task that is asked about without it may still be found. */
-export const SEEK_MILLIS_MAX = 2_000
+const SEEK_MILLIS_MAX = 2_000
 const SWEEP_MILLIS = 600_000
 
 /** How often it is tried, since whoever asks is waiting. */

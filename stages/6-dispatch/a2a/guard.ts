@@ -1,7 +1,7 @@
 /** Guards around what is said to an agent and by it: the same that stand around models, in every binding and version. */
 import * as Effect from "effect/Effect"
 import type { PromptGuard } from "../../../ir/policy/PromptGuard.ts"
-import { type Answer, failed, result } from "../../../protocols/a2a/Answer.ts"
+import { type Answer, result } from "../../../protocols/a2a/Answer.ts"
 import * as jsonRpc from "../../../protocols/a2a/binding/jsonRpc.ts"
 import { type Fault, fault } from "../../../protocols/a2a/Fault.ts"
 import { fieldsOf } from "../../../protocols/a2a/Fields.ts"
@@ -164,5 +164,3 @@ export const compile = (policy: PromptGuard, ports: PolicyPorts): MessageGuard =
     },
   }
 }
-
-export const stoppedAnswer = ({ fault: one }: Stopped): Answer => failed(one)

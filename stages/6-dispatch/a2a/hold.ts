@@ -10,7 +10,7 @@ import type { Run } from "./stream.ts"
 import { ANSWER_BYTES_MAX } from "./watch.ts"
 
 /** How long an answer is held up at most; a client that is told late is worse off than one that has to ask again. */
-export const HELD_MILLIS_MAX = 2_000
+const HELD_MILLIS_MAX = 2_000
 
 const doing = (due: ReadonlyArray<Effect.Effect<void>>): Effect.Effect<void> =>
   Effect.forEach(due, (one) => one, { discard: true }).pipe(

@@ -19,10 +19,10 @@ import type { Voice } from "./Speech.ts"
 import { grpcVoice, jsonRpcVoice, restVoice } from "./voices.ts"
 
 /** What one request may carry, inline files included. */
-export const REQUEST_BYTES_MAX = 16 * 1024 * 1024
+const REQUEST_BYTES_MAX = 16 * 1024 * 1024
 
 /** More parts than any message needs. */
-export const PARTS_MAX = 256
+const PARTS_MAX = 256
 
 /** The codec of gRPC brings the protobuf library, so it is loaded when it is first needed. */
 let loading: Promise<typeof Grpc> | undefined

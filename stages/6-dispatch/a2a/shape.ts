@@ -18,7 +18,7 @@ const names: Readonly<Record<number, FaultName>> = {
   504: "Timeout",
 }
 
-export const faultOf = (refusal: Refusal.Refusal): Fault =>
+const faultOf = (refusal: Refusal.Refusal): Fault =>
   fault(names[Refusal.status(refusal)] ?? "Internal", Refusal.message(refusal))
 
 /** gRPC clients are told in their own way already; status and fields of HTTP stay. */

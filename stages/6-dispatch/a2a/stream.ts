@@ -14,14 +14,14 @@ import type { Clock } from "../../ports/Timer.ts"
 import type { Events, Voice } from "./Speech.ts"
 
 /** How long the head of a stream waits for the first event, which may turn out to be a refusal. */
-export const FIRST_EVENT_MILLIS = 1_000
+const FIRST_EVENT_MILLIS = 1_000
 
 /** How long a stream may be silent before a sign of life is sent. */
-export const IDLE_MILLIS = 15_000
+const IDLE_MILLIS = 15_000
 
 /** How often in a row a stream is taken up again that then says nothing new, and how long before the first time. */
-export const RESUMES_MAX = 3
-export const RESUME_MILLIS = 250
+const RESUMES_MAX = 3
+const RESUME_MILLIS = 250
 /** Pieces of work that are told apart; of more it is not known whether all were told. */
 const ARTIFACTS_MAX = 1_024
 

@@ -30,7 +30,7 @@ const ofHttp: ReadonlySet<FaultName> = new Set<FaultName>([
   "Timeout",
 ])
 
-export const rpcStatus = ({ name }: Fault): number => (ofHttp.has(name) ? faults[name].status : 200)
+const rpcStatus = ({ name }: Fault): number => (ofHttp.has(name) ? faults[name].status : 200)
 
 export const jsonRpcVoice = (version: Version, id: jsonRpc.Id): Voice => {
   const envelope = (operation: Parameters<Voice["whole"]>[0], answer: Answer): unknown =>
@@ -78,7 +78,7 @@ export const restVoice = (spelling: rest.Spelling): Voice => {
 
 const grpcHeaders = ["content-type", "application/grpc+proto"]
 
-export const grpcTrailers = (codec: typeof Grpc, ended: Fault | undefined): ReadonlyArray<string> =>
+const grpcTrailers = (codec: typeof Grpc, ended: Fault | undefined): ReadonlyArray<string> =>
   ended === undefined
     ? ["grpc-status", "0"]
     : [

@@ -1,6 +1,6 @@
 /** A stream of events that is read, and perhaps rewritten, on its way; it ends well-formed however the upstream ends. */
 import type { LlmError } from "../../../protocols/llm/LlmError.ts"
-import { type Flow, type FlowFailure, flowFailure, type Sink, type Source } from "../../Body.ts"
+import type { Flow, FlowFailure, Sink, Source } from "../../Body.ts"
 
 export interface EventWork {
   /** What goes to the client for these bytes. */
@@ -133,5 +133,3 @@ export class ReadFlow implements Flow {
     }
   }
 }
-
-export const noReply = flowFailure("gone", "the provider ended the connection before its reply")

@@ -22,7 +22,7 @@ const lineFeed = 0x0a
 const carriage = 0x0d
 
 /** Where the first empty line at or after `from` ends; -1 without one. */
-export const eventEnd = (bytes: Uint8Array, from: number): number => {
+const eventEnd = (bytes: Uint8Array, from: number): number => {
   for (let i = bytes.indexOf(lineFeed, from); i >= 0; i = bytes.indexOf(lineFeed, i + 1)) {
     const next = bytes[i + 1]
     if (next === lineFeed) return i + 2
@@ -32,7 +32,7 @@ export const eventEnd = (bytes: Uint8Array, from: number): number => {
 }
 
 /** Whether there is a member whose name begins with `usage` and whose value is not null. */
-export const mentionsUsage = (bytes: Uint8Array): boolean => {
+const mentionsUsage = (bytes: Uint8Array): boolean => {
   // `g` is the rarest of its letters.
   for (let i = bytes.indexOf(0x67); i >= 0; i = bytes.indexOf(0x67, i + 1)) {
     if (bytes[i + 1] !== 0x65 || bytes[i - 1] !== 0x61 || bytes[i - 2] !== 0x73 || bytes[i - 3] !== 0x75) continue
@@ -47,7 +47,7 @@ export const mentionsUsage = (bytes: Uint8Array): boolean => {
 }
 
 /** The JSON of an event's data lines. */
-export const dataOf = (event: Uint8Array): JsonObject | undefined => {
+const dataOf = (event: Uint8Array): JsonObject | undefined => {
   let data = ""
   for (const line of decoder.decode(event).split(/\r\n|\n|\r/)) {
     if (line.startsWith("data:")) data += line.charCodeAt(5) === 0x20 ? line.slice(6) : line.slice(5)
@@ -83,7 +83,7 @@ const saysUsageOnly = (data: JsonObject): boolean => {
 }
 
 /** Where the last event that ends in these bytes ends; those before `from` are known to hold no end. 0 without one. */
-export const lastEventEnd = (bytes: Uint8Array, from: number): number => {
+const lastEventEnd = (bytes: Uint8Array, from: number): number => {
   for (let i = bytes.lastIndexOf(lineFeed); i > 0 && i >= from; i = bytes.lastIndexOf(lineFeed, i - 1)) {
     if (bytes[i - 1] === lineFeed) return i + 1
     if (bytes[i - 1] === carriage && bytes[i - 2] === lineFeed) return i + 1

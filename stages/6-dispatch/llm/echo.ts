@@ -37,7 +37,7 @@ export interface Script {
 
 const bounded = (value: unknown, max: number): number => Math.min(countOf(value) ?? 0, max)
 
-export const scriptOf = (text: string | undefined): Script => {
+const scriptOf = (text: string | undefined): Script => {
   let said: unknown
   try {
     said = text === undefined ? undefined : JSON.parse(text)
@@ -276,7 +276,7 @@ const json = (status: number, body: JsonObject, more: ReadonlyArray<string> = []
 })
 
 /** Numbers that belong to a text, and to no other: a unit vector out of a running hash. */
-export const vectorOf = (text: string, dimensions: number): ReadonlyArray<number> => {
+const vectorOf = (text: string, dimensions: number): ReadonlyArray<number> => {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   const values = Array.from({ length: dimensions }, () => {

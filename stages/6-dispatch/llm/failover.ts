@@ -61,7 +61,7 @@ const usualEviction: Eviction = { consecutiveFailures: 3 }
 const onRequest: Eviction = {}
 
 /** Another provider may do better; a client error is the same everywhere. */
-export const isRetriable = (status: number): boolean => status === 429 || (status >= 500 && status !== 501)
+const isRetriable = (status: number): boolean => status === 429 || (status >= 500 && status !== 501)
 
 const passes: ReadonlySet<Refusal["_tag"]> = new Set([
   "UpstreamFailed",

@@ -17,7 +17,7 @@ export interface FieldSpan {
 }
 
 /** Where the value of a field stands. */
-export const multipartSpan = (bytes: Uint8Array, type: string | undefined, name: string): FieldSpan | undefined => {
+const multipartSpan = (bytes: Uint8Array, type: string | undefined, name: string): FieldSpan | undefined => {
   const boundary = boundaryOf(type)
   if (boundary === undefined) return undefined
   const text = latin1.decode(bytes)

@@ -17,7 +17,7 @@ import type { Clock } from "../../ports/Timer.ts"
 import { authorityOf } from "../authority.ts"
 import type { EndpointHandle } from "../Endpoints.ts"
 import type { Vitals } from "../health.ts"
-import { templateOf } from "../makeTarget.ts"
+import { templateOf } from "../template.ts"
 import type { DispatchPorts } from "../ports.ts"
 import { type Place, resolve } from "../resolve.ts"
 import { traitsOf } from "./vendor/traitsOf.ts"
@@ -92,7 +92,7 @@ const isExpected = (status: number, { expectedStatuses }: ActiveHealth): boolean
   expectedStatuses.length === 0 ? status >= 200 && status < 300 : expectedStatuses.includes(status)
 
 /** One question; whatever goes wrong means that it is not well. */
-export const ask = ({ active, authority, handle, scheme }: Probe): Effect.Effect<boolean> => {
+const ask = ({ active, authority, handle, scheme }: Probe): Effect.Effect<boolean> => {
   const [path = "/", query] = active.path.split("?", 2)
   const answered = Effect.suspend(() => {
     const headers = new Headers(["accept", "*/*", "user-agent", "sluice-health"])

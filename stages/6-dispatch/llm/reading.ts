@@ -44,7 +44,7 @@ const present = (usage: Record<string, number | undefined>): Usage => {
   return kept as unknown as Usage
 }
 
-export const usageOf = (usage: JsonObject): Usage | undefined => {
+const usageOf = (usage: JsonObject): Usage | undefined => {
   const reported = first(usage, "input_tokens", "prompt_tokens", "inputTokens", "promptTokenCount")
   const candidates = countOf(usage["candidatesTokenCount"])
   const thoughts = countOf(usage["thoughtsTokenCount"])

@@ -29,7 +29,7 @@ import type { Part } from "./Part.ts"
 import { type Cached, compile as compileCache } from "./cache/responseCache.ts"
 import { compile as compileProvider, type Connecting, type Provider } from "./Provider.ts"
 import { modelsOf } from "./models.ts"
-import { catalogueOf, costOf, find, ratesFor } from "./prices.ts"
+import { type Catalogue, catalogueOf, costOf, find, ratesFor } from "./prices.ts"
 import { settling } from "./settle.ts"
 import { errorReply, invalid, ofRefusal } from "./told.ts"
 
@@ -149,6 +149,48 @@ const goingOn = (hop: Hop, attempt: Try): Refusal | undefined => {
   return undefined
 }
 
+/** What it may come to, as far as that can be told before; by the dearest of those who may be asked. */
+const estimated = (catalogue: Catalogue | undefined, account: Account, asked: Asked, all: Candidates): Estimate => {
+  const { json, kind, model } = asked
+  const input = account.countedTokens ?? (json === undefined ? 0 : promptTokens(clientFormats[kind], json, guess))
+  const output = outputMax(json)
+  let usd = 0
+  for (const { pinned, provider } of all.byMember.values()) {
+    const found = find(catalogue, provider.traits.name, pinned ?? provider.part.provider.model ?? model)
+    if (found.status !== "exact") continue
+    const rates = ratesFor(found.price, input)
+    usd = Math.max(usd, costOf({ inputTokens: input, outputTokens: output }, rates).total)
+  }
+  return { tokens: input + output, usd }
+}
+
+/** What is told of the request, from here on. */
+const opened = (attempt: Try, asked: Asked): Account => {
+  const account = new Account(
+    operations[asked.kind] ?? "other",
+    asked.model,
+    asked.streaming,
+    asked.json,
+    attempt.exchange.startedMillis,
+  )
+  account.format = clientFormats[asked.kind]
+  account.isHeard = attempt.exchange.keepsPayload
+  const notes = (attempt.exchange.notes ??= {})
+  notes.llm = account
+  return account
+}
+
+/** A refusal as the client's format has it. */
+const inOwnWords =
+  (kind: ModelRouteType, attempt: Try, mayComeAgain: boolean) =>
+  (refusal: Refusal): Effect.Effect<Reply, Refusal> => {
+    const format = clientFormats[kind]
+    // A tunnel is refused as any other; and who may try again must see that it failed.
+    if (format === undefined || mayComeAgain) return Effect.fail(refusal)
+    attempt.exchange.trail.refusal = refusal
+    return Effect.succeed(errorReply(format, ofRefusal(refusal), "headers" in refusal ? refusal.headers : []))
+  }
+
 export const reach = (
   dispatch: DispatchPorts,
   ports: PolicyPorts,
@@ -189,6 +231,7 @@ export const reach = (
   const createdSeconds = Math.floor(clock.wallMillis() / 1000)
   const tokenizes = parts.some(({ provider }) => provider.tokenize)
 
+  const mayComeAgain = route.Retry !== undefined
   const hop = hopOf(dispatch, "llm", backend.key)
 
   const asking = (attempt: Try, place: Place): Effect.Effect<Asked, Refusal> => {
@@ -208,21 +251,6 @@ export const reach = (
 
   const budgets = compileBudgets(budgetsOf(route, parts), ports, own.spendings, clock)
 
-  /** What it may come to, as far as that can be told before; by the dearest of those who may be asked. */
-  const estimated = (account: Account, asked: Asked, all: Candidates): Estimate => {
-    const { json, kind, model } = asked
-    const input = account.countedTokens ?? (json === undefined ? 0 : promptTokens(clientFormats[kind], json, guess))
-    const output = outputMax(json)
-    let usd = 0
-    for (const { pinned, provider } of all.byMember.values()) {
-      const found = find(catalogue, provider.traits.name, pinned ?? provider.part.provider.model ?? model)
-      if (found.status !== "exact") continue
-      const rates = ratesFor(found.price, input)
-      usd = Math.max(usd, costOf({ inputTokens: input, outputTokens: output }, rates).total)
-    }
-    return { tokens: input + output, usd }
-  }
-
   const cache = cacheOf(own, ports, clock, backend, parts, route)
   /** Whoever asks what was answered before costs nobody anything. */
   const known = (attempt: Try, asked: Asked, all: Candidates, account: Account): Effect.Effect<Reply, Refusal> =>
@@ -234,7 +262,7 @@ export const reach = (
   const affordable = (attempt: Try, asked: Asked, all: Candidates, account: Account): Effect.Effect<Reply, Refusal> => {
     const asking = (): Effect.Effect<Reply, Refusal> => ask(settings, all, attempt, asked, account)
     if (budgets === undefined || account.operation === "countTokens") return asking()
-    const admission = budgets.admit(attempt, account, () => estimated(account, asked, all))
+    const admission = budgets.admit(attempt, account, () => estimated(catalogue, account, asked, all))
     if (admission === freely) return asking()
     return Effect.flatMap(admission, ({ refusal }) => {
       if (refusal === undefined) return asking()
@@ -252,7 +280,6 @@ export const reach = (
     let answered: Effect.Effect<Reply, Refusal>
     if (exchange.meters === undefined) answered = answering(account)
     else {
-      const mayComeAgain = route.Retry !== undefined
       account.watch(({ usage }) => {
         if (usage !== undefined || !mayComeAgain) chargeTokens(exchange, usage === undefined ? 0 : totalOf(usage))
       })
@@ -269,31 +296,6 @@ export const reach = (
     })
   }
 
-  const opened = (attempt: Try, asked: Asked): Account => {
-    const account = new Account(
-      operations[asked.kind] ?? "other",
-      asked.model,
-      asked.streaming,
-      asked.json,
-      attempt.exchange.startedMillis,
-    )
-    account.format = clientFormats[asked.kind]
-    account.isHeard = attempt.exchange.keepsPayload
-    const notes = (attempt.exchange.notes ??= {})
-    notes.llm = account
-    return account
-  }
-
-  const inOwnWords =
-    (kind: ModelRouteType, attempt: Try) =>
-    (refusal: Refusal): Effect.Effect<Reply, Refusal> => {
-      const format = clientFormats[kind]
-      // A tunnel is refused as any other; and who may try again must see that it failed.
-      if (format === undefined || route.Retry !== undefined) return Effect.fail(refusal)
-      attempt.exchange.trail.refusal = refusal
-      return Effect.succeed(errorReply(format, ofRefusal(refusal), "headers" in refusal ? refusal.headers : []))
-    }
-
   if (backend._tag === "Llm") {
     const all = candidates(parts.map((part) => candidate(part)))
     return (attempt) => {
@@ -309,7 +311,7 @@ export const reach = (
       const answered = Effect.flatMap(asking(attempt, place), (asked) =>
         metered(attempt, asked, (account) => known(attempt, asked, all, account)),
       )
-      return Effect.catch(answered, inOwnWords(place.kind, attempt))
+      return Effect.catch(answered, inOwnWords(place.kind, attempt, mayComeAgain))
     }
   }
 
@@ -330,7 +332,7 @@ export const reach = (
         kind === "passthrough" && found.passthrough === "detect" ? { ...asked, kind: "detect" as const } : asked
       return metered(attempt, understood, (account) => known(attempt, understood, found.candidates, account))
     })
-    return Effect.catch(answered, inOwnWords(kind, attempt))
+    return Effect.catch(answered, inOwnWords(kind, attempt, mayComeAgain))
   }
 }
 

@@ -14,6 +14,9 @@ export interface Found extends Pick<Finding, "grade" | "action" | "reasons"> {
   readonly isGone?: boolean
 }
 
+const keyOf = ({ kind, name }: Pick<Item, "kind" | "name">): string => `${kind} ${name}`
+const markOf = ({ action, hash }: Pick<Finding, "action" | "hash">): string => `${hash} ${action}`
+
 /** What people are told of a server: each thing once, until the server says again what was approved. */
 export class Findings {
   private readonly place: ServerPlace
@@ -32,8 +35,8 @@ export class Findings {
     run(
       Effect.map(locks.findings, (all) => {
         for (const one of all) {
-          const key = `${one.kind} ${one.name}`
-          if (samePlace(one, this.place) && !this.told.has(key)) this.told.set(key, `${one.hash} ${one.action}`)
+          const key = keyOf(one)
+          if (samePlace(one, this.place) && !this.told.has(key)) this.told.set(key, markOf(one))
         }
       }),
     )
@@ -41,8 +44,8 @@ export class Findings {
 
   tell({ action, before, grade, isGone = false, item, reasons }: Found): void {
     const { alarm, clock, locks, run } = this.parts
-    const key = `${item.kind} ${item.name}`
-    const mark = `${item.hash} ${action}`
+    const key = keyOf(item)
+    const mark = markOf({ action, hash: item.hash })
     if (this.told.get(key) === mark) return
     if (this.told.size >= foundMax) this.told.clear()
     this.told.set(key, mark)
@@ -78,8 +81,9 @@ export class Findings {
   }
 
   /** It says again what was approved. */
-  settle({ kind, name }: Item): void {
-    if (!this.told.delete(`${kind} ${name}`)) return
-    this.parts.run(Effect.ignore(this.parts.locks.settle(this.place, { kind, name })))
+  settle(item: Item): void {
+    if (!this.told.delete(keyOf(item))) return
+    const { locks, run } = this.parts
+    run(Effect.ignore(locks.settle(this.place, { kind: item.kind, name: item.name })))
   }
 }

@@ -50,7 +50,7 @@ export const rewrite = (
   return attempt(attemptsMax)
 }
 
-export const isAbout = (one: { readonly kind: Kind; readonly name: string }, about: About): boolean =>
+const isAbout = (one: { readonly kind: Kind; readonly name: string }, about: About): boolean =>
   one.kind === about.kind && one.name === about.name
 
 export const samePlace = (a: ServerPlace, b: ServerPlace): boolean =>

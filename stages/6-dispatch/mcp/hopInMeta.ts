@@ -6,7 +6,7 @@ import { tracestateHeader } from "../../../protocols/trace/context.ts"
 import type { Exchange } from "../../Exchange.ts"
 
 /** Where `_meta` says what `Via` says. */
-export const viaKey = "dev.sluice/via"
+const viaKey = "dev.sluice/via"
 
 /** What came in `_meta` counts as if it had come in headers. */
 export const adopt = (headers: Headers, meta: Fields): void => {

@@ -34,7 +34,7 @@ const inheritedKinds = [
   "BackendTunnel",
 ] as const satisfies ReadonlyArray<CalleePolicy["_tag"]>
 
-export const inherited = (policies: BackendPolicies): ReadonlyArray<CalleePolicy> =>
+const inherited = (policies: BackendPolicies): ReadonlyArray<CalleePolicy> =>
   inheritedKinds.flatMap((kind) => {
     const policy = policies[kind]
     return policy === undefined ? [] : [policy]

@@ -2,13 +2,11 @@ import { describe, expect, it } from "vitest"
 import { CelError, double, Duration, none, Optional, Timestamp, Uint } from "../../../ir/cel/CelValue.ts"
 import {
   toBody,
-  toCondition,
   toDelayMillis,
   toDescriptor,
   toExpiryMillis,
   toHeaderValue,
   toJson,
-  toProbability,
   toStatus,
   toText,
 } from "../../../ir/cel/toJson.ts"
@@ -34,16 +32,6 @@ describe("what the gateway makes of a result", () => {
     expect(toJson([Number.NaN, Infinity])).toEqual([null, null])
     expect(toJson(raw("{1: 'a', true: 'b', 2u: 'c'}") as never)).toEqual({ 1: "a", true: "b", 2: "c" })
     expect(toJson(new RedactedText("secret"))).toBe("<redacted>")
-  })
-  it("a condition is true only when it is true", () => {
-    expect(toCondition(true)).toBe(true)
-    expect(toCondition("true")).toBeUndefined()
-    expect(toCondition(failed)).toBeUndefined()
-  })
-  it("a probability lies between 0 and 1", () => {
-    expect([true, false, 0.25, 7, -1, double(1), failed, "1", Number.NaN].map(toProbability)).toEqual([
-      1, 0, 0.25, 1, 0, 1, 0, 0, 0,
-    ])
   })
   it("a header value is text or bytes", () => {
     expect(toHeaderValue("é")).toBe("\u00c3\u00a9")

@@ -66,7 +66,7 @@ const blockOf = (part: Part, context: Context): JsonObject | undefined => {
 }
 
 /** A refusal is a reason to stop here, even where the other format stops for no particular reason. */
-export const choiceReason = (choice: Choice): string =>
+const choiceReason = (choice: Choice): string =>
   stopReason(
     choice.finish === "stop" && choice.parts.some((part) => part.kind === "refusal") ? "refusal" : choice.finish,
   )

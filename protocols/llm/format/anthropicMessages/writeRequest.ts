@@ -101,7 +101,7 @@ const imageOrDocument = (part: ImagePart | DocumentPart, marks: Marks, notes: No
 }
 
 /** Arguments are an object here; what is not JSON at least reaches the model as it was. */
-export const inputOf = (part: ToolCallPart): unknown => {
+const inputOf = (part: ToolCallPart): unknown => {
   if (part.custom === true) return { input: part.input }
   if (part.input.trim() === "") return {}
   const input = parseJson(part.input)

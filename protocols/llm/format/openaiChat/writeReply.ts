@@ -53,7 +53,7 @@ export const annotationOf = (citation: Citation): JsonObject | undefined =>
 export const toolCallId = (part: { readonly id: string; readonly signature?: ToolCallPart["signature"] }): string =>
   signedId(part.id, part.signature)
 
-export const writeToolCall = (part: ToolCallPart, name: string): JsonObject =>
+const writeToolCall = (part: ToolCallPart, name: string): JsonObject =>
   part.custom === true
     ? { id: toolCallId(part), type: "custom", custom: { name, input: part.input } }
     : { id: toolCallId(part), type: "function", function: { name, arguments: part.input } }
@@ -74,7 +74,7 @@ const thinkingBlocks = (thoughts: ReadonlyArray<ReasoningPart>): ReadonlyArray<J
       )
     : undefined
 
-export const writeThoughts = (thoughts: ReadonlyArray<ReasoningPart>): JsonObject => {
+const writeThoughts = (thoughts: ReadonlyArray<ReasoningPart>): JsonObject => {
   if (thoughts.length === 0) return {}
   const signed = thoughts.findLast((thought) => thought.text !== "" && proofOf(thought) !== undefined)
   return compact({

@@ -147,7 +147,7 @@ export const itemsOf = (choice: Choice, context: Context): ReadonlyArray<JsonObj
   return items
 }
 
-export const writeUsage = (usage: Usage): JsonObject => ({
+const writeUsage = (usage: Usage): JsonObject => ({
   input_tokens: usage.inputTokens,
   input_tokens_details: { cached_tokens: usage.cacheReadTokens ?? 0, cache_write_tokens: usage.cacheWriteTokens ?? 0 },
   output_tokens: usage.outputTokens,
@@ -175,7 +175,7 @@ export const responseId = (id: string | undefined, context: Context): string =>
   id?.startsWith("resp_") === true ? id : `resp_${context.call.id}`
 
 /** What a response repeats of its request. */
-export const echo = (context: Context): JsonObject => {
+const echo = (context: Context): JsonObject => {
   const { body } = context
   return {
     instructions: body["instructions"] ?? null,

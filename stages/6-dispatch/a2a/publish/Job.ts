@@ -4,7 +4,7 @@ import { type Fields, fieldsOf, listOf, present } from "../../../../protocols/a2
 import type { KeptTask } from "../../../ports/Tasks.ts"
 
 /** How much one task may make. */
-export const MADE_CHARS_MAX = 10 * 1024 * 1024
+const MADE_CHARS_MAX = 10 * 1024 * 1024
 const ARTIFACTS_MAX = 1_024
 /** Messages of one task that are kept; of more, the first are forgotten. */
 const HISTORY_MAX = 100

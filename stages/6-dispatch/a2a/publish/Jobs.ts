@@ -22,9 +22,9 @@ import { Job, type More, type Identity, isSettled } from "./Job.ts"
 import type { Doing, Done } from "./Work.ts"
 
 /** How many tasks of one caller are worked on at a time. */
-export const RUNNING_PER_OWNER_MAX = 64
+const RUNNING_PER_OWNER_MAX = 64
 /** How long one stretch of work may take. */
-export const WORK_MILLIS_MAX = 30 * 60_000
+const WORK_MILLIS_MAX = 30 * 60_000
 const SWEEP_MILLIS = 600_000
 /** How often it is looked whether a task has lost its worker: nobody may be asking, and somebody may be waiting. */
 const SEARCH_MILLIS = 5_000
@@ -46,7 +46,7 @@ export interface JobsParts {
 }
 
 /** Texts that the gateway says as an agent. */
-export const saying = (parts: ReadonlyArray<Fields>, messageId: string, { contextId, id }: Identity): Fields => ({
+const saying = (parts: ReadonlyArray<Fields>, messageId: string, { contextId, id }: Identity): Fields => ({
   messageId,
   role: "ROLE_AGENT",
   taskId: id,

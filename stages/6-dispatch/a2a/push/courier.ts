@@ -14,17 +14,17 @@ import { type Push, pushKeysPath } from "./Push.ts"
 import { toBase64Url } from "../../../../protocols/base64url.ts"
 
 /** How many letters are on their way at once, and how many of them to one place. */
-export const CARRIED_MAX = 64
-export const CARRIED_PER_ORIGIN_MAX = 8
+const CARRIED_MAX = 64
+const CARRIED_PER_ORIGIN_MAX = 8
 /** How often the postbox is looked into where nobody says that there is something. */
-export const LOOK_MILLIS = 1_000
+const LOOK_MILLIS = 1_000
 /** How long to wait after the first failure, and at most. */
-export const BACKOFF_MILLIS_MIN = 1_000
-export const BACKOFF_MILLIS_MAX = 3_600_000
+const BACKOFF_MILLIS_MIN = 1_000
+const BACKOFF_MILLIS_MAX = 3_600_000
 /** A receiver that understands a letter and does not want it is not going to want it later. */
-export const REFUSED_ATTEMPTS_MAX = 5
+const REFUSED_ATTEMPTS_MAX = 5
 /** For a place that has its share of what is under way. */
-export const CROWDED_MILLIS = 500
+const CROWDED_MILLIS = 500
 /** What a receiver may say in return; nobody reads it. */
 const ANSWER_BYTES_MAX = 64 * 1024
 const SWEEP_MILLIS = 60_000
@@ -32,10 +32,10 @@ const SWEEP_MILLIS = 60_000
 const SIGNED_SECONDS = 300
 
 /** Longer than a letter can be under way, so that it is taken again only when its courier is gone. */
-export const leaseMillis = (timeoutMillis: number): number => timeoutMillis * 1.5 + 1_000
+const leaseMillis = (timeoutMillis: number): number => timeoutMillis * 1.5 + 1_000
 
 /** Doubled each time, and scattered, so that those who failed together do not come back together. */
-export const backoffMillis = (attempts: number, random: number): number =>
+const backoffMillis = (attempts: number, random: number): number =>
   Math.min(BACKOFF_MILLIS_MAX, BACKOFF_MILLIS_MIN * 2 ** Math.min(attempts - 1, 30)) * (0.5 + random / 2)
 
 const refusals: ReadonlySet<number> = new Set([400, 404, 405, 406, 411, 413, 414, 415, 422])
@@ -137,7 +137,7 @@ const tried = (
   )
 }
 
-export const deliver = (push: Push, letter: Letter, room: Room): Effect.Effect<void, PostboxFailure> => {
+const deliver = (push: Push, letter: Letter, room: Room): Effect.Effect<void, PostboxFailure> => {
   const { clock, postbox, settings } = push.ports
   const { registration } = letter
   const bury = (why: string): Effect.Effect<void, PostboxFailure> =>
@@ -171,7 +171,7 @@ export const deliver = (push: Push, letter: Letter, room: Room): Effect.Effect<v
 }
 
 /** How much is under way, and where to. */
-export class Room {
+class Room {
   private readonly origins = new Map<string, number>()
   count = 0
 

@@ -3,7 +3,7 @@ import { locate } from "../../../../protocols/http/locate.ts"
 import { parseIpv4, parseIpv6 } from "../../../../protocols/net/ip.ts"
 import { isPublic } from "../../../../protocols/net/special.ts"
 
-export const URL_LENGTH_MAX = 2_048
+const URL_LENGTH_MAX = 2_048
 
 export interface Destination {
   /** Scheme, host and port: who is written to. */

@@ -14,11 +14,11 @@ import type { Refusal } from "../../../Refusal.ts"
 import { type Push, pushKeysPath, pushPath } from "./Push.ts"
 
 /** How large one notification may be. */
-export const NOTICE_BYTES_MAX = 4 * 1024 * 1024
+const NOTICE_BYTES_MAX = 4 * 1024 * 1024
 /** How long it may take to arrive. */
-export const NOTICE_MILLIS_MAX = 15_000
+const NOTICE_MILLIS_MAX = 15_000
 /** How many may arrive at once; each holds a body. */
-export const RECEIVING_MAX = 64
+const RECEIVING_MAX = 64
 
 const decoder = new TextDecoder()
 

@@ -4,7 +4,7 @@ import { fieldsOf, parse, textOf } from "../../../../protocols/a2a/Fields.ts"
 import type { DeadLetter, PostboxFailure } from "../../../ports/Postbox.ts"
 import type { Push } from "./Push.ts"
 
-export const UNDELIVERED_SHOWN_MAX = 1_000
+const UNDELIVERED_SHOWN_MAX = 1_000
 
 export interface Shown {
   readonly id: string

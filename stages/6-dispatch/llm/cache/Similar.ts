@@ -23,7 +23,7 @@ export const normalized = (values: ReadonlyArray<unknown>): Float32Array | undef
   return vector
 }
 
-export const cosine = (a: Float32Array, b: Float32Array): number => {
+const cosine = (a: Float32Array, b: Float32Array): number => {
   if (a.length !== b.length) return -1
   let sum = 0
   for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number)

@@ -18,7 +18,7 @@ const fieldsOf = ({ headers }: Request, names: ReadonlyArray<string>): ReadonlyA
   names.map((name) => headers.get(name) ?? null)
 
 /** Whoever is known by nothing shares with all others of whom nothing is known. */
-export const principalOf = (
+export const askerOf = (
   identity: Identity | undefined,
   certificate: ClientIdentity | undefined,
   request: Request,

@@ -22,14 +22,14 @@ import type { Candidates } from "../failover.ts"
 import { clientFormats } from "../kinds.ts"
 import { free } from "../prices.ts"
 import { embed } from "./embed.ts"
-import { partitionText, principalOf, questionOf, settingOf } from "./keyOf.ts"
+import { askerOf, partitionText, questionOf, settingOf } from "./keyOf.ts"
 import { ReplayFlow } from "./ReplayFlow.ts"
 import { SharedFlow } from "./SharedFlow.ts"
 import { SharedQuestions } from "./SharedQuestions.ts"
 import type { Similar } from "./Similar.ts"
 import { isWholeReply, isWholeStream } from "./whole.ts"
 
-export const cacheHeader = "x-sluice-cache"
+const cacheHeader = "x-sluice-cache"
 
 /** Calls whose answers depend on nothing but what is asked. */
 const kept: ReadonlySet<Asked["kind"]> = new Set([
@@ -91,7 +91,7 @@ export const compile = (policy: ResponseCache, parts: CacheParts): Cached => {
 
   const partitionOf = (attempt: Try): string | undefined =>
     partition === undefined
-      ? principalOf(attempt.exchange.identity, attempt.exchange.bound.secured.tls?.client, attempt.request)
+      ? askerOf(attempt.exchange.identity, attempt.exchange.bound.secured.tls?.client, attempt.request)
       : partition.as(Facts.of(expressions.around, attempt), partitionText)
 
   /** Policies of the backend that change replies hold for those that are given again too. */

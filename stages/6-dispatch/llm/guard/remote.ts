@@ -35,7 +35,7 @@ import type { ValueMatch } from "../../../../ir/Match.ts"
 import type { RemoteGuard, Side } from "./Guard.ts"
 import type { LocalKind } from "./local.ts"
 
-export const GUARD_TIMEOUT_MILLIS = 10_000
+const GUARD_TIMEOUT_MILLIS = 10_000
 /** No verdict is longer. */
 const REPLY_BYTES_MAX = 8 * 1024 * 1024
 

@@ -11,7 +11,7 @@ const formats: ReadonlyArray<Format> = ["anthropicMessages", "anthropicCountToke
 /** What a browser sends of its own accord makes Anthropic take the call for one from a page. */
 const fromBrowsers = /^(?:origin|access-control-request-.*|sec-fetch-.*)$/
 
-export const withoutBrowser = (headers: Headers): void => {
+const withoutBrowser = (headers: Headers): void => {
   const names = new Set<string>()
   for (const [name] of headers) if (fromBrowsers.test(name)) names.add(name)
   for (const name of names) headers.remove(name)

@@ -13,7 +13,7 @@ const embeddingModels =
   /^(?:text-embedding-|gemini-embedding-|text-multilingual-embedding-|textembedding-|multimodalembedding)/
 
 /** The name of one of Anthropic's models as Vertex writes it: a date is set off by an at sign. */
-export const anthropicModel = (model: string): string | undefined => {
+const anthropicModel = (model: string): string | undefined => {
   const name =
     /(?:^|\/)publishers\/anthropic\/models\/([^/]+)$/.exec(model)?.[1] ??
     /^anthropic\/([^/]+)$/.exec(model)?.[1] ??
@@ -21,7 +21,7 @@ export const anthropicModel = (model: string): string | undefined => {
   return name?.replace(/-(\d{8})$/, "@$1")
 }
 
-export const geminiModel = (model: string): string | undefined => {
+const geminiModel = (model: string): string | undefined => {
   const name = model.replace(/^(?:publishers\/google\/models\/|models\/|google\/)/, "")
   if (!/^[A-Za-z0-9][\w.@-]*$/.test(name) || embeddingModels.test(name)) return undefined
   return name.startsWith("gemini-") || name.startsWith("gemini@") ? name : undefined

@@ -4,13 +4,13 @@ import { errorToLegacy, resultToLegacy, resultToOlder } from "../../../../protoc
 import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
-import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
+import { isLogLevel, isModernOnly, methods } from "../../../../protocols/mcp/methods.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
 import { tellFailure } from "../failures.ts"
 import { limits } from "../limits.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import type { Revision } from "../../../../protocols/mcp/revision.ts"
-import type { Call, CallEvents, Outcome } from "../target/McpTarget.ts"
+import type { Call, CallEvents, Outcome, TargetFailure } from "../target/McpTarget.ts"
 import { type Delivery, HttpDelivery } from "./Delivery.ts"
 import type { DownSession, Thing } from "./DownSession.ts"
 import { formsOf } from "./forms.ts"
@@ -54,29 +54,16 @@ const notified = (
   }
 }
 
-/** What takes the place of the handshake and of the stream of a session, for whoever has neither. */
-const isOfNoSession = (method: string): boolean => method === "server/discover" || method === "subscriptions/listen"
-
 const noSuchMethod = (method: string): Outcome => ({
   _tag: "Error",
   error: JsonRpc.errorOf(JsonRpc.codes.methodNotFound, `Method not found: ${method}`),
   era: "legacy",
 })
 
-/** Runs a request to its end, whether or not its client stays for it. */
-const run = (
-  endpoint: McpEndpoint,
-  session: DownSession,
-  exchange: Exchange,
-  { id, method, params: text }: JsonRpc.RpcRequest,
-  delivery: Delivery,
-): void => {
-  const { federation, state } = endpoint
-  const params = Fields.parse(text)
-  const { revision } = session.identity
-  const token = params?.object("_meta")?.get("progressToken")
+/** What becomes known of a request before its answer. */
+const eventsOf = (session: DownSession, delivery: Delivery, token: Json | undefined): CallEvents => {
   let lastProgress = -Infinity
-  const events: CallEvents = {
+  return {
     progress: (progress) => {
       const value = Number(progress.get("progress"))
       if (token === undefined || !(value > lastProgress)) return
@@ -89,45 +76,62 @@ const run = (
     notify: (name, said) => delivery.push(JsonRpc.encodeNotification(name, said)),
     ask: (ask) => session.ask(delivery, ask),
   }
-  const caller = session.caller(exchange)
+}
+
+/** Asks whoever has the answer. */
+const asked = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  call: Call,
+  delivery: Delivery,
+): Effect.Effect<Outcome, TargetFailure> => {
+  const { federation, state } = endpoint
+  const { events, method } = call
+  if (methods.get(method)?.asks === true) {
+    const target = federation.only?.name ?? "the server"
+    const completed = (url: string): void => session.completed(delivery, url)
+    return unrolled({ runtime: state.runtime, target, call: federation.call, ask: events.ask, completed }, call)
+  }
+  if (isAboutTasks(session, method)) return serveTask(endpoint, session, call, delivery)
+  return isModernOnly(method) || isForeignToTasks(session, method)
+    ? Effect.succeed(noSuchMethod(method))
+    : federation.call(call)
+}
+
+/** Runs a request to its end, whether or not its client stays for it. */
+const run = (
+  endpoint: McpEndpoint,
+  session: DownSession,
+  exchange: Exchange,
+  { id, method, params: text }: JsonRpc.RpcRequest,
+  delivery: Delivery,
+): void => {
+  const { state } = endpoint
+  const params = Fields.parse(text)
+  const { revision } = session.identity
+  const token = params?.object("_meta")?.get("progressToken")
   const call: Call = {
-    caller,
+    caller: session.caller(exchange),
     method,
     params: params === undefined ? undefined : passedOn(method, params, revision),
     wantsProgress: token !== undefined,
     logLevel: session.level ?? "info",
     paramHeaders: [],
-    events,
+    events: eventsOf(session, delivery, token),
   }
-  const asked =
-    methods.get(method)?.asks === true
-      ? unrolled(
-          {
-            runtime: state.runtime,
-            target: federation.only?.name ?? "the server",
-            call: federation.call,
-            ask: events.ask,
-            completed: (url) => session.completed(delivery, url),
-          },
-          call,
-        )
-      : isAboutTasks(session, method)
-        ? serveTask(endpoint, session, call, delivery)
-        : isOfNoSession(method) || isForeignToTasks(session, method)
-          ? Effect.succeed(noSuchMethod(method))
-          : federation.call(call)
+  const answering = asked(endpoint, session, call, delivery)
   const isTask = method === "tools/call" && revision === "2025-11-25" && params?.has("task") === true
   const outcome = isTask
-    ? Effect.flatMap(asked, (one) => asTask(endpoint, session, call, one))
+    ? Effect.flatMap(answering, (one) => asTask(endpoint, session, call, one))
     : remembered.has(method)
-      ? Effect.tap(asked, (one) => {
+      ? Effect.tap(answering, (one) => {
           if (one._tag === "Error") return Effect.void
           return Effect.andThen(
             remember(session, method, params),
             Effect.suspend(() => keepFacts(state, session)),
           )
         })
-      : asked
+      : answering
   let isDone = false
   const fiber = state.runtime.run(outcome)
   fiber.addObserver((exit) => {

@@ -5,14 +5,13 @@ import { keys, withMeta } from "../../../../protocols/mcp/envelope.ts"
 import { arrayOf, Fields, type Json } from "../../../../protocols/mcp/json.ts"
 import { codeOf, codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { declaringTasks, isTerminal, taskToLegacy } from "../../../../protocols/mcp/tasks.ts"
+import { covers, isNobody, powersOf } from "../callers.ts"
 import { capabilitiesOf } from "../capabilities.ts"
 import { followTask } from "../federation/followTask.ts"
 import type { McpEndpoint } from "../McpEndpoint.ts"
 import { limits } from "../limits.ts"
-import { covers, powersOf } from "../powers.ts"
 import type { Begun, Owner, TaskIndex } from "../TaskIndex.ts"
 import type { Call, Outcome, TargetFailure } from "../target/McpTarget.ts"
-import { isNobody } from "./callers.ts"
 import type { Delivery } from "./Delivery.ts"
 import type { DownSession } from "./DownSession.ts"
 
@@ -24,11 +23,9 @@ const own: ReadonlySet<string> = new Set(["tasks/get", "tasks/result", "tasks/li
 export const isAboutTasks = (session: DownSession, method: string): boolean =>
   own.has(method) && session.identity.revision === revision
 
-const ofExtension = "tasks/update"
-
 /** Whether the request is about tasks in a way that its revision does not have. */
 export const isForeignToTasks = (session: DownSession, method: string): boolean =>
-  method === ofExtension || (own.has(method) && session.identity.revision !== revision)
+  own.has(method) && session.identity.revision !== revision
 
 const result = (text: Json): Outcome => ({ _tag: "Result", result: text, era: "legacy" })
 const failed = (message: string): Outcome => ({

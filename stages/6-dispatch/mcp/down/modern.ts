@@ -7,11 +7,12 @@ import * as Envelope from "../../../../protocols/mcp/envelope.ts"
 import { decode } from "../../../../protocols/mcp/header.ts"
 import { Fields, itemsOf, type Json } from "../../../../protocols/mcp/json.ts"
 import * as JsonRpc from "../../../../protocols/mcp/jsonrpc.ts"
-import { isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
+import { isLegacyOnly, isLogLevel, methods } from "../../../../protocols/mcp/methods.ts"
 import { mismatch } from "../../../../protocols/mcp/paramHeaders.ts"
 import { latest } from "../../../../protocols/mcp/revision.ts"
 import * as Body from "../../../Body.ts"
 import type { Exchange, Reply } from "../../../Exchange.ts"
+import { principalOf } from "../callers.ts"
 import { capabilitiesOf, required } from "../capabilities.ts"
 import { tellFailure } from "../failures.ts"
 import { limits } from "../limits.ts"
@@ -22,7 +23,6 @@ import { taskWorker } from "../federation/Names.ts"
 import { fromHome } from "../homes.ts"
 import { lasting } from "../lasting.ts"
 import { passOn, passTo } from "../passOn.ts"
-import { principalOf } from "./callers.ts"
 import { type Channel, HttpDelivery, plainChannel } from "./Delivery.ts"
 import { formsOf } from "./forms.ts"
 import { type Ended, type Listener, ParkedCall, type ParkedState, purpose } from "./ParkedCall.ts"
@@ -33,16 +33,6 @@ const { codes } = JsonRpc
 
 /** Revisions that may be spoken without a session. */
 export const supported: ReadonlyArray<string> = [latest]
-
-const fromLegacyOnly: ReadonlySet<string> = new Set([
-  "initialize",
-  "ping",
-  "logging/setLevel",
-  "resources/subscribe",
-  "resources/unsubscribe",
-  "tasks/result",
-  "tasks/list",
-])
 
 /** What is wrong with a request before anybody looks at what it wants; the text of the header is compared, not trusted. */
 const refusal = (
@@ -85,7 +75,7 @@ const refusal = (
   return undefined
 }
 
-export const statusOf = (error: Json): number => {
+const statusOf = (error: Json): number => {
   switch (JsonRpc.codeOf(error)) {
     case codes.methodNotFound:
       return 404
@@ -114,7 +104,7 @@ export const serveModern = (
   // Nothing can be said to a server outside a request: whoever wants to give one up hangs up.
   if (message._tag === "Notification") return Effect.succeed(accepted())
   const { id, method } = message
-  if (fromLegacyOnly.has(method)) {
+  if (isLegacyOnly(method)) {
     return Effect.succeed(
       errorReply(404, id, codes.methodNotFound, `Method not found: ${method}`, { supported, requested: method }),
     )

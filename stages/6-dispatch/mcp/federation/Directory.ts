@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { Fields } from "../../../../protocols/mcp/json.ts"
 import { NAME_CHARS_MAX, split, splitUri } from "../../../../protocols/mcp/naming.ts"
-import { contextOf } from "../context.ts"
+import { contextOf } from "../callers.ts"
 import type { Caller } from "../target/McpTarget.ts"
 import type { Kind } from "./Access.ts"
 import type { Lists } from "./Lists.ts"

@@ -20,7 +20,7 @@ import { followTask } from "./followTask.ts"
 import { Lists } from "./Lists.ts"
 import type { Listing } from "./Listing.ts"
 import type { Member } from "./Member.ts"
-import { kindOf, Names, type Task } from "./Names.ts"
+import { Names, type Task } from "./Names.ts"
 import { note } from "./note.ts"
 
 const nouns: Readonly<Record<Kind, string>> = { tool: "tool", prompt: "prompt", resource: "resource", task: "task" }
@@ -150,8 +150,9 @@ export class Federation {
     }
     switch (method) {
       case "tools/call":
+        return this.named(call, "tool")
       case "prompts/get":
-        return this.named(call, kindOf[method] as Kind)
+        return this.named(call, "prompt")
       case "resources/read":
       case "resources/subscribe":
       case "resources/unsubscribe":

@@ -7,7 +7,7 @@ import { arrayOf, asString, Fields, type Json } from "../../../../protocols/mcp/
 import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import { prefixedUri } from "../../../../protocols/mcp/naming.ts"
 import { rewriteItem } from "../../../../protocols/mcp/rewrite.ts"
-import { contextOf } from "../context.ts"
+import { contextOf } from "../callers.ts"
 import { limits } from "../limits.ts"
 import { type Missing, missingConsent, missingKey } from "../missing.ts"
 import type { Call, Caller, Outcome, TargetFailure } from "../target/McpTarget.ts"

@@ -9,7 +9,7 @@ import { codes, errorOf } from "../../../../protocols/mcp/jsonrpc.ts"
 import type { Ready } from "../../lock/Approvals.ts"
 import { asDefinition, type Judged, ServerLock, type ServerLockOptions, type Shown } from "../../lock/ServerLock.ts"
 import type { LocksFailure } from "../../../ports/Locks.ts"
-import { contextOf } from "../context.ts"
+import { contextOf } from "../callers.ts"
 import { mayMatch } from "../federation/Directory.ts"
 import { limits } from "../limits.ts"
 import type {
@@ -29,19 +29,19 @@ import { kept, LastShown } from "./LastShown.ts"
 type What = Parameters<Changed>[0]
 
 interface Listed {
-  readonly kind: Kind
+  readonly kind: "tool" | "prompt" | "template"
   readonly method: string
   readonly field: string
   readonly what: What
 }
 
-const lists: ReadonlyArray<Listed> = [
-  { kind: "tool", method: "tools/list", field: "tools", what: "tools" },
-  { kind: "prompt", method: "prompts/list", field: "prompts", what: "prompts" },
-  { kind: "template", method: "resources/templates/list", field: "resourceTemplates", what: "resources" },
-]
+const byKind: { readonly [Of in Listed["kind"]]: Listed } = {
+  tool: { kind: "tool", method: "tools/list", field: "tools", what: "tools" },
+  prompt: { kind: "prompt", method: "prompts/list", field: "prompts", what: "prompts" },
+  template: { kind: "template", method: "resources/templates/list", field: "resourceTemplates", what: "resources" },
+}
+const lists: ReadonlyArray<Listed> = Object.values(byKind)
 const byMethod: ReadonlyMap<string, Listed> = new Map(lists.map((one) => [one.method, one]))
-const byKind: ReadonlyMap<Kind, Listed> = new Map(lists.map((one) => [one.kind, one]))
 
 /** What one kind of caller gets of one kind of thing. */
 interface View {
@@ -110,9 +110,9 @@ export class LockedTarget implements McpTarget {
   }
 
   private expire(what: What): void {
+    const kinds = lists.filter((one) => one.what === what).map((one) => `${one.kind} `)
     for (const [key, view] of this.views) {
-      const kind = key.slice(0, key.indexOf(" ")) as Kind
-      if (byKind.get(kind)?.what === what) this.views.set(key, { ...view, atMillis: -Infinity })
+      if (kinds.some((kind) => key.startsWith(kind))) this.views.set(key, { ...view, atMillis: -Infinity })
     }
   }
 
@@ -280,7 +280,7 @@ export class LockedTarget implements McpTarget {
 
   private named(call: Call, kind: "tool" | "prompt", name: string | undefined): Effect.Effect<Outcome, TargetFailure> {
     if (name === undefined) return this.inner.call(call)
-    const listed = byKind.get(kind) as Listed
+    const listed = byKind[kind]
     return Effect.flatMap(this.view(listed, call.caller), (view) => {
       const shown = view.shown.get(name)
       if (shown === undefined) {
@@ -315,7 +315,7 @@ export class LockedTarget implements McpTarget {
     const ref = call.params?.object("ref")
     const kind = ref?.string("type") === "ref/resource" ? "template" : "prompt"
     const name = ref?.string(kind === "template" ? "uri" : "name")
-    return Effect.flatMap(this.view(byKind.get(kind) as Listed, call.caller), (view) =>
+    return Effect.flatMap(this.view(byKind[kind], call.caller), (view) =>
       name !== undefined && view.hidden.has(name) ? Effect.succeed(unknown[kind](name)) : this.inner.call(call),
     )
   }

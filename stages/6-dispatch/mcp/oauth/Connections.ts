@@ -23,13 +23,13 @@ import {
 } from "./tokenRequests.ts"
 
 /** What others have done is seen after so long. */
-export const FRESH_MILLIS = 3_000
+const FRESH_MILLIS = 3_000
 /** With what is kept out of reach, what was read goes on for so long, and a token until its end. */
-export const STALE_MILLIS = 300_000
+const STALE_MILLIS = 300_000
 /** How long before its end a token is renewed. */
-export const AHEAD_MILLIS = 60_000
+const AHEAD_MILLIS = 60_000
 /** One that ends sooner is not sent: a request takes its time too. */
-export const MARGIN_MILLIS = 10_000
+const MARGIN_MILLIS = 10_000
 const RETRY_MILLIS = 2_000
 /** Longer than asking can take, so that whoever is gone in the middle is not waited for for ever. */
 const CLAIM_MILLIS = TOKEN_MILLIS + 5_000

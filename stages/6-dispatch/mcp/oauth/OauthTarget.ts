@@ -32,7 +32,7 @@ import type { User } from "./users.ts"
 /** How long a call waits for somebody who is at the page, before it says that it is still waiting. */
 const PATIENCE_MILLIS = 25_000
 
-export const CONNECT_TOOL = "connect"
+const CONNECT_TOOL = "connect"
 const ASK_KEY = "dev.sluice/connect"
 const STATE_PREFIX = "connect."
 const statePurpose = "mcp-connect-state"

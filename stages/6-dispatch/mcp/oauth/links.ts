@@ -4,7 +4,7 @@ import type { Clock } from "../../../ports/Timer.ts"
 
 /** How long somebody may take from the question to the login, and from there back. */
 export const LINK_MILLIS = 10 * 60_000
-export const LOGIN_MILLIS = 10 * 60_000
+const LOGIN_MILLIS = 10 * 60_000
 
 /** Leads one person to the page about one server. */
 export interface Link {

@@ -48,7 +48,6 @@ export class ChannelWire implements Wire {
     return this.closedBecause !== undefined
   }
 
-  /** Whether the server still works on something that nobody waits for. */
   get isBusy(): boolean {
     return this.abandoned.size > 0
   }

@@ -8,7 +8,7 @@ import type { Broken } from "./Channel.ts"
 import { failureOf } from "./failure.ts"
 import type { LegacySession } from "./LegacySession.ts"
 import type { Call, Caller, Discovery, Interest, ListenEvents, McpTarget, Outcome, TargetFailure } from "./McpTarget.ts"
-import { isClosed, type PoolSettings, SessionPool, type Slot } from "./SessionPool.ts"
+import { type PoolSettings, SessionPool, type Slot } from "./SessionPool.ts"
 
 const unknownState: Outcome = {
   _tag: "Error",
@@ -165,7 +165,7 @@ export class LegacyTarget implements McpTarget {
         continue
       }
       slot.watched.delete(uri)
-      if (slot.isGone || isClosed(slot.session.wire)) continue
+      if (slot.isGone || slot.session.wire?.isClosed === true) continue
       this.settings.runtime.run(
         Effect.ignore(this.pool.tell(slot.session, "resources/unsubscribe", { uri: JSON.stringify(uri) })),
       )

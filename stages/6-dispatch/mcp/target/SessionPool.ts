@@ -307,9 +307,9 @@ export class SessionPool {
       slot.isExclusive = false
       this.wake(slot.key)
     }
-    if (!isInterrupted || !wasExclusive || slot.session.wire?.attributes !== false) return done()
+    const { wire } = slot.session
+    if (!isInterrupted || !wasExclusive || wire?.attributes !== false) return done()
     // What the server still says about the call that was given up must not be taken for the next one's.
-    const wire = slot.session.wire as Wire & { readonly isBusy?: boolean }
     const giveUpAt = clock.nowMillis() + limits.cancelMillis
     const quiet: Effect.Effect<void> = Effect.suspend(() => {
       if (wire.isBusy !== true) return Effect.sync(done)
@@ -354,8 +354,8 @@ export class SessionPool {
         ),
         (failure) => {
           const isForgotten = failure.status === 404 && !failure.sent
-          if (isForgotten || isClosed(slot.session.wire)) this.replace(slot, caller)
-          return heals < limits.healsMax && (isForgotten || (isClosed(slot.session.wire) && !failure.sent))
+          if (isForgotten || slot.session.wire?.isClosed === true) this.replace(slot, caller)
+          return heals < limits.healsMax && (isForgotten || (slot.session.wire?.isClosed === true && !failure.sent))
             ? this.use(caller, exclusive, run, heals + 1)
             : Effect.fail(failure)
         },
@@ -441,6 +441,3 @@ export class SessionPool {
     this.pools.clear()
   }
 }
-
-export const isClosed = (wire: Wire | undefined): boolean =>
-  wire !== undefined && (wire as Wire & { readonly isClosed?: boolean }).isClosed === true

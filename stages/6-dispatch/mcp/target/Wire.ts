@@ -33,4 +33,8 @@ export interface Wire {
   readonly agreed: (revision: string) => void
   /** Whether messages that belong to a request can be told by where they arrive. */
   readonly attributes: boolean
+  /** Nothing can be carried any more; absent where each request is carried by itself. */
+  readonly isClosed?: boolean
+  /** Whether the server still works on something that nobody waits for; absent where that cannot be known. */
+  readonly isBusy?: boolean
 }
