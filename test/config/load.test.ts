@@ -89,24 +89,24 @@ describe("values that nothing could be done with", () => {
     [
       "an address to send clients to",
       routed("requestRedirect: {scheme: 'ht tp'}"),
-      ['3:68 routes[0].policies.requestRedirect: "ht tp" is not a scheme'],
+      ['3:77 routes[0].policies.requestRedirect.scheme: "ht tp" is not a scheme'],
     ],
     [
       "a path and an authority to send to",
       `${routed("urlRewrite: {path: {full: '/a b'}}")}\n- {matches: [{path: {exact: /b}}], policies: {urlRewrite: {authority: {full: "a b"}}}, backends: [{host: 'a:1'}]}`,
       [
-        '3:63 routes[0].policies.urlRewrite: "/a b" is not a path',
-        '4:59 routes[1].policies.urlRewrite: "a b" is not an authority',
+        '3:77 routes[0].policies.urlRewrite.path.full: "/a b" is not a path',
+        '4:78 routes[1].policies.urlRewrite.authority.full: "a b" is not an authority',
       ],
     ],
     [
       "headers that belong to the connection, wherever they are written",
       `${routed("requestHeaderModifier: {set: {connection: a}}, responseHeaderModifier: {add: {content-length: '5'}}, transformations: {request: {set: {upgrade: request.method}}}")}\npolicies: [{name: {name: p, namespace: n}, target: {gateway: {gatewayName: default, gatewayNamespace: default}}, policy: {directResponse: {status: 200, headers: {trailer: request.method}}}}]`,
       [
-        "3:74 routes[0].policies.requestHeaderModifier: connection belongs to the connection and cannot be set",
-        "3:122 routes[0].policies.responseHeaderModifier: content-length belongs to the connection and cannot be set",
-        "3:169 routes[0].policies.transformations: upgrade belongs to the connection and cannot be set",
-        "4:12 policies[0]: trailer belongs to the connection and cannot be set",
+        "3:93 routes[0].policies.requestHeaderModifier.set.connection: connection belongs to the connection and cannot be set",
+        "3:145 routes[0].policies.responseHeaderModifier.add.content-length: content-length belongs to the connection and cannot be set",
+        "3:195 routes[0].policies.transformations.request.set.upgrade: upgrade belongs to the connection and cannot be set",
+        "4:172 policies[0].policy.directResponse.headers.trailer: trailer belongs to the connection and cannot be set",
       ],
     ],
     [
@@ -540,9 +540,9 @@ routes:
     ],
     [
       "a host name that no request can have",
-      one("{hostnames: [bücher.example, '*.[::1]', 'a&b', '[::1]', Www.Example.com.], backends: [{host: 'a:1'}]}"),
-      ["bücher.example", "*.[::1]", "a&b"].map(
-        (name, i) => `3:${[16, 32, 43][i]} routes[0].hostnames[${i}]: ${JSON.stringify(name)} is not a host name`,
+      one("{hostnames: ['*.[::1]', 'a&b', '[::1]', Www.Example.com.], backends: [{host: 'a:1'}]}"),
+      ["*.[::1]", "a&b"].map(
+        (name, i) => `3:${[16, 27][i]} routes[0].hostnames[${i}]: ${JSON.stringify(name)} is not a host name`,
       ),
     ],
     [
@@ -640,7 +640,7 @@ routes:
         "routes[0].policies.requestHeaderModifier.add.Content-Length: content-length belongs to the connection and cannot be set",
         'routes[0].policies.requestHeaderModifier.add[":path"]: "x" is not a path',
         'routes[0].policies.requestHeaderModifier.set[":status"]: :status is not part of a request',
-        "routes[0].policies.requestHeaderModifier.set.x-a: the value of x-a cannot be carried in a header",
+        "routes[0].policies.requestHeaderModifier.set.x-a: a header carries no control characters and none beyond Latin-1",
         'routes[0].policies.responseHeaderModifier.set[":status"]: "99" is not the status of a final reply',
         'routes[0].backends[0].policies.requestHeaderModifier.set.host: "a b" is not an authority',
       ].map((line) => expect.stringContaining(line)),
@@ -677,7 +677,7 @@ routes:
         "{policies: {cors: {allowOrigins: [app.example.com, 'https://a.example/', 'https://*.example:*', '*', 'null']}}, backends: [{host: 'a:1'}]}",
       ),
       ["app.example.com", "https://a.example/"].map((text) =>
-        expect.stringContaining(`no browser says that its page is of ${JSON.stringify(text)}`),
+        expect.stringContaining(`no page comes from ${JSON.stringify(text)}`),
       ),
     ],
     [
