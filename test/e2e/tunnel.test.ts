@@ -31,6 +31,28 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close()
 })
 
+/** A session over which WebSockets can be asked for: the gateway has said so. */
+const sessionAt = async (port: number): Promise<http2.ClientHttp2Session> => {
+  const session = http2.connect(`http://127.0.0.1:${port}`)
+  closers.push(() => session.destroy())
+  await new Promise((resolve) => session.once("remoteSettings", resolve))
+  return session
+}
+
+const webSocketIn = (
+  session: http2.ClientHttp2Session,
+  path = "/",
+  more: http2.OutgoingHttpHeaders = {},
+): http2.ClientHttp2Stream =>
+  session.request({
+    ":method": "CONNECT",
+    ":protocol": "websocket",
+    ":scheme": "http",
+    ":path": path,
+    ":authority": "x.test",
+    ...more,
+  })
+
 /** A server that accepts upgrades, says which protocol it chose, and then echoes bytes. */
 const upgrading = async (chosen: (offered: string) => string = (offered) => offered) => {
   const upstream = await httpUpstream()
@@ -183,17 +205,8 @@ describe("upgrades", () => {
     // Nobody vouches for this one.
     plainly.write("GET / HTTP/1.1\r\nhost: x.test\r\nupgrade: websocket\r\n\r\n")
     expect((await plainly.answer()).status).toBe(200)
-    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-    closers.push(() => session.destroy())
-    await new Promise((resolve) => session.once("remoteSettings", resolve))
-    const stream = session.request({
-      ":method": "CONNECT",
-      ":protocol": "websocket",
-      ":scheme": "http",
-      ":path": "/chat",
-      ":authority": "x.test",
-      "sec-websocket-version": "13",
-    })
+    const session = await sessionAt(gateway.port)
+    const stream = webSocketIn(session, "/chat", { "sec-websocket-version": "13" })
     const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once("response", resolve))
     expect(headers[":status"]).toBe(200)
     stream.destroy()
@@ -255,17 +268,8 @@ describe("upgrades", () => {
   it("over HTTP/2 are extended CONNECT", async () => {
     const upstream = ends(await upgrading())
     const gateway = ends(await startGateway(plain(upstream.port)))
-    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-    closers.push(() => session.destroy())
-    await new Promise((resolve) => session.once("remoteSettings", resolve))
-    const stream = session.request({
-      ":method": "CONNECT",
-      ":protocol": "websocket",
-      ":scheme": "http",
-      ":path": "/chat?room=1",
-      ":authority": "x.test",
-      "sec-websocket-version": "13",
-    })
+    const session = await sessionAt(gateway.port)
+    const stream = webSocketIn(session, "/chat?room=1", { "sec-websocket-version": "13" })
     const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once("response", resolve))
     expect(headers).toMatchObject({ ":status": 200, "x-own": "1" })
     expect(headers["sec-websocket-accept"]).toBeUndefined()
@@ -287,18 +291,10 @@ describe("upgrades", () => {
       }),
     )
     const gateway = ends(await startGateway(plain(upstream.port)))
-    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-    closers.push(() => session.destroy())
-    await new Promise((resolve) => session.once("remoteSettings", resolve))
+    const session = await sessionAt(gateway.port)
     for (const first of ["client", "upstream"] as const) {
       const mark = gateway.told.exchanges.length
-      const stream = session.request({
-        ":method": "CONNECT",
-        ":protocol": "websocket",
-        ":scheme": "http",
-        ":path": "/",
-        ":authority": "x.test",
-      })
+      const stream = webSocketIn(session)
       let text = ""
       stream.on("data", (chunk: Buffer) => (text += chunk.toString()))
       stream.on("error", () => {})
@@ -331,16 +327,8 @@ describe("upgrades", () => {
       }),
     )
     const gateway = ends(await startGateway(plain(upstream.port), { limits: { writeStallTimeoutMillis: 100 } }))
-    const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-    closers.push(() => session.destroy())
-    await new Promise((resolve) => session.once("remoteSettings", resolve))
-    const stream = session.request({
-      ":method": "CONNECT",
-      ":protocol": "websocket",
-      ":scheme": "http",
-      ":path": "/",
-      ":authority": "x.test",
-    })
+    const session = await sessionAt(gateway.port)
+    const stream = webSocketIn(session)
     stream.on("error", () => {})
     await new Promise((resolve) => stream.once("response", resolve))
     await sleep(500)
@@ -363,16 +351,8 @@ describe("upgrades", () => {
     )
     const gateway = ends(await startGateway(plain(upstream.port)))
     for (const code of [http2.constants.NGHTTP2_NO_ERROR, http2.constants.NGHTTP2_CANCEL]) {
-      const session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-      closers.push(() => session.destroy())
-      await new Promise((resolve) => session.once("remoteSettings", resolve))
-      const stream = session.request({
-        ":method": "CONNECT",
-        ":protocol": "websocket",
-        ":scheme": "http",
-        ":path": "/",
-        ":authority": "x.test",
-      })
+      const session = await sessionAt(gateway.port)
+      const stream = webSocketIn(session)
       stream.on("error", () => {})
       await new Promise((resolve) => stream.once("response", resolve))
       // More than every buffer on the way takes.

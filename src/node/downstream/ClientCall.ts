@@ -97,8 +97,8 @@ export class ClientCall implements Incoming, Sink {
 
   /** The body is wanted: a client that waits to hear so is told. */
   private invite(): void {
-    if (!this.begun && !this.closed)
-      this.connection.socket.write(this.untold("HTTP/1.1 100 Continue\r\n\r\n"), "latin1")
+    if (this.begun || this.closed) return
+    this.connection.socket.write(this.untold(`${BEGINNING}100 Continue\r\n\r\n`), "latin1")
   }
 
   gone(listener: () => void): void {

@@ -136,7 +136,7 @@ export class ClientSession implements HttpConnection, StreamOwner {
     this.streams.delete(stream)
     if (!this.overdue || this.streams.size > 0) return
     this.overdue = false
-    this.session.setTimeout(this.settings.idleTimeoutMillis)
+    this.session.setTimeout(timerMillis(this.settings.idleTimeoutMillis))
   }
 
   answered(): void {

@@ -35,19 +35,16 @@ const headerValues = (
 ): ReadonlyArray<HeaderValue> =>
   Object.entries(map).map(([name, value]) => {
     const at = [...path, name]
-    if (forbidden.test(value)) {
-      to.fail(at, "a header value cannot contain line breaks or null bytes")
-      return { name: headerName(name, at, to), value }
+    if (carried.test(value)) {
+      const complaint = (lower: string): string | undefined => {
+        const compiled = compile({ add: [], set: [{ name: lower, value }], remove: [] })
+        return typeof compiled === "string" ? compiled : undefined
+      }
+      return { name: writableName(name, at, to, complaint), value }
     }
-    if (!carried.test(value)) {
-      to.fail(at, "a header carries no control characters and none beyond Latin-1", "Encode the value.")
-      return { name: headerName(name, at, to), value }
-    }
-    const complaint = (lower: string): string | undefined => {
-      const compiled = compile({ add: [], set: [{ name: lower, value }], remove: [] })
-      return typeof compiled === "string" ? compiled : undefined
-    }
-    return { name: writableName(name, at, to, complaint), value }
+    if (forbidden.test(value)) to.fail(at, "a header value cannot contain line breaks or null bytes")
+    else to.fail(at, "a header carries no control characters and none beyond Latin-1", "Encode the value.")
+    return { name: headerName(name, at, to), value }
   })
 
 /** `compile` says of each edit by itself whether it can be made. */
