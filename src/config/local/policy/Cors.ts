@@ -2,6 +2,7 @@
 import * as Schema from "effect/Schema"
 import type { Named } from "../../../../ir/Named.ts"
 import type { Cors as IrCors } from "../../../../ir/policy/Cors.ts"
+import { token } from "../../../../protocols/http/token.ts"
 import type { Path } from "../../ConfigIssue.ts"
 import { Millis, opt, Texts } from "../grammar.ts"
 import type { Mapping } from "../Mapping.ts"
@@ -19,8 +20,6 @@ export interface CorsSchema extends Named<typeof corsShape> {}
 export const Cors: CorsSchema = corsShape
 export type Cors = typeof Cors.Type
 
-const word = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-
 /** As browsers write one: a scheme and a host, perhaps a port, and nothing after it. */
 const origin = /^(?:\*|null|[a-z][a-z0-9+.-]*:\/\/[^/?#@\s\\]+)$/i
 
@@ -28,7 +27,7 @@ export const cors = (policy: Cors, path: Path, to: Mapping): IrCors => {
   for (const list of ["allowHeaders", "allowMethods", "exposeHeaders"] as const) {
     for (const [i, one] of (policy[list] ?? []).entries()) {
       const what = list === "allowMethods" ? "method" : "header name"
-      if (!word.test(one)) to.fail([...path, list, i], `${JSON.stringify(one)} is not a ${what}`)
+      if (!token.test(one)) to.fail([...path, list, i], `${JSON.stringify(one)} is not a ${what}`)
     }
   }
   for (const [i, one] of (policy.allowOrigins ?? []).entries()) {
